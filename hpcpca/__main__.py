@@ -1,0 +1,75 @@
+"""The guarded entry: one message from one rank, the right exit code, and no rank left waiting for a failed one."""
+
+import sys
+
+from .comm.launch import launched_rank
+from .errors import INTERNAL, USAGE, HpcpcaError, describe
+
+
+def main(arguments=None):
+    """Run the command line; return never, exit with the code of the design."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments):
+    """Run the command line; return its exit code."""
+    import click
+
+    from .cli import commands
+    try:
+        return commands.main(args=list(arguments), prog_name="hpcpca", standalone_mode=False) or 0
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        return _told(f"{_command(error)}: {error.format_message()}", USAGE, everywhere=True)
+    except click.Abort:
+        return _told("interrupted", 130, everywhere=True)
+    except HpcpcaError as error:
+        return _told(str(error), error.exit_code, everywhere=error.is_agreed)
+    except KeyboardInterrupt:
+        return _told("interrupted", 130, everywhere=False)
+    except MemoryError as error:
+        return _told(f"out of memory: {describe(error)}; give more memory or ranks", 5, everywhere=False)
+    except BaseException:
+        return _crash()
+
+
+def _command(error):
+    context = getattr(error, "ctx", None)
+    return context.command_path if context else "hpcpca"
+
+
+def _told(message, code, everywhere):
+    """Say ``message`` once and return ``code``; where only this rank knows of the error, end the others too."""
+    rank, size = _place()
+    if not everywhere and size > 1:
+        print(f"hpcpca: error (rank {rank}): {message}", file=sys.stderr, flush=True)
+        sys.modules["mpi4py.MPI"].COMM_WORLD.Abort(code)
+    if rank == 0:
+        print(f"hpcpca: error: {message}", file=sys.stderr, flush=True)
+    return code
+
+
+def _crash():
+    import time
+    import traceback
+    rank, size = _place()
+    time.sleep(0.5 * (rank > 0))  # where all ranks fail, the first one's message is enough
+    print(f"hpcpca: internal error on rank {rank}; please report what follows", file=sys.stderr)
+    traceback.print_exc()
+    sys.stderr.flush()
+    if size > 1:
+        sys.modules["mpi4py.MPI"].COMM_WORLD.Abort(INTERNAL)
+    return INTERNAL
+
+
+def _place():
+    """Rank and size of the MPI world; where there is none (yet), the launcher's rank, and 1."""
+    mpi = sys.modules.get("mpi4py.MPI")
+    if mpi is not None and mpi.Is_initialized() and not mpi.Is_finalized() and mpi.COMM_WORLD.size > 1:
+        return mpi.COMM_WORLD.rank, mpi.COMM_WORLD.size
+    return launched_rank(), 1
+
+
+if __name__ == "__main__":
+    main()

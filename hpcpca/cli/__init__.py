@@ -1,0 +1,21 @@
+"""The command line: parse and delegate. Nothing heavy is imported before a command runs."""
+
+import click
+
+from .._version import __version__
+from .fit import fit, resume
+from .info import info
+from .verify import verify
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="hpcpca")
+def commands():
+    """Leading principal components of HDF5 data by parallel deflation over MPI.
+
+    Run on all ranks: mpiexec -n 4 hpcpca fit DATA -k 8 -o pca.h5
+    """
+
+
+for command in (fit, resume, verify, info):
+    commands.add_command(command)

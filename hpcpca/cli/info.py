@@ -1,0 +1,14 @@
+"""``hpcpca info``: what is in a file."""
+
+import click
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+def info(files):
+    """Say what FILEs hold: data sets, results, checkpoints."""
+    from ..io.describe import describe_file
+    from ..io.paths import expand
+    for path, dataset in expand(files):
+        for line in describe_file(path, dataset):
+            click.echo(line)

@@ -1,0 +1,29 @@
+"""What every parallel command starts with."""
+
+import sys
+from contextlib import contextmanager
+
+from ..errors import PlatformError
+
+
+@contextmanager
+def world():
+    """The world of ranks, checked; released at the end."""
+    try:
+        from ..comm.world import World
+    except (ImportError, RuntimeError) as error:
+        failed = PlatformError(f"MPI cannot be loaded ({' '.join(str(error).split())}); pip install 'hpcpca[mpich]', or load your site's MPI module")
+        failed.is_agreed = True
+        raise failed from error
+    made = World()
+    made.check_launcher()
+    yield made
+    made.free()
+
+
+def speaker(world, quiet=False, stream=None):
+    """Return ``say(text)``: a line on stderr (or ``stream``) from the root, unless quiet."""
+    def say(text):
+        if world.is_root and not quiet:
+            print(text, file=stream or sys.stderr, flush=True)
+    return say

@@ -1,0 +1,82 @@
+"""``hpcpca verify``: the measured error of any vectors on any data."""
+
+import click
+
+from .session import speaker, world
+
+DEFAULT_TOL = 1e-6
+SHOWN = 64
+
+
+@click.command()
+@click.argument("vectors", metavar="RESULT|FILE.npy|FILE:dataset")
+@click.argument("data", nargs=-1, required=True, metavar="DATA[:dataset]...")
+@click.option("--tol", type=float, help="Tolerance to check; default: the stored one, else 1e-6.")
+@click.option("--covariance", is_flag=True, help="DATA is a d×d covariance matrix itself (known from a result).")
+@click.option("--save", is_flag=True, help="Store the findings in the result, under /verification.")
+@click.option("-q", "--quiet", is_flag=True, help="Only errors and the exit code.")
+def verify(vectors, data, tol, covariance, save, quiet):
+    """Measure VECTORS against DATA in float64, with passes of its own; exit 4 where the tolerance does not hold."""
+    import sys
+
+    import numpy as np
+
+    from ..errors import DataError, UsageError
+    from ..io.source import open_source
+    from ..io.vectors import load_vectors, save_finding
+    from ..machine import available_memory
+    from ..verification import PlainCovariance, examine
+    with world() as ranks:
+        rows, stored = ranks.decide(lambda: load_vectors(vectors))
+        source = ranks.decide(lambda: open_source(data))
+        if save and stored is None:
+            raise _agreed(UsageError(f"--save stores findings in a result; {vectors} is none"))
+        if rows.shape[1] != source.d:
+            raise _agreed(DataError(f"the vectors have length {rows.shape[1]}, {source.parts[0].path} has {source.d} columns; name the data they came from"))
+        covariance = covariance or bool(stored and stored.config["covariance"])
+        if not covariance and source.n < 2:
+            raise _agreed(DataError(f"{source.parts[0].name} has one row only; a covariance needs at least two"))
+        if covariance and source.n != source.d:
+            raise _agreed(UsageError(f"--covariance needs a square dataset; {source.parts[0].name} is {source.n} × {source.d}"))
+        if tol is None:
+            tol = stored.attributes["tol"] if stored else DEFAULT_TOL
+        keep = min(ranks.comm.allgather(available_memory())) // (2 * ranks.node.size)
+        plain = PlainCovariance(source, covariance, _summing(ranks), lambda value: max(ranks.comm.allgather(value)), ranks, keep)
+        finding = examine(plain, rows, tol, stored.arrays["explained_variance"] if stored else None)
+        say = speaker(ranks, quiet, sys.stdout)
+        for line in _lines(finding, np):
+            say(line)
+        if save:
+            ranks.decide(lambda: save_finding(stored.path, finding, tol))
+        if not finding.failures:
+            say(f"verified: all {len(rows)} residuals ≤ {tol:g}, nothing missed ({plain.reads} reads)")
+            return 0
+        if ranks.is_root:
+            print(f"hpcpca: verification failed: {'; '.join(finding.failures)}", file=sys.stderr)
+        return 4
+
+
+def _agreed(error):
+    error.is_agreed = True
+    return error
+
+
+def _summing(ranks):
+    from mpi4py import MPI
+
+    def total(array):
+        ranks.comm.Allreduce(MPI.IN_PLACE, array)
+        return array
+    return total
+
+
+def _lines(finding, np):
+    from ..io.describe import cluster_lines
+    separation = finding.separation
+    yield f"{'component':>9} {'eigenvalue':>16} {'residual':>9} {'gap':>10} {'angle ≤':>9}"
+    for k in range(min(SHOWN, len(finding.eigenvalues))):
+        yield (f"{k:>9} {finding.eigenvalues[k]:>16.9g} {finding.residuals[k]:>9.1e} {separation.gaps[k]:>10.3g} {separation.bounds[k]:>9.1e}")
+    if len(finding.eigenvalues) > SHOWN:
+        yield f"{'…':>9} ({len(finding.eigenvalues)} in all)"
+    yield f"max|VVᵀ−I| = {finding.orthonormality:.1e}; largest eigenvalue found outside of their span: {finding.next_eigenvalue:.6g}"
+    yield from cluster_lines(separation.clusters, separation.cluster_bounds)

@@ -1,0 +1,154 @@
+"""What workers tell each other once a round: rows of panels, small arrays, what the root solved."""
+
+import numpy as np
+from mpi4py import MPI
+
+from .shared import SharedArray
+
+SLAB = 1 << 30  # elements per reduction: counts past 2³¹−1 fail in MPI-3 libraries
+
+
+class Exchange:
+    """Publishing between the workers of a grid, every byte counted.
+
+    A rank owns rows ``offsets[rank]:offsets[rank+1]`` of a panel (``Grid.offsets``). Bytes are the payload each rank
+    gets from others, summed over ranks, whatever way (network or shared memory) it takes.
+    """
+
+    def __init__(self, world, grid, counters):
+        """Collective. ``grid`` must have as many ranks as ``world``."""
+        self.world, self.grid, self.counters = world, grid, counters
+        self.comm, self.rank, self.size = world.comm, world.rank, world.size
+        group, self.shard = grid.place(self.rank)
+        self.group_number = group
+        self.group = self.comm.Split(group, self.shard)
+        self._others = {id(world.node): self._others_of(world.node), id(MPI.COMM_SELF): self._others_of(MPI.COMM_SELF)}
+        self._panels = []
+
+    def _others_of(self, node):
+        """Communicator of the first ranks of all nodes (COMM_NULL elsewhere) and how many ranks each node has."""
+        leaders = self.comm.Split(0 if node.rank == 0 else MPI.UNDEFINED, self.rank)
+        return leaders, (leaders.allgather(node.size) if node.rank == 0 else None)
+
+    def free(self):
+        """Release communicators and panels; collective."""
+        for panel in self._panels:
+            panel.free()
+        for leaders, _ in self._others.values():
+            if leaders != MPI.COMM_NULL:
+                leaders.Free()
+        self.group.Free()
+
+    def panel(self, rows, d):
+        """Make a (rows, d) float64 panel held once per node; collective."""
+        panel = SharedArray(self.world, (rows, d))
+        self._panels.append(panel)
+        return panel
+
+    def owned(self, count):
+        """Slice of this rank's columns when there are ``count``."""
+        offsets = self.grid.offsets(count)
+        return slice(int(offsets[self.rank]), int(offsets[self.rank + 1]))
+
+    def group_columns(self, count):
+        """Slice of the columns of this rank's group."""
+        return slice(*self.grid.group_columns(count, self.group_number))
+
+    def publish(self, own, panel, offsets, first=0):
+        """Put every rank's rows ``own`` (r, d) into ``panel`` from row ``first`` on, on all nodes: Allgather."""
+        with self.counters.time("exchange"):
+            target = panel.array[first:first + offsets[-1]]
+            target[offsets[self.rank]:offsets[self.rank + 1]] = own
+            panel.fence()
+            if panel.node.rank == 0:
+                leaders, sizes = self._others[id(panel.node)]
+                if leaders.size > 1 and target.size:
+                    rows = np.diff(offsets[np.concatenate([[0], np.cumsum(sizes)])])
+                    row = MPI.DOUBLE.Create_contiguous(target.shape[1]).Commit()  # counts in rows stay small
+                    leaders.Allgatherv(MPI.IN_PLACE, [target, rows, None, row])
+                    row.Free()
+            panel.fence()
+            self.counters.bytes_exchanged += (self.size - 1) * target.nbytes
+        return target
+
+    def gather_small(self, own, offsets):
+        """Return all rows of a small array of which each rank has its own: (offsets[-1], …) float64."""
+        own = np.ascontiguousarray(own, dtype=np.float64)
+        whole = np.empty((int(offsets[-1]), *own.shape[1:]))
+        width = int(np.prod(own.shape[1:], dtype=np.int64))
+        with self.counters.time("exchange"):
+            if whole.size:
+                self.comm.Allgatherv(own, [whole, np.diff(offsets) * width])
+            self.counters.bytes_exchanged += (self.size - 1) * whole.nbytes
+        return whole
+
+    def gather_in_group(self, own, count):
+        """Return the group's panel (c, d) from its ranks' rows; ``count`` is the number of columns of all groups."""
+        if self.group.size == 1:
+            return own
+        columns = self.group_columns(count)
+        whole = np.empty((columns.stop - columns.start, own.shape[1]))
+        with self.counters.time("exchange"):
+            if whole.size:
+                row = MPI.DOUBLE.Create_contiguous(own.shape[1]).Commit()
+                self.group.Allgatherv([np.ascontiguousarray(own), len(own), row], [whole, self._group_counts(len(whole)), None, row])
+                row.Free()
+            self.counters.bytes_exchanged += (self.group.size - 1) * count * own.shape[1] * 8
+        return whole
+
+    def _group_counts(self, count):
+        return np.diff(self.group_offsets(count))
+
+    def group_offsets(self, count):
+        """Where the rows of each rank of this group start in a panel of ``count`` columns of the group."""
+        return type(self.grid)(1, self.group.size).offsets(count)
+
+    def own_rows(self, panel):
+        """This rank's rows of its group's panel (c, d)."""
+        offsets = self.group_offsets(len(panel))
+        return panel[offsets[self.shard]:offsets[self.shard + 1]]
+
+    def reduce_to_owners(self, partial, count):
+        """Sum the group's partial images (c, d) and return this rank's rows of the sum: Reduce_scatter.
+
+        ``count`` is the number of columns of all groups.
+        """
+        if self.group.size == 1:
+            return partial
+        counts = self._group_counts(len(partial))
+        own = np.empty((counts[self.shard], partial.shape[1]))
+        width = max(1, SLAB // max(1, len(partial)))
+        with self.counters.time("exchange"):
+            for start in range(0, partial.shape[1], width):
+                slab = np.ascontiguousarray(partial[:, start:start + width])
+                mine = np.empty((counts[self.shard], slab.shape[1]))
+                self.group.Reduce_scatter(slab, mine, counts * slab.shape[1])
+                own[:, start:start + width] = mine
+            self.counters.bytes_exchanged += (self.group.size - 1) * count * partial.shape[1] * 8
+        return own
+
+    def sum(self, array):
+        """Sum an array over all ranks in place: Allreduce, float64."""
+        flat = array.reshape(-1)
+        with self.counters.time("exchange"):
+            for start in range(0, flat.size, SLAB):
+                self.comm.Allreduce(MPI.IN_PLACE, flat[start:start + SLAB])
+            self.counters.bytes_exchanged += 2 * (self.size - 1) * array.nbytes
+        return array
+
+    def maximum(self, value):
+        """Largest of one number per rank."""
+        return self.comm.allreduce(float(value), MPI.MAX)
+
+    def from_root(self, solve, *shapes):
+        """Let the root compute ``solve() -> arrays`` of the given shapes (float64) and hand them to all ranks.
+
+        Small dense problems are solved once: ranks with other thread counts would rotate a cluster differently.
+        """
+        arrays = solve() if self.rank == 0 else [np.empty(shape) for shape in shapes]
+        arrays = [np.ascontiguousarray(a, dtype=np.float64) for a in arrays]
+        with self.counters.time("exchange"):
+            for array in arrays:
+                self.comm.Bcast(array)
+                self.counters.bytes_exchanged += (self.size - 1) * array.nbytes
+        return arrays

@@ -1,0 +1,54 @@
+"""Arrays held once per node, in memory that its ranks share."""
+
+import os
+
+import numpy as np
+from mpi4py import MPI
+
+SPARE = 8 << 20  # bytes of /dev/shm left alone: MPI's own queues live there too
+
+
+def shm_free():
+    """Bytes free in /dev/shm, where shared windows live."""
+    try:
+        status = os.statvfs("/dev/shm")
+    except OSError:
+        return 0
+    return status.f_bavail * status.f_frsize
+
+
+class SharedArray:
+    """One ``array`` per node; every rank of ``node`` sees the same memory.
+
+    Where some node's /dev/shm is too small each rank is a node of its own: ``node`` then has size 1 and the array is private.
+    """
+
+    def __init__(self, world, shape, dtype=np.float64):
+        """Collective over ``world``."""
+        node = world.node
+        bytes_needed = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        fits = node.size == 1 or bytes_needed + SPARE <= shm_free()
+        self.is_shared = bool(world.comm.allreduce(fits, MPI.LAND)) and node.size > 1
+        if self.is_shared:
+            self.node = node
+            self._window = MPI.Win.Allocate_shared(bytes_needed if node.rank == 0 else 0, 1, comm=node)
+            memory, _ = self._window.Shared_query(0)
+            self.array = np.frombuffer(memory, dtype=dtype, count=int(np.prod(shape))).reshape(shape)
+            self._window.Lock_all(MPI.MODE_NOCHECK)
+        else:
+            self.node, self._window = MPI.COMM_SELF, None
+            self.array = np.zeros(shape, dtype)
+
+    def fence(self):
+        """Wait until every rank of the node sees what each of them wrote."""
+        if self._window is not None:
+            self._window.Sync()
+            self.node.Barrier()
+            self._window.Sync()
+
+    def free(self):
+        """Release the memory; collective over the node. The array must not be used afterwards."""
+        self.array = None
+        if self._window is not None:
+            self._window.Unlock_all()
+            self._window.Free()

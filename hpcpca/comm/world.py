@@ -1,0 +1,87 @@
+"""The ranks of a run: node by node, agreeing on errors and on every decision of the root."""
+
+import os
+from contextlib import contextmanager
+
+from mpi4py import MPI
+
+from ..errors import BY_CODE, HpcpcaError, PlatformError, describe
+from .launch import launched_size
+
+
+class World:
+    """All ranks, numbered node by node, so that a node's ranks own neighbouring columns.
+
+    ``comm`` is every rank, ``node`` those that share memory with this one.
+    """
+
+    def __init__(self, comm=None, node_of=None):
+        """Collective. ``node_of`` (rank → node number) overrides what MPI says, to try several nodes on one machine."""
+        parent = comm or MPI.COMM_WORLD
+        node = parent.Split_type(MPI.COMM_TYPE_SHARED) if node_of is None else parent.Split(node_of(parent.rank), parent.rank)
+        first = node.bcast(parent.rank)
+        self.comm = parent.Split(0, first * parent.size + node.rank)
+        self.node = self.comm.Split(first, self.comm.rank)
+        node.Free()
+        self.rank, self.size = self.comm.rank, self.comm.size
+        self.is_root = self.rank == 0
+
+    def free(self):
+        """Release the communicators; collective."""
+        self.node.Free()
+        self.comm.Free()
+
+    def check_launcher(self):
+        """Raise PlatformError where the launcher belongs to another MPI than the library (worlds of size 1)."""
+        launched = launched_size()
+        if launched > 1 and MPI.COMM_WORLD.size != launched:
+            library = MPI.Get_library_version().split(",")[0].split("\n")[0].strip("\0 ")
+            error = PlatformError(f"mpiexec started {launched} processes, but each is alone in its MPI world: the launcher is not that of the "
+                                  f"MPI library loaded ({library}); use that library's mpiexec, or set MPI4PY_MPIABI / MPI4PY_LIBMPI")
+            error.is_agreed = True  # every process finds the same
+            raise error
+
+    @contextmanager
+    def agreed(self, also=()):
+        """Run the body on all ranks; where it fails on some, every rank raises the error of the lowest of them.
+
+        Agreed on are our own errors, those of the system, and the kinds in ``also``; others are bugs. The body must not hold a collective call that a failing rank would miss.
+        """
+        error = None
+        try:
+            yield
+        except (HpcpcaError, OSError, MemoryError, *also) as caught:
+            error = caught
+        first = self.comm.allreduce(self.size if error is None else self.rank, MPI.MIN)
+        if first < self.size:
+            code, text = self.comm.bcast(error and (getattr(error, "exit_code", None), describe(error)), root=first)
+            agreed = BY_CODE.get(code, PlatformError)(text)
+            agreed.is_agreed = True
+            raise agreed from error
+
+    def decide(self, decision):
+        """Let the root call ``decision()`` and return its (small) value on all ranks; its errors are everybody's."""
+        value = None
+        with self.agreed():
+            if self.is_root:
+                value = decision()
+        return self.comm.bcast(value)
+
+    def one_at_a_time(self, action):
+        """Let the first rank of each node run ``action``, then the others: what fills a cache is not done by all at once."""
+        if self.node.rank == 0:
+            action()
+        self.node.Barrier()
+        if self.node.rank != 0:
+            action()
+
+    def default_threads(self):
+        """Threads per rank: processors this rank may use ÷ ranks of the node that share them; collective."""
+        mine = os.sched_getaffinity(0)
+        masks = self.node.allgather(mine)
+        sharing = sum(1 for mask in masks if mask & mine)
+        return max(1, len(mine) // sharing)
+
+    def abort(self, code):
+        """End every rank at once."""
+        MPI.COMM_WORLD.Abort(code)

@@ -1,0 +1,84 @@
+"""Everything a fit is asked for, as it is stored in results and checkpoints."""
+
+from dataclasses import asdict, dataclass, field, replace
+
+from .errors import UsageError
+
+SMALLEST_SINGLE_TOL = 2e-7  # float32 sums floor residuals at about 1e-7
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """Options of ``fit``; None means the default that the method, the data or the machine gives."""
+
+    data: tuple = ()
+    components: int = 1
+    output: str = ""
+    exchange: str = "ritz"
+    top1: str | None = None
+    local_steps: int | None = None
+    stagger: bool | None = None
+    guards: int | None = None
+    basis: str | None = None
+    warm_start: bool | None = None
+    init: str | None = None
+    tol: float = 1e-6
+    max_rounds: int = 1000
+    seed: int = 0
+    operator: str = "auto"
+    precision: str = "auto"
+    grid: str | None = None
+    threads: int | None = None
+    memory: int | None = None
+    covariance: bool = False
+    overwrite: bool = False
+    checkpoint: str | None = None
+    checkpoint_every: str = "10m"
+    no_checkpoint: bool = False
+    resumed_from: tuple = field(default=())
+
+    @property
+    def is_ritz(self):
+        return self.exchange == "ritz"
+
+    @property
+    def starts_in_double(self):
+        return self.precision == "double" or (self.precision == "auto" and self.tol < SMALLEST_SINGLE_TOL)
+
+    @property
+    def checkpoint_path(self):
+        """Where checkpoints go; None where none are wanted."""
+        return None if self.no_checkpoint else self.checkpoint or self.output + ".ckpt"
+
+    def check(self):
+        """Raise UsageError where options contradict each other, whatever the data are."""
+        for name, belongs in (("top1", "vectors"), ("stagger", "vectors"), ("basis", "ritz"), ("warm_start", "ritz")):
+            if getattr(self, name) is not None and self.exchange != belongs:
+                raise UsageError(f"--{name.replace('_', '-')} goes with --exchange {belongs}, not with --exchange {self.exchange}")
+        if self.is_ritz and (self.local_steps or 1) != 1:
+            raise UsageError(f"--local-steps {self.local_steps} goes with --exchange vectors; the ritz exchange takes one step a round")
+        if self.warm_start and self.init:
+            raise UsageError("--warm-start and --init both say where to start; give one of them")
+        for name, least in (("components", 1), ("max_rounds", 1), ("local_steps", 1), ("guards", 0), ("threads", 1), ("seed", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise UsageError(f"--{name.replace('_', '-')} {value}: at least {least} is needed")
+        if not 0 <= self.tol < 1:
+            raise UsageError(f"--tol {self.tol}: a number from 0 up to 1 is needed")
+        if self.precision == "single" and self.tol < SMALLEST_SINGLE_TOL:
+            raise UsageError(f"--tol {self.tol} cannot be reached in single precision (floor about 1e-7); leave --precision out, or say double")
+        if self.covariance and self.operator == "in-memory":
+            raise UsageError("--covariance data are the matrix itself: --operator gram is the only one")
+        return self
+
+    def stored(self):
+        """As a dict for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def restored(cls, stored, **changes):
+        """From what ``stored`` gave, with ``changes``; what this version does not know is left out."""
+        known = {name: value for name, value in stored.items() if name in cls.__dataclass_fields__}
+        for name in ("data", "resumed_from"):
+            known[name] = tuple(known.get(name) or ())
+        return replace(cls(**known), **changes)

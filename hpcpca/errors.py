@@ -1,0 +1,36 @@
+"""The errors a user can meet; each says what, value and remedy in one line and carries its exit code."""
+
+DONE, INTERNAL, USAGE, BAD_INPUT, NOT_ACHIEVED, ENVIRONMENT = 0, 1, 2, 3, 4, 5
+
+
+class HpcpcaError(Exception):
+    """Base of everything that is reported in one line, without a traceback."""
+
+    exit_code = INTERNAL
+    is_agreed = False  # whether every rank raises it
+
+
+class UsageError(HpcpcaError):
+    """The request contradicts itself, the data's shape or the memory given."""
+
+    exit_code = USAGE
+
+
+class DataError(HpcpcaError):
+    """A file is missing, unreadable, of the wrong form, or would be overwritten."""
+
+    exit_code = BAD_INPUT
+
+
+class PlatformError(HpcpcaError):
+    """The environment is not set up for the job: wrong MPI, missing filter, no memory."""
+
+    exit_code = ENVIRONMENT
+
+
+BY_CODE = {kind.exit_code: kind for kind in (HpcpcaError, UsageError, DataError, PlatformError)}
+
+
+def describe(error):
+    """One line for any exception: its text, or its class name where it has none."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,227 @@
+"""Writing HDF5 from all ranks so that a file is either there whole or not at all; reading it back, checked.
+
+The one module that knows whether h5py has MPI: with it all ranks write their rows through the mpio driver, without it
+the root writes what it gathers, piece by piece. The files are the same.
+"""
+
+import json
+import os
+import zlib
+from dataclasses import dataclass
+
+import h5py
+import numpy as np
+
+from ..errors import DataError, describe
+
+PIECE_BYTES = 64 << 20
+_H5PY_ERRORS = (OSError, RuntimeError, ValueError)  # what h5py raises where HDF5 fails
+HAS_MPI = bool(h5py.get_config().mpi)
+LIBVER = ("v108", "v108")  # attributes over 64 KiB (sources of many files) need this; every HDF5 since 1.8 reads it
+
+
+@dataclass(frozen=True)
+class Rows:
+    """This rank's rows ``own`` (r, d) of an array whose rows are spread over the ranks as ``offsets`` says."""
+
+    own: np.ndarray
+    offsets: np.ndarray
+
+    def shape(self):
+        return (int(self.offsets[-1]), self.own.shape[1])
+
+
+def row_checksums(array):
+    """CRC-32 of each row of a 2-D array (of the whole, for others): uint32 array."""
+    array = np.ascontiguousarray(array)
+    rows = array if array.ndim == 2 else array.reshape(1, -1)
+    return np.array([zlib.crc32(row.tobytes()) for row in rows], dtype=np.uint32)
+
+
+def checksum(rows_crc):
+    """One CRC-32 from those of all rows."""
+    return np.uint32(zlib.crc32(np.asarray(rows_crc, dtype="<u4").tobytes()))
+
+
+def _seal(attributes, checksums):
+    """CRC-32 over every root attribute and every dataset's checksum; written last, it says that the file is whole."""
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in attributes.items() if name != "seal"}
+    return np.uint32(zlib.crc32(json.dumps([plain, checksums], sort_keys=True, default=str).encode()))
+
+
+def write(world, path, attributes, arrays, keep_previous=False):
+    """Write ``attributes`` (the root's) and ``arrays`` (name → the root's array, or ``Rows``) to ``path``, whole or not at all.
+
+    A temporary file in the same folder, flushed, synced and renamed; ``keep_previous`` keeps the old file as PATH.1.
+    Collective; raises DataError on all ranks, and then ``path`` is as it was.
+    """
+    temporary = os.path.join(os.path.dirname(path) or ".", f".{os.path.basename(path)}.part")
+    try:
+        (_write_parallel if HAS_MPI and world.size > 1 else _write_by_root)(world, temporary, attributes, arrays)
+        with world.agreed():
+            if world.is_root:
+                _commit(temporary, path, keep_previous)
+    except Exception as error:
+        if world.is_root and os.path.exists(temporary):
+            os.remove(temporary)
+        raise DataError(f"{path} cannot be written: {describe(error)}") from error
+
+
+def _commit(temporary, path, keep_previous):
+    sync(temporary)
+    if keep_previous and os.path.exists(path):
+        os.replace(path, path + ".1")
+    os.replace(temporary, path)
+    sync(os.path.dirname(path) or ".")
+
+
+def sync(path):
+    """Wait until a file or folder is on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _plan(world, attributes, arrays):
+    """Attributes, and (name, shape, dtype, checksum) of all arrays, on all ranks: creating things in a file is collective."""
+    local = {name: row_checksums(array.own) for name, array in arrays.items() if isinstance(array, Rows)}
+    parts = world.comm.gather(local)
+    plan = None
+    if world.is_root:
+        crcs = {name: np.concatenate([part[name] for part in parts]) for name in local}
+        plan = attributes, [(name, array.shape() if name in local else np.shape(array), np.float64 if name in local else np.asarray(array).dtype,
+                             checksum(crcs[name] if name in local else row_checksums(array))) for name, array in arrays.items()]
+    return world.comm.bcast(plan)
+
+
+def _create(file, attributes, datasets):
+    for name, shape, dtype, crc in datasets:
+        file.create_dataset(name, shape, dtype).attrs["checksum"] = crc
+    for name, value in attributes.items():
+        file.attrs[name] = value
+    file.attrs["seal"] = _seal(dict(file.attrs), {name.strip("/"): int(crc) for name, _, _, crc in datasets})
+
+
+def _write_parallel(world, temporary, attributes, arrays):
+    attributes, datasets = _plan(world, attributes, arrays)
+    with world.agreed():  # an open that fails on some ranks only would hang the others
+        if world.is_root:
+            open(temporary, "wb").close()
+    file = h5py.File(temporary, "w", driver="mpio", comm=world.comm, libver=LIBVER)
+    try:
+        _create(file, attributes, datasets)
+        with world.agreed(also=_H5PY_ERRORS):
+            for name, *_ in datasets:
+                array = arrays.get(name)
+                if isinstance(array, Rows) and len(array.own):
+                    file[name][array.offsets[world.rank]:array.offsets[world.rank] + len(array.own)] = array.own
+                elif world.is_root and not isinstance(array, Rows):
+                    file[name][...] = array
+    finally:
+        with world.agreed(also=_H5PY_ERRORS):
+            file.close()
+
+
+def _write_by_root(world, temporary, attributes, arrays):
+    attributes, datasets = _plan(world, attributes, arrays)
+    writer = _RootWriter()
+    if world.is_root:
+        writer.call(lambda: writer.open(temporary, attributes, datasets))
+    for name, shape, *_ in datasets:
+        array = arrays.get(name)
+        if isinstance(array, Rows):
+            _gather_rows(world, writer, name, shape, array)
+        elif world.is_root:
+            writer.put(name, ..., array)
+    with world.agreed(also=_H5PY_ERRORS):
+        writer.close()
+
+
+class _RootWriter:
+    """The root's file. After a failure (disk full) it drops what comes, so that no sender hangs, and raises at the end."""
+
+    def __init__(self):
+        self.file = self.error = None
+
+    def call(self, action):
+        if self.error is None:
+            try:
+                action()
+            except _H5PY_ERRORS as error:
+                self.error = error
+
+    def open(self, path, attributes, datasets):
+        self.file = h5py.File(path, "w", libver=LIBVER)
+        _create(self.file, attributes, datasets)
+
+    def put(self, name, where, values):
+        self.call(lambda: self.file[name].__setitem__(where, values))
+
+    def close(self):
+        if self.file is not None:
+            self.call(self.file.flush)
+            self.file.close()
+        if self.error is not None:
+            raise self.error
+
+
+def _gather_rows(world, writer, name, shape, rows):
+    """The root receives rows rank by rank, a piece at a time, and writes them; others send."""
+    step = max(1, PIECE_BYTES // max(8, shape[1] * 8))
+    for start in range(0, shape[0], step):
+        stop = min(shape[0], start + step)
+        for rank in range(world.size):
+            first, last = int(max(start, rows.offsets[rank])), int(min(stop, rows.offsets[rank + 1]))
+            if first >= last:
+                continue
+            mine = rows.own[first - rows.offsets[rank]:last - rows.offsets[rank]] if rank == world.rank else None
+            if rank != 0:
+                mine = _send_to_root(world, rank, mine, (last - first, shape[1]))
+            if world.is_root:
+                writer.put(name, slice(first, last), mine)
+
+
+def _send_to_root(world, rank, mine, shape):
+    if world.rank == rank:
+        world.comm.Send(np.ascontiguousarray(mine, dtype=np.float64), 0)
+    elif world.is_root:
+        mine = np.empty(shape)
+        world.comm.Recv(mine, rank)
+    return mine
+
+
+def names_of(file):
+    """Names of all datasets of a file."""
+    names = []
+    file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+    return names
+
+
+def check(file, path):
+    """Raise DataError unless every dataset and attribute of one of our files is as it was written. For one rank to call."""
+    try:
+        checksums = {}
+        for name in names_of(file):
+            item = file[name]
+            step = max(1, PIECE_BYTES // max(8, int(np.prod(item.shape[1:])) * 8)) if item.ndim == 2 else None
+            crcs = np.concatenate([row_checksums(item[i:i + step]) for i in range(0, len(item), step)] or [np.zeros(0, np.uint32)]) \
+                if item.ndim == 2 else row_checksums(item[...])
+            checksums[name] = int(item.attrs["checksum"])
+            if checksum(crcs) != checksums[name]:
+                raise DataError(f"{path} is damaged: /{name} does not match its checksum")
+        if _seal(dict(file.attrs), checksums) != file.attrs["seal"]:
+            raise DataError(f"{path} is damaged: its attributes do not match their checksum")
+    except (KeyError, OSError, RuntimeError, ValueError, TypeError) as error:
+        raise DataError(f"{path} is damaged or not a file of hpcpca: {describe(error)}") from None
+
+
+def reseal(file):
+    """Write checksums and seal anew after something was added to one of our files."""
+    checksums = {}
+    for name in names_of(file):
+        item = file[name]
+        item.attrs["checksum"] = checksum(row_checksums(item[...]))
+        checksums[name] = int(item.attrs["checksum"])
+    file.attrs["seal"] = _seal(dict(file.attrs), checksums)

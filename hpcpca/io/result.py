@@ -1,0 +1,109 @@
+"""The result file: components with their measured errors, readable by plain h5py (README: file format)."""
+
+import json
+import os
+from dataclasses import dataclass
+
+import h5py
+import numpy as np
+
+from .._version import __version__
+from ..errors import DataError
+from ..linalg.angles import separation
+from ..linalg.orth import with_positive_peak
+from .hdf5 import Rows, check, names_of
+from .source import open_file
+
+FORMAT, FORMAT_VERSION = "hpcpca-result", 1
+CHECKPOINT = "hpcpca-checkpoint"
+
+
+@dataclass(frozen=True)
+class Content:
+    """What ``fit`` knows at the end of a round, as it goes into a file; eigenvalues in the data's own units."""
+
+    state: object            # methods.State
+    offsets: np.ndarray      # (ranks + 1) who owns which of the m columns
+    first: int               # this rank's first column
+    components: int          # K
+    eigenvalues: np.ndarray  # (m)
+    n: int | None
+    mean: np.ndarray | None
+    total_variance: float
+    history: dict
+    attributes: dict         # config, source, outcome, counts …
+
+
+def result_arrays(content):
+    """{name: array or Rows} of a result. Residuals are relative to the largest eigenvalue."""
+    count, values, residuals = content.components, content.eigenvalues, content.state.residuals
+    d = content.state.vectors.shape[1]
+    limit = d if content.n is None else min(content.n - 1, d)
+    found = separation(values[:count], residuals[:count], values[count:], residuals[count:], limit, d)
+    variance = np.maximum(values[:count], 0.0)
+    own = content.state.vectors[:max(0, min(len(content.state.vectors), count - content.first))]
+    arrays = {
+        "components": Rows(own * with_positive_peak(own)[:, None], np.minimum(content.offsets, count)),
+        "explained_variance": variance,
+        "explained_variance_ratio": variance / content.total_variance,
+        "residuals": residuals[:count],
+        "angle_bounds": found.bounds,
+        "clusters": found.clusters,
+        "cluster_angle_bounds": found.cluster_bounds,
+        "guard_eigenvalues": values[count:],
+        "guard_residuals": residuals[count:],
+        **content.history,
+    }
+    if content.n is not None:
+        arrays |= {"singular_values": np.sqrt(variance) * np.sqrt(content.n - 1), "mean": content.mean}
+    return arrays
+
+
+def root_attributes(content, kind):
+    """Root attributes of a result or checkpoint."""
+    attributes = {"format": kind, "format_version": FORMAT_VERSION, "hpcpca_version": __version__,
+                  "total_variance": content.total_variance, **content.attributes}
+    if content.n is not None:
+        attributes["n_samples"] = content.n
+    return attributes
+
+
+class Stored:
+    """A result or checkpoint on disk: attributes, configuration and small arrays; vectors are read when asked for."""
+
+    def __init__(self, path):
+        """Check and read the file; raise DataError. For one rank to call."""
+        self.path = path
+        with open_file(path) as file:
+            kind = file.attrs.get("format")
+            if kind not in (FORMAT, CHECKPOINT):
+                raise DataError(f"{path} is not a result or checkpoint of hpcpca")
+            if int(file.attrs.get("format_version", 0)) > FORMAT_VERSION:
+                raise DataError(f"{path} has format version {file.attrs['format_version']}, this hpcpca reads up to {FORMAT_VERSION}; upgrade")
+            check(file, path)
+            self.attributes = {name: value.item() if isinstance(value, np.generic) else value for name, value in file.attrs.items()}
+            self.arrays = {name: file[name][...] for name in names_of(file) if not _is_panel(name)}
+            self.count, self.d = file["components"].shape
+            self.panel = file["state/vectors"].shape[0] if "state" in file else self.count
+        self.is_checkpoint = kind == CHECKPOINT
+        self.config, self.source = json.loads(self.attributes["config"]), json.loads(self.attributes["source"])
+
+    def rows(self, name, start, stop):
+        """Rows start..stop−1 of ``components``, ``state/vectors`` or ``state/images``: (stop − start, d) float64."""
+        with h5py.File(self.path, "r", locking=False) as file:
+            return file[name][start:stop]
+
+
+def _is_panel(name):
+    return name in ("components", "state/vectors", "state/images")
+
+
+def load(path):
+    """Return the ``Stored`` file at ``path``, or the generation before it where that is damaged, and a warning or None."""
+    try:
+        return Stored(path), None
+    except DataError as error:
+        previous = path + ".1"
+        if not os.path.exists(previous):
+            raise
+        return Stored(previous), f"{error}; going on from the previous checkpoint {previous}"

@@ -1,0 +1,198 @@
+"""The data of a run: 2-D datasets of one or more HDF5 files, one after the other, as one array of rows."""
+
+import os
+import stat
+import zlib
+from dataclasses import asdict, dataclass
+
+import h5py
+import numpy as np
+
+from ..errors import DataError, PlatformError, describe
+from ..partition import blocks_of
+from .paths import expand
+
+PIECE_BYTES = 64 << 20  # read at a time
+SAMPLED_ROWS = 4        # of each file, for the fingerprint
+
+
+@dataclass(frozen=True)
+class Part:
+    """One dataset of the file set."""
+
+    path: str
+    dataset: str
+    rows: int
+    columns: int
+    dtype: str
+    chunk_rows: int
+    size: int
+    mtime: float
+    content: int   # CRC-32 of a few rows
+
+    @property
+    def name(self):
+        return f"{self.path}:{self.dataset}"
+
+
+def open_file(path):
+    """Open an HDF5 file for reading; raise DataError in one line for whatever is wrong with it."""
+    try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            raise DataError(f"{path} is a folder, not a file")
+        if not stat.S_ISREG(mode):
+            raise DataError(f"{path} is not a regular file")
+        if os.path.getsize(path) == 0:
+            raise DataError(f"{path} is empty (0 bytes); it was perhaps never written to the end")
+        with open(path, "rb"):
+            pass
+        return h5py.File(path, "r", locking=False)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; check the name and the current folder") from None
+    except PermissionError:
+        raise DataError(f"{path} cannot be read: permission denied") from None
+    except OSError as error:
+        if not h5py.is_hdf5(path):
+            raise DataError(f"{path} is not an HDF5 file; convert it, or name another") from None
+        raise DataError(f"{path} cannot be opened: {describe(error)}; it may be truncated or still being written") from None
+
+
+def numeric_2d(file):
+    """Names of the 2-D datasets of a file."""
+    found = []
+    file.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) and item.ndim == 2 else None)
+    return found
+
+
+def find_dataset(file, path, name):
+    """Return the dataset called ``name``, or the only 2-D one; raise DataError."""
+    if name is None:
+        names = numeric_2d(file)
+        if len(names) != 1:
+            listed = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
+            raise DataError(f"{path} has {len(names)} two-dimensional datasets ({listed}); name one: {path}:{names[0]}" if names
+                            else f"{path} has no two-dimensional dataset")
+        name = names[0]
+    try:
+        item = file[name]
+    except (KeyError, ValueError):
+        names = ", ".join(numeric_2d(file)[:6])
+        raise DataError(f"{path} has no dataset {name}; its two-dimensional ones: {names or 'none'}") from None
+    if not isinstance(item, h5py.Dataset):
+        raise DataError(f"{path}:{name} is a group, not a dataset")
+    if item.ndim != 2:
+        raise DataError(f"{path}:{name} has shape {item.shape}; two dimensions (rows = samples, columns = features) are needed")
+    return item
+
+
+def element_type(dtype, name):
+    """Native type that values of ``dtype`` are held in; raise DataError for what has no real numbers up to 64 bits."""
+    if dtype == np.bool_:
+        return np.dtype(np.uint8)
+    if dtype.kind in "iuf" and dtype.itemsize <= 8:
+        return dtype.newbyteorder("=")
+    what = {"c": "complex numbers", "O": "objects or variable-length values", "S": "strings", "U": "strings", "V": "records"}
+    raise DataError(f"{name} holds {what.get(dtype.kind, str(dtype))} (dtype {dtype}); real numbers of at most 64 bits are needed")
+
+
+def _part(path, dataset):
+    with open_file(path) as file:
+        item = find_dataset(file, path, dataset)
+        name = f"{path}:{item.name.lstrip('/')}"
+        dtype = element_type(item.dtype, name)
+        rows, columns = item.shape
+        chunk = item.chunks[0] if item.chunks else 1
+        status = os.stat(path)
+        picked = np.unique(np.linspace(0, max(0, rows - 1), SAMPLED_ROWS).astype(int)) if rows and columns else []
+        content = 0
+        for row in picked:
+            content = zlib.crc32(np.ascontiguousarray(_read(item, row, row + 1, name), dtype).tobytes(), content)
+        return Part(path, item.name.lstrip("/"), rows, columns, dtype.str.lstrip("<>=|"), chunk, status.st_size, status.st_mtime, content)
+
+
+def _read(item, start, stop, name):
+    """Rows start..stop−1 of a dataset; raise DataError or PlatformError naming the file."""
+    try:
+        return item[start:stop]
+    except OSError as error:
+        text = describe(error)
+        if "filter" in text and ("plugin" in text or "not registered" in text or "not available" in text):
+            raise PlatformError(f"{name} is compressed by a filter that this HDF5 has not; pip install 'hpcpca[filters]'") from None
+        raise DataError(f"{name}: rows {start}–{stop - 1} cannot be read: {text}") from None
+
+
+class Source:
+    """Rows of a file set, read by number of file and row."""
+
+    def __init__(self, parts):
+        self.parts = parts
+        self.n, self.d = sum(part.rows for part in parts), parts[0].columns
+        self.dtype = np.dtype(parts[0].dtype)
+        self.blocks = blocks_of([p.rows for p in parts], [p.chunk_rows for p in parts], self.d * self.dtype.itemsize)
+
+    @property
+    def bytes(self):
+        """Size of all rows in memory in their own type."""
+        return self.n * self.d * self.dtype.itemsize
+
+    def describe(self):
+        """What is stored of a source in results and checkpoints: list of dicts."""
+        return [asdict(part) for part in self.parts]
+
+    def read_into(self, number, start, stop, out):
+        """out (stop − start, d) ← rows of file ``number``; raise DataError where they cannot be read or are not finite."""
+        part = self.parts[number]
+        with open_file(part.path) as file:
+            item = find_dataset(file, part.path, part.dataset)
+            if item.shape != (part.rows, part.columns):
+                raise DataError(f"{part.name} changed while it was used: shape {item.shape} instead of {(part.rows, part.columns)}")
+            if item.dtype == np.bool_:
+                out[:] = _read(item, start, stop, part.name)
+                return
+            try:
+                item.read_direct(out, np.s_[start:stop])
+            except OSError:
+                out[:] = _read(item, start, stop, part.name)
+
+    def pieces(self, first, last):
+        """Yield (file, start, stop) of blocks first..last−1 in pieces of about ``PIECE_BYTES``, whole chunks where that fits."""
+        for number, start, stop in self.blocks.run(first, last):
+            chunk = self.parts[number].chunk_rows
+            step = max(1, PIECE_BYTES // max(1, self.d * self.dtype.itemsize))
+            step = max(chunk, step // chunk * chunk)
+            while start < stop:
+                end = min(stop, (start // step + 1) * step)
+                yield number, start, end
+                start = end
+
+    def check_finite(self, number, start, rows):
+        """Return max |value| of rows of file ``number`` from ``start`` on; raise DataError that names the first NaN or Inf."""
+        if not rows.size:
+            return 0.0
+        low, high = rows.min(), rows.max()
+        if rows.dtype.kind == "f" and not (np.isfinite(low) and np.isfinite(high)):
+            row, column = np.argwhere(~np.isfinite(rows))[0]
+            raise DataError(f"{self.parts[number].name}: row {start + row}, column {column} is {rows[row, column]}; "
+                            "remove or fill such values first")
+        return max(abs(float(low)), abs(float(high)))
+
+
+def open_source(arguments):
+    """Look at the files that DATA arguments name and return their ``Source``; raise DataError. For one rank to call."""
+    parts = [_part(path, dataset) for path, dataset in expand(arguments)]
+    parts = _agreeing(parts)
+    if parts[0].columns == 0 or sum(part.rows for part in parts) == 0:
+        raise DataError(f"{parts[0].name} is empty: {sum(part.rows for part in parts)} rows, {parts[0].columns} columns")
+    return Source(parts)
+
+
+def _agreeing(parts):
+    first = parts[0]
+    for part in parts[1:]:
+        if part.columns != first.columns:
+            raise DataError(f"{part.name} has {part.columns} columns, the first file ({first.name}) has {first.columns}; check its export")
+        if part.dtype != first.dtype:
+            raise DataError(f"{part.name} has dtype {np.dtype(part.dtype)}, the first file ({first.name}) has {np.dtype(first.dtype)}; "
+                            "convert one of them")
+    return parts

@@ -1,0 +1,60 @@
+"""Eigenvectors from any file: a result, ``.npy``, or ``FILE.h5:dataset``; and findings stored in a result."""
+
+import os
+import shutil
+
+import numpy as np
+
+from ..errors import DataError, describe
+from .hdf5 import reseal, sync
+from .paths import split_dataset
+from .result import CHECKPOINT, FORMAT, Stored
+from .source import find_dataset, open_file
+
+
+def load_vectors(text):
+    """Return (vectors (K, d) float64, the Stored result or None); raise DataError. For one rank to call."""
+    path, dataset = split_dataset(text)
+    if path.endswith(".npy"):
+        vectors, stored = _npy(path), None
+    else:
+        with open_file(path) as file:
+            ours = dataset is None and file.attrs.get("format") in (FORMAT, CHECKPOINT)
+            vectors = None if ours else find_dataset(file, path, dataset)[...]
+        stored = Stored(path) if ours else None
+        vectors = stored.rows("components", 0, stored.count) if ours else vectors
+    if vectors.ndim != 2 or vectors.dtype.kind not in "iuf" or not vectors.size:
+        raise DataError(f"{text} holds {vectors.dtype} of shape {vectors.shape}; vectors are rows of a (K, d) array of real numbers")
+    if not np.isfinite(vectors).all():
+        raise DataError(f"{text} holds NaN or Inf in vector {int(np.argwhere(~np.isfinite(vectors))[0][0])}")
+    return vectors.astype(np.float64), stored
+
+
+def _npy(path):
+    try:
+        return np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; check the name and the current folder") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path} is not a .npy file that can be read: {describe(error)}") from None
+
+
+def save_finding(path, finding, tol):
+    """Store what was measured in the result at ``path`` under /verification, whole or not at all; raise DataError."""
+    import h5py
+    temporary = os.path.join(os.path.dirname(path) or ".", f".{os.path.basename(path)}.part")
+    try:
+        shutil.copyfile(path, temporary)
+        with h5py.File(temporary, "r+", locking=False) as file:
+            file.pop("verification", None)
+            for name, array in finding.arrays().items():
+                file[f"verification/{name}"] = array
+            file["verification"].attrs["tol"] = tol
+            file["verification"].attrs["failures"] = "\n".join(finding.failures)
+            reseal(file)
+        sync(temporary)
+        os.replace(temporary, path)
+    except OSError as error:
+        if os.path.exists(temporary):
+            os.remove(temporary)
+        raise DataError(f"{path} cannot be written: {describe(error)}") from None

@@ -1,0 +1,7 @@
+"""How every kernel is compiled: once per machine, cached on disk, without the GIL."""
+
+import numba
+
+compiled = numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
+exact = numba.njit(cache=True, nogil=True, error_model="numpy")
+inlined = numba.njit(inline="always", error_model="numpy")

@@ -1,0 +1,43 @@
+"""Streaming mean and variance: Chan, Golub and LeVeque's merge, in float64."""
+
+import numpy as np
+
+from .jit import compiled
+
+
+@compiled
+def merge(count, mean, squares, other_count, other_mean, other_squares):
+    """Merge the moments of two sets of rows into the first, in place; return the joint count.
+
+    mean (d) and squares (d), the sums of squared deviations from the mean, float64 (Chan et al. 1979).
+    """
+    total = count + other_count
+    if other_count > 0:
+        part, weight = other_count / total, count * other_count / total
+        for j in range(mean.shape[0]):
+            gap = other_mean[j] - mean[j]
+            mean[j] += gap * part
+            squares[j] += other_squares[j] + gap * gap * weight
+    return total
+
+
+@compiled
+def accumulate(tile, count, mean, squares):
+    """Merge the rows of a tile (r, d) float32 or float64 into the moments, in place; return the joint count.
+
+    Two passes over the tile while it is in cache: its own mean first, then deviations from that, so nothing cancels.
+    """
+    r, d = tile.shape
+    tile_mean, tile_squares = np.zeros(d), np.zeros(d)
+    for i in range(r):
+        row = tile[i]
+        for j in range(d):
+            tile_mean[j] += row[j]
+    for j in range(d):
+        tile_mean[j] /= r
+    for i in range(r):
+        row = tile[i]
+        for j in range(d):
+            gap = row[j] - tile_mean[j]
+            tile_squares[j] += gap * gap
+    return merge(count, mean, squares, r, tile_mean, tile_squares)

@@ -1,0 +1,1 @@
+"""Small dense numerics on rows of vectors (numpy only): arrays in, arrays out."""

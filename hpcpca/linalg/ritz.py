@@ -1,0 +1,29 @@
+"""Rayleigh–Ritz and thick restart, on coefficients in an orthonormal basis Q (N, d)."""
+
+import numpy as np
+
+from .orth import orthonormal_rows
+
+
+def rayleigh_ritz(projected, m):
+    """Return the m largest Ritz values (m) and their coefficients (m, N), given H = QΣQᵀ (N, N)."""
+    values, vectors = np.linalg.eigh((projected + projected.T) / 2)
+    return values[::-1][:m], vectors[:, ::-1][:, :m].T
+
+
+def thick_restart(coefficients, previous):
+    """Return G (g, N), orthonormal, spanning this round's Ritz coefficients (m, N) and last round's (m, N′ ≤ N).
+
+    Q ← GQ keeps both. Keeping the Ritz vectors alone loses the three-term recurrence and costs about half as many
+    passes again; doing it on the vectors themselves cancels and stalls.
+    """
+    padded = np.zeros((len(previous), coefficients.shape[1]))
+    padded[:, :previous.shape[1]] = previous
+    return np.vstack([coefficients, orthonormal_rows(_off(padded, coefficients))])
+
+
+def _off(rows, basis):
+    """Rows minus their part in the span of ``basis``; what is left of nearly dependent rows is dropped."""
+    rest = rows - (rows @ basis.T) @ basis
+    rest -= (rest @ basis.T) @ basis
+    return rest[np.linalg.norm(rest, axis=1) > 1e-7]

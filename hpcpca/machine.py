@@ -1,0 +1,37 @@
+"""What this machine offers: memory that may be used, memory that is used."""
+
+import os
+import re
+
+SHARE = 0.9  # of what is free: leave some for the page cache
+
+
+def _number(path, pattern=r"^(\d+)"):
+    try:
+        with open(path) as file:
+            match = re.search(pattern, file.read(), re.M)
+    except OSError:
+        return None
+    return int(match[1]) if match else None
+
+
+def available_memory():
+    """Bytes that jobs on this node may use: what is free, within limits of cgroup and SLURM."""
+    limits = []
+    free = _number("/proc/meminfo", r"^MemAvailable:\s+(\d+)")
+    if free is not None:
+        limits.append(free << 10)
+    for limit, used in (("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+                        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes")):
+        most = _number(limit)
+        if most is not None:
+            limits.append(most - (_number(used) or 0))
+    if os.environ.get("SLURM_MEM_PER_NODE", "").isdigit():
+        limits.append(int(os.environ["SLURM_MEM_PER_NODE"]) << 20)
+    return int(SHARE * min(limits, default=1 << 32))
+
+
+def used_memory():
+    """Bytes this process holds, shared pages divided among those who share them (PSS)."""
+    pss = _number("/proc/self/smaps_rollup", r"^Pss:\s+(\d+)")
+    return (pss or 0) << 10

@@ -1,0 +1,171 @@
+"""Parallel deflation, exchanging vectors and images: every round ends in a Rayleigh–Ritz step over all workers' history."""
+
+import numpy as np
+
+from ..linalg.orth import DROP, project_off, whitening
+from ..linalg.ritz import rayleigh_ritz, thick_restart
+from ..rng import unit_vectors
+from .state import State, relative
+
+DONE = 0.8          # of the tolerance: an independent check at the tolerance then agrees
+ROUNDING = 1e-24    # squared length of what is left of a unit vector when all of it was in the basis
+SMALLEST_BASIS = 3  # times the panel, so that a restart keeps Ritz vectors, last round's, and has room for new ones
+
+
+class RitzExchange:
+    """Worker k improves component k along its own residual, deflated by everything published before.
+
+    ``basis`` Q (N, d) orthonormal and ``basis_images`` SQ = ΣQ live once per node; H = Q·SQᵀ. Ritz vectors V = CQ are
+    orthonormal, so deflation by superiors is implied and exact. With the whole history kept this needs block Krylov's passes,
+    while converged workers drop out of the panel.
+    """
+
+    def __init__(self, operator, exchange, count, largest_basis, tol, seed):
+        self.operator, self.exchange, self.count, self.tol, self.seed = operator, exchange, count, tol, seed
+        self.own = exchange.owned(count)
+        rows = min(max(largest_basis, SMALLEST_BASIS * count), operator.d + count)
+        self.basis, self.basis_images = (exchange.panel(rows, operator.d) for _ in range(2))
+        self._reset()
+
+    def _reset(self):
+        self.size, self.applied = 0, 0    # rows of the basis; those whose images are known
+        self.projected = np.zeros((0, 0))
+
+    def initialize(self, vectors, images=None, round=0):
+        """Return the state before a round: directions are this rank's ``vectors`` (own, d). Collective.
+
+        Given their ``images`` (Ritz vectors of a stopped run), the round's results are there already.
+        """
+        self._reset()
+        offsets = self.exchange.grid.offsets(self.count)
+        if images is not None:
+            self.exchange.publish(vectors, self.basis, offsets)
+            self.exchange.publish(images, self.basis_images, offsets)
+            self.size = self.applied = self.count
+            self._extend_projection(0)
+            return self._rayleigh_ritz(round)
+        unknown = np.full(self.count, np.inf)
+        return State(round, vectors, np.zeros_like(vectors), np.zeros(self.count), unknown, extra={"directions": vectors})
+
+    def step(self, state):
+        """One round: deflate (off all history), improve (apply Σ), exchange (publish, Rayleigh–Ritz). Collective."""
+        if self.size + self.count > len(self.basis.array):
+            self._restart(state)
+        self._expand(state.extra["directions"], state.residuals > DONE * self.tol)
+        if self.size < self.count:  # dependent start vectors
+            self._fill()
+        if self.applied == self.size:
+            state.exhausted = True
+            return state
+        self._apply_to_new()
+        return self._rayleigh_ritz(state.round + 1, state.extra.get("coefficients"))
+
+    def _expand(self, directions, active):
+        """Add what the workers' directions (own, d) have outside the basis, orthonormalised, to the basis. Collective."""
+        offsets = np.concatenate([[0], np.cumsum(active)])[self.exchange.grid.offsets(self.count)]
+        own = directions[active[self.own]]
+        length = np.linalg.norm(own, axis=1, keepdims=True)
+        own = project_off(own / np.where(length > 0, length, 1), self.basis.array[:self.size])
+        # free rows of both panels serve in turn, so that nobody overwrites what another still reads
+        for panel, smallest in ((self.basis, ROUNDING), (self.basis_images, 0.1)):
+            raw = self.exchange.publish(own, panel, offsets, self.size)
+            own, offsets = self._orthonormal(own, offsets, raw, smallest)
+            own = project_off(own, self.basis.array[:self.size])
+        self.exchange.publish(own, self.basis, offsets, self.size)
+        self.size += int(offsets[-1])
+
+    def _orthonormal(self, own, offsets, raw, smallest):
+        """Own rows, shared out evenly, of an orthonormal basis of the published rows ``raw`` (a, d); and their offsets."""
+        gram = self.exchange.gather_small(own @ raw.T, offsets)
+
+        def solve():
+            scale = np.linalg.eigvalsh((gram + gram.T) / 2)[-1] if len(gram) else 0
+            transform = whitening(gram, max(DROP, smallest / scale) if scale > 0 else 1.0)
+            padded = np.zeros((len(raw) + 1, len(raw)))  # its last row tells how many rows count
+            padded[:len(transform)] = transform
+            padded[-1] = len(transform)
+            return [padded]
+
+        transform, = self.exchange.from_root(solve, (len(raw) + 1, len(raw)))
+        kept = int(transform[-1, 0]) if len(raw) else 0
+        offsets = self.exchange.grid.offsets(kept)
+        return transform[offsets[self.exchange.rank]:offsets[self.exchange.rank + 1]] @ raw, offsets
+
+    def _fill(self):
+        """Add random directions until the basis has as many rows as the panel."""
+        for attempt in range(1, 4):
+            missing = self.count - self.size
+            active = np.arange(self.count) < missing
+            numbers = attempt * self.count + np.arange(self.own.start, self.own.stop)
+            self._expand(unit_vectors(self.seed, numbers, self.operator.d), active)
+            if self.size == self.count:
+                return
+
+    def _apply_to_new(self):
+        """Images of the new rows of the basis, published; H grows by their rows and columns."""
+        first, new = self.applied, self.size - self.applied
+        columns = self.exchange.group_columns(new)
+        self.exchange.counters.applications += new
+        images = self.operator.apply(self.basis.array[first:self.size][columns], new)
+        self.exchange.publish(images, self.basis_images, self.exchange.grid.offsets(new), first)
+        self.applied = self.size
+        self._extend_projection(first)
+
+    def _extend_projection(self, first):
+        """H = Q·SQᵀ for rows from ``first`` on: every rank computes those of the images it owns."""
+        new = self.size - first
+        own = self.exchange.owned(new)
+        rows = self.exchange.gather_small(self.basis_images.array[first:self.size][own] @ self.basis.array[:self.size].T,
+                                          self.exchange.grid.offsets(new))
+        grown = np.zeros((self.size, self.size))
+        grown[:first, :first] = self.projected[:first, :first]
+        grown[first:], grown[:, first:] = rows, rows.T
+        grown[first:, first:] = (rows[:, first:] + rows[:, first:].T) / 2
+        self.projected = grown
+
+    def _rayleigh_ritz(self, round, previous=None):
+        """The best panel in the span of all history; each rank forms and judges its own components."""
+        values, coefficients = self.exchange.from_root(lambda: rayleigh_ritz(self.projected, self.count),
+                                                       self.count, (self.count, self.size))
+        vectors = coefficients[self.own] @ self.basis.array[:self.size]
+        images = coefficients[self.own] @ self.basis_images.array[:self.size]
+        directions = images - values[self.own, None] * vectors
+        lengths = self.exchange.gather_small(np.linalg.norm(directions, axis=1), self.exchange.grid.offsets(self.count))
+        extra = {"directions": directions, "coefficients": coefficients, "previous": previous}
+        return State(round, vectors, images, values, relative(lengths, values[0]), extra=extra)
+
+    def _restart(self, state):
+        """Thick restart: keep the span of this and last round's Ritz vectors. Every rank transforms its share of the columns."""
+        coefficients, previous = state.extra["coefficients"], state.extra["previous"]
+        transform = thick_restart(coefficients, previous if previous is not None else coefficients)
+        room = len(self.basis.array) - self.count
+        transform = transform[:room]
+        self._transform(transform)
+        self.projected = transform @ self.projected @ transform.T
+        self.size = self.applied = len(transform)
+        state.extra["coefficients"] = np.eye(len(coefficients), len(transform))
+
+    def _transform(self, transform):
+        """Q ← GQ, SQ ← G·SQ, in place."""
+        for panel in (self.basis, self.basis_images):
+            panel.fence()
+            whole = panel.array
+            step = -(-whole.shape[1] // panel.node.size)
+            columns = slice(panel.node.rank * step, (panel.node.rank + 1) * step)
+            whole[:len(transform), columns] = transform @ whole[:self.size, columns]
+            panel.fence()
+
+    def remeasure(self, state):
+        """The state with images computed anew, after the operator changed its precision. Collective."""
+        self._restart(state)
+        self.applied, self.projected = 0, np.zeros((0, 0))
+        self._apply_to_new()
+        return self._rayleigh_ritz(state.round)
+
+    def orthonormality(self, state):
+        """Return max|VVᵀ − I| over the whole panel. Collective."""
+        own, offsets = self.exchange.owned(self.size), self.exchange.grid.offsets(self.size)
+        gram = self.exchange.gather_small(self.basis.array[own] @ self.basis.array[:self.size].T, offsets)
+        coefficients = state.extra["coefficients"]
+        coefficients = np.pad(coefficients, ((0, 0), (0, self.size - coefficients.shape[1])))
+        return float(np.abs(coefficients @ gram @ coefficients.T - np.eye(len(coefficients))).max())

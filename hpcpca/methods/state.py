@@ -1,0 +1,34 @@
+"""What every method's round ends with."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass
+class State:
+    """The panel after a round; eigenvalues and images are scaled as the operator's.
+
+    The identity kept: ``images`` are Σ·``vectors`` for exactly these vectors, and ``eigenvalues``, ``residuals`` measure them.
+    """
+
+    round: int
+    vectors: np.ndarray       # (own, d) float64: this rank's rows of the panel
+    images: np.ndarray        # (own, d) Σ·vectors
+    eigenvalues: np.ndarray   # (m) v_kᵀΣv_k, of all
+    residuals: np.ndarray     # (m) ‖Σv_k − λ_k v_k‖/λ_0, of all
+    exhausted: bool = False   # no direction is left to improve along
+    extra: dict = field(default_factory=dict)  # what only the method itself needs
+
+
+def measure(vectors, images, exchange, count):
+    """Return eigenvalues (m) and relative residuals (m) of all workers' vectors from each rank's own. Collective."""
+    values = np.einsum("kd,kd->k", vectors, images)
+    errors = np.linalg.norm(images - values[:, None] * vectors, axis=1)
+    both = exchange.gather_small(np.stack([values, errors], axis=1), exchange.grid.offsets(count))
+    return both[:, 0].copy(), relative(both[:, 1], both[:, 0].max())
+
+
+def relative(errors, largest):
+    """Residual norms over the largest eigenvalue; NaN where that is not positive."""
+    return errors / largest if largest > 0 else np.full(len(errors), np.nan)

@@ -1,0 +1,26 @@
+"""A start panel from a few rounds on sampled rows."""
+
+from ..rng import spread
+
+SHARE, MOST = 0.05, 0.25   # of the rows; cold where the sample would be larger than the second
+WINDOW = 32                # consecutive rows sampled together
+ROUNDS = 3
+
+
+def sampled_rows(n, count, seed):
+    """Return [(start, stop)] of rows over the whole file set, keyed by seed, or [] where sampling does not pay."""
+    wanted = max(SHARE * n, 4 * count)
+    if wanted > MOST * n:
+        return []
+    starts = spread(seed, max(1, round(wanted / WINDOW)), max(1, n - WINDOW))
+    return [(int(start), int(start) + WINDOW) for start in starts]
+
+
+def warm_start(method, sample, vectors):
+    """Return better start vectors (own, d): ``ROUNDS`` rounds of ``method`` on the operator of the sample. Collective."""
+    exact, method.operator = method.operator, sample
+    state = method.initialize(vectors)
+    for _ in range(ROUNDS):
+        state = method.step(state)
+    method.operator = exact
+    return state.vectors

@@ -1,0 +1,82 @@
+"""What the user sees while a run goes on: a live table, or a line a round, or nothing; and a JSON log. Root only."""
+
+import json
+import sys
+import time
+
+QUIET_SECONDS = 3.0  # between lines where no terminal is
+
+
+class Lines:
+    """A line per round, at most every few seconds, on stderr."""
+
+    def __init__(self, stream=None):
+        self.stream, self._last = stream or sys.stderr, -QUIET_SECONDS
+
+    def __call__(self, report):
+        now = time.monotonic()
+        if now - self._last >= QUIET_SECONDS:
+            self._last = now
+            self.stream.write(summary_line(report) + "\n")
+            self.stream.flush()
+
+    def close(self):
+        """Nothing is left to do."""
+
+
+def summary_line(report):
+    """"round 12: 5 of 8 converged, largest residual 3.1e-05, 12 passes, 4.2 s"."""
+    done = converged(report)
+    return (f"round {report.state.round}: {sum(done)} of {report.components} converged, largest residual "
+            f"{report.residuals.max():.1e}, {report.counters.passes:.4g} passes, {report.seconds:.1f} s")
+
+
+def converged(report):
+    """Which components are within the tolerance."""
+    return (report.residuals <= report.tol).tolist()
+
+
+class Table:
+    """One live table on a terminal."""
+
+    ROWS = 40  # components shown
+
+    def __init__(self):
+        from rich.live import Live  # imported where a terminal is, it costs start-up time
+        self._live = Live(refresh_per_second=8, transient=False)
+        self._live.start()
+
+    def __call__(self, report):
+        from rich.table import Table as RichTable
+        table = RichTable(title=f"round {report.state.round}   passes {report.counters.passes:.4g}   {report.seconds:.1f} s"
+                                + ("   double" if report.is_double else ""))
+        for name in ("component", "eigenvalue", "residual", ""):
+            table.add_column(name, justify="right")
+        for k, (value, residual, done) in enumerate(zip(report.eigenvalues, report.residuals, converged(report))):
+            if k < self.ROWS:
+                table.add_row(str(k), f"{value:.6g}", f"{residual:.1e}", "converged" if done else "")
+        self._live.update(table)
+
+    def close(self):
+        """Leave the last table standing."""
+        self._live.stop()
+
+
+class JsonLog:
+    """One JSON object a round in a file."""
+
+    def __init__(self, path):
+        self._file = open(path, "w")
+
+    def __call__(self, report):
+        counters = report.counters
+        self._file.write(json.dumps({
+            "round": report.state.round, "seconds": report.seconds, "passes": counters.passes, "reads": counters.reads,
+            "applications": counters.applications, "bytes_exchanged": counters.bytes_exchanged,
+            "eigenvalues": report.eigenvalues[:report.components].tolist(), "residuals": report.residuals.tolist(),
+            "converged": converged(report), "double": report.is_double}) + "\n")
+        self._file.flush()
+
+    def close(self):
+        """Close the file."""
+        self._file.close()

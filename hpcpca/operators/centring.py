@@ -1,0 +1,130 @@
+"""What is subtracted from the rows, by what they are scaled, and what that leaves of their mean."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import DataError
+from ..kernels import moments as chan
+from ..kernels.panel import Tiles
+
+FAR = 0.1            # of a standard deviation: a shift further than this from the mean costs accuracy
+LARGEST_FLOAT32 = 120  # binary exponents that float32 data can be scaled by
+
+
+def work_type(dtype, double):
+    """Type that rows of ``dtype`` are multiplied in: float32 for float16, float32 and integers up to 16 bits."""
+    small = dtype.itemsize <= 2 or dtype == np.float32
+    return np.dtype(np.float32 if small and not double else np.float64)
+
+
+def shift_type(dtype, work):
+    """Type of the shift: 64-bit integers are shifted exactly in their own type, all else in the work type."""
+    return dtype if dtype.kind in "iu" and dtype.itemsize == 8 else work
+
+
+def exponent_of(largest, work):
+    """Binary exponent e such that data up to ``largest`` times 2⁻ᵉ are at most 1, within the range of the work type."""
+    exponent = int(np.frexp(largest)[1])
+    return int(np.clip(exponent, -LARGEST_FLOAT32, LARGEST_FLOAT32)) if work == np.float32 else int(np.clip(exponent, -1020, 1020))
+
+
+class Moments:
+    """Count, mean and sum of squared deviations per column, merged tile by tile and then over ranks."""
+
+    def __init__(self, d):
+        self.count, self.mean, self.squares = 0, np.zeros(d), np.zeros(d)
+
+    def add(self, tile):
+        """Merge the rows of a tile (r, d)."""
+        if len(tile):
+            self.count = chan.accumulate(tile, self.count, self.mean, self.squares)
+
+    def merge(self, other):
+        """Merge the moments of other rows."""
+        self.count = chan.merge(self.count, self.mean, self.squares, other.count, other.mean, other.squares)
+
+    def merge_over_ranks(self, total):
+        """Merge those of all ranks; ``total(array)`` sums an array over ranks in place. Collective."""
+        joint = total(np.concatenate([[self.count], self.count * self.mean]))
+        if joint[0]:
+            mean = joint[1:] / joint[0]
+            self.squares += self.count * (self.mean - mean) ** 2
+            self.count, self.mean = int(joint[0]), mean
+            total(self.squares)
+        return self
+
+
+@dataclass
+class Centring:
+    """Rows y become (y − shift)·2^−exponent in the work type; ``offset`` (d) is the mean of those."""
+
+    shift: np.ndarray
+    exponent: int
+    work: np.dtype
+    offset: np.ndarray = None
+    count: int = 0
+    squares: np.ndarray = None
+
+    @property
+    def scale(self):
+        return np.ldexp(1.0, -self.exponent)
+
+    def tiles(self, rows, dtype=None):
+        """The rows (r, d), centred and scaled, as tiles."""
+        return Tiles(rows, self.shift, self.scale, dtype or self.work)
+
+    def measured(self, moments):
+        """Take over the moments of all rows, as centred by this."""
+        self.offset, self.count, self.squares = moments.mean, moments.count, moments.squares
+        return self
+
+    @property
+    def mean(self):
+        """Mean of the rows: (d) float64."""
+        return self.shift.astype(np.float64) + np.ldexp(self.offset, self.exponent)
+
+    @property
+    def total_variance(self):
+        """Sum of the columns' variances, scaled."""
+        return float(self.squares.sum()) / (self.count - 1)
+
+    def is_off(self):
+        """Whether the mean turned out too far from the shift, in a column that matters, for full accuracy."""
+        deviation = np.sqrt(self.squares / max(1, self.count - 1))
+        typical = np.sqrt(np.mean(deviation ** 2))
+        return bool((np.abs(self.offset) > FAR * np.maximum(deviation, 0.01 * typical)).any())
+
+    def at_the_mean(self, exponent=None):
+        """The same with the shift moved to the mean, as near as its type has it, and possibly another scale."""
+        moved = _moved(self.shift, np.ldexp(self.offset, self.exponent))
+        exponent = self.exponent if exponent is None else exponent
+        gap = _difference(moved, self.shift)
+        offset = np.ldexp(self.offset - np.ldexp(gap, -self.exponent), self.exponent - exponent)
+        squares = np.ldexp(self.squares, 2 * (self.exponent - exponent))
+        return Centring(moved, exponent, self.work, offset, self.count, squares)
+
+    def check_variance(self):
+        """Raise DataError where no column varies."""
+        if not self.squares.any():
+            raise DataError("the data have zero variance: every row is the same; there are no principal components")
+
+
+def _moved(shift, step):
+    """shift + step in the type of the shift, within its range."""
+    if shift.dtype.kind not in "iu":
+        return (shift + step).astype(shift.dtype)
+    limits = np.iinfo(shift.dtype)
+    return np.array([min(max(int(c) + round(float(s)), limits.min), limits.max) for c, s in zip(shift, step)], dtype=shift.dtype)
+
+
+def _difference(a, b):
+    """a − b as float64, exact before rounding for integers."""
+    if a.dtype.kind in "iu":
+        return np.array([float(int(x) - int(y)) for x, y in zip(a, b)])
+    return a.astype(np.float64) - b.astype(np.float64)
+
+
+def first_shift(row, work):
+    """A row (d) as provisional shift."""
+    return row.astype(shift_type(row.dtype, work))

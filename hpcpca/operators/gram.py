@@ -1,0 +1,85 @@
+"""Covariance operator that holds Σ itself (d×d, once per node): built in one read by block SYRK, or given."""
+
+import numpy as np
+
+from ..errors import DataError
+
+SLAB = 1 << 24       # elements of Σ summed over ranks at a time
+TILE_ROWS = 2        # tiles are at least this many times d rows, so that adding to the sum costs little beside the SYRK
+TILE_BYTES = 64 << 20
+SYMMETRIC = {1: 0.0, 2: 1e-2, 4: 1e-5, 8: 1e-8}  # largest asymmetry by the size of the type, over the largest entry
+
+
+def tile_step(d, itemsize, default):
+    """Rows multiplied at a time."""
+    return int(max(default, min(TILE_ROWS * d, TILE_BYTES // (d * itemsize))))
+
+
+class GramCovariance:
+    """Σ as a matrix in float64, applied by every rank to its own columns without communication.
+
+    ``build(double)`` → (Σ (d, d) scaled, on every rank of a node; Centring or None; exponent of Σ). Collective.
+    """
+
+    def __init__(self, build, is_double, group, counters):
+        self._build, self._group, self._counters, self.is_double = build, group, counters, is_double
+        self._take(*build(is_double))
+
+    def _take(self, matrix, centring, exponent):
+        self._matrix, self.centring, self.exponent, self.d = matrix, centring, exponent, len(matrix)
+        self.n = centring and centring.count
+        self.mean = centring and centring.mean
+        self.total_variance = float(np.trace(matrix))
+        if not self.total_variance > 0:
+            raise DataError("the data have zero variance: there are no principal components")
+
+    def to_double(self):
+        """Go on in float64: build Σ again. Images must be computed anew. Collective."""
+        self._take(*self._build(True))
+        self.is_double = True
+
+    def apply(self, panel, count):
+        """Return the images (own, d) of this rank's columns; ``panel`` (c, d) holds its group's of ``count`` in all."""
+        self._counters.passes += 1
+        with self._counters.time("apply"):
+            return self._group.own_rows(panel) @ self._matrix
+
+
+def accumulate_gram(pieces, d, centring, moments, counters):
+    """Return Σ_B (B−c)ᵀ(B−c) (d, d) float64 over arrays of rows ``pieces``; their moments are merged on the way."""
+    total = np.zeros((d, d))
+    for rows in pieces:
+        tiles = centring.tiles(rows)
+        tiles.step = tile_step(d, tiles.dtype.itemsize, tiles.step)
+        buffer = tiles.buffer()
+        with counters.time("apply"):
+            for number in range(len(tiles)):
+                tile = tiles.tile(number, buffer)
+                moments.add(tile)
+                total += tile.T @ tile  # the same array on both sides: numpy calls SYRK
+    return total
+
+
+def finish_gram(total, centring, out, sum_over_ranks):
+    """out ← (Σ over ranks of total − n·δδᵀ)/(n−1), slab by slab. Collective; ``out`` (d, d) may be shared: None to skip."""
+    d, step = len(total), max(1, SLAB // len(total))
+    for start in range(0, d, step):
+        slab = sum_over_ranks(total[start:start + step])
+        if out is not None:
+            slab -= centring.count * np.outer(centring.offset[start:start + step], centring.offset)
+            out[start:start + step] = slab / (centring.count - 1)
+    if out is not None and not np.isfinite(out).all():
+        raise OverflowError("Σ is not finite at this scale")
+
+
+def read_covariance(matrix, out, exponent):
+    """out (d, d) ← matrix·2^−exponent; raise DataError where it is not symmetric."""
+    out[:] = matrix
+    np.ldexp(out, -exponent, out=out)
+    largest, step = np.abs(out).max(initial=0.0), max(1, SLAB // len(out))
+    for start in range(0, len(out), step):
+        gap = np.abs(out[start:start + step] - out[:, start:start + step].T)
+        if gap.max(initial=0.0) > SYMMETRIC[matrix.dtype.itemsize] * largest:
+            row, column = np.unravel_index(gap.argmax(), gap.shape)
+            raise DataError(f"the covariance is not symmetric: entries ({start + row}, {column}) and ({column}, {start + row}) differ by "
+                            f"{np.ldexp(gap.max(), exponent):.3g}; give data rows without --covariance, or symmetrise it")

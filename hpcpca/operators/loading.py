@@ -1,0 +1,136 @@
+"""Builds covariance operators from a source of rows: reading, centring and scaling, collectively.
+
+``ranks`` is the exchange; it is asked for sums and maxima over all ranks and who this one is.
+"""
+
+import numpy as np
+
+from ..errors import DataError
+from ..rng import spread
+from .centring import Centring, Moments, exponent_of, first_shift, work_type
+from .gram import GramCovariance, accumulate_gram, finish_gram, read_covariance
+from .in_memory import InMemoryCovariance
+
+SAMPLE_BLOCKS = 16   # whose mean is the shift where rows are read once
+SAMPLE_BYTES = 64 << 20
+
+
+def in_memory(source, io, ranks, counters, team, double):
+    """Return the ``InMemoryCovariance`` of a source; every rank of a group reads its shard. Collective."""
+    shards, shard = ranks.group.size, ranks.shard
+
+    def load(is_double):
+        with ranks.world.agreed():
+            rows, largest = io.load_shard(source, shards, shard, counters)
+        counters.reads += 1
+        work = work_type(source.dtype, is_double)
+        row = _first_row(source, io, ranks, counters)
+        centring = Centring(first_shift(row, work), exponent_of(ranks.maximum(largest), work), work)
+        moments = _moments(centring.tiles(rows, np.float64), team, source.d)
+        if ranks.group_number:  # each group holds all rows: count them once
+            moments = Moments(source.d)
+        return rows, centring.measured(moments.merge_over_ranks(ranks.sum)).at_the_mean()
+
+    return InMemoryCovariance(load, double, ranks, counters, team)
+
+
+def _moments(tiles, team, d):
+    if tiles.shift.dtype.kind == "f":
+        tiles.shift = tiles.shift.astype(np.float64)
+
+    def work(number, local):
+        buffer, moments = local
+        moments.add(tiles.tile(number, buffer))
+
+    found = team.share(len(tiles), lambda: (tiles.buffer(), Moments(d)), work)
+    for _, other in found[1:]:
+        found[0][1].merge(other)
+    return found[0][1]
+
+
+def _first_row(source, io, ranks, counters):
+    """The first row of the file set, on all ranks."""
+    number = next(i for i, part in enumerate(source.parts) if part.rows)
+    row = np.empty((1, source.d), source.dtype)
+    with ranks.world.agreed():
+        if ranks.rank == 0:
+            source.read_into(number, 0, 1, row)
+    ranks.comm.Bcast(row.view(np.uint8))
+    return row[0]
+
+
+def gram(source, io, ranks, counters, double, seed):
+    """Return the ``GramCovariance`` of a source, built in one read: every rank multiplies its share of the rows. Collective."""
+    panel = ranks.panel(source.d, source.d)
+
+    def build(is_double):
+        centring, known = _sampled_centring(source, io, ranks, counters, work_type(source.dtype, is_double), seed)
+        for _ in range(3):
+            counters.reads += 1
+            measured, matrix = _one_read(source, io, ranks, counters, centring, known, panel)
+            if matrix is not None:
+                return matrix, measured, 2 * measured.exponent
+            centring, known = measured, {}
+        raise DataError("the data's range is too large to centre and scale in three readings; rescale the data")
+
+    return GramCovariance(build, double, ranks, counters)
+
+
+def _sampled_centring(source, io, ranks, counters, work, seed):
+    """Shift and scale from blocks spread over the whole file set, and this rank's of them, to be used again."""
+    blocks = source.blocks
+    block_bytes = max(1, int(blocks.rows.max()) * source.d * source.dtype.itemsize)
+    chosen = spread(seed, min(len(blocks), max(1, min(SAMPLE_BLOCKS, SAMPLE_BYTES // block_bytes))), len(blocks))
+    first, last = blocks.shard(ranks.size, ranks.rank)
+    with ranks.world.agreed():
+        known, largest = io.read_blocks(source, [b for b in chosen if first <= b < last], counters)
+    shift = first_shift(_first_row(source, io, ranks, counters), work)
+    centring, moments = Centring(shift, exponent_of(ranks.maximum(largest), work), work), Moments(source.d)
+    for rows in known.values():
+        tiles = centring.tiles(rows)
+        buffer = tiles.buffer()
+        for number in range(len(tiles)):
+            moments.add(tiles.tile(number, buffer))
+    return centring.measured(moments.merge_over_ranks(ranks.sum)).at_the_mean(), known
+
+
+def _one_read(source, io, ranks, counters, centring, known, panel):
+    """Read all rows once; return their centring and Σ, or a better centring and None where this one was not good enough."""
+    moments, largest = Moments(source.d), [0.0]
+    with ranks.world.agreed():
+        pieces = io.pieces_of_shard(source, ranks.size, ranks.rank, counters, known, largest)
+        total = accumulate_gram(pieces, source.d, centring, moments, counters)
+    moments.merge_over_ranks(ranks.sum)
+    measured = Centring(centring.shift, centring.exponent, centring.work).measured(moments)
+    if not (np.isfinite(measured.offset).all() and np.isfinite(measured.squares).all() and np.isfinite(ranks.maximum(np.abs(total).max()))):
+        return _rescaled(measured, exponent_of(ranks.maximum(largest[0]), centring.work)), None
+    measured.check_variance()
+    if measured.is_off():
+        return measured.at_the_mean(), None
+    finish_gram(total, measured, panel.array if panel.node.rank == 0 else None, ranks.sum)
+    panel.fence()
+    return measured, panel.array
+
+
+def _rescaled(centring, exponent):
+    """The same shift with a scale at which the data do not overflow."""
+    return Centring(centring.shift, exponent, centring.work)
+
+
+def covariance(source, io, ranks, counters):
+    """Return the ``GramCovariance`` of a matrix that is a covariance already, read once per node. Collective."""
+    panel = ranks.panel(source.d, source.d)
+
+    def build(_):
+        counters.reads += 1
+        exponent = 0
+        with ranks.world.agreed():
+            if panel.node.rank == 0:
+                matrix, largest = io.load_shard(source, 1, 0, counters)
+                exponent = int(np.frexp(largest)[1])
+                read_covariance(matrix, panel.array, exponent)
+        panel.fence()
+        exponent = int(ranks.maximum(exponent if panel.node.rank == 0 else -10_000))
+        return panel.array, None, exponent
+
+    return GramCovariance(build, True, ranks, counters)

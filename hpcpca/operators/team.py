@@ -1,0 +1,34 @@
+"""A team of threads that shares out tiles; BLAS runs on one thread inside it, so that all share evenly."""
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count as counting
+
+from threadpoolctl import ThreadpoolController
+
+
+class Team:
+    """``threads`` threads of this rank. BLAS outside of ``share`` uses all of them, inside one each."""
+
+    def __init__(self, threads):
+        self.threads = threads
+        self._controller = ThreadpoolController()
+        self._controller.limit(limits=threads)
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+
+    def share(self, count, begin, work):
+        """Run ``work(number, local)`` for every number below ``count``; return each thread's ``local = begin()``."""
+        if self._pool is None or count < 2:
+            local = begin()
+            for number in range(count):
+                work(number, local)
+            return [local]
+        ticket = counting()  # next() on it is atomic
+
+        def member(_):
+            local = begin()
+            while (number := next(ticket)) < count:
+                work(number, local)
+            return local
+
+        with self._controller.limit(limits=1):
+            return list(self._pool.map(member, range(min(self.threads, count))))

@@ -1,0 +1,105 @@
+"""Who owns what: the one place where rows, blocks and columns are divided."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+BLOCKS = 1024            # blocks that a file set is cut into, where its files and chunks allow
+BLOCK_BYTES = 64 << 20   # no block is larger, unless one row is
+FEWEST_CHUNKS = 32       # with fewer whole chunks than this, ranks could not be given equal shares
+
+
+def span(total, parts, index):
+    """Return (start, stop) of part ``index`` when ``total`` things are divided into ``parts`` nearly equal runs."""
+    size, extra = divmod(total, parts)
+    start = index * size + min(index, extra)
+    return start, start + size + (index < extra)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Ranks as W groups × S shards: rank (w, s) is number w·S + s; group w owns a run of the columns."""
+
+    groups: int
+    shards: int
+
+    @property
+    def ranks(self):
+        return self.groups * self.shards
+
+    def place(self, rank):
+        """Return (w, s) of a rank."""
+        return divmod(rank, self.shards)
+
+    def group_columns(self, count, group):
+        """Return (start, stop) of the columns of a group when there are ``count``."""
+        return span(count, self.groups, group)
+
+    def offsets(self, count):
+        """Return where each rank's columns start: (ranks + 1) int64; rank r owns offsets[r]:offsets[r+1]."""
+        starts = []
+        for rank in range(self.ranks):
+            group, shard = self.place(rank)
+            first, last = self.group_columns(count, group)
+            starts.append(first + span(last - first, self.shards, shard)[0])
+        return np.array([*starts, count], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Consecutive rows of one file each, numbered over the whole file set."""
+
+    file: np.ndarray    # (B,) which file
+    start: np.ndarray   # (B,) first row within that file
+    stop: np.ndarray    # (B,) row after the last
+
+    def __len__(self):
+        return len(self.file)
+
+    @property
+    def rows(self):
+        return self.stop - self.start
+
+    @property
+    def edges(self):
+        """Row numbers over the whole file set where the blocks begin and end: (B + 1) int64."""
+        return np.concatenate([[0], np.cumsum(self.rows)]).astype(np.int64)
+
+    def place(self, number):
+        """Return (file, first row within it) of a block."""
+        return int(self.file[number]), int(self.start[number])
+
+    def shard(self, shards, index):
+        """Return (first, last) of the blocks of a shard: runs of blocks with nearly equal numbers of rows."""
+        edges = self.edges
+        ideal = edges[-1] * np.array([index, index + 1]) / shards
+        upper = np.clip(np.searchsorted(edges, ideal), 1, len(self))
+        nearest = np.where(ideal - edges[upper - 1] <= edges[upper] - ideal, upper - 1, upper)
+        return int(nearest[0]), int(nearest[1])
+
+    def run(self, first, last):
+        """Yield (file, start, stop) of blocks first..last−1, joined where they follow one another in a file."""
+        index = first
+        while index < last:
+            end = index + 1
+            while end < last and self.file[end] == self.file[index]:
+                end += 1
+            yield int(self.file[index]), int(self.start[index]), int(self.stop[end - 1])
+            index = end
+
+
+def blocks_of(file_rows, chunk_rows, row_bytes):
+    """Cut files of ``file_rows`` rows into blocks of whole HDF5 chunks, about ``BLOCKS`` over the whole file set.
+
+    The numbering depends on the files alone, never on the number of ranks. Chunks too large to share out evenly are cut.
+    """
+    total = sum(file_rows)
+    target = max(1, min(-(-total // BLOCKS), BLOCK_BYTES // max(1, row_bytes)))
+    parts = []
+    for number, (rows, chunk) in enumerate(zip(file_rows, chunk_rows)):
+        step = target
+        if chunk * row_bytes <= BLOCK_BYTES and chunk * FEWEST_CHUNKS <= total:
+            step = max(1, round(target / chunk)) * chunk
+        starts = np.arange(0, rows, step, dtype=np.int64)
+        parts.append((np.full(len(starts), number), starts, np.minimum(starts + step, rows)))
+    return Blocks(*(np.concatenate(column).astype(np.int64) for column in zip(*parts)))

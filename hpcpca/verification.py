@@ -1,0 +1,172 @@
+"""Measures any vectors against any data, independently of the solver: plain numpy, float64, passes of its own.
+
+Nothing of ``kernels``, ``operators`` or ``methods`` is used here, so that an error in one of them cannot hide itself.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .linalg.angles import separation
+from .linalg.orth import orthonormal_rows, orthonormality_error, project_off
+from .partition import span
+from .rng import unit_vectors
+
+ORTHONORMAL_TO = 0.01
+PROBES, STEPS = 8, 8
+TILE_BYTES = 8 << 20
+
+
+class PlainCovariance:
+    """Σ of a source's rows, or a covariance given, in float64; every rank takes a share of the rows. Collective."""
+
+    def __init__(self, source, is_covariance, sum_over_ranks, most_over_ranks, world, keep_bytes):
+        self.source, self.is_covariance, self.d, self._sum = source, is_covariance, source.d, sum_over_ranks
+        self._bounds = span(len(source.blocks), world.size, world.rank)
+        self._kept = [] if source.bytes // world.size <= keep_bytes else None
+        self._world, self._is_kept, self.reads = world, False, 0
+        self._pivot, self._mean, self._scale, self.n = None, 0.0, 1.0, None if is_covariance else source.n
+        largest = most_over_ranks(max((source.check_finite(number, start, rows) for number, start, rows in self._pieces()), default=0.0))
+        self.exponent = int(np.frexp(largest)[1])
+        self._scale = np.ldexp(1.0, -min(max(self.exponent, -1020), 1020))
+        if not is_covariance:
+            self.exponent = 2 * int(-np.log2(self._scale))
+            self._pivot = self._first_row()
+            total = np.zeros(self.d)
+            for tile in self._tiles():
+                total += tile.sum(axis=0)
+            self._mean = self._sum(total) / self.n
+        else:
+            self.exponent = int(-np.log2(self._scale))
+
+    def apply(self, panel):
+        """Return Σ·v for every row of panel (r, d), scaled, on all ranks."""
+        image = np.zeros(panel.shape)
+        if self.is_covariance:
+            first = 0
+            for number, start, rows in self._pieces():
+                first = start
+                image += panel[:, first:first + len(rows)] @ (rows.astype(np.float64) * self._scale)
+            return self._sum(image)
+        for tile in self._tiles():
+            image += (panel @ tile.T) @ tile
+        return self._sum(image) / (self.n - 1)
+
+    def _pieces(self):
+        """(file, first row, rows) of this rank's share; kept in memory after the first time where they fit."""
+        if self._is_kept:
+            yield from self._kept
+            return
+        self.reads += 1
+        with self._world.agreed():
+            for number, start, stop in self.source.pieces(*self._bounds):
+                rows = np.empty((stop - start, self.d), self.source.dtype)
+                self.source.read_into(number, start, stop, rows)
+                if self._kept is not None:
+                    self._kept.append((number, start, rows))
+                yield number, start, rows
+        self._is_kept = self._kept is not None
+
+    def _tiles(self):
+        """Rows less their mean, scaled: (r, d) float64."""
+        step = max(1, TILE_BYTES // (8 * self.d))
+        for _, _, rows in self._pieces():
+            for start in range(0, len(rows), step):
+                yield (self._deviations(rows[start:start + step]) * self._scale) - self._mean
+
+    def _deviations(self, rows):
+        if rows.dtype.kind in "iu" and rows.dtype.itemsize == 8:  # float64 has not all of them; a 64-bit mantissa has
+            return (rows.astype(np.longdouble) - self._pivot.astype(np.longdouble)).astype(np.float64)
+        return rows.astype(np.float64) - self._pivot.astype(np.float64)
+
+    def _first_row(self):
+        number = next(i for i, part in enumerate(self.source.parts) if part.rows)
+        row = np.empty((1, self.d), self.source.dtype)
+        self.source.read_into(number, 0, 1, row)
+        return row[0]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was measured of K vectors; eigenvalues in the data's own units, residuals relative to the largest."""
+
+    eigenvalues: np.ndarray
+    residuals: np.ndarray
+    orthonormality: float
+    separation: object
+    next_eigenvalue: float     # largest found off the vectors' span, a lower bound of it; NaN where nothing is left
+    failures: tuple            # one line each
+
+    def arrays(self):
+        """{name: array} to be stored."""
+        return {"eigenvalues": self.eigenvalues, "residuals": self.residuals, "gaps": self.separation.gaps,
+                "angle_bounds": self.separation.bounds, "clusters": self.separation.clusters,
+                "cluster_angle_bounds": self.separation.cluster_bounds, "next_eigenvalue": np.array(self.next_eigenvalue),
+                "orthonormality": np.array(self.orthonormality)}
+
+
+def probe(apply, vectors, seed):
+    """Return the largest Ritz value of Σ projected off the span of ``vectors`` (K, d), and its residual norm.
+
+    Block Lanczos with full reorthogonalisation, ``PROBES`` random vectors, ``STEPS`` steps; (NaN, 0) where nothing is left.
+    """
+    span_of = orthonormal_rows(vectors)
+    d = vectors.shape[1]
+    size = min(PROBES, d - len(span_of))
+    if size < 1:
+        return np.nan, 0.0
+    block = orthonormal_rows(project_off(unit_vectors(seed, range(size), d), span_of))
+    basis, images = np.zeros((0, d)), np.zeros((0, d))
+    for _ in range(STEPS):
+        basis, images = np.vstack([basis, block]), np.vstack([images, project_off(apply(block), span_of)])
+        block = project_off(images[-len(block):].copy(), np.vstack([span_of, basis]))
+        lengths = np.linalg.norm(block, axis=1)
+        block = block[lengths > 1e-12 * max(1e-300, np.linalg.norm(images[-len(lengths):], axis=1).max())]
+        if not len(block) or len(basis) + len(span_of) >= d:
+            break
+        block = project_off(orthonormal_rows(block), np.vstack([span_of, basis]))
+    projected = basis @ images.T
+    values, coefficients = np.linalg.eigh((projected + projected.T) / 2)
+    best = coefficients[:, -1]
+    return float(values[-1]), float(np.linalg.norm(best @ images - values[-1] * (best @ basis)))
+
+
+def examine(covariance, vectors, tol, stored_eigenvalues=None, seed=0):
+    """Return the ``Finding`` of vectors (K, d) against a ``PlainCovariance``. Collective."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit = vectors / np.where(lengths > 0, lengths, 1)
+    images = covariance.apply(unit)
+    values = np.einsum("kd,kd->k", unit, images)
+    largest = values.max()
+    residuals = np.linalg.norm(images - values[:, None] * unit, axis=1) / largest if largest > 0 else np.full(len(values), np.nan)
+    following, following_error = probe(covariance.apply, unit, seed)
+    others = np.array([] if np.isnan(following) else [following])
+    limit = covariance.d if covariance.n is None else min(covariance.n - 1, covariance.d)
+    found = separation(values, residuals, others[:max(0, limit - len(values))],
+                       np.full(len(others), following_error / largest)[:max(0, limit - len(values))], limit, covariance.d)
+    true = np.ldexp(values, covariance.exponent)
+    stored = None if stored_eigenvalues is None else np.ldexp(stored_eigenvalues, -covariance.exponent)
+    error = orthonormality_error(vectors)
+    failures = _failures(values, residuals, error, following, tol, stored)
+    gaps = found.gaps if not np.isfinite(found.gaps).all() else np.ldexp(found.gaps, covariance.exponent)
+    found = type(found)(gaps, found.bounds, found.clusters, found.cluster_bounds)
+    return Finding(true, residuals, error, found, float(np.ldexp(following, covariance.exponent)), failures)
+
+
+def _failures(values, residuals, orthonormality, following, tol, stored):
+    """What does not hold, a line each."""
+    largest, lines = values.max(), []
+    if not largest > 0:
+        return ("no vector has a positive eigenvalue",)
+    for k in np.flatnonzero(~(residuals <= tol))[:3]:
+        lines.append(f"component {k} has residual {residuals[k]:.1e}, more than {tol:g}")
+    if not orthonormality <= ORTHONORMAL_TO:
+        lines.append(f"the vectors are not orthonormal: max|VVᵀ−I| = {orthonormality:.1e}")
+    for k in np.flatnonzero(np.diff(values) > tol * largest)[:3]:
+        lines.append(f"components {k} and {k + 1} are in the wrong order: λ grows by {(values[k + 1] - values[k]) / largest:.1e}·λ₀")
+    if following > values.min() + tol * largest:
+        lines.append(f"a component was missed: outside of the span Σ reaches {following / largest:.6g}·λ₀, more than the last one's {values.min() / largest:.6g}·λ₀")
+    if stored is not None:
+        for k in np.flatnonzero(~(np.abs(stored - values) <= tol * largest))[:3]:
+            lines.append(f"the stored eigenvalue {k} is off by {abs(stored[k] - values[k]) / largest:.1e}·λ₀")
+    return tuple(lines)
