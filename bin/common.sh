@@ -48,3 +48,14 @@ pip_install() {
     fi
     echo "$stamp" >"$venv/.installed"
 }
+
+# use_mpich FOLDER: as `. FOLDER/bin/activate` does, and sure to take launcher and library from there, whatever MPI the machine has
+# besides. Without these variables mpi4py looks in its own environment first; with MPI4PY_MPIABI it would not look at all; and a folder
+# in LD_LIBRARY_PATH (an environment module) can hold an older libfabric or UCX, with which this MPICH does not load.
+use_mpich() {
+    export VIRTUAL_ENV="$1" PATH="$1/bin:$PATH" MPI4PY_LIBMPI="$1/lib"
+    unset MPI4PY_MPIABI
+    if [ -n "${LD_LIBRARY_PATH-}" ]; then
+        export LD_LIBRARY_PATH="$1/lib:$1/lib/mpich:$LD_LIBRARY_PATH"
+    fi
+}

@@ -13,7 +13,7 @@ from .io import rows as row_io
 from .io.checkpoint import remove_checkpoint, write_checkpoint, write_result
 from .io.result import Content
 from .io.source import open_source
-from .kernels.warm_up import compile_kernels
+from .kernels.warm_up import is_warm, warm_up
 from .machine import available_memory
 from .methods.registry import METHODS, ORTHONORMAL_TO
 from .methods.warm_start import sampled_rows, warm_start
@@ -54,7 +54,7 @@ class Fit:
         self.source = world.decide(lambda: open_source(config.data))
         self._check_against_data()
         self.plan = self._plan()
-        world.one_at_a_time(lambda: compile_kernels(self.source.dtype))
+        world.first_on_node(lambda: is_warm(self.source.dtype), lambda: warm_up(self.source.dtype))
         self.exchange = Exchange(world, self.grid, self.counters)
         self.operator = self._operator()
         self._check_range()

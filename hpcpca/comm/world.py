@@ -67,13 +67,11 @@ class World:
                 value = decision()
         return self.comm.bcast(value)
 
-    def one_at_a_time(self, action):
-        """Let the first rank of each node run ``action``, then the others: what fills a cache is not done by all at once."""
-        if self.node.rank == 0:
+    def first_on_node(self, is_done, action):
+        """Let one rank of each node run ``action`` unless it ``is_done()``; the others wait: what fills a cache is done once."""
+        if self.node.rank == 0 and not is_done():
             action()
         self.node.Barrier()
-        if self.node.rank != 0:
-            action()
 
     def default_threads(self):
         """Threads per rank: processors this rank may use ÷ ranks of the node that share them; collective."""

@@ -1,5 +1,10 @@
 """Compiles kernels once per machine, before many ranks need them at once."""
 
+import hashlib
+import os
+from pathlib import Path
+
+import numba
 import numpy as np
 
 from . import convert, moments, panel, vector
@@ -17,7 +22,29 @@ def compile_kernels(dtype):
         moments.accumulate(tile, 0, np.zeros(2), np.zeros(2))
         vector.gram_vector(tile, tile[0], np.zeros(2))
         panel.add_to(np.zeros((3, 2)), tile)
-    if dtype == np.float32:  # moments are taken in float64
-        convert.scaled_deviations(rows, row.astype(np.float64), 1.0, np.empty((3, 2)))
     moments.merge(1, np.zeros(2), np.zeros(2), 1, np.zeros(2), np.zeros(2))
     vector.deflate(np.ones(2), np.ones(2), np.ones((1, 2)), np.ones(1))
+
+
+def _marker(dtype):
+    """File beside Numba's own cache that says: kernels of this version, for this type and processor, are in it."""
+    folder = Path(__file__).parent
+    digest = hashlib.sha256(repr((numba.__version__, np.dtype(dtype).str, numba.config.CPU_NAME, os.uname().machine)).encode())
+    for source in sorted(folder.glob("*.py")):
+        digest.update(f"{source.name}{source.stat().st_mtime_ns}".encode())
+    return Path(panel.add_to.stats.cache_path) / f"warm-{digest.hexdigest()[:16]}"
+
+
+def is_warm(dtype):
+    """Whether the kernels for ``dtype`` were compiled here before; a wrong yes costs time only."""
+    return _marker(dtype).exists()
+
+
+def warm_up(dtype):
+    """Compile or load the kernels for ``dtype`` and say so to those who come later."""
+    compile_kernels(np.dtype(dtype))
+    try:
+        _marker(dtype).parent.mkdir(parents=True, exist_ok=True)
+        _marker(dtype).touch()
+    except OSError:
+        return  # no place to keep a cache: every run compiles
