@@ -13,7 +13,7 @@ from .io import rows as row_io
 from .io.checkpoint import remove_checkpoint, write_checkpoint, write_result
 from .io.result import Content
 from .io.source import open_source
-from .kernels.warm_up import is_warm, warm_up
+from .kernels import kernels_for
 from .machine import available_memory
 from .methods.registry import METHODS, ORTHONORMAL_TO
 from .methods.warm_start import sampled_rows, warm_start
@@ -54,11 +54,12 @@ class Fit:
         self.source = world.decide(lambda: open_source(config.data))
         self._check_against_data()
         self.plan = self._plan()
-        world.first_on_node(lambda: is_warm(self.source.dtype), lambda: warm_up(self.source.dtype))
+        self.kernels = kernels_for(self.plan.elements)
+        world.first_on_node(lambda: self.kernels.is_warm(self.source.dtype), lambda: self.kernels.warm_up(self.source.dtype))
         self.exchange = Exchange(world, self.grid, self.counters)
         self.operator = self._operator()
         self._check_range()
-        self.method = METHODS[config.exchange](self.operator, self.exchange, self.panel, config, self.plan.basis)
+        self.method = METHODS[config.exchange](self.operator, self.exchange, self.panel, config, self.plan.basis, self.kernels)
         self.history = History(History.rows_of(start.arrays) if start else None)
         self._before = _counts(start)
 
@@ -121,8 +122,8 @@ class Fit:
         if self.config.covariance:
             return loading.covariance(self.source, row_io, self.exchange, self.counters)
         if self.plan.operator == "gram":
-            return loading.gram(self.source, row_io, self.exchange, self.counters, double, self.config.seed)
-        return loading.in_memory(self.source, row_io, self.exchange, self.counters, team, double)
+            return loading.gram(self.source, row_io, self.exchange, self.counters, self.kernels, double, self.config.seed)
+        return loading.in_memory(self.source, row_io, self.exchange, self.counters, self.kernels, team, double)
 
     def _check_range(self):
         variance = self._true(self.operator.total_variance)

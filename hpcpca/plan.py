@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import UsageError
-from .kernels.panel import TILE_BYTES
+from .kernels.tiles import TILE_BYTES
 from .operators.centring import work_type
 from .operators.gram import tile_step
 from .units import format_seconds, format_size
@@ -48,6 +48,7 @@ class Plan:
     basis: int         # rows of history the Ritz exchange may keep
     bytes: int         # of memory per node, without interpreter and libraries
     seconds: float     # of computing, without reading
+    elements: int      # of the data that a rank converts, over all passes
     reason: str
 
 
@@ -98,14 +99,20 @@ def choose(job, operator, basis):
         shards = job.shards or default_shards[name]
         held, seconds = _gram(job) if name == "gram" else _in_memory(job, shards)
         rows = _basis_rows(job, basis, job.memory - held)
-        found.append(Plan(name, shards, rows, held + _vectors_bytes(job, rows), seconds, ""))
+        found.append(Plan(name, shards, rows, held + _vectors_bytes(job, rows), seconds, _elements(job, name, shards), ""))
     fitting = [plan for plan in found if plan.bytes <= job.memory]
     if not fitting:
         least = min(found, key=lambda plan: plan.bytes)
         raise UsageError(f"{least.operator} needs {format_size(least.bytes)} of memory per node, {format_size(job.memory)} may be used; "
                          "give more with --memory, use more nodes, or fewer components")
     best = min(fitting, key=lambda plan: plan.seconds)
-    return Plan(best.operator, best.shards, best.basis, best.bytes, best.seconds, _reason(best, found, job, operator))
+    return Plan(best.operator, best.shards, best.basis, best.bytes, best.seconds, best.elements, _reason(best, found, job, operator))
+
+
+def _elements(job, operator, shards):
+    if job.n is None:
+        return 0
+    return job.n * job.d // job.ranks if operator == "gram" else (PASSES[job.ritz] + 2) * job.n * job.d // shards
 
 
 def _basis_rows(job, basis, free):

@@ -3,6 +3,7 @@
 import click
 
 from .._version import __version__
+from .bench import bench
 from .fit import fit, resume
 from .info import info
 from .verify import verify
@@ -17,5 +18,5 @@ def commands():
     """
 
 
-for command in (fit, resume, verify, info):
+for command in (fit, resume, verify, info, bench):
     commands.add_command(command)

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from ..kernels.vector import deflate
 from ..linalg.orth import orthonormal_rows, orthonormality_error
 from ..rng import unit_vectors
 from .state import State, measure
@@ -16,8 +15,8 @@ class VectorExchange:
     No orthogonalisation, no sorting, no Rayleigh–Ritz. With ``stagger`` worker k (from 0) starts in round k+1.
     """
 
-    def __init__(self, operator, exchange, count, top1, local_steps, stagger, seed):
-        self.operator, self.exchange, self.count = operator, exchange, count
+    def __init__(self, operator, exchange, count, top1, local_steps, stagger, seed, kernels):
+        self.operator, self.exchange, self.count, self.kernels = operator, exchange, count, kernels
         self.top1, self.local_steps, self.stagger, self.seed = top1, local_steps, stagger, seed
         self.own = exchange.owned(count)
         self._published = [exchange.panel(count, operator.d) for _ in range(2)]  # one is read while the next is written
@@ -47,7 +46,7 @@ class VectorExchange:
 
     def _deflate(self, vectors, images, superiors, eigenvalues):
         for row, k in enumerate(self._numbers()):
-            deflate(images[row], vectors[row], superiors[:k], eigenvalues[:k])
+            self.kernels.deflate(images[row], vectors[row], superiors[:k], eigenvalues[:k])
         return images
 
     def _published_state(self, round, vectors, images=None):

@@ -1,12 +1,11 @@
 """What is subtracted from the rows, by what they are scaled, and what that leaves of their mean."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..errors import DataError
-from ..kernels import moments as chan
-from ..kernels.panel import Tiles
+from ..kernels.tiles import Tiles
 
 FAR = 0.1            # of a standard deviation: a shift further than this from the mean costs accuracy
 LARGEST_FLOAT32 = 120  # binary exponents that float32 data can be scaled by
@@ -32,17 +31,17 @@ def exponent_of(largest, work):
 class Moments:
     """Count, mean and sum of squared deviations per column, merged tile by tile and then over ranks."""
 
-    def __init__(self, d):
-        self.count, self.mean, self.squares = 0, np.zeros(d), np.zeros(d)
+    def __init__(self, d, kernels):
+        self.count, self.mean, self.squares, self.kernels = 0, np.zeros(d), np.zeros(d), kernels
 
     def add(self, tile):
         """Merge the rows of a tile (r, d)."""
         if len(tile):
-            self.count = chan.accumulate(tile, self.count, self.mean, self.squares)
+            self.count = self.kernels.accumulate(tile, self.count, self.mean, self.squares)
 
     def merge(self, other):
         """Merge the moments of other rows."""
-        self.count = chan.merge(self.count, self.mean, self.squares, other.count, other.mean, other.squares)
+        self.count = self.kernels.merge(self.count, self.mean, self.squares, other.count, other.mean, other.squares)
 
     def merge_over_ranks(self, total):
         """Merge those of all ranks; ``total(array)`` sums an array over ranks in place. Collective."""
@@ -62,6 +61,7 @@ class Centring:
     shift: np.ndarray
     exponent: int
     work: np.dtype
+    kernels: object
     offset: np.ndarray = None
     count: int = 0
     squares: np.ndarray = None
@@ -72,12 +72,17 @@ class Centring:
 
     def tiles(self, rows, dtype=None):
         """The rows (r, d), centred and scaled, as tiles."""
-        return Tiles(rows, self.shift, self.scale, dtype or self.work)
+        return Tiles(rows, self.shift, self.scale, dtype or self.work, self.kernels)
 
     def measured(self, moments):
         """Take over the moments of all rows, as centred by this."""
         self.offset, self.count, self.squares = moments.mean, moments.count, moments.squares
         return self
+
+    def measured_by_sums(self, count, sums, squares):
+        """The same shift and scale, with what all rows, so centred, add up to: sums (d) and sums of squares (d)."""
+        offset = sums / count
+        return replace(self, offset=offset, count=int(count), squares=np.maximum(squares - count * offset ** 2, 0.0))
 
     @property
     def mean(self):
@@ -102,7 +107,7 @@ class Centring:
         gap = _difference(moved, self.shift)
         offset = np.ldexp(self.offset - np.ldexp(gap, -self.exponent), self.exponent - exponent)
         squares = np.ldexp(self.squares, 2 * (self.exponent - exponent))
-        return Centring(moved, exponent, self.work, offset, self.count, squares)
+        return Centring(moved, exponent, self.work, self.kernels, offset, self.count, squares)
 
     def check_variance(self):
         """Raise DataError where no column varies."""

@@ -45,9 +45,9 @@ class GramCovariance:
             return self._group.own_rows(panel) @ self._matrix
 
 
-def accumulate_gram(pieces, d, centring, moments, counters):
-    """Return Σ_B (B−c)ᵀ(B−c) (d, d) float64 over arrays of rows ``pieces``; their moments are merged on the way."""
-    total = np.zeros((d, d))
+def accumulate_gram(pieces, d, centring, counters):
+    """Return Σ_B (B−c)ᵀ(B−c) (d, d), the sum (d) of all rows of B−c, and their number, over arrays of rows ``pieces``; float64."""
+    total, sums, count = np.zeros((d, d)), np.zeros(d), 0
     for rows in pieces:
         tiles = centring.tiles(rows)
         tiles.step = tile_step(d, tiles.dtype.itemsize, tiles.step)
@@ -55,9 +55,10 @@ def accumulate_gram(pieces, d, centring, moments, counters):
         with counters.time("apply"):
             for number in range(len(tiles)):
                 tile = tiles.tile(number, buffer)
-                moments.add(tile)
+                count += len(tile)
+                sums += tile.sum(axis=0, dtype=np.float64)
                 total += tile.T @ tile  # the same array on both sides: numpy calls SYRK
-    return total
+    return total, sums, count
 
 
 def finish_gram(total, centring, out, sum_over_ranks):

@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from ..kernels.panel import gram_product
-
 
 class InMemoryCovariance:
     """Σ = (Y−1μᵀ)ᵀ(Y−1μᵀ)/(n−1) for the rows of a group's shards, centred implicitly (design: shift + correction).
@@ -59,7 +57,7 @@ class InMemoryCovariance:
 
         def work(number, local):
             buffer, total = local
-            gram_product(tiles.tile(number, buffer), vectors, total)
+            tiles.kernels.gram_product(tiles.tile(number, buffer), vectors, total)
 
         if not len(panel):
             return np.zeros(panel.shape)

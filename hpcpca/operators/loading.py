@@ -3,6 +3,8 @@
 ``ranks`` is the exchange; it is asked for sums and maxima over all ranks and who this one is.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..errors import DataError
@@ -15,7 +17,7 @@ SAMPLE_BLOCKS = 16   # whose mean is the shift where rows are read once
 SAMPLE_BYTES = 64 << 20
 
 
-def in_memory(source, io, ranks, counters, team, double):
+def in_memory(source, io, ranks, counters, kernels, team, double):
     """Return the ``InMemoryCovariance`` of a source; every rank of a group reads its shard. Collective."""
     shards, shard = ranks.group.size, ranks.shard
 
@@ -25,10 +27,10 @@ def in_memory(source, io, ranks, counters, team, double):
         counters.reads += 1
         work = work_type(source.dtype, is_double)
         row = _first_row(source, io, ranks, counters)
-        centring = Centring(first_shift(row, work), exponent_of(ranks.maximum(largest), work), work)
+        centring = Centring(first_shift(row, work), exponent_of(ranks.maximum(largest), work), work, kernels)
         moments = _moments(centring.tiles(rows, np.float64), team, source.d)
         if ranks.group_number:  # each group holds all rows: count them once
-            moments = Moments(source.d)
+            moments = Moments(source.d, kernels)
         return rows, centring.measured(moments.merge_over_ranks(ranks.sum)).at_the_mean()
 
     return InMemoryCovariance(load, double, ranks, counters, team)
@@ -42,7 +44,7 @@ def _moments(tiles, team, d):
         buffer, moments = local
         moments.add(tiles.tile(number, buffer))
 
-    found = team.share(len(tiles), lambda: (tiles.buffer(), Moments(d)), work)
+    found = team.share(len(tiles), lambda: (tiles.buffer(), Moments(d, tiles.kernels)), work)
     for _, other in found[1:]:
         found[0][1].merge(other)
     return found[0][1]
@@ -59,12 +61,12 @@ def _first_row(source, io, ranks, counters):
     return row[0]
 
 
-def gram(source, io, ranks, counters, double, seed):
+def gram(source, io, ranks, counters, kernels, double, seed):
     """Return the ``GramCovariance`` of a source, built in one read: every rank multiplies its share of the rows. Collective."""
     panel = ranks.panel(source.d, source.d)
 
     def build(is_double):
-        centring, known = _sampled_centring(source, io, ranks, counters, work_type(source.dtype, is_double), seed)
+        centring, known = _sampled_centring(source, io, ranks, counters, kernels, work_type(source.dtype, is_double), seed)
         for _ in range(3):
             counters.reads += 1
             measured, matrix = _one_read(source, io, ranks, counters, centring, known, panel)
@@ -76,7 +78,7 @@ def gram(source, io, ranks, counters, double, seed):
     return GramCovariance(build, double, ranks, counters)
 
 
-def _sampled_centring(source, io, ranks, counters, work, seed):
+def _sampled_centring(source, io, ranks, counters, kernels, work, seed):
     """Shift and scale from blocks spread over the whole file set, and this rank's of them, to be used again."""
     blocks = source.blocks
     block_bytes = max(1, int(blocks.rows.max()) * source.d * source.dtype.itemsize)
@@ -85,7 +87,7 @@ def _sampled_centring(source, io, ranks, counters, work, seed):
     with ranks.world.agreed():
         known, largest = io.read_blocks(source, [b for b in chosen if first <= b < last], counters)
     shift = first_shift(_first_row(source, io, ranks, counters), work)
-    centring, moments = Centring(shift, exponent_of(ranks.maximum(largest), work), work), Moments(source.d)
+    centring, moments = Centring(shift, exponent_of(ranks.maximum(largest), work), work, kernels), Moments(source.d, kernels)
     for rows in known.values():
         tiles = centring.tiles(rows)
         buffer = tiles.buffer()
@@ -96,25 +98,20 @@ def _sampled_centring(source, io, ranks, counters, work, seed):
 
 def _one_read(source, io, ranks, counters, centring, known, panel):
     """Read all rows once; return their centring and Σ, or a better centring and None where this one was not good enough."""
-    moments, largest = Moments(source.d), [0.0]
+    largest = [0.0]
     with ranks.world.agreed():
         pieces = io.pieces_of_shard(source, ranks.size, ranks.rank, counters, known, largest)
-        total = accumulate_gram(pieces, source.d, centring, moments, counters)
-    moments.merge_over_ranks(ranks.sum)
-    measured = Centring(centring.shift, centring.exponent, centring.work).measured(moments)
-    if not (np.isfinite(measured.offset).all() and np.isfinite(measured.squares).all() and np.isfinite(ranks.maximum(np.abs(total).max()))):
-        return _rescaled(measured, exponent_of(ranks.maximum(largest[0]), centring.work)), None
+        total, sums, count = accumulate_gram(pieces, source.d, centring, counters)
+    joint = ranks.sum(np.concatenate([[count], sums, np.diag(total)]))
+    if not np.isfinite(joint).all():  # so is every entry of a positive semidefinite matrix whose diagonal is
+        return replace(centring, exponent=exponent_of(ranks.maximum(largest[0]), centring.work)), None
+    measured = centring.measured_by_sums(joint[0], joint[1:source.d + 1], joint[source.d + 1:])
     measured.check_variance()
     if measured.is_off():
         return measured.at_the_mean(), None
     finish_gram(total, measured, panel.array if panel.node.rank == 0 else None, ranks.sum)
     panel.fence()
     return measured, panel.array
-
-
-def _rescaled(centring, exponent):
-    """The same shift with a scale at which the data do not overflow."""
-    return Centring(centring.shift, exponent, centring.work)
 
 
 def covariance(source, io, ranks, counters):

@@ -1,0 +1,1 @@
+"""Measurements against peers: whole processes, the same files in, components out."""

@@ -1,0 +1,104 @@
+"""Whole processes from outside: wall seconds and memory, alternating, medians."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from ..errors import PlatformError
+
+
+@dataclass
+class Contender:
+    """A command that writes components to ``out``; its runs' wall seconds and peak memory (bytes)."""
+
+    name: str
+    command: list
+    out: str
+    seconds: list = field(default_factory=list)
+    memory: list = field(default_factory=list)
+    error: str = ""
+
+    @property
+    def median(self):
+        return median(self.seconds) if self.seconds else float("nan")
+
+
+def launcher(given=None):
+    """mpiexec with its options as a list: given, of HPCPCA_MPIEXEC, beside the interpreter, or on PATH; raise PlatformError."""
+    if given or os.environ.get("HPCPCA_MPIEXEC"):
+        return shlex.split(given or os.environ["HPCPCA_MPIEXEC"])
+    beside = Path(sys.executable).with_name("mpiexec")
+    found = str(beside) if beside.exists() else shutil.which("mpiexec")
+    if not found:
+        raise PlatformError("no mpiexec found; pip install 'hpcpca[mpich]', or name it with --mpiexec")
+    return [found]
+
+
+def run_once(contender):
+    """Run a contender once; keep its time and memory, or the end of what it printed where it failed."""
+    begun = time.perf_counter()
+    process = subprocess.Popen(contender.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    peak, output = _watch(process)
+    seconds = time.perf_counter() - begun
+    if process.returncode:
+        contender.error = " ".join(output.strip().splitlines()[-1:]) or f"exit code {process.returncode}"
+    contender.seconds.append(seconds)
+    contender.memory.append(peak)
+
+
+def alternate(contenders, runs):
+    """One uncounted run of each, then ``runs`` of all in turn, so that a drift of the machine hits all alike."""
+    for counted in [False] + [True] * runs:
+        for contender in contenders:
+            if not contender.error:
+                run_once(contender)
+            if not counted:
+                contender.seconds.clear(), contender.memory.clear()
+
+
+def _watch(process):
+    """Peak of the summed memory (PSS) of a process and its descendants, looked at ten times a second; and its output."""
+    peak, done = [0], threading.Event()
+
+    def look():
+        while not done.wait(0.1):
+            peak[0] = max(peak[0], sum(_pss(pid) for pid in _family(process.pid)))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    output, _ = process.communicate()
+    done.set()
+    thread.join()
+    return peak[0], output
+
+
+def _family(root):
+    """Process numbers of ``root`` and all below it."""
+    parents = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                text = Path(f"/proc/{entry}/stat").read_text()
+            except OSError:
+                continue
+            parents.setdefault(int(text[text.rindex(")") + 2:].split()[1]), []).append(int(entry))
+    found, waiting = [], [root]
+    while waiting:
+        found.append(waiting.pop())
+        waiting += parents.get(found[-1], [])
+    return found
+
+
+def _pss(pid):
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:")), 0)

@@ -1,0 +1,51 @@
+"""The plain set of kernels: numpy, several reads of a tile, nothing to load."""
+
+import numpy as np
+
+
+def scaled_deviations(rows, shift, scale, out):
+    """out ← (rows − shift)·scale; types as in ``convert.scaled_deviations``, 64-bit integers exactly."""
+    if shift.dtype.kind in "iu":
+        larger = rows >= shift
+        rows, shift = rows.astype(np.uint64), shift.astype(np.uint64)  # modulo 2⁶⁴
+        np.subtract(np.where(larger, rows, shift), np.where(larger, shift, rows), out=rows)
+        np.multiply(rows, np.where(larger, scale, -scale), out=out)
+    else:
+        np.subtract(rows, shift, out=out, dtype=out.dtype)
+        out *= scale
+
+
+def merge(count, mean, squares, other_count, other_mean, other_squares):
+    """Chan's merge, as ``moments.merge``."""
+    total = count + other_count
+    if other_count:
+        gap = other_mean - mean
+        mean += gap * (other_count / total)
+        squares += other_squares + gap * gap * (count * other_count / total)
+    return total
+
+
+def accumulate(tile, count, mean, squares):
+    """Merge the rows of a tile into the moments, as ``moments.accumulate``."""
+    tile_mean = tile.mean(axis=0, dtype=np.float64)
+    gaps = tile - tile_mean
+    return merge(count, mean, squares, len(tile), tile_mean, np.einsum("ij,ij->j", gaps, gaps))
+
+
+def gram_product(tile, panel, out):
+    """out += (tile·panelᵀ)ᵀ·tile, as ``panel.gram_product``."""
+    out += (tile @ panel.T).T @ tile
+
+
+def deflate(image, vector, superiors, eigenvalues):
+    """image −= Σ_j λ_j v_j (v_jᵀ·vector), as ``vector.deflate``."""
+    image -= (eigenvalues * (superiors @ vector)) @ superiors
+
+
+def is_warm(dtype):
+    """There is nothing to compile."""
+    return True
+
+
+def warm_up(dtype):
+    """There is nothing to compile."""
