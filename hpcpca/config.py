@@ -67,7 +67,7 @@ class FitConfig:
             raise UsageError(f"--tol {self.tol}: a number from 0 up to 1 is needed")
         if self.precision == "single" and self.tol < SMALLEST_SINGLE_TOL:
             raise UsageError(f"--tol {self.tol} cannot be reached in single precision (floor about 1e-7); leave --precision out, or say double")
-        if self.covariance and self.operator == "in-memory":
+        if self.covariance and self.operator not in ("auto", "gram"):
             raise UsageError("--covariance data are the matrix itself: --operator gram is the only one")
         return self
 

@@ -27,6 +27,7 @@ from .operators import loading
 from .operators.team import Team
 from .partition import Grid
 from .plan import Job, choose, panel_width
+from .rates import cached_rates
 from .rng import unit_vectors
 
 
@@ -52,13 +53,13 @@ class Fit:
         self.world, self.config, self.say, self.start = world, config, say, start
         self.counters, self.memory = Counters(), PeakMemory()
         self.source = world.decide(lambda: open_source(config.data))
-        self._check_against_data()
+        with world.agreed():
+            self._check_against_data()
         self.plan = self._plan()
         self.kernels = kernels_for(self.plan.elements)
         world.first_on_node(lambda: self.kernels.is_warm(self.source.dtype), lambda: self.kernels.warm_up(self.source.dtype))
         self.exchange = Exchange(world, self.grid, self.counters)
         self.operator = self._operator()
-        self._check_range()
         self.method = METHODS[config.exchange](self.operator, self.exchange, self.panel, config, self.plan.basis, self.kernels)
         self.history = History(History.rows_of(start.arrays) if start else None)
         self._before = _counts(start)
@@ -71,6 +72,8 @@ class Fit:
         stagnation = Stagnation(self.config.tol) if self.config.precision == "auto" else None
         watching = [finite, self.history, *monitors, self._checkpointing(), self.memory]
         state = self._initial_state()
+        with self.world.agreed():
+            self._check_range()
         while True:
             report = self._report(state)
             for monitor in watching:
@@ -104,11 +107,13 @@ class Fit:
 
     def _plan(self):
         config, source, world = self.config, self.source, self.world
-        asked = _parse_grid(config.grid, world.size)
+        asked = world.decide(lambda: _parse_grid(config.grid, world.size))
         self.threads = config.threads or world.default_threads()
         job = Job(None if config.covariance else source.n, source.d, source.dtype, self.panel, config.starts_in_double, config.is_ritz,
                   world.size, max(world.comm.allgather(world.node.size)), self.threads, asked and asked.shards,
-                  config.memory or min(world.comm.allgather(available_memory())))
+                  config.memory or min(world.comm.allgather(available_memory())),
+                  max(part.chunk_rows for part in source.parts) * source.d * source.dtype.itemsize,
+                  world.decide(cached_rates))
         operator = "gram" if config.covariance else config.operator
         plan = world.decide(lambda: choose(job, operator, config.basis))
         self.grid = asked or Grid(world.size // plan.shards, plan.shards)
@@ -118,12 +123,15 @@ class Fit:
         return plan
 
     def _operator(self):
-        double, team = self.config.starts_in_double, Team(self.threads)
-        if self.config.covariance:
-            return loading.covariance(self.source, row_io, self.exchange, self.counters)
+        config, parts = self.config, (self.source, row_io, self.exchange, self.counters)
+        if config.covariance:
+            return loading.covariance(*parts)
         if self.plan.operator == "gram":
-            return loading.gram(self.source, row_io, self.exchange, self.counters, self.kernels, double, self.config.seed)
-        return loading.in_memory(self.source, row_io, self.exchange, self.counters, self.kernels, team, double)
+            return loading.gram(*parts, self.kernels, config.starts_in_double, config.seed)
+        parts = (*parts, self.kernels, Team(self.threads), config.starts_in_double)
+        if self.plan.operator == "in-memory":
+            return loading.in_memory(*parts)
+        return loading.streaming(*parts, config.seed, self.plan.piece_bytes, self.plan.sample_rows)
 
     def _check_range(self):
         variance = self._true(self.operator.total_variance)
@@ -181,16 +189,16 @@ class Fit:
         return rows / lengths
 
     def _warmed(self, vectors):
-        ranges = [] if self.plan.operator == "gram" or self.config.warm_start is False else \
-            sampled_rows(self.operator.n, self.panel, self.config.seed)
-        if not ranges:
+        """Better start vectors from a sample, where that is wanted and pays."""
+        ranges = sampled_rows(self.source.n, self.panel, self.config.seed)
+        if self.plan.operator == "gram" or self.config.warm_start is False or not ranges:
             if self.config.warm_start:
                 self.say("cold start: a sample would not be worth its cost here")
             return vectors
         first, last = self.source.blocks.shard(self.grid.shards, self.exchange.shard)
         low, high = self.source.blocks.edges[[first, last]]
         mine = [(max(a, low) - low, min(b, high) - low) for a, b in ranges if a < high and b > low]
-        share = sum(b - a for a, b in ranges) / self.operator.n
+        share = sum(b - a for a, b in ranges) / self.source.n
         return warm_start(self.method, self.operator.sampled(mine, share), vectors)
 
     def _in_double(self, state):

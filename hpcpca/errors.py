@@ -34,3 +34,9 @@ BY_CODE = {kind.exit_code: kind for kind in (HpcpcaError, UsageError, DataError,
 def describe(error):
     """One line for any exception: its text, or its class name where it has none."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def on_all_ranks(error):
+    """Mark an error that every rank raises alike, and return it: one of them will say so, nobody has to be stopped."""
+    error.is_agreed = True
+    return error

@@ -4,8 +4,11 @@ import click
 
 from .._version import __version__
 from .bench import bench
+from .data import data
 from .fit import fit, resume
 from .info import info
+from .plan import plan
+from .transform import reconstruct, transform
 from .verify import verify
 
 
@@ -18,5 +21,5 @@ def commands():
     """
 
 
-for command in (fit, resume, verify, info, bench):
+for command in (fit, resume, verify, info, plan, bench, data, transform, reconstruct):
     commands.add_command(command)

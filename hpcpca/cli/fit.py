@@ -8,21 +8,9 @@ import click
 
 from ..config import FitConfig
 from ..errors import DataError, UsageError
-from ..units import format_seconds, format_size, parse_size
+from ..units import format_seconds, format_size
+from .options import Size
 from .session import speaker, world
-
-
-class Size(click.ParamType):
-    """A number of bytes, such as 2G."""
-
-    name = "size"
-
-    def convert(self, value, param, ctx):
-        """Bytes of the text; a usage error where it is none."""
-        try:
-            return value if isinstance(value, int) else parse_size(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
 
 
 def _options(*options):
@@ -38,7 +26,7 @@ running = _options(
     click.option("--grid", metavar="WxS", help="Ranks as W groups of columns × S shards of rows; by default 1×ranks, ranks×1 for gram."),
     click.option("--threads", type=int, help="Threads per rank; default: processors ÷ ranks that share them."),
     click.option("--memory", type=Size(), help="Memory per node that may be used, such as 2G; default: what is free."),
-    click.option("--operator", type=click.Choice(["auto", "gram", "in-memory"]), help="How Σ is held; auto decides by expected time and memory."),
+    click.option("--operator", type=click.Choice(["auto", "gram", "in-memory", "streaming"]), help="How Σ is held; auto decides by expected time and memory."),
     click.option("--checkpoint", type=click.Path(), help="Checkpoint file; default: OUT.ckpt."),
     click.option("--checkpoint-every", metavar="30s|10m|10r", help="Seconds, minutes or rounds between checkpoints (default 10m)."),
     click.option("--no-checkpoint", is_flag=True, default=None, help="Write no checkpoints."),
@@ -55,7 +43,7 @@ running = _options(
 @click.option("--top1", type=click.Choice(["power", "lanczos"]), help="Top1 solver of the vectors exchange (default power).")
 @click.option("--local-steps", type=int, metavar="T", help="Applications of Σ between two exchanges of vectors (default 1).")
 @click.option("--stagger/--no-stagger", default=None, help="Vectors exchange: component k starts in round k+1 (default), or all at once.")
-@click.option("--guards", type=int, help="Extra columns past K; default: to a multiple of 8, at least two (ritz); none (vectors).")
+@click.option("--guards", type=int, help="Extra columns past K; default: to a multiple of 8, at least eight (ritz); none (vectors).")
 @click.option("--basis", metavar="N|all", help="Rows of history the ritz exchange may keep, at least 3 panels; default by memory.")
 @click.option("--warm-start/--cold", default=None, help="Ritz exchange: start from sampled rows (default where it pays), or at random.")
 @click.option("--init", metavar="FILE:dataset", help="Start vectors (rows).")

@@ -3,7 +3,7 @@
 import sys
 from contextlib import contextmanager
 
-from ..errors import PlatformError
+from ..errors import PlatformError, describe, on_all_ranks
 
 
 @contextmanager
@@ -12,9 +12,7 @@ def world():
     try:
         from ..comm.world import World
     except (ImportError, RuntimeError) as error:
-        failed = PlatformError(f"MPI cannot be loaded ({' '.join(str(error).split())}); pip install 'hpcpca[mpich]', or load your site's MPI module")
-        failed.is_agreed = True
-        raise failed from error
+        raise on_all_ranks(PlatformError(f"MPI cannot be loaded ({describe(error)}); pip install 'hpcpca[mpich]', or load your site's MPI module")) from error
     made = World()
     made.check_launcher()
     yield made

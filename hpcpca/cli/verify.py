@@ -21,7 +21,7 @@ def verify(vectors, data, tol, covariance, save, quiet):
 
     import numpy as np
 
-    from ..errors import DataError, UsageError
+    from ..errors import DataError, UsageError, on_all_ranks
     from ..io.source import open_source
     from ..io.vectors import load_vectors, save_finding
     from ..machine import available_memory
@@ -30,14 +30,14 @@ def verify(vectors, data, tol, covariance, save, quiet):
         rows, stored = ranks.decide(lambda: load_vectors(vectors))
         source = ranks.decide(lambda: open_source(data))
         if save and stored is None:
-            raise _agreed(UsageError(f"--save stores findings in a result; {vectors} is none"))
+            raise on_all_ranks(UsageError(f"--save stores findings in a result; {vectors} is none"))
         if rows.shape[1] != source.d:
-            raise _agreed(DataError(f"the vectors have length {rows.shape[1]}, {source.parts[0].path} has {source.d} columns; name the data they came from"))
+            raise on_all_ranks(DataError(f"the vectors have length {rows.shape[1]}, {source.parts[0].path} has {source.d} columns; name the data they came from"))
         covariance = covariance or bool(stored and stored.config["covariance"])
         if not covariance and source.n < 2:
-            raise _agreed(DataError(f"{source.parts[0].name} has one row only; a covariance needs at least two"))
+            raise on_all_ranks(DataError(f"{source.parts[0].name} has one row only; a covariance needs at least two"))
         if covariance and source.n != source.d:
-            raise _agreed(UsageError(f"--covariance needs a square dataset; {source.parts[0].name} is {source.n} × {source.d}"))
+            raise on_all_ranks(UsageError(f"--covariance needs a square dataset; {source.parts[0].name} is {source.n} × {source.d}"))
         if tol is None:
             tol = stored.attributes["tol"] if stored else DEFAULT_TOL
         keep = min(ranks.comm.allgather(available_memory())) // (2 * ranks.node.size)
@@ -54,11 +54,6 @@ def verify(vectors, data, tol, covariance, save, quiet):
         if ranks.is_root:
             print(f"hpcpca: verification failed: {'; '.join(finding.failures)}", file=sys.stderr)
         return 4
-
-
-def _agreed(error):
-    error.is_agreed = True
-    return error
 
 
 def _summing(ranks):

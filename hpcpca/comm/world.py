@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from mpi4py import MPI
 
-from ..errors import BY_CODE, HpcpcaError, PlatformError, describe
+from ..errors import BY_CODE, HpcpcaError, PlatformError, describe, on_all_ranks
 from .launch import launched_size
 
 
@@ -36,10 +36,9 @@ class World:
         launched = launched_size()
         if launched > 1 and MPI.COMM_WORLD.size != launched:
             library = MPI.Get_library_version().split(",")[0].split("\n")[0].strip("\0 ")
-            error = PlatformError(f"mpiexec started {launched} processes, but each is alone in its MPI world: the launcher is not that of the "
-                                  f"MPI library loaded ({library}); use that library's mpiexec, or set MPI4PY_MPIABI / MPI4PY_LIBMPI")
-            error.is_agreed = True  # every process finds the same
-            raise error
+            raise on_all_ranks(PlatformError(
+                f"mpiexec started {launched} processes, but each is alone in its MPI world: the launcher is not that of the "
+                f"MPI library loaded ({library}); use that library's mpiexec, or point MPI4PY_LIBMPI at the launcher's library"))
 
     @contextmanager
     def agreed(self, also=()):
@@ -55,9 +54,7 @@ class World:
         first = self.comm.allreduce(self.size if error is None else self.rank, MPI.MIN)
         if first < self.size:
             code, text = self.comm.bcast(error and (getattr(error, "exit_code", None), describe(error)), root=first)
-            agreed = BY_CODE.get(code, PlatformError)(text)
-            agreed.is_agreed = True
-            raise agreed from error
+            raise on_all_ranks(BY_CODE.get(code, PlatformError)(text)) from error
 
     def decide(self, decision):
         """Let the root call ``decision()`` and return its (small) value on all ranks; its errors are everybody's."""

@@ -1,5 +1,7 @@
 """From files to arrays: one rank's shard, or the pieces of it one after the other."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 
@@ -17,39 +19,62 @@ def load_shard(source, shards, shard, counters):
     return rows, largest
 
 
-def pieces_of_shard(source, shards, shard, counters, known, largest):
-    """Yield the rows of a shard piece by piece in one reused buffer, but blocks in ``known`` (number → rows) as they are.
+def read_ahead(source, places, counters):
+    """Yield (file, start, rows) for every (file, start, stop) of ``places``; the next is read while one is worked on.
 
-    ``known`` blocks are taken out of the dictionary as they pass, so that nothing is read twice. ``largest[0]`` becomes the max |value| met.
+    Rows are a view of one of two buffers, used again for the piece after the next. Time spent waiting counts as "read".
+    """
+    places = list(places)
+    most = max((stop - start for _, start, stop in places), default=0)
+    buffers = [np.empty((most, source.d), source.dtype) for _ in range(min(2, len(places)))]
+
+    def read(index):
+        number, start, stop = places[index]
+        source.read_into(number, start, stop, buffers[index % 2][:stop - start])
+
+    with ThreadPoolExecutor(1) as reader:
+        waiting = reader.submit(read, 0) if places else None
+        for index, (number, start, stop) in enumerate(places):
+            with counters.time("read"):
+                waiting.result()
+            if index + 1 < len(places):
+                waiting = reader.submit(read, index + 1)
+            yield number, start, buffers[index % 2][:stop - start]
+
+
+def windows(source, shards, shard, piece_bytes, counters, checked=None):
+    """Yield the rows of a shard piece by piece, read ahead.
+
+    Given ``checked`` = [largest, count], pieces are checked for NaN, and max |value| and the number of rows are put there.
+    """
+    places = source.pieces(*source.blocks.shard(shards, shard), piece_bytes)
+    for number, start, rows in read_ahead(source, places, counters):
+        if checked is not None:
+            checked[:] = max(checked[0], source.check_finite(number, start, rows)), checked[1] + len(rows)
+        yield rows
+
+
+def pieces_of_shard(source, shards, shard, counters, known, largest):
+    """Yield the rows of a shard piece by piece, read ahead, but blocks in ``known`` (number → rows) as they are.
+
+    ``known`` blocks are taken out of the dictionary as they pass, so that nothing is read twice. ``largest[0]`` becomes the
+    max |value| met.
     """
     first, last = source.blocks.shard(shards, shard)
-    buffer = None
-    for begin, end in _runs(first, last, sorted(known)):
-        if begin in known:
-            rows = known.pop(begin)
-            largest[0] = max(largest[0], source.check_finite(*source.blocks.place(begin), rows))
-            yield rows
-            continue
-        for number, start, stop in source.pieces(begin, end):
-            if buffer is None or len(buffer) < stop - start:
-                buffer = np.empty((stop - start, source.d), source.dtype)
-            piece = buffer[:stop - start]
-            with counters.time("read"):
-                source.read_into(number, start, stop, piece)
-            largest[0] = max(largest[0], source.check_finite(number, start, piece))
-            yield piece
+    for number in sorted(known):
+        rows = known.pop(number)
+        largest[0] = max(largest[0], source.check_finite(*source.blocks.place(number), rows))
+        yield rows
+        if number > first:
+            yield from _checked_pieces(source, first, number, counters, largest)
+        first = number + 1
+    yield from _checked_pieces(source, first, last, counters, largest)
 
 
-def _runs(first, last, known):
-    """Runs of block numbers first..last−1, each known one a run of its own."""
-    start = first
-    for number in known:
-        if start < number:
-            yield start, number
-        yield number, number + 1
-        start = number + 1
-    if start < last:
-        yield start, last
+def _checked_pieces(source, first, last, counters, largest):
+    for number, start, rows in read_ahead(source, source.pieces(first, last), counters):
+        largest[0] = max(largest[0], source.check_finite(number, start, rows))
+        yield rows
 
 
 def read_blocks(source, numbers, counters):

@@ -98,6 +98,9 @@ def element_type(dtype, name):
 
 def _part(path, dataset):
     with open_file(path) as file:
+        kind = str(file.attrs.get("format", ""))
+        if dataset is None and kind.startswith("hpcpca-"):
+            raise DataError(f"{path} is a file of hpcpca itself ({kind}), not data; leave it out of DATA, or name a dataset of it")
         item = find_dataset(file, path, dataset)
         name = f"{path}:{item.name.lstrip('/')}"
         dtype = element_type(item.dtype, name)
@@ -155,11 +158,11 @@ class Source:
             except OSError:
                 out[:] = _read(item, start, stop, part.name)
 
-    def pieces(self, first, last):
-        """Yield (file, start, stop) of blocks first..last−1 in pieces of about ``PIECE_BYTES``, whole chunks where that fits."""
+    def pieces(self, first, last, piece_bytes=PIECE_BYTES):
+        """Yield (file, start, stop) of blocks first..last−1 in pieces of about ``piece_bytes``, but whole chunks."""
         for number, start, stop in self.blocks.run(first, last):
             chunk = self.parts[number].chunk_rows
-            step = max(1, PIECE_BYTES // max(1, self.d * self.dtype.itemsize))
+            step = max(1, piece_bytes // max(1, self.d * self.dtype.itemsize))
             step = max(chunk, step // chunk * chunk)
             while start < stop:
                 end = min(stop, (start // step + 1) * step)

@@ -41,3 +41,29 @@ def accumulate(tile, count, mean, squares):
             gap = row[j] - tile_mean[j]
             tile_squares[j] += gap * gap
     return merge(count, mean, squares, r, tile_mean, tile_squares)
+
+
+@compiled
+def column_sums(tile):
+    """Sums of the columns of a tile (r, d): (d) float64."""
+    total = np.zeros(tile.shape[1])
+    for i in range(tile.shape[0]):
+        row = tile[i]
+        for j in range(row.shape[0]):
+            total[j] += row[j]
+    return total
+
+
+@compiled
+def add_sums(tile, sums):
+    """sums (2, d) += sums and sums of squares of the columns of a tile (r, d), float64.
+
+    Meant for rows whose mean is near 0 already, where one sweep does not cancel.
+    """
+    first, second = sums[0], sums[1]
+    for i in range(tile.shape[0]):
+        row = tile[i]
+        for j in range(row.shape[0]):
+            value = np.float64(row[j])
+            first[j] += value
+            second[j] += value * value

@@ -32,6 +32,17 @@ def accumulate(tile, count, mean, squares):
     return merge(count, mean, squares, len(tile), tile_mean, np.einsum("ij,ij->j", gaps, gaps))
 
 
+def column_sums(tile):
+    """Sums of the columns of a tile (r, d): (d) float64."""
+    return tile.sum(axis=0, dtype=np.float64)
+
+
+def add_sums(tile, sums):
+    """sums (2, d) += sums and sums of squares of the columns of a tile (r, d), float64."""
+    sums[0] += tile.sum(axis=0, dtype=np.float64)
+    sums[1] += np.einsum("ij,ij->j", tile, tile, dtype=np.float64)
+
+
 def gram_product(tile, panel, out):
     """out += (tile·panelᵀ)ᵀ·tile, as ``panel.gram_product``."""
     out += (tile @ panel.T).T @ tile

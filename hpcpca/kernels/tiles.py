@@ -2,12 +2,15 @@
 
 import numpy as np
 
-TILE_BYTES = 2 << 20  # converted rows worked on at a time: within the second-level cache, long enough for BLAS
+TILE_BYTES = 2 << 20     # converted rows worked on at a time: within the second-level cache
+TILE_ROWS = 64           # but at least so many, or reading and adding (m, d) panels would cost more than the rows themselves,
+LARGEST_TILE = 64 << 20  # unless that takes more than this
 
 
 def tile_rows(d, itemsize):
-    """Rows of a tile of ``TILE_BYTES``."""
-    return max(8, TILE_BYTES // max(1, d * itemsize))
+    """Rows of a tile."""
+    row = max(1, d * itemsize)
+    return max(1, TILE_BYTES // row, min(TILE_ROWS, LARGEST_TILE // row))
 
 
 class Tiles:
@@ -42,3 +45,12 @@ class Tiles:
         out = buffer[:len(rows)]
         self.kernels.scaled_deviations(rows, self.shift, self.scale, out)
         return out
+
+    def add_sums(self, team, sums):
+        """sums (2, d) += sums and sums of squares of the columns of all tiles, float64."""
+        def work(number, local):
+            buffer, mine = local
+            self.kernels.add_sums(self.tile(number, buffer), mine)
+
+        for _, mine in team.share(len(self), lambda: (self.buffer(), np.zeros(sums.shape)), work):
+            sums += mine

@@ -4,10 +4,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, on_all_ranks
 from ..kernels.tiles import Tiles
 
-FAR = 0.1            # of a standard deviation: a shift further than this from the mean costs accuracy
+FAR = 0.1              # of a standard deviation, over all columns: a shift further than this from the mean costs accuracy
 LARGEST_FLOAT32 = 120  # binary exponents that float32 data can be scaled by
 
 
@@ -95,10 +95,8 @@ class Centring:
         return float(self.squares.sum()) / (self.count - 1)
 
     def is_off(self):
-        """Whether the mean turned out too far from the shift, in a column that matters, for full accuracy."""
-        deviation = np.sqrt(self.squares / max(1, self.count - 1))
-        typical = np.sqrt(np.mean(deviation ** 2))
-        return bool((np.abs(self.offset) > FAR * np.maximum(deviation, 0.01 * typical)).any())
+        """Whether the mean turned out too far from the shift: what is taken off in the end then costs digits of what is left."""
+        return float(self.offset @ self.offset) > FAR ** 2 * self.total_variance
 
     def at_the_mean(self, exponent=None):
         """The same with the shift moved to the mean, as near as its type has it, and possibly another scale."""
@@ -109,10 +107,15 @@ class Centring:
         squares = np.ldexp(self.squares, 2 * (self.exponent - exponent))
         return Centring(moved, exponent, self.work, self.kernels, offset, self.count, squares)
 
+    def in_double(self):
+        """The same, for products in float64."""
+        shift = self.shift.astype(np.float64) if self.shift.dtype == np.float32 else self.shift
+        return replace(self, work=np.dtype(np.float64), shift=shift)
+
     def check_variance(self):
         """Raise DataError where no column varies."""
         if not self.squares.any():
-            raise DataError("the data have zero variance: every row is the same; there are no principal components")
+            raise on_all_ranks(DataError("the data have zero variance: every row is the same; there are no principal components"))
 
 
 def _moved(shift, step):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, on_all_ranks
 
 SLAB = 1 << 24       # elements of Σ summed over ranks at a time
 TILE_ROWS = 2        # tiles are at least this many times d rows, so that adding to the sum costs little beside the SYRK
@@ -31,7 +31,7 @@ class GramCovariance:
         self.mean = centring and centring.mean
         self.total_variance = float(np.trace(matrix))
         if not self.total_variance > 0:
-            raise DataError("the data have zero variance: there are no principal components")
+            raise on_all_ranks(DataError("the data have zero variance: there are no principal components"))
 
     def to_double(self):
         """Go on in float64: build Σ again. Images must be computed anew. Collective."""
@@ -56,7 +56,7 @@ def accumulate_gram(pieces, d, centring, counters):
             for number in range(len(tiles)):
                 tile = tiles.tile(number, buffer)
                 count += len(tile)
-                sums += tile.sum(axis=0, dtype=np.float64)
+                sums += centring.kernels.column_sums(tile)
                 total += tile.T @ tile  # the same array on both sides: numpy calls SYRK
     return total, sums, count
 

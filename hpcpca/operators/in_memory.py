@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from .products import Sample, about_the_mean, panel_product
+
 
 class InMemoryCovariance:
     """Σ = (Y−1μᵀ)ᵀ(Y−1μᵀ)/(n−1) for the rows of a group's shards, centred implicitly (design: shift + correction).
@@ -33,9 +35,7 @@ class InMemoryCovariance:
             self._tiles = None
             self._take(*self._load(True))
         else:
-            self.centring.work = np.dtype(np.float64)
-            if self.centring.shift.dtype == np.float32:
-                self.centring.shift = self.centring.shift.astype(np.float64)
+            self.centring = self.centring.in_double()
             self._tiles = self.centring.tiles(self._tiles.rows)
         self.is_double = True
 
@@ -43,47 +43,13 @@ class InMemoryCovariance:
         """Return the images (own, d) of this rank's columns; ``panel`` (c, d) holds its group's of ``count`` in all. Collective."""
         self._counters.passes += 1
         with self._counters.time("apply"):
-            partial = self._partial(self._tiles, panel)
-            own = self._group.reduce_to_owners(partial, count)
-            return self._corrected(own, self._group.own_rows(panel), self.centring.offset, self.n)
+            own = self._group.reduce_to_owners(panel_product(self._team, self._tiles, panel), count)
+            return about_the_mean(own, self._group.own_rows(panel), self.centring)
 
     def sampled(self, ranges, share):
         """Return the operator of a sample, ``share`` of all rows: those of this rank's shard in ``ranges`` [(start, stop)], copied."""
-        return _Sample(self, share, np.concatenate([np.arange(*r) for r in ranges] or [np.zeros(0, int)]).astype(np.int64))
-
-    def _partial(self, tiles, panel):
-        """Σ_B Bᵀ(BV) over tiles: (c, d) float64; each thread sums its own."""
-        vectors = panel.astype(tiles.dtype)
-
-        def work(number, local):
-            buffer, total = local
-            tiles.kernels.gram_product(tiles.tile(number, buffer), vectors, total)
-
-        if not len(panel):
-            return np.zeros(panel.shape)
-        totals = [total for _, total in self._team.share(len(tiles), lambda: (tiles.buffer(), np.zeros(panel.shape)), work)]
-        return sum(totals[1:], start=totals[0])
-
-    @staticmethod
-    def _corrected(own, vectors, offset, n):
-        """Σ about the mean from sums about the shift: (S − n·δδᵀ)/(n−1) applied to own vectors."""
-        own -= np.outer(n * (vectors @ offset), offset)
-        own /= n - 1
-        return own
-
-
-class _Sample:
-    """Sums over some of the rows, about the same shift: what a start panel is improved with."""
-
-    def __init__(self, whole, share, numbers):
-        self._whole, self._share, self.d, self.is_double = whole, share, whole.d, whole.is_double
-        self._tiles = whole._tiles.subset(numbers)
-
-    def apply(self, panel, count):
-        """As the whole operator's, but for a factor."""
-        self._whole._counters.passes += self._share
-        with self._whole._counters.time("apply"):
-            return self._whole._group.reduce_to_owners(self._whole._partial(self._tiles, panel), count)
+        numbers = np.concatenate([np.arange(*r) for r in ranges] or [np.zeros(0)]).astype(np.int64)
+        return Sample(self._tiles.subset(numbers), share, self, self._group, self._counters, self._team)
 
 
 def _centre_in_place(tiles, number):

@@ -1,0 +1,70 @@
+"""``hpcpca plan``: what a job will take, without running it."""
+
+import re
+
+import click
+
+from ..errors import UsageError
+from .options import Size
+
+
+@click.command()
+@click.argument("data", nargs=-1, required=True, metavar="DATA[:dataset]...|NxD")
+@click.option("-k", "--components", type=int, required=True, help="Number of principal components K.")
+@click.option("--dtype", default="float32", show_default=True, help="Type of the values, where only NxD is given.")
+@click.option("--nodes", type=int, default=1, show_default=True, help="Nodes.")
+@click.option("--ranks", type=int, help="Ranks over all nodes; default: one per processor of this machine on each.")
+@click.option("--threads", type=int, default=1, show_default=True, help="Threads per rank.")
+@click.option("--memory", type=Size(), help="Memory per node, such as 64G; default: what is free here.")
+@click.option("--bandwidth", type=Size(), default="1G", show_default=True, help="Bytes a second that a node gets from the files.")
+@click.option("--network", type=Size(), default="1G", show_default=True, help="Bytes a second between nodes, per rank.")
+@click.option("--operator", type=click.Choice(["auto", "gram", "in-memory", "streaming"]), default="auto", help="As of fit.")
+@click.option("--exchange", type=click.Choice(["ritz", "vectors"]), default="ritz", help="As of fit.")
+@click.option("--tol", type=float, default=1e-6, show_default=True, help="As of fit.")
+@click.option("--precision", type=click.Choice(["auto", "single", "double"]), default="auto", help="As of fit.")
+@click.option("--covariance", is_flag=True, help="As of fit.")
+@click.option("-o", "--output", default="pca.h5", show_default=True, help="Result file, for the batch file.")
+@click.option("--sbatch", type=click.Path(), help="Write a SLURM batch file here.")
+def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, operator, sbatch, output, **options):
+    """Say what operator, memory, reads, exchange and time a fit of DATA (or of N×D values) will take. Not under mpiexec."""
+    import os
+    from dataclasses import replace
+
+    import numpy as np
+
+    from .. import forecast
+    from ..config import FitConfig
+    from ..machine import available_memory
+    from ..plan import Job, choose, panel_width
+    from ..rates import measured_rates
+    n, d, dtype, chunk = _sizes(data, options.pop("dtype"), np)
+    config = FitConfig(components=components, operator=operator, **options).check()
+    limit = d if config.covariance else min(n - 1, d)
+    if components > limit:
+        raise UsageError(f"-k {components}: the data have at most {limit} components (min(n−1, d), n = {n}, d = {d}); ask for fewer")
+    ranks = ranks or nodes * len(os.sched_getaffinity(0))
+    if ranks < nodes or threads < 1 or nodes < 1:
+        raise UsageError(f"--nodes {nodes} --ranks {ranks} --threads {threads}: at least one of each, and a rank per node")
+    job = Job(None if config.covariance else n, d, dtype, panel_width(components, None, limit, config.is_ritz), config.starts_in_double,
+              config.is_ritz, ranks, -(-ranks // nodes), threads, None, memory or available_memory(), chunk,
+              replace(measured_rates(), read=float(bandwidth)))
+    chosen = choose(job, operator, None)
+    for line in forecast.lines(job, chosen, components, nodes, network):
+        click.echo(line)
+    if sbatch:
+        with open(sbatch, "w") as file:
+            file.write(forecast.sbatch(job, chosen, components, nodes, network, data if os.path.exists(data[0].split(':')[0]) else ['DATA.h5'], output))
+        click.echo(f"batch file: {sbatch}")
+
+
+def _sizes(data, dtype, np):
+    """n, d, type and bytes of the largest chunk's rows, from "NxD" or files."""
+    match = re.fullmatch(r"(\d+)[xX×](\d+)", data[0]) if len(data) == 1 else None
+    if match:
+        try:
+            return int(match[1]), int(match[2]), np.dtype(dtype), 0
+        except TypeError:
+            raise UsageError(f"--dtype {dtype} is no type of numpy; write float32, uint8, …") from None
+    from ..io.source import open_source
+    source = open_source(data)
+    return source.n, source.d, source.dtype, max(part.chunk_rows for part in source.parts) * source.d * source.dtype.itemsize

@@ -1,0 +1,52 @@
+"""``hpcpca transform`` and ``hpcpca reconstruct``: scores of rows, and rows from scores."""
+
+import click
+
+from .fit import Size
+from .session import speaker, world
+
+DTYPES = click.Choice(["float32", "float64"])
+WRITING = (
+    click.option("-o", "--output", required=True, type=click.Path(), help="File to write (HDF5)."),
+    click.option("--compression", type=click.Choice(["gzip"]), help="Compress what is written."),
+    click.option("--memory", type=Size(), help="Memory per node that may be used, such as 2G; default: what is free."),
+    click.option("--threads", type=click.IntRange(1), help="Threads per rank; default: processors ÷ ranks that share them."),
+    click.option("--overwrite", is_flag=True, help="Replace an existing file."),
+    click.option("-q", "--quiet", is_flag=True, help="Only errors and the exit code."),
+)
+
+
+def _writing(function):
+    for option in reversed(WRITING):
+        function = option(function)
+    return function
+
+
+@click.command()
+@click.argument("result", metavar="RESULT")
+@click.argument("data", nargs=-1, required=True, metavar="DATA[:dataset]...")
+@click.option("-k", "--components", type=int, help="Only so many of the components.")
+@click.option("--whiten", is_flag=True, help="Divide scores by their standard deviations.")
+@click.option("--no-centre", is_flag=True, help="Leave the rows as they are: do not subtract the mean.")
+@click.option("--dtype", type=DTYPES, help="Type of the scores; default: float32 for float32, float16 and integers up to 16 bits, else float64.")
+@_writing
+def transform(no_centre, quiet, **options):
+    """Write the scores (Y − 1μᵀ)Vᵀ of DATA's rows on the components in RESULT as /scores (n, K).
+
+    DATA may be other rows than those fitted, with the same columns.
+    """
+    with world() as ranks:
+        from .. import transformation
+        transformation.transform(ranks, speaker(ranks, quiet), centre=not no_centre, **options)
+
+
+@click.command()
+@click.argument("result", metavar="RESULT")
+@click.argument("scores", metavar="SCORES")
+@click.option("--dtype", type=DTYPES, help="Type of the rows; default: that of the scores.")
+@_writing
+def reconstruct(quiet, **options):
+    """Write the rows SV + 1μᵀ that the file SCORES of 'hpcpca transform' stands for as /data (n, d)."""
+    with world() as ranks:
+        from .. import transformation
+        transformation.reconstruct(ranks, speaker(ranks, quiet), **options)

@@ -1,0 +1,77 @@
+"""What a job will take, in lines of text, before it runs; and the batch file that runs it."""
+
+import math
+import shlex
+
+from .plan import PASSES
+from .traffic import ritz_round, vectors_round
+from .units import format_seconds, format_size
+
+START_SECONDS = 0.8   # interpreter, libraries, MPI: per node, all ranks at once
+LATENCY = 20e-6       # seconds of a collective per doubling of ranks
+COLLECTIVES = 14      # of a round of the Ritz exchange
+
+
+def exchange_bytes(job, plan, local_steps=1):
+    """Bytes exchanged in a round with all columns active, history half of what is expected."""
+    if job.ritz:
+        basis = min(plan.basis, PASSES[True] * job.panel) // 2
+        return ritz_round(job.ranks, plan.shards, job.d, job.panel, job.panel, basis)
+    return vectors_round(job.ranks, plan.shards, job.d, job.panel, local_steps)
+
+
+def seconds(job, plan, network):
+    """Return {part: seconds} of the whole run."""
+    rounds = PASSES[job.ritz]
+    hops = math.ceil(math.log2(job.ranks)) if job.ranks > 1 else 0
+    across_nodes = exchange_bytes(job, plan) / job.ranks if job.ranks > job.ranks_on_node else 0
+    return {"start": START_SECONDS, "read and compute": plan.seconds,
+            "exchange": rounds * (across_nodes / network + COLLECTIVES * hops * LATENCY)}
+
+
+def lines(job, plan, components, nodes, network):
+    """Yield the forecast, line by line; its assumptions last."""
+    reads = {"gram": 1, "in-memory": 1, "streaming": PASSES[job.ritz]}[plan.operator]
+    parts, data = seconds(job, plan, network), (job.n or job.d) * job.row_bytes
+    yield f"data: {job.n or job.d} × {job.d} {job.dtype}, {format_size(data)}; {components} components, {job.panel} vectors"
+    yield f"on {nodes} node(s), {job.ranks} rank(s) × {job.threads} thread(s), grid {job.ranks // plan.shards}x{plan.shards}"
+    yield f"operator: {plan.reason}"
+    yield (f"memory: {format_size(plan.bytes)} per node, {format_size(plan.bytes / job.ranks_on_node)} per rank, besides about 60 MiB per rank "
+           "for interpreter and libraries")
+    yield f"passes: about {PASSES[job.ritz]}; read from files: {reads} × {format_size(data)} = {format_size(reads * data)}"
+    yield f"exchanged: at most {format_size(exchange_bytes(job, plan))} a round, over all ranks"
+    yield (f"time: about {format_seconds(sum(parts.values()))} ("
+           + ", ".join(f"{name} {format_seconds(value)}" for name, value in parts.items()) + ")")
+    yield (f"assumed: {job.rates.skinny(job.work.itemsize) / 1e9:.0f} Gflop/s per core for panels, {job.rates.large(job.work.itemsize) / 1e9:.0f} for Σ "
+           f"({'measured here' if job.rates.is_measured else 'typical, not measured'}), {format_size(job.rates.read)}/s from the files per node, "
+           f"{format_size(network)}/s per rank between nodes, every node alike; an eigenvalue spectrum that takes {PASSES[job.ritz]} passes to 1e-6")
+
+
+SBATCH = """#!/bin/bash
+# Edit: account, partition, and how your site loads Python and MPI.
+#SBATCH --job-name=hpcpca
+#SBATCH --nodes={nodes}
+#SBATCH --ntasks={ranks}
+#SBATCH --cpus-per-task={threads}
+#SBATCH --mem={mem}M
+#SBATCH --time={time}
+
+# module load python openmpi
+# . /path/to/venv/bin/activate
+export HDF5_USE_FILE_LOCKING=FALSE
+OUT={output}
+if [ -e "$OUT.ckpt" ]; then
+    srun -K hpcpca resume "$OUT.ckpt" --threads {threads} --memory {memory}M
+else
+    srun -K hpcpca fit {data} -k {components} -o "$OUT" --threads {threads} --memory {memory}M
+fi
+"""
+
+
+def sbatch(job, plan, components, nodes, network, data, output):
+    """Return the text of a batch file for the job, with half as much time again and some memory to spare."""
+    minutes = 5 + int(1.5 * sum(seconds(job, plan, network).values()) / 60) + 1
+    memory = int(1.2 * plan.bytes / 2**20) + 64
+    return SBATCH.format(nodes=nodes, ranks=job.ranks, threads=job.threads, mem=memory + 200 * job.ranks_on_node, memory=memory,
+                         time=f"{minutes // 60:02d}:{minutes % 60:02d}:00", output=shlex.quote(output), components=components,
+                         data=" ".join(shlex.quote(item) for item in data))

@@ -1,0 +1,41 @@
+"""What operators on rows share: the panel product over tiles, and the step from sums about a shift to Σ about the mean."""
+
+import numpy as np
+
+
+def panel_product(team, tiles, panel):
+    """Return Σ_B Bᵀ(BV) over tiles for a panel V (c, d): (c, d) float64; each thread sums its own tiles."""
+    vectors = panel.astype(tiles.dtype)
+
+    def work(number, local):
+        buffer, total = local
+        tiles.kernels.gram_product(tiles.tile(number, buffer), vectors, total)
+
+    if not len(panel):
+        return np.zeros(panel.shape)
+    totals = [total for _, total in team.share(len(tiles), lambda: (tiles.buffer(), np.zeros(panel.shape)), work)]
+    return sum(totals[1:], start=totals[0])
+
+
+def about_the_mean(images, vectors, centring):
+    """images ← (images − n·δ(δᵀV))/(n−1), in place: Σ·V from sums about the shift; images, vectors (own, d)."""
+    images -= np.outer(centring.count * (vectors @ centring.offset), centring.offset)
+    images /= centring.count - 1
+    return images
+
+
+class Sample:
+    """Sums over some of the rows, about a shift near the mean: what a start panel is improved with.
+
+    ``tiles`` are this rank's share of the sample, ``share`` what part of all rows the sample is.
+    """
+
+    def __init__(self, tiles, share, whole, group, counters, team):
+        self.d, self.is_double = whole.d, whole.is_double
+        self._tiles, self._share, self._group, self._counters, self._team = tiles, share, group, counters, team
+
+    def apply(self, panel, count):
+        """As the whole operator's, but for a factor. Collective."""
+        self._counters.passes += self._share
+        with self._counters.time("apply"):
+            return self._group.reduce_to_owners(panel_product(self._team, self._tiles, panel), count)

@@ -1,0 +1,79 @@
+"""How fast this machine computes and reads: measured once, kept in the user's cache, or typical figures."""
+
+import json
+import os
+import platform
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Flop/s of one core by item size of the type (4: float32, 8: float64), and bytes/s of a node from its files."""
+
+    skinny4: float = 60e9   # block Gram product with a panel of 32–40
+    skinny8: float = 30e9
+    large4: float = 90e9    # matrix product and SYRK
+    large8: float = 45e9
+    read: float = 1e9
+    is_measured: bool = False
+
+    def skinny(self, itemsize):
+        """Of Bᵀ(BV)."""
+        return self.skinny8 if itemsize == 8 else self.skinny4
+
+    def large(self, itemsize):
+        """Of BᵀB."""
+        return self.large8 if itemsize == 8 else self.large4
+
+
+def _cache():
+    folder = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return Path(folder) / "hpcpca" / f"rates-{platform.node()}-numpy{np.__version__}.json"
+
+
+def cached_rates():
+    """Rates measured here before, or typical ones."""
+    try:
+        return Rates(**json.loads(_cache().read_text()))
+    except (OSError, ValueError, TypeError):
+        return Rates()
+
+
+def measured_rates():
+    """Rates of this machine: from the cache, or measured now (about two seconds) and kept."""
+    known = cached_rates()
+    if known.is_measured:
+        return known
+    found = Rates(*(_skinny(t) for t in (np.float32, np.float64)), *(_large(t) for t in (np.float32, np.float64)), Rates.read, True)
+    try:
+        _cache().parent.mkdir(parents=True, exist_ok=True)
+        _cache().write_text(json.dumps(asdict(found)))
+    except OSError:
+        pass  # measured again next time
+    return found
+
+
+def _best(action, flops, seconds=0.4):
+    """Flop/s of the quickest run within ``seconds``, on one thread."""
+    from threadpoolctl import threadpool_limits
+    with threadpool_limits(1):
+        best, end = np.inf, time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            begun = time.perf_counter()
+            action()
+            best = min(best, time.perf_counter() - begun)
+    return flops / best
+
+
+def _skinny(dtype):
+    tile, panel = np.ones((512, 1024), dtype), np.ones((32, 1024), dtype)
+    return _best(lambda: (tile @ panel.T).T @ tile, 4 * tile.size * len(panel))
+
+
+def _large(dtype):
+    tile = np.ones((1024, 1024), dtype)
+    return _best(lambda: tile.T @ tile, tile.size * 1024)

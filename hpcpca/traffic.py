@@ -1,0 +1,29 @@
+"""Bytes that workers tell each other in a round: the payload every rank gets from others, summed over ranks.
+
+The same count that ``comm.exchange`` keeps; whether it travels by network or through memory shared on a node.
+"""
+
+ITEM = 8  # everything exchanged is float64
+
+
+def ritz_round(ranks, shards, d, panel, active, basis):
+    """Bytes of one round of the Ritz exchange.
+
+    ``active`` columns join the ``basis`` rows there were; ``panel`` = m. Three publications of the directions (raw, and twice
+    orthonormalised) and one of their images, the images' reduction over shards, two Gram matrices with the root's answer,
+    new rows of H, the Ritz values with their coefficients, the residuals' norms, the clock.
+    """
+    vectors = 4 * (ranks - 1) * active * d + (shards - 1) * active * d
+    grams = 2 * (ranks - 1) * (active * active + (active + 1) * active)
+    grown = basis + active
+    projection = (ranks - 1) * active * grown
+    solution = (ranks - 1) * (panel + panel * grown + panel)
+    return ITEM * (vectors + grams + projection + solution + ranks - 1)
+
+
+def vectors_round(ranks, shards, d, panel, local_steps):
+    """Bytes of one round of the vectors exchange: one publication, λ̂ with residuals, the clock; per local step the images'
+    reduction over shards, and per step between exchanges the vectors within the group."""
+    published = (ranks - 1) * panel * d
+    steps = local_steps * (shards - 1) * panel * d + (local_steps - 1) * (shards - 1) * panel * d
+    return ITEM * (published + steps + (ranks - 1) * (2 * panel + 1))

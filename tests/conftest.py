@@ -1,0 +1,63 @@
+"""What tests share: communicators, a folder all ranks see, and exchanges over any grid, released at the end."""
+
+import contextlib
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def comm():
+    """All ranks of the run."""
+    from mpi4py import MPI
+    return MPI.COMM_WORLD
+
+
+@pytest.fixture
+def findings(comm):
+    """What this rank finds wrong; agreed on by all when the test ends without an error."""
+    from spectra import Findings
+    found = Findings(comm)
+    yield found
+    found.agree()
+
+
+@pytest.fixture
+def shared_path(comm, tmp_path):
+    """The root's ``tmp_path``, on all ranks; nobody leaves before everybody is done with it."""
+    yield comm.bcast(tmp_path)
+    comm.Barrier()
+
+
+@pytest.fixture
+def alone():
+    """A communicator of this process only, for tests without mpiexec."""
+    from mpi4py import MPI
+    return MPI.COMM_SELF
+
+
+@pytest.fixture
+def exchange_over():
+    """Return ``make(comm, W, S, node_of=None) -> Exchange``."""
+    from hpcpca.comm.exchange import Exchange
+    from hpcpca.comm.world import World
+    from hpcpca.counters import Counters
+    from hpcpca.partition import Grid
+    with contextlib.ExitStack() as stack:
+        def make(comm, groups, shards, node_of=None):
+            world = World(comm, node_of)
+            stack.callback(world.free)
+            exchange = Exchange(world, Grid(groups, shards), Counters())
+            stack.callback(exchange.free)
+            return exchange
+        yield make
+
+
+@pytest.fixture
+def gram_operator():
+    """Return ``make(exchange, sigma) -> GramCovariance`` of a matrix that every rank has."""
+    from hpcpca.operators.gram import GramCovariance
+
+    def make(exchange, sigma, is_double=True):
+        return GramCovariance(lambda double: (np.array(sigma), None, 0), is_double, exchange, exchange.counters)
+    return make

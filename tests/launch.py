@@ -1,0 +1,168 @@
+"""Starts hpcpca as a user does: whole processes under the stack's mpiexec, each with a time limit.
+
+``run(n, *arguments)`` is one command on n ranks (0: without a launcher). ``batch(n, commands, folder)`` runs many commands one
+after the other in the same n processes, where starting each anew would take too long.
+"""
+
+import functools
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+PROGRAM = (sys.executable, "-m", "hpcpca")
+ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")}
+OPEN_MPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
+TOLD = r"hpcpca: (?:error|internal error|not converged|verification failed)"
+FROM_A_LAUNCHER = ("PMI_", "PMIX_", "OMPI_COMM_", "MPI_LOCAL", "HYDRA_")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a command did: exit code, what it said, how long it took."""
+
+    code: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+    @property
+    def messages(self):
+        """The errors of ours on stderr (launchers add banners, and mix the lines of ranks)."""
+        return re.findall(rf"{TOLD}(?:(?!{TOLD}).)*", self.stderr)
+
+    def ok(self):
+        """Fail the test unless the command ended with 0; return the run."""
+        return self.ended(0)
+
+    def ended(self, code):
+        """Fail the test unless the command ended with ``code``; return the run."""
+        assert self.code == code, f"exit code {self.code} instead of {code}\n{self.stdout}\n{self.stderr}"
+        return self
+
+
+@functools.cache
+def launcher():
+    """mpiexec and its options: $HPCPCA_MPIEXEC, or the one beside the interpreter, or Open MPI's."""
+    if os.environ.get("HPCPCA_MPIEXEC"):
+        return tuple(shlex.split(os.environ["HPCPCA_MPIEXEC"]))
+    beside = Path(sys.executable).parent / "mpiexec"
+    found = str(beside) if beside.exists() else shutil.which("mpiexec.openmpi") or shutil.which("mpiexec")
+    if not found:
+        pytest.fail("no mpiexec found; set HPCPCA_MPIEXEC")
+    is_open_mpi = "Open MPI" in subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout
+    return (found, *(("--oversubscribe", "--bind-to", "none") if is_open_mpi else ()))
+
+
+def environment(**changes):
+    """This process's environment for a child: one thread per rank, nothing of a launcher; None removes a variable."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(FROM_A_LAUNCHER)}
+    merged = {**inherited, **ONE_THREAD, **OPEN_MPI, **changes}
+    return {name: str(value) for name, value in merged.items() if value is not None}
+
+
+def program(inject=None):
+    """The command for hpcpca; ``inject`` is Python that every rank executes first."""
+    if inject is None:
+        return PROGRAM
+    return sys.executable, "-c", f"{inject}\nfrom hpcpca.__main__ import main\nmain()"
+
+
+def start(n, *arguments, env=None, inject=None, cwd=None, command=None, mpiexec=None):
+    """Start a command on n ranks and return its ``Popen``."""
+    words = [] if n == 0 else [*(mpiexec or launcher()), "-n", str(n)]
+    words += [*(command or program(inject)), *map(str, arguments)]
+    return subprocess.Popen(words, env=environment(**(env or {})), cwd=cwd, stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def finish(process, timeout=60):
+    """Wait for a started command and return its ``Run``; past ``timeout`` seconds end all of its processes and fail: a hang."""
+    begun = time.monotonic()
+    try:
+        stdout, stderr = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        end(process)
+        stdout, stderr = process.communicate()
+        pytest.fail(f"hang: not finished after {timeout} s: {shlex.join(process.args)[-600:]}\n{stdout}\n{stderr}")
+    return Run(process.returncode, stdout, stderr, time.monotonic() - begun)
+
+
+def run(n, *arguments, timeout=60, **options):
+    """Run a command on n ranks (0: without a launcher) and return its ``Run``. Options are those of ``start``."""
+    return finish(start(n, *arguments, **options), timeout)
+
+
+def end(process):
+    """Kill a started command and everything that it started."""
+    for pid in [*descendants(process.pid), process.pid]:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+def descendants(pid):
+    """Ids of the processes below ``pid``, from /proc."""
+    children = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(path.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        children.setdefault(parent, []).append(int(path.parent.name))
+    found, waiting = [], [pid]
+    while waiting:
+        below = children.get(waiting.pop(), [])
+        found += below
+        waiting += below
+    return found
+
+
+def ranks_of(process):
+    """Process ids of the ranks of a started command."""
+    found = []
+    for pid in descendants(process.pid):
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[0] == os.fsencode(sys.executable):
+            found.append(pid)
+    return sorted(found)
+
+
+def batch(n, commands, folder, timeout=120):
+    """Run {name: arguments} one after the other in the same n processes; return {name: Run}.
+
+    A command that takes the whole job down (MPI_Abort) counts with the job's exit code; the rest goes on in a new job.
+    """
+    found, waiting = {}, {name: [*map(str, words)] for name, words in commands.items()}
+    while waiting:
+        here = Path(tempfile.mkdtemp(prefix="batch-", dir=folder))
+        (here / "commands.json").write_text(json.dumps(list(waiting.values())))
+        whole = run(n, here, command=(sys.executable, HERE / "batch.py"), timeout=timeout)
+        for number, name in enumerate(list(waiting)):
+            if not (here / f"{number}.0.err").exists():
+                break
+            texts = [["".join((here / f"{number}.{rank}.{kind}").read_text() for rank in range(max(1, n))
+                              if (here / f"{number}.{rank}.{kind}").exists())] for kind in ("out", "err")]
+            codes = [path.read_text() for path in here.glob(f"{number}.*.code")]
+            code = int(codes[0]) if len(codes) == n and len(set(codes)) == 1 and codes[0] else whole.code or 1
+            found[name] = Run(code, texts[0][0], texts[1][0], 0.0)
+            del waiting[name]
+        else:
+            continue
+        assert number > 0, f"the batch did not start: {whole}"
+    return found

@@ -1,0 +1,137 @@
+"""Matrices with prescribed eigenvalues, dense references to compare with (plain numpy, float64 or wider), agreement over ranks,
+and operators built from files as ``fit`` builds them."""
+
+import numpy as np
+
+
+def power_law(d, power=1.0):
+    """λ_k = (k+1)^−power: a full-rank tail."""
+    return (np.arange(d) + 1.0) ** -power
+
+
+def exponential(d, ratio=0.8):
+    """λ_k = ratio^k."""
+    return ratio ** np.arange(d)
+
+
+def clusters(d, size=3, spread=1e-3):
+    """Groups of ``size`` eigenvalues a relative ``spread`` apart, each group at 0.6 of the one before."""
+    k = np.arange(d)
+    return 0.6 ** (k // size) * (1 - spread * (k % size))
+
+
+def double(d):
+    """Every eigenvalue of an exponential spectrum twice, exactly."""
+    return 0.7 ** (np.arange(d) // 2)
+
+
+def deficient(d, rank):
+    """A power law cut off: eigenvalues from number ``rank`` on are exactly zero."""
+    return np.where(np.arange(d) < rank, power_law(d, 0.5), 0.0)
+
+
+def rotation(d, seed):
+    """A random orthogonal matrix (d, d)."""
+    q, r = np.linalg.qr(np.random.default_rng([seed, d]).standard_normal((d, d)))
+    return q * np.sign(np.diag(r))
+
+
+def covariance(values, seed=0):
+    """Return Σ = V·diag(values)·Vᵀ, symmetric to the last bit, and its eigenvectors as rows."""
+    vectors = rotation(len(values), seed).T
+    sigma = (vectors.T * values) @ vectors
+    return (sigma + sigma.T) / 2, vectors
+
+
+def data_rows(values, n, seed=0, mean=0.0):
+    """Rows (n, d) whose sample covariance has exactly the eigenvalues ``values`` (at most n−1 of them not zero).
+
+    Y = sqrt(n−1)·U·diag(sqrt(values))·Vᵀ + 1·meanᵀ, the columns of U orthonormal and orthogonal to 1.
+    """
+    d = len(values)
+    rank = min(d, n - 1)
+    assert not np.any(values[rank:]), "more eigenvalues than rows can carry"
+    start = np.random.default_rng([seed, n, d]).standard_normal((n, rank + 1))
+    start[:, 0] = 1
+    left = np.linalg.qr(start)[0][:, 1:]
+    return np.sqrt(n - 1) * (left * np.sqrt(values[:rank])) @ rotation(d, seed).T[:rank] + mean
+
+
+def dense_covariance(rows):
+    """Sample covariance (d, d) float64 and mean (d) of rows of any type, centred in extended precision."""
+    wide = rows.astype(np.longdouble)
+    from_first = wide - wide[0]  # exact for 64-bit integers; a sum of them would not be
+    mean = from_first.mean(axis=0)
+    centred = (from_first - mean).astype(np.float64)
+    return centred.T @ centred / (len(rows) - 1), (wide[0] + mean).astype(np.float64)
+
+
+def leading(sigma, count):
+    """The ``count`` largest eigenvalues of Σ and their eigenvectors as rows, by ``numpy.linalg.eigh``."""
+    values, vectors = np.linalg.eigh(sigma)
+    return values[::-1][:count], vectors[:, ::-1].T[:count]
+
+
+def sine(vector, subspace):
+    """Sine of the angle between a unit vector and the span of orthonormal rows; accurate for small angles."""
+    rest = vector - subspace.T @ (subspace @ vector)
+    return float(np.linalg.norm(rest))
+
+
+def agreed_assert(comm, condition, message):
+    """Assert on all ranks what each found out for itself: one failing alone would leave the others waiting. Collective."""
+    failed = {rank: text for rank, text in enumerate(comm.allgather(None if condition else message)) if text}
+    assert not failed, f"on ranks {list(failed)}: {next(iter(failed.values()))}"
+
+
+class Findings:
+    """What one rank finds wrong, agreed on at the end: one collective for many comparisons."""
+
+    def __init__(self, comm):
+        self.comm, self.wrong = comm, []
+
+    def equal(self, found, expected, what):
+        """Note where arrays differ in shape or in any entry."""
+        self.that(found.shape == expected.shape and np.array_equal(found, expected), what)
+
+    def that(self, condition, what):
+        """Note what does not hold."""
+        if not condition:
+            self.wrong.append(what)
+
+    def agree(self):
+        """Assert that no rank found anything wrong. Collective."""
+        agreed_assert(self.comm, not self.wrong, ", ".join(self.wrong[:5]))
+
+
+def grids(size):
+    """Every (W, S) with W·S = size."""
+    return [(groups, size // groups) for groups in range(1, size + 1) if size % groups == 0]
+
+
+def write(comm, path, *parts, chunks=None):
+    """The root writes each of ``parts`` as a file of its own; return their names on all ranks."""
+    import h5py
+    names = [f"{path}/part{number}.h5" for number in range(len(parts))]
+    if comm.rank == 0:
+        for name, rows in zip(names, parts):
+            with h5py.File(name, "w") as file:
+                file.create_dataset("x", data=rows, chunks=chunks)
+    comm.Barrier()
+    return names
+
+
+def build(exchange, kind, names, double=False, kernels=None, threads=1, sample_rows=64):
+    """The operator of ``kind`` ("gram", "in-memory" or "streaming") of the rows in files. Collective."""
+    from hpcpca.io import rows as row_io
+    from hpcpca.io.source import open_source
+    from hpcpca.kernels import plain
+    from hpcpca.operators import loading
+    from hpcpca.operators.team import Team
+    source = open_source(names)
+    common = source, row_io, exchange, exchange.counters, kernels or plain
+    if kind == "gram":
+        return loading.gram(*common, double, seed=0)
+    if kind == "streaming":
+        return loading.streaming(*common, Team(threads), double, seed=0, piece_bytes=2000, sample_rows=sample_rows)
+    return loading.in_memory(*common, Team(threads), double)

@@ -1,0 +1,166 @@
+"""One rank fails alone, or the launcher is not that of the library: the job ends within seconds with one message, nothing lost."""
+
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from launch import HERE, finish, launcher, ranks_of, run, start
+
+SECONDS = 10
+WHO = """
+import os, sys, time
+RANK = int(os.environ.get("PMI_RANK") or os.environ.get("OMPI_COMM_WORLD_RANK") or 0)
+def failing(owner, name, calls, error):
+    old, count = getattr(owner, name), [0]
+    def wrapper(*arguments, **options):
+        count[0] += 1
+        if count[0] == calls:
+            raise error
+        return old(*arguments, **options)
+    setattr(owner, name, wrapper)
+"""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A file of 300 rows, and one too slow to finish: hundreds of rounds."""
+    path = tmp_path_factory.mktemp("failures") / "x.h5"
+    with h5py.File(path, "w") as file:
+        file["X"] = np.random.default_rng(1).standard_normal((300, 20)) / np.arange(1, 21) ** 0.5
+    return path
+
+
+def inject(rank, module, owner, name, calls, error):
+    """Code that makes the ``calls``-th call of owner.name raise ``error`` on ``rank``."""
+    return f"{WHO}\nif RANK == {rank}:\n    import {module}\n    failing({module}{'.' + owner if owner else ''}, {name!r}, {calls}, {error})"
+
+
+STAGES = {  # module, class, function, which call
+    "look at the files": ("hpcpca.io.source", "", "find_dataset", 1),
+    "read": ("hpcpca.io.source", "Source", "read_into", 1),
+    "check": ("hpcpca.io.source", "Source", "check_finite", 1),
+    "apply": ("hpcpca.operators.in_memory", "InMemoryCovariance", "apply", 3),
+    "publish": ("hpcpca.comm.exchange", "Exchange", "publish", 4),
+    "solve": ("hpcpca.comm.exchange", "Exchange", "from_root", 4),
+    "monitor": ("hpcpca.monitors.history", "History", "__call__", 2),
+    "write the checkpoint": ("hpcpca.io.hdf5", "", "row_checksums", 1),
+    "write the result": ("hpcpca.io.checkpoint", "", "result_arrays", 3),
+    "release": ("hpcpca.comm.exchange", "Exchange", "free", 1),
+}
+ERRORS = {"ValueError('injected')": 1, "MemoryError('injected')": 5, "OSError(5, 'injected')": None, "KeyboardInterrupt('injected')": 130}
+
+
+@pytest.mark.parametrize("stage, rank", [(stage, rank) for stage in STAGES for rank in (0, 1) if (stage, rank) != ("look at the files", 1)])
+def test_bug_on_one_rank(data, tmp_path, stage, rank):
+    code = inject(rank, *STAGES[stage], "ValueError('injected')")
+    done = run(2, "fit", data, "-k", 3, "-o", tmp_path / "out.h5", "--operator", "in-memory", "--checkpoint-every", "1r",
+               inject=code, timeout=SECONDS)
+    assert done.code == 1, done.stderr
+    assert f"internal error on rank {rank}" in done.stderr and "injected" in done.stderr
+    assert len(done.messages) == 1, done.messages
+    assert not any(path.name.endswith(".part") for path in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("stage", ["read", "apply"])
+def test_any_error_on_one_rank(data, tmp_path, stage, error):
+    done = run(2, "fit", data, "-k", 3, "-o", tmp_path / "out.h5", "--operator", "in-memory", "--exchange", "vectors", "--max-rounds", 9,
+               inject=inject(1, *STAGES[stage], error), timeout=SECONDS)
+    assert done.code == ERRORS[error] or (ERRORS[error] is None and done.code in (1, 3, 5)), done.stderr
+    assert len(done.messages) == 1, done.messages
+    assert "injected" in done.stderr or "interrupted" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("what", ["result", "checkpoint"])
+def test_disk_full(data, tmp_path, what, overwrite):
+    """A checkpoint that cannot be written costs a warning, a result the exit code; files that were there stay."""
+    output = tmp_path / "out.h5"
+    if overwrite:
+        output.write_bytes(b"precious")
+    wanted = ".out.h5.part" if what == "result" else ".out.h5.ckpt.part"
+    code = f"""{WHO}
+import h5py
+plain = h5py.Dataset.__setitem__
+def full(self, where, values):
+    if os.path.basename(self.file.filename) == {wanted!r} and RANK == 0:
+        raise OSError(28, "No space left on device")
+    return plain(self, where, values)
+h5py.Dataset.__setitem__ = full"""
+    done = run(2, "fit", data, "-k", 3, "-o", output, "--checkpoint-every", "1r", *(["--overwrite"] if overwrite else []), inject=code,
+               timeout=SECONDS)
+    left = {path.name for path in tmp_path.iterdir()}
+    if what == "checkpoint":
+        assert done.code == 0 and "warning: checkpoint not written" in done.stderr and "No space left" in done.stderr
+        assert left == {"out.h5"}
+        return
+    assert done.code in (3, 5) and len(done.messages) == 1, done.stderr
+    assert "out.h5" in done.messages[0] and "No space left" in done.messages[0]
+    assert left - {"out.h5.ckpt", "out.h5.ckpt.1"} == ({"out.h5"} if overwrite else set())
+    assert not overwrite or output.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("victim", [0, -1])
+def test_killed_rank(data, tmp_path, victim):
+    process = start(3, "fit", data, "-k", 8, "-o", tmp_path / "out.h5", "--exchange", "vectors", "--tol", 0, "--max-rounds", 10**8)
+    wait_for(lambda: len(ranks_of(process)) == 3)
+    time.sleep(1.5)
+    os.kill(ranks_of(process)[victim], signal.SIGKILL)
+    assert finish(process, SECONDS).code != 0
+
+
+def wait_for(condition, seconds=20):
+    """Wait until ``condition()`` holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("names", [("PMI_SIZE", "PMI_RANK"), ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK")])
+@pytest.mark.parametrize("command", ["fit", "resume", "verify"])
+def test_worlds_of_size_one(data, tmp_path, names, command):
+    """Four processes that a launcher of another MPI started: each alone in its world."""
+    arguments = {"fit": ("fit", data, "-k", 3, "-o", tmp_path / "out.h5"), "resume": ("resume", data), "verify": ("verify", data, data)}[command]
+    done = [run(0, *arguments, env={names[0]: 4, names[1]: rank}, timeout=SECONDS) for rank in range(4)]
+    assert [each.code for each in done] == [5] * 4, done[0].stderr
+    told = [message for each in done for message in each.messages]
+    assert len(told) == 1 and "mpiexec started 4 processes" in told[0], told
+    assert list(tmp_path.iterdir()) == []
+
+
+def other_launcher():
+    """mpiexec of the MPI that is not this stack's, or None."""
+    if "openmpi" in launcher()[0]:
+        beside = HERE.parent / ".venv-mpich" / "bin" / "mpiexec"
+        return [os.environ.get("HPCPCA_OTHER_MPIEXEC") or shutil.which("mpiexec.mpich") or (str(beside) if beside.exists() else None)]
+    found = os.environ.get("HPCPCA_OTHER_MPIEXEC") or shutil.which("mpiexec.openmpi")
+    return [*found.split(), "--oversubscribe"] if found else [None]
+
+
+def test_wrong_launcher(data, tmp_path):
+    mpiexec = other_launcher()
+    if mpiexec[0] is None:
+        pytest.skip("one MPI only on this machine")
+    done = run(4, "fit", data, "-k", 3, "-o", tmp_path / "out.h5", mpiexec=mpiexec, timeout=20)
+    assert done.code == 5 and len(done.messages) == 1, done.stderr
+    assert "4 processes" in done.messages[0] and not Path(tmp_path / "out.h5").exists()
+
+
+def test_mpi_that_cannot_be_loaded(data, tmp_path):
+    done = run(0, "fit", data, "-k", 3, "-o", tmp_path / "out.h5", env={"MPI4PY_LIBMPI": "/nowhere/libmpi.so"}, timeout=SECONDS)
+    assert done.code == 5 and len(done.messages) == 1, done.stderr
+    assert "Traceback" not in done.stderr and "MPI cannot be loaded" in done.messages[0]
+
+
+@pytest.mark.parametrize("arguments", [("fit", "--no-such-option"), ("fit", "-k"), ("fit",), ("nothing",), ("--nothing",), ("verify",), ("resume",)])
+def test_usage_error_is_told_once(arguments):
+    """Even where every rank is a process that knows only what the launcher's environment says."""
+    done = run(3, *arguments, timeout=SECONDS)
+    assert done.code == 2 and len(done.messages) == 1 and len(done.messages[0]) > len("hpcpca: error: "), done.stderr

@@ -1,0 +1,251 @@
+"""``hpcpca resume``: a run stopped, or killed with -9 at any moment, goes on to the answer of an uninterrupted one."""
+
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+
+import h5py
+import numpy as np
+import pytest
+import spectra
+from launch import finish, ranks_of, run, start
+
+K, N, D = 6, 400, 40
+VECTORS = ("--exchange", "vectors", "--precision", "double", "--tol", "0", "--local-steps", "2")
+LONG = 240  # rounds of a run that is killed
+SLOW = """import time, hpcpca.monitors.history as h
+old = h.History.__call__
+h.History.__call__ = lambda self, report: (old(self, report), time.sleep(0.02))[0]"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Rows in three shards, and the same rows elsewhere in one file."""
+    here = tmp_path_factory.mktemp("resume")
+    rows = spectra.data_rows(spectra.exponential(D, 0.9), N, mean=1.0)
+    (here / "data").mkdir()
+    for name, part in (("s1", rows[:33]), ("s2", rows[33:300]), ("s10", rows[300:])):
+        with h5py.File(here / "data" / f"{name}.h5", "w") as file:
+            file["X"] = part
+    shutil.copytree(here / "data", here / "moved")
+    with h5py.File(here / "other.h5", "w") as file:
+        file["X"] = np.random.default_rng(0).standard_normal((N, D))
+    return here
+
+
+def fit(folder, output, *options, n=2):
+    return run(n, "fit", folder / "data", "-k", K, "-o", output, *options)
+
+
+def components(path):
+    with h5py.File(path) as file:
+        return file["components"][...]
+
+
+@pytest.fixture(scope="module")
+def whole(folder):
+    """Components of uninterrupted runs of 60 rounds and of LONG rounds."""
+    found = {}
+    for rounds in (60, LONG):
+        path = folder / f"whole-{rounds}.h5"
+        fit(folder, path, *VECTORS, "--max-rounds", rounds).ended(4)
+        found[rounds] = components(path)
+    return found
+
+
+@pytest.fixture(scope="module")
+def stopped(folder):
+    """A vectors run and a ritz run stopped early: {name: result}; the checkpoint lies beside it."""
+    found = {"vectors": folder / "vectors.h5", "ritz": folder / "ritz.h5"}
+    fit(folder, found["vectors"], *VECTORS, "--max-rounds", 23).ended(4)
+    fit(folder, found["ritz"], "--max-rounds", 2, "--operator", "in-memory").ended(4)
+    return found
+
+
+def copied(path, folder):
+    """A copy of a result and its checkpoint in another folder; return the copy of the checkpoint."""
+    for end in ("", ".ckpt"):
+        shutil.copy(f"{path}{end}", folder)
+    return folder / f"{path.name}.ckpt"
+
+
+@pytest.mark.parametrize("n, operator", [(1, "gram"), (2, "in-memory"), (4, "gram"), (4, "in-memory")])
+def test_vectors_resume_exactly(folder, stopped, whole, tmp_path, n, operator):
+    output = tmp_path / "on.h5"
+    run(n, "resume", copied(stopped["vectors"], tmp_path), "--max-rounds", 60, "--operator", operator, "-o", output).ended(4)
+    np.testing.assert_allclose(components(output), whole[60], rtol=0, atol=1e-12)
+    with h5py.File(output) as file:
+        assert file.attrs["rounds"] == 60 and file["history/round"][-1] == 60
+
+
+@pytest.mark.parametrize("end", [".ckpt", ""])
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_ritz_resumes(folder, stopped, tmp_path, n, end):
+    checkpoint = copied(stopped["ritz"], tmp_path)
+    output = tmp_path / "on.h5"
+    run(n, "resume", checkpoint if end else checkpoint.with_suffix(""), "--max-rounds", 500, "--tol", "1e-9", "-o", output).ok()
+    run(1, "verify", output, folder / "data", "--tol", "1e-9").ok()
+    with h5py.File(output) as file:
+        rounds = file["history/round"][...]
+        assert (np.diff(rounds) > 0).all() and rounds[0] == 1 and file.attrs["reads"] >= 2
+    assert not (tmp_path / "on.h5.ckpt").exists()
+
+
+def test_recorded_output(folder, tmp_path):
+    """Without -o the recorded result is written, and its checkpoint goes when the run has converged."""
+    output = tmp_path / "out.h5"
+    fit(folder, output, "--max-rounds", 2).ended(4)
+    assert (tmp_path / "out.h5.ckpt").exists()
+    done = run(2, "resume", tmp_path / "out.h5.ckpt", "--max-rounds", 500).ok()
+    assert str(output) in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["out.h5"]
+    run(2, "resume", output, "--tol", "1e-11").ok()
+    run(2, "verify", output, folder / "data", "--tol", "1e-11").ok()
+
+
+def test_moved_data(folder, stopped, tmp_path):
+    checkpoint = copied(stopped["ritz"], tmp_path)
+    run(2, "resume", checkpoint, "--data", folder / "moved", "--max-rounds", 500, "-o", tmp_path / "on.h5").ok()
+    run(1, "verify", tmp_path / "on.h5", folder / "data").ok()
+
+
+def test_other_data_are_refused(folder, stopped, tmp_path):
+    checkpoint = copied(stopped["ritz"], tmp_path)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    done = run(2, "resume", checkpoint, "--data", folder / "other.h5", "--max-rounds", 500, "-o", tmp_path / "on.h5").ended(3)
+    assert len(done.messages) == 1 and "other data" in done.messages[0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_data_that_changed_are_refused(folder, tmp_path):
+    shutil.copytree(folder / "data", tmp_path / "data")
+    run(2, "fit", tmp_path / "data", "-k", K, "-o", tmp_path / "out.h5", "--max-rounds", 2).ended(4)
+    with h5py.File(tmp_path / "data" / "s2.h5", "r+") as file:
+        file["X"][...] += 1
+    assert "other data" in run(2, "resume", tmp_path / "out.h5.ckpt").ended(3).messages[0]
+
+
+def test_fit_that_finds_a_checkpoint(folder, tmp_path):
+    output = tmp_path / "out.h5"
+    fit(folder, output, "--max-rounds", 2).ended(4)
+    kept = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert f"hpcpca resume {output}.ckpt" in fit(folder, output).ended(3).messages[0]
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == kept
+    fit(folder, output, "--overwrite").ok()
+    assert [path.name for path in tmp_path.iterdir()] == ["out.h5"]
+
+
+def cut(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def flip(path):
+    """Change one bit in the middle of the state's vectors."""
+    with h5py.File(path) as file:
+        spot = file["state/vectors"].id.get_offset() + 8 * D
+    with open(path, "r+b") as file:
+        file.seek(spot)
+        byte = file.read(1)
+        file.seek(spot)
+        file.write(bytes([byte[0] ^ 4]))
+
+
+def attribute(path):
+    with h5py.File(path, "r+") as file:
+        file.attrs["state_round"] = 7
+
+
+def foreign(path):
+    with h5py.File(path, "w") as file:
+        file["X"] = np.eye(5)
+
+
+def text(path):
+    path.write_text("not a checkpoint\n" * 500)
+
+
+def gone(path):
+    path.unlink()
+
+
+@pytest.mark.parametrize("damage", [cut, flip, attribute, text, foreign, gone])
+def test_damaged_checkpoint(folder, stopped, whole, tmp_path, damage):
+    """The previous one serves, with a warning that says so; without one: exit 3, one line, nothing changed."""
+    checkpoint = copied(stopped["vectors"], tmp_path)
+    previous = tmp_path / f"{checkpoint.name}.1"
+    shutil.copy(checkpoint, previous)
+    damage(checkpoint)
+    done = run(2, "resume", checkpoint, "--max-rounds", 60, "-o", tmp_path / "on.h5").ended(4)
+    assert f"previous checkpoint {previous}" in done.stderr and done.stderr.count("hpcpca: warning") == 1
+    np.testing.assert_allclose(components(tmp_path / "on.h5"), whole[60], rtol=0, atol=1e-12)
+    previous.unlink()
+    done = run(2, "resume", checkpoint, "-o", tmp_path / "off.h5").ended(3)
+    assert len(done.messages) == 1 and checkpoint.name in done.messages[0] and not (tmp_path / "off.h5").exists()
+
+
+@pytest.mark.parametrize("victims", ["one", "all"])
+@pytest.mark.parametrize("seed", range(2))
+def test_killed_at_any_moment(folder, whole, tmp_path, seed, victims):
+    """kill -9 of one rank or all after the first checkpoint, twice; then resume to the same components."""
+    chance, output = random.Random(f"{seed} {victims}"), tmp_path / "out.h5"
+    checkpoint = tmp_path / "out.h5.ckpt"
+    process = start(3, "fit", folder / "data", "-k", K, "-o", output, *VECTORS, "--max-rounds", LONG, "--checkpoint-every", "1r", inject=SLOW)
+    for _ in range(2):
+        killed_after(process, checkpoint, chance.uniform(0, 0.6), victims, chance)
+        process = start(chance.choice((1, 2)), "resume", checkpoint, inject=SLOW)
+    killed_after(process, checkpoint, chance.uniform(0, 0.6), "all", chance)
+    assert not output.exists(), "the run was over before it was killed; make it longer"
+    run(chance.choice((1, 2, 4)), "resume", checkpoint, "--checkpoint-every", "10m").ended(4)
+    np.testing.assert_allclose(components(output), whole[LONG], rtol=0, atol=1e-12)
+    assert not [path.name for path in tmp_path.iterdir() if path.name.endswith(".part")]
+
+
+def killed_after(process, checkpoint, delay, victims, chance):
+    """Wait for a (new) checkpoint and ``delay`` seconds more, kill, and wait until the job is gone."""
+    before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+    end = time.monotonic() + 30
+    while process.poll() is None and (not checkpoint.exists() or checkpoint.stat().st_mtime_ns == before):
+        assert time.monotonic() < end, "no checkpoint was written"
+        time.sleep(0.005)
+    time.sleep(delay)
+    pids = ranks_of(process)
+    for pid in pids if victims == "all" else [chance.choice(pids)] if pids else []:
+        os.kill(pid, signal.SIGKILL)
+    assert finish(process, 10).code != 0
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_killed_ritz_run_resumes_to_its_tolerance(folder, tmp_path, seed):
+    output, chance = tmp_path / "out.h5", random.Random(seed)
+    process = start(2, "fit", folder / "data", "-k", K, "-o", output, "--operator", "in-memory", "--cold", "--guards", 0, "--basis", 18,
+                    "--tol", "1e-11", "--checkpoint-every", "1r", inject=SLOW)
+    killed_after(process, tmp_path / "out.h5.ckpt", chance.uniform(0, 0.1), "all", chance)
+    assert not output.exists()
+    run(1, "resume", tmp_path / "out.h5.ckpt").ok()
+    run(1, "verify", output, folder / "data", "--tol", "1e-11").ok()
+
+
+@pytest.mark.parametrize("written, read", [(True, False), (False, True)])
+def test_both_ways_of_writing_are_read_alike(folder, whole, tmp_path, written, read):
+    """A checkpoint through the root and one through mpio (where h5py has it) are the same file to a reader."""
+    def through(parallel):
+        return "" if parallel else "import hpcpca.io.hdf5\nhpcpca.io.hdf5.HAS_MPI = False"
+
+    run(2, "fit", folder / "data", "-k", K, "-o", tmp_path / "out.h5", *VECTORS, "--max-rounds", 23, inject=through(written)).ended(4)
+    run(3, "resume", tmp_path / "out.h5.ckpt", "--max-rounds", 60, inject=through(read)).ended(4)
+    np.testing.assert_allclose(components(tmp_path / "out.h5"), whole[60], rtol=0, atol=1e-12)
+
+
+def test_the_other_stack_reads_it(folder, stopped, whole, tmp_path):
+    """Where another stack is named: its resume goes on from this one's checkpoint, and this one reads what it wrote."""
+    python, mpiexec = os.environ.get("HPCPCA_OTHER_STACK_PYTHON", sys.executable), os.environ.get("HPCPCA_OTHER_MPIEXEC", "").split()
+    other = {"command": (python, "-m", "hpcpca"), "mpiexec": mpiexec or None,
+             "env": {"MPI4PY_LIBMPI": os.environ.get("HPCPCA_OTHER_LIBMPI"), "NUMBA_CACHE_DIR": None} if python != sys.executable else {}}
+    checkpoint = copied(stopped["vectors"], tmp_path)
+    run(2, "resume", checkpoint, "--max-rounds", 40, "-o", tmp_path / "there.h5", **other).ended(4)
+    run(2, "resume", tmp_path / "there.h5.ckpt", "--max-rounds", 60, "-o", tmp_path / "back.h5").ended(4)
+    np.testing.assert_allclose(components(tmp_path / "back.h5"), whole[60], rtol=0, atol=1e-12)
+    run(1, "info", tmp_path / "there.h5").ok()

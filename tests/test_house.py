@@ -1,0 +1,146 @@
+"""The house: who imports what, no cycles, short modules, everything public documented, no printing from inside."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+HOUSE = Path(__file__).resolve().parent.parent / "hpcpca"
+LONGEST = 350  # lines of a module
+
+# A module imports from its own line and from lines above. Top-level modules that are not named stand with plan and verification.
+LINES = [
+    {"errors", "partition", "rng", "units", "counters", "machine", "config", "_version"},
+    {"kernels"}, {"linalg"}, {"operators"}, {"methods"}, {"comm"}, {"io"}, {"monitors"},
+    {"plan", "verification"}, {"driver"}, {"bench"}, {"cli"}, {"__main__"},
+]
+ENGINE = next(number for number, names in enumerate(LINES) if "plan" in names)
+PLACE = {name: number for number, names in enumerate(LINES) for name in names}
+
+# Third-party packages that a folder may import; leaf modules have numpy alone.
+OPEN_TO = {
+    "kernels": {"numba", "numpy"}, "linalg": {"numpy"}, "methods": {"numpy"}, "operators": {"numpy", "threadpoolctl"},
+    "comm": {"mpi4py", "numpy"}, "io": {"h5py", "numpy", "hdf5plugin"}, "monitors": {"numpy", "rich"},
+    "cli": {"click", "numpy", "mpi4py", "threadpoolctl"}, "__main__": {"click"},
+    "bench": {"numpy", "h5py", "sklearn", "threadpoolctl", "mpi4py", "matplotlib"}, "plots": {"numpy", "h5py", "matplotlib"},
+}
+MAY_PRINT = {"cli", "__main__", "monitors", "bench"}
+
+MODULES = {".".join(path.relative_to(HOUSE).with_suffix("").parts).removesuffix(".__init__"): path
+           for path in sorted(HOUSE.rglob("*.py"))}
+TREES = {name: ast.parse(path.read_text()) for name, path in MODULES.items()}
+
+
+def folder(module):
+    """Folder, or top-level module, that a module belongs to."""
+    return module.split(".")[0]
+
+
+def imports(module):
+    """Yield (name, whether it is ours) of all that a module imports, wherever it does."""
+    package = module.split(".") if MODULES[module].name == "__init__.py" else module.split(".")[:-1]
+    package = [] if module == "__init__" else package
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name.removeprefix("hpcpca."), alias.name.startswith("hpcpca")
+        elif isinstance(node, ast.ImportFrom):
+            ours = node.level > 0 or (node.module or "").startswith("hpcpca")
+            base = package[:len(package) - node.level + 1] if node.level else []
+            source = ".".join([*base, *((node.module or "").removeprefix("hpcpca").strip(".").split(".") if node.module else [])]).strip(".")
+            for alias in node.names:
+                whole = f"{source}.{alias.name}".strip(".")
+                yield (whole if whole in MODULES else source), ours
+
+
+def ours(module):
+    """Modules of hpcpca that a module imports."""
+    return sorted({name for name, own in imports(module) if own and name in MODULES} - {module})
+
+
+def third_party(module):
+    """Packages of others that a module imports."""
+    return {name.split(".")[0] for name, own in imports(module) if not own} - sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_go_upwards_only(module):
+    if module == "__init__":
+        assert ours(module) in ([], ["_version"])
+        return
+    place = PLACE.get(folder(module), ENGINE)
+    below = [name for name in ours(module) if PLACE.get(folder(name), ENGINE) > place]
+    assert not below, f"{module} imports {below}"
+
+
+def test_no_import_cycles():
+    visiting, done = [], set()
+
+    def visit(module):
+        assert module not in visiting, f"cycle: {' → '.join([*visiting[visiting.index(module):], module])}"
+        if module in done:
+            return
+        visiting.append(module)
+        for name in ours(module):
+            visit(name)
+        visiting.pop()
+        done.add(module)
+
+    for module in MODULES:
+        visit(module)
+    assert done == set(MODULES)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_third_parties_stay_in_their_folders(module):
+    allowed = OPEN_TO.get(folder(module), {"numpy"} if folder(module) in LINES[0] else {"numpy", "threadpoolctl"})
+    assert third_party(module) <= allowed, f"{module} imports {third_party(module)}"
+
+
+def test_folders_below_the_edges_need_neither_mpi_nor_files():
+    """As above, but over all that they import in turn: methods, linalg, kernels and operators can be used and tested alone."""
+    reached = {name: third_party(name) for name in MODULES}
+    for _ in MODULES:
+        for module in MODULES:
+            reached[module] = reached[module].union(*(reached[name] for name in ours(module)))
+    edges = {module: reached[module] & {"mpi4py", "h5py"} for module in MODULES if folder(module) in ("kernels", "linalg", "operators", "methods")}
+    assert edges and not any(edges.values()), edges
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_modules_are_short(module):
+    assert len(MODULES[module].read_text().splitlines()) <= LONGEST
+
+
+def undocumented(tree):
+    """Names of public modules, classes, functions and methods without a docstring."""
+    found = [] if ast.get_docstring(tree) else ["the module itself"]
+
+    def look(body, prefix):
+        for node in body:
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+                if not ast.get_docstring(node):
+                    found.append(prefix + node.name)
+                if isinstance(node, ast.ClassDef):
+                    look(node.body, f"{prefix}{node.name}.")
+    look(tree.body, "")
+    return found
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if not name.rsplit(".")[-1] == "_version"])
+def test_what_is_public_is_documented(module):
+    assert not undocumented(TREES[module]), f"{module}: {', '.join(undocumented(TREES[module]))}"
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if folder(name) not in MAY_PRINT])
+def test_solvers_do_not_print(module):
+    calls = [node.lineno for node in ast.walk(TREES[module]) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print"]
+    assert not calls, f"{module} prints in lines {calls}"
+
+
+def test_this_test_sees_what_it_should():
+    """Imports within functions, relative ones of packages, and undocumented methods are found."""
+    assert "methods.parallel_deflation" in ours("methods.registry") and "errors" in ours("comm.world")
+    assert third_party("comm.exchange") == {"mpi4py", "numpy"} and "h5py" in third_party("io.vectors")
+    assert undocumented(ast.parse('"""M."""\nclass A:\n    """A."""\n    def f(self): pass\n    def _g(self): pass')) == ["A.f"]

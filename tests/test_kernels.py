@@ -1,0 +1,173 @@
+"""Both sets of kernels against numpy in extended precision, for every type that data can have."""
+
+import importlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hpcpca.kernels import kernels_for
+from hpcpca.kernels.tiles import Tiles, tile_rows
+from hpcpca.operators.centring import first_shift, work_type
+
+INTEGERS = [np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.uint64, np.int64]
+FLOATS = [np.float16, np.float32, np.float64]
+UNIT = {np.dtype(t): np.finfo(t).eps / 2 for t in FLOATS}
+
+
+SETS = {name: importlib.import_module(f"hpcpca.kernels.{name}") for name in ("compiled", "plain")}
+
+
+@pytest.fixture(params=sorted(SETS))
+def kernels(request):
+    """Each set of kernels in turn."""
+    return SETS[request.param]
+
+
+def random_rows(dtype, shape, seed=0):
+    """Values over the whole range of an integer type; normal deviates of a float type."""
+    rng = np.random.default_rng([seed, np.dtype(dtype).num])
+    if np.dtype(dtype).kind == "f":
+        return rng.standard_normal(shape).astype(dtype)
+    limits = np.iinfo(dtype)
+    return rng.integers(limits.min, limits.max, shape, dtype=dtype, endpoint=True)
+
+
+@pytest.mark.parametrize("double", [False, True])
+@pytest.mark.parametrize("dtype", INTEGERS + FLOATS)
+def test_tiles_hold_deviations_from_the_shift(kernels, dtype, double, monkeypatch):
+    """(y − c)·2^e with one rounding: at most half a unit in the last place of the work type."""
+    monkeypatch.setattr("hpcpca.kernels.tiles.TILE_BYTES", 1)  # several tiles, the last one cut
+    monkeypatch.setattr("hpcpca.kernels.tiles.TILE_ROWS", 8)
+    rows, work = random_rows(dtype, (21, 7)), work_type(np.dtype(dtype), double)
+    shift, scale = first_shift(rows[0], work), 2.0**-5
+    tiles = Tiles(rows, shift, scale, work, kernels)
+    buffer = tiles.buffer()
+    found = np.vstack([tiles.tile(number, buffer).copy() for number in range(len(tiles))])
+    assert len(tiles) == 3 and found.dtype == work
+    exact = (rows.astype(np.longdouble) - shift.astype(np.longdouble)) * scale
+    assert (np.abs(found - exact) <= UNIT[work] * np.abs(exact)).all()
+    assert np.abs(found[0]).max() == 0
+
+
+@settings(max_examples=200)
+@given(data=st.data(), dtype=st.sampled_from([np.int64, np.uint64]), name=st.sampled_from(sorted(SETS)))
+def test_differences_of_64_bit_integers_are_exact_before_rounding(data, dtype, name):
+    limits = np.iinfo(dtype)
+    near = st.one_of(st.integers(limits.min, limits.max), st.sampled_from([limits.min, limits.max, 0, 1, 2**53 + 1, limits.max - 1]))
+    pairs = data.draw(st.lists(st.tuples(near, near), min_size=1, max_size=8))
+    rows, shift = (np.array(side, dtype=dtype) for side in zip(*pairs))
+    out = np.empty((1, len(pairs)))
+    SETS[name].scaled_deviations(rows[None], shift, 1.0, out)
+    assert out[0].tolist() == [float(x - c) for x, c in pairs]  # Python's integers are exact, and float() rounds once
+
+
+def test_tiles_of_deviations_are_views(kernels):
+    rows = random_rows(np.float64, (10, 4))
+    tiles = Tiles(rows, None, 1, np.float64, kernels)
+    assert tiles.buffer() is None and np.shares_memory(tiles.tile(0, None), rows)
+
+
+def test_a_subset_of_rows_has_their_deviations(kernels):
+    rows, numbers = random_rows(np.uint8, (30, 5)), np.array([3, 4, 29])
+    tiles = Tiles(rows, rows[0].astype(np.float32), 0.5, np.float32, kernels).subset(numbers)
+    expected = (rows[numbers].astype(np.float32) - rows[0].astype(np.float32)) / 2
+    np.testing.assert_array_equal(tiles.tile(0, tiles.buffer()), expected)
+
+
+def test_tiles_fit_the_cache_unless_their_rows_are_long():
+    assert 1 << 20 < tile_rows(1000, 4) * 4000 <= 2 << 20
+    assert tile_rows(50_000, 4) == 64 and tile_rows(10**6, 8) * 8 * 10**6 <= 64 << 20 and tile_rows(10**8, 8) == 1
+
+
+def measured(kernels, tiles):
+    """Moments of float tiles one after the other."""
+    count, mean, squares = 0, np.zeros(tiles[0].shape[1]), np.zeros(tiles[0].shape[1])
+    for tile in tiles:
+        count = kernels.accumulate(tile, count, mean, squares)
+    return count, mean, squares
+
+
+@pytest.mark.parametrize("dtype, ratio", [(np.float32, 0), (np.float32, 1e3), (np.float64, 0), (np.float64, 1e3), (np.float64, 1e8)])
+@pytest.mark.parametrize("cuts", [[], [1], [7, 8, 300]])
+def test_moments_equal_those_in_extended_precision(kernels, dtype, ratio, cuts):
+    rows = (np.random.default_rng(3).standard_normal((500, 6)) * [1, 2, 3, 4, 5, 1e-3] + ratio * np.array([1, -2, 3, 4, 5, 1e-3])).astype(dtype)
+    rows[:, 3] = rows[0, 3]  # a constant column
+    count, mean, squares = measured(kernels, np.split(rows, cuts))
+    wide = rows.astype(np.longdouble)
+    true_mean, n, u = wide.mean(axis=0), len(rows), 2.0**-53
+    true_squares = ((wide - true_mean) ** 2).sum(axis=0)
+    # Sums of n terms err by n·u of the terms' size. Errors e of the means of two parts change their merged squares by at most
+    # 2·weight·gap·e + weight·e², where weight ≤ n and weight·gap² ≤ the squares. (A sum of squares less n·mean² would be off by all.)
+    e = n * u * np.abs(wide).mean(axis=0)
+    assert count == n and (np.abs(mean - true_mean) <= e).all()
+    merged = 2 * (len(cuts) + 1) * (2 * np.sqrt(n * true_squares) * e + n * e**2)
+    assert (np.abs(squares - true_squares) <= 2 * n * u * true_squares + merged).all()
+
+
+def test_moments_merge_in_any_grouping(kernels):
+    rows = np.random.default_rng(4).standard_normal((90, 5)) + 50
+    parts = [measured(kernels, [part]) for part in np.split(rows, [10, 11])]
+    count, mean, squares = 0, np.zeros(5), np.zeros(5)
+    for part in [parts[2], (0, np.zeros(5), np.zeros(5)), parts[0], parts[1]]:
+        count = kernels.merge(count, mean, squares, *part)
+    assert count == 90
+    np.testing.assert_allclose(mean, rows.mean(axis=0), rtol=90 * 2**-53)
+    np.testing.assert_allclose(squares, rows.var(axis=0) * 90, rtol=1e-12)  # 90·u·(mean/std)² = 2.5e-11 at worst, 1e-14 expected
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sums_of_columns(kernels, dtype):
+    """Within n·u of the sums of magnitudes; sums of squares of float32 too are taken in float64."""
+    tile = random_rows(dtype, (37, 9))
+    tile[:, 2] *= np.sqrt(np.finfo(np.float32).max)  # squares that float32 does not have
+    wide, before = tile.astype(np.longdouble), np.ones((2, 9))
+    sums = before.copy()
+    kernels.add_sums(tile, sums)
+    bound = 40 * 2.0**-53
+    assert (np.abs(sums[0] - before[0] - wide.sum(axis=0)) <= bound * (1 + np.abs(wide).sum(axis=0))).all()
+    assert (np.abs(sums[1] - before[1] - (wide**2).sum(axis=0)) <= bound * (1 + (wide**2).sum(axis=0))).all()
+    assert (np.abs(kernels.column_sums(tile) - wide.sum(axis=0)) <= bound * np.abs(wide).sum(axis=0)).all()
+    assert not kernels.column_sums(tile[:0]).any()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("m", [1, 2, 3, 4, 8, 33, 48, 49, 64])
+@pytest.mark.parametrize("r, d", [(0, 50), (1, 1), (1, 50), (2, 50), (3, 50), (4, 50), (7, 50), (64, 50), (66, 2051), (5, 4097)])
+def test_gram_product(kernels, dtype, m, r, d):
+    """out += Bᵀ(BV), within the rounding bound (d + r + 3)·u·|B|ᵀ(|B||V|) of any order of summation."""
+    rng = np.random.default_rng([m, r, d])
+    tile, panel = rng.standard_normal((r, d)).astype(dtype), rng.standard_normal((m, d)).astype(dtype)
+    before = rng.standard_normal((m, d))
+    out = before.copy()
+    kernels.gram_product(tile, panel, out)
+    wide, vectors = tile.astype(np.float64), panel.astype(np.float64)
+    exact = before + (vectors @ wide.T) @ wide  # for float64 as inexact as what is tested: its error is within the same bound
+    terms = (np.abs(vectors) @ np.abs(wide).T) @ np.abs(wide)
+    bound = (2 if dtype == np.float64 else 1.01) * (d + r + 3) * UNIT[np.dtype(dtype)] * terms + 2.0**-52 * np.abs(before)
+    assert (np.abs(out - exact) <= bound).all()
+
+
+@pytest.mark.parametrize("k", [0, 1, 5])
+def test_deflate(kernels, k):
+    """Hotelling's deflation, also by superiors that are neither orthogonal nor of unit length: every product with the vector itself."""
+    rng = np.random.default_rng(k)
+    image, vector, superiors, values = rng.standard_normal(40), rng.standard_normal(40), rng.standard_normal((k, 40)), rng.standard_normal(k)
+    expected = image - superiors.T @ (values * (superiors @ vector))
+    # rounding: 40 + k terms, of the size of the largest product
+    bound = (40 + k + 2) * 2.0**-53 * (np.abs(image) + np.abs(superiors).T @ (np.abs(values) * (np.abs(superiors) @ np.abs(vector))))
+    kernels.deflate(image, vector, superiors, values)
+    assert (np.abs(image - expected) <= 2 * bound).all()
+
+
+def test_small_jobs_do_not_load_a_compiler():
+    assert kernels_for(1000) is SETS["plain"] and kernels_for(10**12) is SETS["compiled"]
+    assert all(callable(getattr(SETS["plain"], name)) for name in SETS["compiled"].__all__)
+
+
+def test_kernels_warm_up(kernels):
+    """Every type's kernels compile, and then count as warm."""
+    for dtype in INTEGERS + FLOATS:
+        kernels.warm_up(np.dtype(dtype))
+        assert kernels.is_warm(np.dtype(dtype))

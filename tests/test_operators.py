@@ -1,0 +1,218 @@
+"""Covariance operators built from files equal the dense float64 covariance: any type, shift, scale, sharding, grid, kernels."""
+
+import numpy as np
+import pytest
+from spectra import agreed_assert, build, data_rows, dense_covariance, grids, power_law, write
+
+from hpcpca.errors import DataError
+from hpcpca.kernels import compiled, plain
+
+KINDS = ["gram", "in-memory", "streaming"]
+N, D = 200, 12
+BASE = data_rows(power_law(D, 0.5), N, seed=5)  # standard deviations 0.4 to 1
+
+
+def integers(dtype, spread, centre):
+    return (np.rint(BASE * spread).astype(np.int64).astype(object) + centre).astype(dtype)
+
+
+def drifted():
+    """The first rows lie a thousand standard deviations away, as those of an instrument that warms up."""
+    rows = BASE.copy()
+    rows[:2] += 1000
+    return rows.astype(np.float32)
+
+
+def outlying():
+    """One row far out of the range that the others let expect: float32 products overflow until the scale is found anew."""
+    rows = BASE.copy()
+    rows[137] = 1e25 * np.where(np.arange(D) % 2, -1, 1)
+    return rows.astype(np.float32)
+
+
+CASES = {
+    "uint8": lambda: integers(np.uint8, 20, 120),
+    "int8": lambda: integers(np.int8, 20, -3),
+    "uint16": lambda: integers(np.uint16, 5000, 30000),
+    "int16": lambda: integers(np.int16, 50, -30000),
+    "uint32": lambda: integers(np.uint32, 10**6, 2**31),
+    "int32": lambda: integers(np.int32, 10, 2**31 - 100),
+    "int64 small beside 2^62": lambda: integers(np.int64, 10**3, 2**62),
+    "uint64 at the top": lambda: integers(np.uint64, 10**3, 2**64 - 10**4),
+    "int64 over the whole range": lambda: np.random.default_rng(1).integers(-2**63, 2**63 - 1, (N, D)),
+    "uint64 over the whole range": lambda: np.random.default_rng(1).integers(0, 2**64 - 1, (N, D), dtype=np.uint64),
+    "float16": lambda: (BASE + 3).astype(np.float16),
+    "float32": lambda: BASE.astype(np.float32),
+    "float32 mean 1000": lambda: (BASE + 1000).astype(np.float32),
+    "float32 tiny": lambda: (BASE * 1e-20).astype(np.float32),
+    "float32 huge": lambda: ((BASE + 5) * 1e18).astype(np.float32),
+    "float32 at its limit": lambda: (BASE / np.abs(BASE).max() * 3.3e38).astype(np.float32),
+    "float32 drifted": drifted,
+    "float32 outlying": outlying,
+    "float32 constant column": lambda: np.where(np.arange(D) == 4, 7, BASE).astype(np.float32),
+    "float64": lambda: BASE,
+    "float64 mean 1e3": lambda: BASE + 1e3,
+    "float64 mean 1e8": lambda: BASE + 1e8 * np.where(np.arange(D) % 3, 1, -1),
+    "float64 1e150": lambda: (BASE + 1) * 1e150,
+    "float64 1e-150": lambda: (BASE + 1) * 1e-150,
+    "big-endian float32": lambda: BASE.astype(">f4"),
+}
+SINGLE = {np.dtype(t) for t in (np.uint8, np.int8, np.uint16, np.int16, np.float16, np.float32)}
+
+
+def images(operator, exchange, panel):
+    """Σ·panel in the scaled units of the operator, gathered on all ranks."""
+    own = operator.apply(panel[exchange.group_columns(len(panel))], len(panel))
+    return exchange.gather_small(own, exchange.grid.offsets(len(panel)))
+
+
+def wrong(operator, exchange, rows, work):
+    """What of Σ, the mean and the total variance is not within rounding: a text, or "".
+
+    Sums of n products in a type with unit eps/2 err like a random walk: sqrt(n)·eps, of sqrt(Σ_ii·Σ_jj) by Cauchy–Schwarz;
+    BV adds sqrt(d)·eps. Twice that, for the reference errs in the same way.
+    """
+    images(operator, exchange, np.eye(1, rows.shape[1]))  # a streaming operator measures mean and scale on the first pass
+    exponent = operator.exponent // 2
+    sigma, mean = dense_covariance(np.ldexp(rows.astype(np.longdouble), -exponent))
+    deviations = np.sqrt(np.diag(sigma))
+    eps = 2 * (np.sqrt(len(rows)) + np.sqrt(rows.shape[1])) * np.finfo(work).eps
+    random = np.random.default_rng(0).standard_normal((5, rows.shape[1]))
+    for panel in (np.eye(rows.shape[1]), random, random[:1]):
+        excess = np.abs(images(operator, exchange, panel) - panel @ sigma) / (np.abs(panel) @ np.outer(deviations, deviations) + 1e-300)
+        if not excess.max() <= eps:
+            return f"Σ off by {excess.max():.1e} > {eps:.1e}"
+    if not abs(operator.total_variance / np.trace(sigma) - 1) <= eps:
+        return f"total variance {operator.total_variance} instead of {np.trace(sigma)}"
+    # the mean errs by the rounding of its own digits, and by sqrt(n)·eps of what is summed: deviations from the shift
+    off = np.abs(np.ldexp(operator.mean, -exponent) - mean)
+    if not (off <= 2 * np.finfo(np.float64).eps * np.abs(mean) + eps * deviations).all():
+        return f"mean off by {(off / np.maximum(deviations, 1e-300)).max():.1e} standard deviations"
+    return ""
+
+
+@pytest.mark.parametrize("kernels", [plain, compiled], ids=["plain", "compiled"])
+@pytest.mark.parametrize("double", [False, True], ids=["auto", "double"])
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_operator_is_the_covariance(alone, exchange_over, tmp_path, monkeypatch, kind, case, double, kernels):
+    monkeypatch.setattr("hpcpca.kernels.tiles.TILE_BYTES", 2000)  # several tiles, the last one cut
+    monkeypatch.setattr("hpcpca.kernels.tiles.TILE_ROWS", 8)
+    monkeypatch.setattr("hpcpca.io.source.PIECE_BYTES", 5000)     # several pieces
+    rows = CASES[case]()
+    exchange = exchange_over(alone, 1, 1)
+    operator = build(exchange, kind, write(alone, tmp_path, rows), double, kernels)
+    work = np.float32 if rows.dtype.newbyteorder("=") in SINGLE and not double else np.float64
+    assert not (why := wrong(operator, exchange, rows, work)), why
+    assert (operator.n, operator.d, operator.is_double) == (N, D, double)
+
+
+@pytest.mark.parametrize("case", ["uint8", "float16", "float32 mean 1000", "int64 small beside 2^62", "float64 1e150"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_going_on_in_double(alone, exchange_over, tmp_path, kind, case):
+    rows = CASES[case]()
+    exchange = exchange_over(alone, 1, 1)
+    operator = build(exchange, kind, write(alone, tmp_path, rows))
+    images(operator, exchange, np.eye(1, D))
+    operator.to_double()
+    assert operator.is_double and not (why := wrong(operator, exchange, rows, np.float64)), why
+
+
+@pytest.mark.parametrize("case", ["uint8", "float64"])
+@pytest.mark.parametrize("kind", ["in-memory", "streaming"])
+def test_threads_share_the_tiles(alone, exchange_over, tmp_path, monkeypatch, kind, case):
+    monkeypatch.setattr("hpcpca.kernels.tiles.TILE_BYTES", 2000)
+    monkeypatch.setattr("hpcpca.kernels.tiles.TILE_ROWS", 8)
+    exchange = exchange_over(alone, 1, 1)
+    operator = build(exchange, kind, write(alone, tmp_path, CASES[case]()), threads=3)
+    assert not (why := wrong(operator, exchange, CASES[case](), np.float32 if case == "uint8" else np.float64)), why
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("shape", [(300, 8), (3000, 20), (20_000, 50), (10_000, 1000)])
+def test_gram_reads_data_that_do_not_drift_once(alone, exchange_over, tmp_path, shape, seed):
+    rows = np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+    exchange = exchange_over(alone, 1, 1)
+    build(exchange, "gram", write(alone, tmp_path, rows))
+    assert exchange.counters.reads == 1
+
+
+@pytest.mark.parametrize("kind", ["gram", "streaming"])
+def test_reads_again_where_the_sample_misled(alone, exchange_over, tmp_path, monkeypatch, kind):
+    """A step in the data that the sampled row does not see: the shift is moved to the mean that was measured."""
+    monkeypatch.setattr("hpcpca.operators.loading.SAMPLE_BYTES", 1)
+    rows = np.concatenate([BASE[:150], BASE[150:] + 300]).astype(np.float32)
+    exchange = exchange_over(alone, 1, 1)
+    operator = build(exchange, kind, write(alone, tmp_path, rows), sample_rows=1)
+    if kind == "streaming":
+        images(operator, exchange, np.eye(1, D))
+    assert int(exchange.counters.reads) == 2
+    assert not (why := wrong(operator, exchange, rows, np.float32)), why
+
+
+def test_streaming_reads_once_a_pass(alone, exchange_over, tmp_path):
+    exchange = exchange_over(alone, 1, 1)
+    operator = build(exchange, "streaming", write(alone, tmp_path, BASE), sample_rows=20)
+    assert exchange.counters.reads == 0.1 and exchange.counters.passes == 0
+    for number in range(1, 4):
+        images(operator, exchange, np.eye(3, D))
+        assert exchange.counters.passes == number and exchange.counters.reads == number + 0.1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_data_without_variance_are_refused(alone, exchange_over, tmp_path, kind):
+    exchange = exchange_over(alone, 1, 1)
+    with pytest.raises(DataError, match="zero variance"):
+        images(build(exchange, kind, write(alone, tmp_path, np.full((50, 3), 1e8 + 0.1))), exchange, np.eye(1, 3))
+
+
+def test_a_sample_is_proportional_to_the_covariance_of_its_rows(alone, exchange_over, tmp_path):
+    """Sums about the mean of all rows, over the rows sampled, in order and number."""
+    exchange = exchange_over(alone, 1, 1)
+    operator = build(exchange, "in-memory", write(alone, tmp_path, BASE))
+    sample = operator.sampled([(3, 40), (120, 121)], 0.19)
+    picked = np.concatenate([BASE[3:40], BASE[120:121]]) - BASE.mean(axis=0)
+    found = images(sample, exchange, np.eye(D))
+    expected = np.ldexp(picked.T @ picked, -operator.exponent)
+    assert np.abs(found - expected).max() <= 1e-14 * np.abs(expected).max() * D and exchange.counters.passes == 0.19
+    assert not images(operator.sampled([], 0.0), exchange, np.eye(D)).any()
+
+
+# ---------------------------------------------------------------- over ranks
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("case", ["uint8", "uint64 at the top", "float16", "float32 mean 1000", "float32 drifted", "float32 outlying",
+                                  "float64 mean 1e8", "float64 1e-150"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_operator_over_ranks(comm, exchange_over, shared_path, kind, case):
+    """Two files of uneven length, on every grid of these ranks."""
+    rows = CASES[case]()
+    names = write(comm, shared_path, rows[:7], rows[7:])
+    work = np.float32 if rows.dtype in SINGLE else np.float64
+    for groups, shards in grids(comm.size):
+        exchange = exchange_over(comm, groups, shards)
+        operator = build(exchange, kind, names)
+        why = wrong(operator, exchange, rows, work)
+        agreed_assert(comm, not why and operator.n == N, f"grid {groups}x{shards}, n = {operator.n}: {why}")
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("n", [2, 3])
+@pytest.mark.parametrize("kind", KINDS)
+def test_more_ranks_than_rows(comm, exchange_over, shared_path, kind, n):
+    names = write(comm, shared_path, BASE[:n])
+    for groups, shards in grids(comm.size):
+        exchange = exchange_over(comm, groups, shards)
+        why = wrong(build(exchange, kind, names, double=True), exchange, BASE[:n], np.float64)
+        agreed_assert(comm, not why, f"grid {groups}x{shards}: {why}")
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_bad_value_is_named_on_all_ranks(comm, exchange_over, shared_path, kind):
+    rows = BASE.copy()
+    rows[170, 3] = np.nan
+    names = write(comm, shared_path, rows)
+    with pytest.raises(DataError, match="row 170, column 3 is nan"):
+        exchange = exchange_over(comm, 1, comm.size)
+        images(build(exchange, kind, names), exchange, np.eye(1, D))

@@ -1,0 +1,99 @@
+"""The cost model chooses what fits, says what does not, and its traffic is what runs measure."""
+
+import re
+
+import h5py
+import numpy as np
+import pytest
+from launch import run
+from spectra import data_rows, power_law
+
+from hpcpca.errors import UsageError
+from hpcpca.forecast import lines, sbatch
+from hpcpca.plan import Job, choose, panel_width
+from hpcpca.traffic import ritz_round, vectors_round
+
+GIB = 1 << 30
+
+
+def job(n=200_000, d=2_000, dtype=np.float32, panel=32, memory=64 * GIB, **changes):
+    given = dict(n=n, d=d, dtype=np.dtype(dtype), panel=panel, double=False, ritz=True, ranks=4, ranks_on_node=4, threads=1, shards=None,
+                 memory=memory)
+    return Job(**(given | changes))
+
+
+@pytest.mark.parametrize("components, guards, limit, ritz, width", [
+    (8, None, 784, True, 16), (30, None, 784, True, 40), (1, None, 784, True, 16), (8, None, 10, True, 10), (8, 3, 784, True, 11),
+    (8, None, 784, False, 8), (8, 2, 784, False, 10)])
+def test_panel_width(components, guards, limit, ritz, width):
+    assert panel_width(components, guards, limit, ritz) == width
+
+
+def test_the_quickest_operator_that_fits_is_chosen():
+    assert choose(job(n=60_000, d=400), "auto", None).operator == "gram"         # n·d² flops are fewer than eight passes
+    assert choose(job(n=8_000, d=50_000), "auto", None).operator == "in-memory"  # Σ would have 2.5e9 entries
+    assert choose(job(n=8_000, d=50_000, memory=GIB), "auto", None).operator == "streaming"
+    assert choose(job(n=None, d=400), "auto", None).operator == "gram"           # a covariance given
+
+
+@pytest.mark.parametrize("operator", ["gram", "in-memory", "streaming"])
+def test_what_is_planned_fits_and_what_does_not_is_refused_with_the_figure(operator):
+    for memory in (GIB // 64, GIB // 4, GIB, 4 * GIB, 64 * GIB):
+        try:
+            assert choose(job(memory=memory), operator, None).bytes <= memory
+        except UsageError as error:
+            assert re.search(r"needs [\d.]+ [MG]iB of memory per node, [\d.]+ [MG]iB may be used", str(error))
+    with pytest.raises(UsageError):
+        choose(job(memory=GIB // 1024), operator, None)
+
+
+def test_the_basis_is_bounded_by_memory_and_by_what_was_asked():
+    plenty, scarce = (choose(job(d=50_000, n=8_000, memory=memory), "in-memory", None) for memory in (64 * GIB, int(2.2 * GIB)))
+    assert plenty.basis > scarce.basis >= 3 * 32
+    assert choose(job(), "in-memory", "100").basis == 100
+    assert choose(job(), "in-memory", "all").basis == 2_000 + 32
+    with pytest.raises(UsageError, match="at least 3"):
+        choose(job(), "in-memory", "95")
+
+
+@pytest.mark.parametrize("ranks, grid", [(1, "1x1"), (2, "1x2"), (3, "3x1"), (4, "2x2"), (5, "1x5"), (8, "1x8")])
+@pytest.mark.parametrize("exchange", ["ritz", "vectors"])
+def test_measured_traffic_equals_the_formula(tmp_path, ranks, grid, exchange):
+    data, out = tmp_path / "x.h5", tmp_path / "out.h5"
+    with h5py.File(data, "w") as file:
+        file["x"] = data_rows(power_law(80, 1), 200, seed=1)
+    options = ["--cold"] if exchange == "ritz" else ["--local-steps", "3"]
+    run(ranks, "fit", data, "-k", 4, "-o", out, "--grid", grid, "--operator", "in-memory", "--exchange", exchange, *options,
+        "--max-rounds", 6, "--tol", "1e-3", "-q")
+    shards = int(grid.split("x")[1])
+    with h5py.File(out) as file:
+        measured, applications = np.diff(file["history/bytes_exchanged"][:]), file["history/applications"][:]
+    assert len(measured) >= 2
+    if exchange == "vectors":
+        expected = [vectors_round(ranks, shards, 80, 4, 3)] * len(measured)
+    else:
+        expected = [ritz_round(ranks, shards, 80, 16, new, old) for new, old in zip(np.diff(applications), applications)]
+    assert measured.tolist() == expected
+
+
+def test_a_forecast_for_a_cluster_states_its_assumptions():
+    large = job(n=12_500_000_000, ranks=1024, ranks_on_node=8, memory=128 * GIB)
+    chosen = choose(large, "auto", None)
+    text = "\n".join(lines(large, chosen, 20, 128, GIB))
+    for word in ("90.9 TiB", "1024 rank(s)", "memory:", "passes:", "exchanged:", "time:", "assumed:"):
+        assert word in text
+    script = sbatch(large, chosen, 20, 128, GIB, ["my data/*.h5"], "pca.h5")
+    assert "#SBATCH --nodes=128" in script and "'my data/*.h5'" in script and "resume" in script
+
+
+def test_plan_command_says_what_fit_then_does(tmp_path):
+    data = tmp_path / "x.h5"
+    with h5py.File(data, "w") as file:
+        file["x"] = data_rows(power_law(30, 1), 400, seed=1).astype(np.float32)
+    said = run(0, "plan", data, "-k", 4, "--ranks", 2, "--sbatch", tmp_path / "job.sh").ok().stdout
+    did = run(2, "fit", data, "-k", 4, "-o", tmp_path / "out.h5").ok().stderr
+    assert re.search(r"operator: (\S+)", said)[1] == re.search(r"operator: (\S+)", did)[1]
+    assert (tmp_path / "job.sh").read_text().startswith("#!/bin/bash")
+    assert run(0, "plan", "100x20", "-k", 20, "--dtype", "float16").ok().code == 0
+    assert "at most 20" in run(0, "plan", "100x20", "-k", 21).ended(2).stderr
+    assert "--dtype" in run(0, "plan", "100x20", "-k", 2, "--dtype", "nonsense").ended(2).stderr

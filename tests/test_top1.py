@@ -1,0 +1,92 @@
+"""Top1 solvers against naive loops over one vector at a time."""
+
+import numpy as np
+import pytest
+import spectra
+
+from hpcpca.linalg.top1 import SOLVERS, lanczos, power
+
+SEEDS = [0, 1, 2]
+
+
+class Counted:
+    """r symmetric operators, one for each row, and how often they were applied."""
+
+    def __init__(self, matrices):
+        self.matrices, self.calls = np.array(matrices), 0
+
+    def __call__(self, rows):
+        self.calls += 1
+        return np.einsum("rd,rde->re", rows, self.matrices)
+
+
+def problem(values, seed, rows=3):
+    """Operators Σ_k deflated by 0, 1, 2 … exact superiors, and unit start vectors."""
+    sigma, true = spectra.covariance(values, seed)
+    matrices = [sigma - (true[:k].T * values[:k]) @ true[:k] for k in range(rows)]
+    start = np.random.default_rng(seed).standard_normal((rows, len(values)))
+    return Counted(matrices), start / np.linalg.norm(start, axis=1, keepdims=True)
+
+
+def solve(solver, apply, start, steps, floor=0.0):
+    images = np.einsum("rd,rde->re", start, apply.matrices)
+    found = solver(apply, start, images, steps, floor)
+    assert apply.calls == steps - 1  # collective: every solver calls as often on all ranks
+    return found
+
+
+@pytest.mark.parametrize("values", [spectra.power_law(25), spectra.exponential(25), spectra.clusters(25), spectra.double(25)])
+@pytest.mark.parametrize("steps", [1, 3, 5])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_power(values, steps, seed):
+    apply, start = problem(values, seed)
+    found = solve(power, apply, start, steps)
+    for row, matrix, vector in zip(found, apply.matrices, start):
+        for _ in range(steps):
+            vector = matrix @ vector / np.linalg.norm(matrix @ vector)
+        np.testing.assert_allclose(row, vector, atol=25 * 2.0**-52 * steps * 10)  # ‖Σ_k v‖ of a random v is over a tenth of ‖Σ_k‖ here
+
+
+@pytest.mark.parametrize("values", [spectra.power_law(25), spectra.exponential(25), spectra.clusters(25), spectra.double(25)])
+@pytest.mark.parametrize("steps", [1, 2, 4, 8])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_lanczos(values, steps, seed):
+    """Σ_k times the largest Ritz vector of span{v, Σ_k v, …}, up to sign; the span from the normalised power sequence, by SVD-free QR."""
+    apply, start = problem(values, seed)
+    found = solve(lanczos, apply, start, steps)
+    for row, matrix, vector in zip(found, apply.matrices, start):
+        krylov = [vector]
+        for _ in range(steps - 1):  # Arnoldi with Householder QR of the whole sequence each time
+            basis = np.linalg.qr(np.array(krylov).T)[0]
+            krylov.append(matrix @ basis[:, -1])
+        basis = np.linalg.qr(np.array(krylov).T)[0]
+        ritz = basis @ np.linalg.eigh(basis.T @ matrix @ basis)[1][:, -1]
+        expected = matrix @ ritz / np.linalg.norm(matrix @ ritz)
+        assert abs(np.linalg.norm(row) - 1) <= 1e-15 * 25
+        # eigenvectors of the projection are as good as its gap: over 1e-4 here, but for the clusters' Krylov gaps
+        assert np.linalg.norm(row - np.sign(row @ expected) * expected) <= 1e-9
+
+
+@pytest.mark.parametrize("name", sorted(SOLVERS))
+def test_a_vector_without_an_image_vanishes(name):
+    sigma, true = spectra.covariance(spectra.deficient(20, 4), 0)
+    apply = Counted([sigma, sigma])
+    found = solve(SOLVERS[name], apply, np.array([true[10], true[0]]), 3, floor=1e-13)
+    assert not found[0].any()
+    np.testing.assert_allclose(np.abs(found[1] @ true[0]), 1, rtol=1e-14)
+
+
+@pytest.mark.parametrize("steps", [2, 5])
+def test_lanczos_stops_at_an_invariant_subspace(steps):
+    """Two directions in the start vector: from the third step on nothing is left, and the answer is exact."""
+    sigma, true = spectra.covariance(spectra.power_law(20), 0)
+    apply = Counted([sigma])
+    found = solve(lanczos, apply, (true[2:3] + true[5:6]) / np.sqrt(2), steps, floor=1e-13)
+    assert spectra.sine(found[0], true[2:3]) <= 1e-13
+
+
+def test_lanczos_keeps_to_its_krylov_space_where_the_operator_is_negative():
+    """Hotelling's deflation by poor superiors makes Σ_k indefinite; exhausted directions must not win with a Ritz value of zero."""
+    matrix = -np.diag([1.0, 2.0])
+    found = solve(lanczos, Counted([matrix]), np.array([[0.6, 0.8]]), 4)
+    np.testing.assert_allclose(np.abs(found[0]), [1, 0], atol=1e-14)
