@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, field, replace
 
 from .errors import UsageError
+from .units import parse_duration
 
 SMALLEST_SINGLE_TOL = 2e-7  # float32 sums floor residuals at about 1e-7
 
@@ -39,10 +40,12 @@ class FitConfig:
 
     @property
     def is_ritz(self):
+        """Whether rounds end in a Rayleigh–Ritz step."""
         return self.exchange == "ritz"
 
     @property
     def starts_in_double(self):
+        """Whether products are taken in float64 from the start."""
         return self.precision == "double" or (self.precision == "auto" and self.tol < SMALLEST_SINGLE_TOL)
 
     @property
@@ -69,7 +72,20 @@ class FitConfig:
             raise UsageError(f"--tol {self.tol} cannot be reached in single precision (floor about 1e-7); leave --precision out, or say double")
         if self.covariance and self.operator not in ("auto", "gram"):
             raise UsageError("--covariance data are the matrix itself: --operator gram is the only one")
+        if self.basis not in (None, "all") and not self.basis.isdigit():
+            raise UsageError(f"--basis {self.basis}: write a number of rows, or all")
+        self.cadence()
         return self
+
+    def cadence(self):
+        """Return (seconds or None, rounds or None) between checkpoints; raise UsageError."""
+        text = self.checkpoint_every
+        try:
+            if text.endswith("r") and int(text[:-1]) > 0:
+                return None, int(text[:-1])
+            return parse_duration(text), None
+        except ValueError:
+            raise UsageError(f"--checkpoint-every {text}: write 30s, 10m or 10r (rounds)") from None
 
     def stored(self):
         """As a dict for JSON."""

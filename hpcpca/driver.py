@@ -8,7 +8,7 @@ import numpy as np
 from .comm.exchange import Exchange
 from .config import FitConfig
 from .counters import Counters
-from .errors import DataError, UsageError
+from .errors import DataError, UsageError, on_all_ranks
 from .io import rows as row_io
 from .io.checkpoint import remove_checkpoint, write_checkpoint, write_result
 from .io.result import Content
@@ -29,6 +29,8 @@ from .partition import Grid
 from .plan import Job, choose, panel_width
 from .rates import cached_rates
 from .rng import unit_vectors
+
+ROUNDING = {True: 2.0 ** -46, False: 2.0 ** -23}  # of an operator relative to λ_0, by whether it is in double
 
 
 @dataclass
@@ -176,7 +178,8 @@ class Fit:
             return np.zeros((0, self.operator.d))
         given = self.world.decide(lambda: open_source([self.config.init]))
         if given.d != self.operator.d:
-            raise DataError(f"{given.parts[0].name} has vectors of length {given.d}, the data have {self.operator.d} columns; give others with --init")
+            raise on_all_ranks(DataError(f"{given.parts[0].name} has vectors of length {given.d}, the data have {self.operator.d} columns; "
+                                         "give others with --init"))
         rows = np.empty((max(0, min(own.stop, given.n) - own.start), given.d), given.dtype)
         with self.world.agreed():
             if len(rows):
@@ -221,7 +224,7 @@ class Fit:
         def write(report):
             self._write_checkpoint(path, report, "running")
 
-        return Checkpointing(self.config.checkpoint_every, write, self.say)
+        return Checkpointing(self.config.cadence(), write, self.say)
 
     def _write_checkpoint(self, path, report, outcome):
         with self.counters.time("checkpoint"):
@@ -238,7 +241,7 @@ class Fit:
             "n_features": self.operator.d, "ranks": self.world.size,
         }
         return Content(report.state, self.exchange.grid.offsets(self.panel), self.exchange.owned(self.panel).start, config.components,
-                       report.eigenvalues, self.operator.n, self.operator.mean, float(self._true(self.operator.total_variance)),
+                       report.eigenvalues, ROUNDING[self.operator.is_double], self.operator.n, self.operator.mean, float(self._true(self.operator.total_variance)),
                        self.history.arrays(), attributes)
 
     def _finish(self, name, report):

@@ -25,6 +25,7 @@ class Grid:
 
     @property
     def ranks(self):
+        """W·S."""
         return self.groups * self.shards
 
     def place(self, rank):
@@ -58,6 +59,7 @@ class Blocks:
 
     @property
     def rows(self):
+        """Rows of each block: (B)."""
         return self.stop - self.start
 
     @property

@@ -44,10 +44,12 @@ class Job:
 
     @property
     def row_bytes(self):
+        """Of the files' type."""
         return self.d * self.dtype.itemsize
 
     @property
     def work(self):
+        """Type the products are taken in."""
         return work_type(self.dtype, self.double)
 
 

@@ -125,6 +125,7 @@ class Population:
 
     @property
     def total_variance(self):
+        """Sum of the columns' variances."""
         return float(self.signal.sum() + len(self.mean) * (self.noise + self.rounding))
 
 

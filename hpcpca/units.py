@@ -8,7 +8,7 @@ _TIMES = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 def parse_size(text):
     """Bytes of "2G", "512M", "1.5GiB" (powers of 1024); raise ValueError."""
-    match = re.fullmatch(r"\s*([\d.]+)\s*([KMGTP]?)(i?B)?\s*", text, re.I)
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([KMGTP]?)(i?B)?\s*", text, re.I)
     if not match:
         raise ValueError(f"{text!r} is not a size; write 2G or 512M")
     return int(float(match[1]) * _SIZES[match[2].upper()])
@@ -24,7 +24,7 @@ def format_size(count):
 
 def parse_duration(text):
     """Seconds of "30s", "10m", "1h30m", "90"; raise ValueError."""
-    parts = re.findall(r"([\d.]+)\s*([smhd]?)", text.strip())
+    parts = re.findall(r"(\d+(?:\.\d*)?)\s*([smhd]?)", text.strip())
     if not parts or "".join(a + b for a, b in parts) != text.strip().replace(" ", ""):
         raise ValueError(f"{text!r} is not a duration; write 30s, 10m or 1h30m")
     return sum(float(number) * _TIMES[unit] for number, unit in parts)

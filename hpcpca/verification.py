@@ -15,6 +15,7 @@ from .rng import unit_vectors
 ORTHONORMAL_TO = 0.01
 PROBES, STEPS = 8, 8
 TILE_BYTES = 8 << 20
+ROUNDING = 2.0 ** -46  # of Σ in float64, relative to λ_0
 
 
 class PlainCovariance:
@@ -143,7 +144,7 @@ def examine(covariance, vectors, tol, stored_eigenvalues=None, seed=0):
     others = np.array([] if np.isnan(following) else [following])
     limit = covariance.d if covariance.n is None else min(covariance.n - 1, covariance.d)
     found = separation(values, residuals, others[:max(0, limit - len(values))],
-                       np.full(len(others), following_error / largest)[:max(0, limit - len(values))], limit, covariance.d)
+                       np.full(len(others), following_error / largest)[:max(0, limit - len(values))], limit, covariance.d, ROUNDING)
     true = np.ldexp(values, covariance.exponent)
     stored = None if stored_eigenvalues is None else np.ldexp(stored_eigenvalues, -covariance.exponent)
     error = orthonormality_error(vectors)

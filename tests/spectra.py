@@ -133,5 +133,5 @@ def build(exchange, kind, names, double=False, kernels=None, threads=1, sample_r
     if kind == "gram":
         return loading.gram(*common, double, seed=0)
     if kind == "streaming":
-        return loading.streaming(*common, Team(threads), double, seed=0, piece_bytes=2000, sample_rows=sample_rows)
+        return loading.streaming(*common, Team(threads), double, seed=0, piece_bytes=source.bytes // 7, sample_rows=sample_rows)
     return loading.in_memory(*common, Team(threads), double)

@@ -28,10 +28,10 @@ def failing(owner, name, calls, error):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """A file of 300 rows, and one too slow to finish: hundreds of rounds."""
+    """A file that takes several rounds."""
     path = tmp_path_factory.mktemp("failures") / "x.h5"
     with h5py.File(path, "w") as file:
-        file["X"] = np.random.default_rng(1).standard_normal((300, 20)) / np.arange(1, 21) ** 0.5
+        file["X"] = np.random.default_rng(1).standard_normal((600, 200)) / np.arange(1, 201) ** 0.25
     return path
 
 
@@ -110,7 +110,7 @@ h5py.Dataset.__setitem__ = full"""
 def test_killed_rank(data, tmp_path, victim):
     process = start(3, "fit", data, "-k", 8, "-o", tmp_path / "out.h5", "--exchange", "vectors", "--tol", 0, "--max-rounds", 10**8)
     wait_for(lambda: len(ranks_of(process)) == 3)
-    time.sleep(1.5)
+    time.sleep(2)
     os.kill(ranks_of(process)[victim], signal.SIGKILL)
     assert finish(process, SECONDS).code != 0
 

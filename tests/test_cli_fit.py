@@ -177,7 +177,7 @@ def test_layout(results):
         assert file["components"].dtype == np.float64 and file["clusters"].dtype == np.int64
     per_component = {name: (K,) for name in ("explained_variance", "explained_variance_ratio", "singular_values", "residuals", "angle_bounds")}
     assert {name: shapes[name] for name in per_component} == per_component
-    assert shapes["components"] == (K, D) and shapes["mean"] == (D,) and shapes["guard_eigenvalues"] == (3,) and shapes["clusters"][1] == 3
+    assert shapes["components"] == (K, D) and shapes["mean"] == (D,) and shapes["guard_eigenvalues"][0] >= 2 and shapes["clusters"][1] == 3
     assert {"round", "passes", "reads", "seconds", "bytes_exchanged", "eigenvalues", "residuals"} <= set(history)
     assert history["residuals"] == history["eigenvalues"] == (rounds, K) and history["round"] == (rounds,)
     assert {"format", "format_version", "hpcpca_version", "outcome", "seed", "n_samples", "total_variance", "passes", "reads"} <= set(attributes)

@@ -129,7 +129,7 @@ def test_threads_share_the_tiles(alone, exchange_over, tmp_path, monkeypatch, ki
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-@pytest.mark.parametrize("shape", [(300, 8), (3000, 20), (20_000, 50), (10_000, 1000)])
+@pytest.mark.parametrize("shape", [(300, 8), (3000, 20), (20_000, 50), (5000, 784)])
 def test_gram_reads_data_that_do_not_drift_once(alone, exchange_over, tmp_path, shape, seed):
     rows = np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
     exchange = exchange_over(alone, 1, 1)
@@ -151,12 +151,13 @@ def test_reads_again_where_the_sample_misled(alone, exchange_over, tmp_path, mon
 
 
 def test_streaming_reads_once_a_pass(alone, exchange_over, tmp_path):
+    """With a sample of all rows, which counts as a read, the shift needs no second look."""
     exchange = exchange_over(alone, 1, 1)
-    operator = build(exchange, "streaming", write(alone, tmp_path, BASE), sample_rows=20)
-    assert exchange.counters.reads == 0.1 and exchange.counters.passes == 0
+    operator = build(exchange, "streaming", write(alone, tmp_path, BASE), sample_rows=N)
+    assert (exchange.counters.reads, exchange.counters.passes) == (1, 0)
     for number in range(1, 4):
         images(operator, exchange, np.eye(3, D))
-        assert exchange.counters.passes == number and exchange.counters.reads == number + 0.1
+        assert (exchange.counters.reads, exchange.counters.passes) == (1 + number, number)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -243,4 +243,5 @@ def test_grids_and_nodes_agree(comm, findings, exchange_over, shared_path, kind,
     worst = max(np.abs(values - SPECTRA[name][:K]).max() for _, values in found) / SPECTRA[name][0]
     spread = np.ptp([values for _, values in found], axis=0).max() / SPECTRA[name][0]
     findings.that(spread <= 1e-12 and worst <= 1e-12, f"eigenvalues differ by {spread:.1e}, from the prescribed ones by {worst:.1e}")
-    findings.that(len({rounds for rounds, _ in found}) == 1, f"rounds {[rounds for rounds, _ in found]}")
+    # New directions come from residuals near rounding, and what is nearly dependent is dropped at a threshold: one round more or less.
+    findings.that(np.ptp([rounds for rounds, _ in found]) <= 1, f"rounds {[rounds for rounds, _ in found]}")

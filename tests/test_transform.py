@@ -142,15 +142,16 @@ def test_all_components_give_the_rows_back(tmp_path):
 
 @pytest.mark.parametrize("d", [2000, 40_000])
 def test_many_columns_in_single_precision(d):
-    """Sums over many columns keep scores to 5e-7 of the largest."""
+    """Sums over many columns keep scores to 1e-6 of the largest."""
     from hpcpca.kernels import plain
     from hpcpca.operators.team import Team
     random = np.random.default_rng(d)
-    vectors = np.linalg.qr(random.standard_normal((d, 6)))[0].T
+    start = random.standard_normal((d, 6)) / np.arange(1, d + 1)[:, None] ** 1.5  # the hardest: one column makes most of a score
+    vectors = np.linalg.qr(start)[0].T
     rows = (random.standard_normal((400, d)) / np.arange(1, d + 1) ** 0.5 + 3).astype("f4")
     expected = (rows - np.full(d, 3.1)) @ vectors.T
     found = Scoring(vectors.astype("f4"), np.full(d, 3.1), "f4", np.ones(6), plain, Team(1)).into(rows, 20.0, np.empty((400, 6), "f4"))
-    assert np.abs(found - expected).max() < 5e-7 * np.abs(expected).max()
+    assert np.abs(found - expected).max() < 1e-6 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("whiten", [False, True])

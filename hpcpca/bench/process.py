@@ -27,6 +27,7 @@ class Contender:
 
     @property
     def median(self):
+        """Of the wall seconds."""
         return median(self.seconds) if self.seconds else float("nan")
 
 

@@ -1,15 +1,14 @@
 """``hpcpca fit`` and ``hpcpca resume``."""
 
-import os
 import sys
 from dataclasses import fields
 
 import click
 
 from ..config import FitConfig
-from ..errors import DataError, UsageError
 from ..units import format_seconds, format_size
 from .options import Size
+from .outputs import check_new, check_resumed
 from .session import speaker, world
 
 
@@ -60,10 +59,8 @@ def fit(log_json, quiet, **options):
     DATA: HDF5 files, globs or folders, in order; :dataset may be left out where a file has one 2-D dataset. Rows are samples.
     """
     config = FitConfig(**_given(options)).check()
-    if config.basis not in (None, "all") and not config.basis.isdigit():
-        raise UsageError(f"--basis {config.basis}: write a number of rows, or all")
     with world() as ranks:
-        ranks.decide(lambda: _check_output(config))
+        ranks.decide(lambda: check_new(config, log_json))
         return _run(ranks, config, None, log_json, quiet)
 
 
@@ -87,8 +84,8 @@ def resume(file, log_json, quiet, **options):
         changes = _given(options)
         if start.config["grid"] and "grid" not in changes:
             changes["grid"] = None  # it belonged to another number of ranks
-        config = resumed_config(start, **{"threads": None, "memory": None, **changes}).check()
-        ranks.decide(lambda: _check_folder(config))
+        config = ranks.decide(lambda: resumed_config(start, **{"threads": None, "memory": None, **changes}).check())
+        ranks.decide(lambda: check_resumed(config, log_json, start))
         return _run(ranks, config, start, log_json, quiet)
 
 
@@ -96,35 +93,6 @@ def _given(options):
     """Only the options that were given; the rest are the defaults of FitConfig."""
     names = {field.name for field in fields(FitConfig)}
     return {name: value for name, value in options.items() if name in names and value not in (None, ())}
-
-
-def _check_folder(config):
-    for path in (config.output, config.checkpoint_path or config.output):
-        folder = os.path.dirname(path) or "."
-        if not os.path.isdir(folder):
-            raise DataError(f"folder {folder} of {path} does not exist; make it first")
-        if os.path.isdir(path):
-            raise DataError(f"{path} is a folder; name a file")
-        if not os.access(folder, os.W_OK):
-            raise DataError(f"folder {folder} is not writable; choose another with -o")
-
-
-def _check_output(config):
-    _check_folder(config)
-    from ..io.checkpoint import remove_checkpoint
-    from ..io.source import open_source
-    sources = {os.path.realpath(part.path) for part in open_source(config.data).parts}
-    if os.path.realpath(config.output) in sources or os.path.realpath(config.checkpoint_path or config.output) in sources:
-        raise UsageError(f"-o {config.output} would overwrite the data; name another file")
-    checkpoint = config.checkpoint_path
-    if config.overwrite:
-        if checkpoint:
-            remove_checkpoint(checkpoint)
-        return
-    if checkpoint and (os.path.exists(checkpoint) or os.path.exists(checkpoint + ".1")):
-        raise DataError(f"{checkpoint} is the checkpoint of an unfinished run; go on with 'hpcpca resume {checkpoint}', or start anew with --overwrite")
-    if os.path.exists(config.output):
-        raise DataError(f"{config.output} exists; name another file, or give --overwrite")
 
 
 def _run(ranks, config, start, log_json, quiet):

@@ -38,6 +38,7 @@ class Layout:
 
     @property
     def row_bytes(self):
+        """Bytes of a row."""
         return max(1, self.columns * self.dtype.itemsize)
 
     def storage(self, rows):

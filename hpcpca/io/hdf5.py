@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
-from ..errors import DataError, describe
+from ..errors import DataError, describe, on_all_ranks
 
 PIECE_BYTES = 64 << 20
 _H5PY_ERRORS = (OSError, RuntimeError, ValueError)  # what h5py raises where HDF5 fails
@@ -28,6 +28,7 @@ class Rows:
     offsets: np.ndarray
 
     def shape(self):
+        """Of the whole array."""
         return (int(self.offsets[-1]), self.own.shape[1])
 
 
@@ -64,7 +65,7 @@ def write(world, path, attributes, arrays, keep_previous=False):
     except Exception as error:
         if world.is_root and os.path.exists(temporary):
             os.remove(temporary)
-        raise DataError(f"{path} cannot be written: {describe(error)}") from error
+        raise on_all_ranks(DataError(f"{path} cannot be written: {describe(error)}")) from error
 
 
 def _commit(temporary, path, keep_previous):

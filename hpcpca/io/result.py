@@ -27,6 +27,7 @@ class Content:
     first: int               # this rank's first column
     components: int          # K
     eigenvalues: np.ndarray  # (m)
+    rounding: float          # error of the operator relative to λ_0, which residuals do not show
     n: int | None
     mean: np.ndarray | None
     total_variance: float
@@ -39,7 +40,7 @@ def result_arrays(content):
     count, values, residuals = content.components, content.eigenvalues, content.state.residuals
     d = content.state.vectors.shape[1]
     limit = d if content.n is None else min(content.n - 1, d)
-    found = separation(values[:count], residuals[:count], values[count:], residuals[count:], limit, d)
+    found = separation(values[:count], residuals[:count], values[count:], residuals[count:], limit, d, content.rounding)
     variance = np.maximum(values[:count], 0.0)
     own = content.state.vectors[:max(0, min(len(content.state.vectors), count - content.first))]
     arrays = {

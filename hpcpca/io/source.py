@@ -32,6 +32,7 @@ class Part:
 
     @property
     def name(self):
+        """PATH:dataset."""
         return f"{self.path}:{self.dataset}"
 
 

@@ -17,43 +17,49 @@ class Separation:
     cluster_bounds: np.ndarray  # (c) bound on the sine of the largest angle of the cluster's subspace
 
 
-def separation(eigenvalues, residuals, guard_eigenvalues, guard_residuals, rank_limit, d):
+def separation(eigenvalues, residuals, guard_eigenvalues, guard_residuals, rank_limit, d, rounding=0.0):
     """Return the ``Separation`` of components with the given eigenvalues (K) and relative residuals (K).
 
     sin∠ ≤ r_k·λ_0/g (Davis–Kahan), g the distance to the nearest other eigenvalue less its own error; 1 where g ≤ 0.
     ``rank_limit`` = min(n−1, d), or d for a covariance: past it eigenvalues are exactly 0 when d is larger. Where the next
-    eigenvalue is not known, and there is one, the last component's bound is NaN.
+    eigenvalue is not known, and there is one, the last component's bound is NaN. ``rounding`` is the error, relative to λ_0,
+    of the operator that the residuals were measured with: they know nothing of it.
     """
     count = len(eigenvalues)
     values = np.concatenate([eigenvalues, guard_eigenvalues])
-    errors = np.concatenate([residuals, guard_residuals]) * max(float(np.max(values)), np.finfo(float).tiny)
+    errors = (np.concatenate([residuals, guard_residuals]) + rounding) * max(float(np.max(values)), np.finfo(float).tiny)
     if len(values) >= rank_limit and rank_limit < d:
         values, errors = np.append(values, 0.0), np.append(errors, 0.0)
     gap = np.abs(eigenvalues[:, None] - values[None, :]) - errors[None, :]
     gap[np.arange(count), np.arange(count)] = np.inf
     gaps = gap.min(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        bounds = np.where(gaps > 0, np.minimum(1.0, errors[:count] / gaps), 1.0)
+    bounds = _ratio(errors[:count], gaps)
     if count < rank_limit and len(values) == count:
         gaps[-1] = bounds[-1] = np.nan
-    clusters = _clusters(values, bounds)
-    return Separation(gaps, bounds, clusters, np.array([_subspace_bound(values, errors, c) for c in clusters]))
+    clusters = _clusters(values, errors, count)
+    found = np.array([_subspace_bound(values, errors, c) for c in clusters], dtype=np.float64)
+    if np.isnan(bounds[-1]):  # so is what the last cluster is to be told from
+        found[clusters[:, 1] == count] = np.nan
+    return Separation(gaps, bounds, clusters, found)
 
 
-def _clusters(values, bounds):
-    """Runs of components, in order of eigenvalue, linked because one of them is not resolved from its neighbour."""
-    count, order = len(bounds), np.argsort(-values, kind="stable")
-    linked = np.zeros(len(values), bool)  # linked[p]: places p and p+1 belong together
-    steps = -np.diff(values[order])
-    for place, k in enumerate(order):
-        if k < count and bounds[k] > RESOLVED and len(values) > 1:
-            left = steps[place - 1] if place > 0 else np.inf
-            right = steps[place] if place < len(steps) else np.inf
-            linked[place - 1 if left < right else place] = True
+def _ratio(errors, gaps):
+    """min(1, error/gap), 1 where there is no gap."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(gaps > 0, np.minimum(1.0, errors / gaps), 1.0)
+
+
+def _clusters(values, errors, count):
+    """Runs of components, in order of eigenvalue, each not resolved from the next (or the next not from it)."""
+    order = np.argsort(-values, kind="stable")
+    upper, lower = order[:-1], order[1:]
+    gap = values[upper] - values[lower]
+    linked = ((upper < count) & (_ratio(errors[upper], gap - errors[lower]) > RESOLVED)
+              | (lower < count) & (_ratio(errors[lower], gap - errors[upper]) > RESOLVED))
     found, place = [], 0
     while place < len(values):
         end = place
-        while end < len(steps) and linked[end]:
+        while end < len(linked) and linked[end]:
             end += 1
         members = order[place:end + 1]
         if end > place and (members < count).any():

@@ -20,4 +20,5 @@ class Report:
 
     @property
     def residuals(self):
+        """Of the K components, relative to the largest eigenvalue."""
         return self.state.residuals[:self.components]

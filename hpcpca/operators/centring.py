@@ -68,6 +68,7 @@ class Centring:
 
     @property
     def scale(self):
+        """What deviations are multiplied by."""
         return np.ldexp(1.0, -self.exponent)
 
     def tiles(self, rows, dtype=None):

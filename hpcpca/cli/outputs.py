@@ -1,0 +1,61 @@
+"""Looks at every file a fit will write before anything is done: nothing may be lost, and no run fail at its end."""
+
+import os
+
+from ..errors import DataError, UsageError
+
+
+def check_outputs(config, log_json):
+    """Raise unless result, checkpoint and log can be written, are three files, and none is read: data or init. For one rank to call."""
+    from ..io.paths import split_dataset
+    from ..io.source import open_source
+    written = {"-o": config.output, "--checkpoint": config.checkpoint_path, "--log-json": log_json}
+    written = {option: path for option, path in written.items() if path}
+    read = {os.path.realpath(part.path): "the data" for part in open_source(config.data).parts}
+    if config.init:
+        read[os.path.realpath(split_dataset(config.init)[0])] = "the start vectors"
+    seen = {}
+    for option, path in written.items():
+        _check_place(path, option)
+        real = os.path.realpath(path)
+        if real in read:
+            raise UsageError(f"{option} {path} would overwrite {read[real]}; name another file")
+        if real in seen:
+            what = {"-o": "the result", "--checkpoint": "the checkpoint"}[seen[real]]
+            raise UsageError(f"{option} {path} would overwrite {what}, not only be a {option.strip('-')} file; name another file")
+        seen[real] = option
+
+
+def _check_place(path, option):
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        raise DataError(f"folder {folder} of {path} does not exist; make it first")
+    if os.path.isdir(path):
+        raise DataError(f"{path} is a folder; name a file with {option}")
+    if not os.access(folder, os.W_OK):
+        raise DataError(f"folder {folder} is not writable; choose another with {option}")
+
+
+def check_new(config, log_json):
+    """As ``check_outputs``, for a run that starts anew: no result or checkpoint may be there, or all go with --overwrite."""
+    from ..io.checkpoint import remove_checkpoint
+    check_outputs(config, log_json)
+    checkpoint = config.checkpoint_path
+    if config.overwrite:
+        if checkpoint:
+            remove_checkpoint(checkpoint)
+        return
+    if checkpoint and (os.path.exists(checkpoint) or os.path.exists(checkpoint + ".1")):
+        raise DataError(f"{checkpoint} is the checkpoint of an unfinished run; go on with 'hpcpca resume {checkpoint}', or start anew with --overwrite")
+    if os.path.exists(config.output):
+        raise DataError(f"{config.output} exists; name another file, or give --overwrite")
+
+
+def check_resumed(config, log_json, start):
+    """As ``check_outputs``, for a run that goes on from ``start``: its own result may be replaced, no other file."""
+    check_outputs(config, log_json)
+    own = {os.path.realpath(path) for path in (start.path, start.config["output"])}
+    if os.path.exists(config.output) and os.path.realpath(config.output) not in own:
+        raise DataError(f"{config.output} exists and is not the result of {start.path}; name another file with -o")
+    if log_json and os.path.realpath(log_json) in own:
+        raise UsageError(f"--log-json {log_json} would overwrite the file to go on from; name another")

@@ -1,0 +1,136 @@
+"""The ways in which ranks write the rows of one dataset: each its own, all together, or the root for everybody."""
+
+from contextlib import contextmanager
+
+import h5py
+import numpy as np
+
+from ..errors import DataError, HpcpcaError, describe, on_all_ranks
+from .hdf5 import LIBVER
+
+H5PY_ERRORS = (OSError, RuntimeError, ValueError)  # what h5py raises where HDF5 fails
+SMALLEST_CHUNK, LARGEST_CHUNK = 1 << 20, 64 << 20
+MOST_CHUNKS = 1 << 15   # beyond this many, chunks grow: every rank keeps their index
+CACHE_BYTES = 64 << 20  # of the root, which meets the chunks on the borders of ranks again
+
+
+def chunk_rows(shape, itemsize):
+    """Rows of a chunk of an (n, k) dataset, such that the last one is hardly shorter."""
+    n, row = shape[0], shape[1] * itemsize
+    most = max(1, min(LARGEST_CHUNK, max(SMALLEST_CHUNK, n * row // MOST_CHUNKS)) // row)
+    return -(-n // -(-n // most))
+
+
+class _Target:
+    """What the three ways of writing share."""
+
+    def __init__(self, world, path):
+        self.world, self.path, self.file, self.item = world, path, None, None
+
+    @contextmanager
+    def writing(self):
+        """Agree on failures of the body as "cannot be written"."""
+        try:
+            with self.world.agreed(also=H5PY_ERRORS):
+                yield
+        except HpcpcaError as error:
+            raise on_all_ranks(DataError(f"{self.path} cannot be written: {describe(error)}")) from error
+
+    def _create(self, file, name, shape, dtype, attributes, compression):
+        self.file = file
+        self.item = file.create_dataset(name, shape, dtype, chunks=(chunk_rows(shape, dtype.itemsize), shape[1]), compression=compression,
+                                        shuffle=bool(compression), fill_time="never")
+        for key, value in attributes.items():
+            file.attrs[key] = value
+
+    def open(self, path, name, shape, dtype, attributes, compression):
+        """Make the file on all ranks."""
+        with self.writing():
+            self._create(h5py.File(path, "w", driver="mpio", comm=self.world.comm, libver=LIBVER), name, shape, dtype, attributes, compression)
+
+    def close(self):
+        """Finish the file; collective."""
+        file, self.file = self.file, None
+        with self.writing():
+            if file is not None:
+                file.close()
+
+
+class Independent(_Target):
+    """Every rank writes its rows when it has them."""
+
+    def put(self, first, rows):
+        """Write rows (r, k), or None, from row ``first`` on."""
+        with self.writing():
+            if rows is not None:
+                self.item[first:first + len(rows)] = rows
+
+
+class Collective(_Target):
+    """All ranks write together, those without rows nothing: compressed chunks belong to several ranks."""
+
+    def put(self, first, rows):
+        """Write rows (r, k), or None, from row ``first`` on."""
+        together = h5py.h5p.create(h5py.h5p.DATASET_XFER)
+        together.set_dxpl_mpio(h5py.h5fd.MPIO_COLLECTIVE)
+        space = self.item.id.get_space()
+        memory = h5py.h5s.create_simple((1, self.item.shape[1]) if rows is None else rows.shape)
+        if rows is None:
+            rows = np.empty((1, self.item.shape[1]), self.item.dtype)
+            space.select_none()
+            memory.select_none()
+        else:
+            space.select_hyperslab((first, 0), rows.shape)
+        with self.writing():
+            self.item.id.write(memory, space, rows, dxpl=together)
+
+
+class ByRoot(_Target):
+    """The root writes what the others send; after a failure (disk full) it drops what comes, so that no sender hangs."""
+
+    error = sending = None
+
+    def open(self, path, name, shape, dtype, attributes, compression):
+        """Make the file on the root."""
+        with self.writing():
+            if self.world.is_root:
+                self._create(h5py.File(path, "w", libver=LIBVER, rdcc_nbytes=CACHE_BYTES), name, shape, dtype, attributes, compression)
+
+    def put(self, first, rows):
+        """Write rows (r, k), or None, from row ``first`` on; they must stay as they are until the next put."""
+        self._settle()
+        coming = self.world.comm.gather((first, 0 if rows is None else len(rows)))
+        if not self.world.is_root:
+            if rows is not None:
+                self.sending = self.world.comm.Isend(rows, 0), rows
+            return
+        for rank, (start, count) in enumerate(coming):
+            if count and rank:
+                rows = np.empty((count, self.item.shape[1]), self.item.dtype)
+                self.world.comm.Recv(rows, rank)
+            if count:
+                self._write(start, rows)
+
+    def _write(self, first, rows):
+        try:
+            if self.error is None:
+                self.item[first:first + len(rows)] = rows
+        except H5PY_ERRORS as error:
+            self.error = error
+
+    def _settle(self):
+        """Wait until the last piece has been received, and agree on whether writing still goes well."""
+        if self.sending is not None:
+            self.sending[0].Wait()
+            self.sending = None
+        with self.writing():
+            error, self.error = self.error, None
+            if error is not None:
+                raise error
+
+    def close(self):
+        """Finish the file; collective."""
+        try:
+            self._settle()
+        finally:
+            super().close()
