@@ -1,9 +1,12 @@
 """The guarded entry: one message from one rank, the right exit code, and no rank left waiting for a failed one."""
 
 import sys
+import time
 
 from .comm.launch import launched_rank
 from .errors import INTERNAL, USAGE, HpcpcaError, describe
+
+SPOKEN = 0.3  # seconds in which a launcher passes on a message
 
 
 def main(arguments=None):
@@ -22,12 +25,10 @@ def run(arguments):
         return stop.exit_code
     except click.ClickException as error:
         return _told(f"{_command(error)}: {error.format_message()}", USAGE, everywhere=True)
-    except click.Abort:
-        return _told("interrupted", 130, everywhere=True)
+    except (click.Abort, KeyboardInterrupt):
+        return _told("interrupted", 130, everywhere=False)
     except HpcpcaError as error:
         return _told(str(error), error.exit_code, everywhere=error.is_agreed)
-    except KeyboardInterrupt:
-        return _told("interrupted", 130, everywhere=False)
     except MemoryError as error:
         return _told(f"out of memory: {describe(error)}; give more memory or ranks", 5, everywhere=False)
     except BaseException:
@@ -43,23 +44,33 @@ def _told(message, code, everywhere):
     """Say ``message`` once and return ``code``; where only this rank knows of the error, end the others too."""
     rank, size = _place()
     if not everywhere and size > 1:
-        print(f"hpcpca: error (rank {rank}): {message}", file=sys.stderr, flush=True)
-        sys.modules["mpi4py.MPI"].COMM_WORLD.Abort(code)
+        time.sleep(SPOKEN * (rank > 0))
+        _write(f"hpcpca: error (rank {rank}): {message}\n")
+        _abort(code)
     if rank == 0:
-        print(f"hpcpca: error: {message}", file=sys.stderr, flush=True)
+        _write(f"hpcpca: error: {message}\n")
     return code
 
 
+def _write(text):
+    """In one piece: what other ranks write must not come between."""
+    sys.stderr.write(text)
+    sys.stderr.flush()
+
+
+def _abort(code):
+    """End every rank, once the launcher has had time to pass on what was said."""
+    time.sleep(SPOKEN)
+    sys.modules["mpi4py.MPI"].COMM_WORLD.Abort(code)
+
+
 def _crash():
-    import time
     import traceback
     rank, size = _place()
-    time.sleep(0.5 * (rank > 0))  # where all ranks fail, the first one's message is enough
-    print(f"hpcpca: internal error on rank {rank}; please report what follows", file=sys.stderr)
-    traceback.print_exc()
-    sys.stderr.flush()
+    time.sleep(SPOKEN * (rank > 0))  # where all ranks fail, the first one's message is enough
+    _write(f"hpcpca: internal error on rank {rank}; please report what follows\n{traceback.format_exc()}")
     if size > 1:
-        sys.modules["mpi4py.MPI"].COMM_WORLD.Abort(INTERNAL)
+        _abort(INTERNAL)
     return INTERNAL
 
 

@@ -10,6 +10,8 @@ from ..errors import PlatformError, describe, on_all_ranks
 def world():
     """The world of ranks, checked; released at the end."""
     try:
+        from ..comm.start import start_mpi
+        start_mpi()
         from ..comm.world import World
     except (ImportError, RuntimeError) as error:
         raise on_all_ranks(PlatformError(f"MPI cannot be loaded ({describe(error)}); pip install 'hpcpca[mpich]', or load your site's MPI module")) from error

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
-from ..errors import DataError, describe, on_all_ranks
+from ..errors import DataError, HpcpcaError, describe, on_all_ranks
 
 PIECE_BYTES = 64 << 20
 _H5PY_ERRORS = (OSError, RuntimeError, ValueError)  # what h5py raises where HDF5 fails
@@ -62,7 +62,7 @@ def write(world, path, attributes, arrays, keep_previous=False):
         with world.agreed():
             if world.is_root:
                 _commit(temporary, path, keep_previous)
-    except Exception as error:
+    except HpcpcaError as error:  # what ranks agreed on; anything else is a bug, and ends the run
         if world.is_root and os.path.exists(temporary):
             os.remove(temporary)
         raise on_all_ranks(DataError(f"{path} cannot be written: {describe(error)}")) from error
@@ -87,7 +87,8 @@ def sync(path):
 
 def _plan(world, attributes, arrays):
     """Attributes, and (name, shape, dtype, checksum) of all arrays, on all ranks: creating things in a file is collective."""
-    local = {name: row_checksums(array.own) for name, array in arrays.items() if isinstance(array, Rows)}
+    with world.agreed():
+        local = {name: row_checksums(array.own) for name, array in arrays.items() if isinstance(array, Rows)}
     parts = world.comm.gather(local)
     plan = None
     if world.is_root:
@@ -110,9 +111,11 @@ def _write_parallel(world, temporary, attributes, arrays):
     with world.agreed():  # an open that fails on some ranks only would hang the others
         if world.is_root:
             open(temporary, "wb").close()
-    file = h5py.File(temporary, "w", driver="mpio", comm=world.comm, libver=LIBVER)
+    with world.agreed(also=_H5PY_ERRORS):
+        file = h5py.File(temporary, "w", driver="mpio", comm=world.comm, libver=LIBVER)
     try:
-        _create(file, attributes, datasets)
+        with world.agreed(also=_H5PY_ERRORS):
+            _create(file, attributes, datasets)
         with world.agreed(also=_H5PY_ERRORS):
             for name, *_ in datasets:
                 array = arrays.get(name)
