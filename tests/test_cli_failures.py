@@ -77,22 +77,30 @@ def test_any_error_on_one_rank(data, tmp_path, stage, error):
     assert list(tmp_path.iterdir()) == []
 
 
+FULL = """
+import h5py
+def full(owner, name, file_of, ranks):
+    plain = getattr(owner, name)
+    def wrapper(self, *arguments, **options):
+        if RANK in ranks and os.path.basename(file_of(self).filename) == WANTED:
+            raise OSError(28, "No space left on device")
+        return plain(self, *arguments, **options)
+    setattr(owner, name, wrapper)
+"""
+WHEN = {"the file is created": 'full(h5py.Group, "create_dataset", lambda self: self.file, (0, 1))',  # collective: fails on all ranks
+        "rows are written": 'full(h5py.Dataset, "__setitem__", lambda self: self.file, (0,))'}
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("when", WHEN)
 @pytest.mark.parametrize("what", ["result", "checkpoint"])
-def test_disk_full(data, tmp_path, what, overwrite):
+def test_disk_full(data, tmp_path, what, when, overwrite):
     """A checkpoint that cannot be written costs a warning, a result the exit code; files that were there stay."""
     output = tmp_path / "out.h5"
     if overwrite:
         output.write_bytes(b"precious")
     wanted = ".out.h5.part" if what == "result" else ".out.h5.ckpt.part"
-    code = f"""{WHO}
-import h5py
-plain = h5py.Dataset.__setitem__
-def full(self, where, values):
-    if os.path.basename(self.file.filename) == {wanted!r} and RANK == 0:
-        raise OSError(28, "No space left on device")
-    return plain(self, where, values)
-h5py.Dataset.__setitem__ = full"""
+    code = f"{WHO}\nWANTED = {wanted!r}{FULL}{WHEN[when]}"
     done = run(2, "fit", data, "-k", 3, "-o", output, "--checkpoint-every", "1r", *(["--overwrite"] if overwrite else []), inject=code,
                timeout=SECONDS)
     left = {path.name for path in tmp_path.iterdir()}

@@ -84,7 +84,7 @@ def ritz(operator, exchange, tol, basis=10 * M, count=M, seed=0):
 @pytest.mark.parametrize("name", SPECTRA)
 def test_converges_in_the_passes_of_block_krylov(comm, findings, exchange_over, gram_operator, name, tol):
     exchange = exchange_over(comm, comm.size, 1)
-    for seed in (0, 1, 2):
+    for seed in (0, 1):
         sigma, _ = spectra.covariance(SPECTRA[name], seed)
         exchange.counters.passes = exchange.counters.applications = 0
         method = ritz(gram_operator(exchange, sigma), exchange, tol, basis=D + M)
@@ -227,8 +227,7 @@ def test_warm_start(comm, findings, exchange_over, shared_path):
     findings.that((warm.residuals[:K] < 0.5 * cold.residuals[:K]).all(), f"warm {warm.residuals}, cold {cold.residuals}")
 
 
-@pytest.mark.parametrize("name", ["slow power law", "double"])
-@pytest.mark.parametrize("kind", ["gram", "in-memory", "streaming"])
+@pytest.mark.parametrize("kind, name", [("gram", "slow power law"), ("gram", "double"), ("in-memory", "slow power law"), ("streaming", "exponential")])
 def test_grids_and_nodes_agree(comm, findings, exchange_over, shared_path, kind, name):
     """The same eigenvalues on every grid and any nodes: residuals of 1e-9 make errors of 1e-18 over the gap."""
     names = spectra.write(comm, shared_path, spectra.data_rows(SPECTRA[name], 150, seed=3))

@@ -45,7 +45,8 @@ def add_sums(tile, sums):
 
 def gram_product(tile, panel, out):
     """out += (tile·panelᵀ)ᵀ·tile, as ``panel.gram_product``."""
-    out += (tile @ panel.T).T @ tile
+    with np.errstate(over="ignore", invalid="ignore"):  # found where sums are checked, as with the compiled set
+        out += (tile @ panel.T).T @ tile
 
 
 def deflate(image, vector, superiors, eigenvalues):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..errors import HpcpcaError, on_all_ranks
 from ..linalg.orth import DROP, project_off, whitening
 from ..linalg.ritz import rayleigh_ritz, thick_restart
 from ..rng import unit_vectors
@@ -117,6 +118,10 @@ class RitzExchange:
         own = self.exchange.owned(new)
         rows = self.exchange.gather_small(self.basis_images.array[first:self.size][own] @ self.basis.array[:self.size].T,
                                           self.exchange.grid.offsets(new))
+        if not np.isfinite(rows).all():
+            worker = first + int(np.argmax(~np.isfinite(rows).all(axis=1)))
+            raise on_all_ranks(HpcpcaError(f"the image of vector {worker} of the basis is not finite; the data's range is too large even after "
+                                           "scaling: rescale the data"))
         grown = np.zeros((self.size, self.size))
         grown[:first, :first] = self.projected[:first, :first]
         grown[first:], grown[:, first:] = rows, rows.T

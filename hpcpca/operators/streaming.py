@@ -62,7 +62,7 @@ class StreamingCovariance:
             images = self._pass(panel, count, sums, largest)
             mine = self._group.group_number == 0  # each group holds all rows: count them once
             joint = self._group.sum(np.concatenate([[largest[1]], *sums]) * mine)
-            if not np.isfinite(joint).all():
+            if not np.isfinite(joint).all() or self._group.maximum(not np.isfinite(images).all()):
                 self.centring = replace(self.centring, exponent=exponent_of(self._group.maximum(largest[0]), self.centring.work))
                 continue
             measured = self.centring.measured_by_sums(joint[0], joint[1:self.d + 1], joint[self.d + 1:])
