@@ -5,7 +5,7 @@ import numpy as np
 
 def stream(seed, *keys):
     """Return a generator that depends on ``seed`` and the integer ``keys`` alone."""
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence([int(seed), *map(int, keys)])))
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(int(seed), spawn_key=tuple(map(int, keys)))))
 
 
 def unit_vectors(seed, components, d):

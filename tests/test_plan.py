@@ -48,7 +48,7 @@ def test_what_is_planned_fits_and_what_does_not_is_refused_with_the_figure(opera
 
 
 def test_the_basis_is_bounded_by_memory_and_by_what_was_asked():
-    plenty, scarce = (choose(job(d=50_000, n=8_000, memory=memory), "in-memory", None) for memory in (64 * GIB, int(2.2 * GIB)))
+    plenty, scarce = (choose(job(d=50_000, n=8_000, memory=memory), "in-memory", None) for memory in (64 * GIB, 2 * GIB))
     assert plenty.basis > scarce.basis >= 3 * 32
     assert choose(job(), "in-memory", "100").basis == 100
     assert choose(job(), "in-memory", "all").basis == 2_000 + 32

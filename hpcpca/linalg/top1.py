@@ -31,6 +31,8 @@ def lanczos(apply, vectors, images, steps, floor=0.0):
         image.append(apply(basis[-1]))
     basis, image = np.stack(basis, axis=1), np.stack(image, axis=1)     # (r, steps, d)
     projected = np.einsum("rid,rjd->rij", basis, image)
+    spent = ~basis.any(axis=2)  # a direction that was not there must not win where all of Σ_k is negative
+    projected[spent[:, :, None] & np.eye(steps, dtype=bool)] = -1 - 2 * np.abs(projected).max(initial=0.0) * steps
     coefficients = np.linalg.eigh((projected + projected.transpose(0, 2, 1)) / 2)[1][:, :, -1]
     return normalised(np.einsum("ri,rid->rd", coefficients, image), floor)
 

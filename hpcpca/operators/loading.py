@@ -13,6 +13,7 @@ from .centring import Centring, Moments, exponent_of, first_shift, work_type
 from .gram import GramCovariance, accumulate_gram, finish_gram, read_covariance
 from .in_memory import InMemoryCovariance
 from .streaming import StreamingCovariance
+from .team import Team
 
 SAMPLE_ROWS = 1024      # whose mean is the shift where rows are read once: off by 0.03 standard deviations
 SAMPLE_BYTES = 64 << 20  # of them at most
@@ -115,10 +116,7 @@ def _sampled_centring(source, io, ranks, counters, kernels, work, seed, place, w
     shift = first_shift(_first_row(source, io, ranks, counters), work)
     centring, moments = Centring(shift, exponent_of(ranks.maximum(largest), work), work, kernels), Moments(source.d, kernels)
     for rows in known.values() if place[0] == ranks.size or ranks.group_number == 0 else ():
-        tiles = centring.tiles(rows)
-        buffer = tiles.buffer()
-        for number in range(len(tiles)):
-            moments.add(tiles.tile(number, buffer))
+        moments.merge(_moments(centring.tiles(rows, np.float64), Team(1), source.d))
     return centring.measured(moments.merge_over_ranks(ranks.sum)).at_the_mean(), known
 
 
