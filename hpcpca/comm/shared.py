@@ -28,15 +28,16 @@ class SharedArray:
         node = world.node
         bytes_needed = int(np.prod(shape)) * np.dtype(dtype).itemsize
         fits = node.size == 1 or bytes_needed + SPARE <= shm_free()
-        self.is_shared = bool(world.comm.allreduce(fits, MPI.LAND)) and node.size > 1
+        per_node = bool(world.comm.allreduce(fits, MPI.LAND))  # alike on all, also where some nodes hold one rank only
+        self.node = node if per_node else MPI.COMM_SELF
+        self.is_shared = per_node and node.size > 1
         if self.is_shared:
-            self.node = node
             self._window = MPI.Win.Allocate_shared(bytes_needed if node.rank == 0 else 0, 1, comm=node)
             memory, _ = self._window.Shared_query(0)
             self.array = np.frombuffer(memory, dtype=dtype, count=int(np.prod(shape))).reshape(shape)
             self._window.Lock_all(MPI.MODE_NOCHECK)
         else:
-            self.node, self._window = MPI.COMM_SELF, None
+            self._window = None
             self.array = np.zeros(shape, dtype)
 
     def fence(self):
