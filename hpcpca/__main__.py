@@ -23,6 +23,10 @@ def run(arguments):
         return commands.main(args=list(arguments), prog_name="hpcpca", standalone_mode=False) or 0
     except click.exceptions.Exit as stop:
         return stop.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        if launched_rank() == 0:
+            print(error.ctx.get_help())
+        return USAGE
     except click.ClickException as error:
         return _told(f"{_command(error)}: {error.format_message()}", USAGE, everywhere=True)
     except (click.Abort, KeyboardInterrupt):
@@ -44,7 +48,7 @@ def _told(message, code, everywhere):
     """Say ``message`` once and return ``code``; where only this rank knows of the error, end the others too."""
     rank, size = _place()
     if not everywhere and size > 1:
-        time.sleep(SPOKEN * (rank > 0))
+        time.sleep(3 * SPOKEN * (rank > 0))
         _write(f"hpcpca: error (rank {rank}): {message}\n")
         _abort(code)
     if rank == 0:
@@ -67,7 +71,7 @@ def _abort(code):
 def _crash():
     import traceback
     rank, size = _place()
-    time.sleep(SPOKEN * (rank > 0))  # where all ranks fail, the first one's message is enough
+    time.sleep(3 * SPOKEN * (rank > 0))  # where all ranks fail, the first one's message is enough
     _write(f"hpcpca: internal error on rank {rank}; please report what follows\n{traceback.format_exc()}")
     if size > 1:
         _abort(INTERNAL)

@@ -63,8 +63,8 @@ class Fit:
         self.exchange = Exchange(world, self.grid, self.counters)
         self.operator = self._operator()
         self.method = METHODS[config.exchange](self.operator, self.exchange, self.panel, config, self.plan.basis, self.kernels)
-        self.history = History(History.rows_of(start.arrays) if start else None)
         self._before = _counts(start)
+        self.history = History(History.rows_of(start.arrays) if start else None, self._before)
 
     # the one loop
 
@@ -165,7 +165,8 @@ class Fit:
         with self.world.agreed():
             vectors = start.rows("state/vectors", own.start, own.stop)
             images = np.ldexp(start.rows("state/images", own.start, own.stop), start.attributes["state_exponent"] - self.operator.exponent)
-        trusted = self.source.describe() == start.source and bool(start.attributes["state_double"]) >= self.operator.is_double
+        known = self.operator.total_variance is not None  # streaming learns it, and the mean, on a pass
+        trusted = known and self.source.describe() == start.source and bool(start.attributes["state_double"]) >= self.operator.is_double
         state = self.method.initialize(vectors, images if trusted else None, round=start.attributes["state_round"])
         return state if trusted or not self.config.is_ritz else self.method.step(state)
 

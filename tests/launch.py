@@ -23,7 +23,8 @@ import pytest
 HERE = Path(__file__).resolve().parent
 PROGRAM = (sys.executable, "-m", "hpcpca")
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")}
-OPEN_MPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
+OPEN_MPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
+            "OMPI_MCA_mpi_yield_when_idle": "1"}  # the last: more ranks than cores must not wait for one another's time slices
 TOLD = r"hpcpca: (?:error|internal error|not converged|verification failed)"
 FROM_A_LAUNCHER = ("PMI_", "PMIX_", "OMPI_COMM_", "MPI_LOCAL", "HYDRA_")
 
@@ -143,7 +144,7 @@ def ranks_of(process):
     return sorted(found)
 
 
-def batch(n, commands, folder, timeout=120):
+def batch(n, commands, folder, timeout=300):
     """Run {name: arguments} one after the other in the same n processes; return {name: Run}.
 
     A command that takes the whole job down (MPI_Abort) counts with the job's exit code; the rest goes on in a new job.

@@ -89,7 +89,7 @@ def outcomes(tmp_path_factory):
             commands[name, operator, "fit"] = [*words, "-o", output]
             commands[name, operator, "verify"] = ["verify", output, data]
             outputs[name, operator] = output
-    done = batch(2, commands, folder, timeout=200)
+    done = batch(2, commands, folder)
     return {case: (done[*case, "fit"], done[*case, "verify"], output) for case, output in outputs.items()}
 
 

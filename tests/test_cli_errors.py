@@ -209,7 +209,7 @@ def test_one_line_and_nothing_lost(name, folder):
         for option, value in (("-k", "2"), ("-o", "out.h5")):
             arguments += [] if option in arguments else [option, value]
     before = contents(folder)
-    done = run(2, *arguments, cwd=folder, timeout=30)
+    done = run(2, *arguments, cwd=folder)
     left = contents(folder)
     for extra in left.keys() - before.keys():  # so that the next case starts clean
         (folder / extra).unlink()

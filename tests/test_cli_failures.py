@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from launch import HERE, finish, launcher, ranks_of, run, start
 
-SECONDS = 10
+SECONDS = 30  # a hang lasts for ever; on a busy machine the rest may take a while
 WHO = """
 import os, sys, time
 RANK = int(os.environ.get("PMI_RANK") or os.environ.get("OMPI_COMM_WORLD_RANK") or 0)

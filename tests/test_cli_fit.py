@@ -1,6 +1,7 @@
 """``hpcpca fit`` as a user runs it: every option on every number of ranks gives what a dense eigensolver gives."""
 
 import json
+import os
 import sys
 
 import h5py
@@ -208,8 +209,10 @@ def test_what_the_user_sees(folder, tmp_path):
 
 
 def test_times(folder, tmp_path):
-    assert min(run(0, "--help").ok().seconds for _ in range(3)) < 0.4
+    """On a machine that does nothing else; on a busy one as much longer as processes share a core."""
+    busy = max(1, os.getloadavg()[0] / len(os.sched_getaffinity(0)))
+    assert min(run(0, "--help").ok().seconds for _ in range(3)) < 0.4 * busy
     heavy = "import sys\nfrom hpcpca.__main__ import run\nrun(['fit', '--help'])\nprint({'numba', 'mpi4py', 'h5py', 'numpy'} & set(sys.modules))"
     assert run(0, command=(sys.executable, "-c", heavy)).stdout.endswith("set()\n")
     fits = [run(2, "fit", folder / "one.h5:a", "-k", 2, "-o", tmp_path / f"{i}.h5").ok().seconds for i in range(3)]
-    assert min(fits) < 2, fits
+    assert min(fits) < 2 * busy, fits

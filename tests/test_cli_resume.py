@@ -213,7 +213,7 @@ def killed_after(process, checkpoint, delay, victims, chance):
     pids = ranks_of(process)
     for pid in pids if victims == "all" else [chance.choice(pids)] if pids else []:
         os.kill(pid, signal.SIGKILL)
-    assert finish(process, 10).code != 0
+    assert finish(process, 30).code != 0
 
 
 @pytest.mark.parametrize("seed", range(2))

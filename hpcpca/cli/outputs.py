@@ -17,6 +17,7 @@ def check_outputs(config, log_json):
     seen = {}
     for option, path in written.items():
         _check_place(path, option)
+        _check_replaced(path, option)
         real = os.path.realpath(path)
         if real in read:
             raise UsageError(f"{option} {path} would overwrite {read[real]}; name another file")
@@ -34,6 +35,21 @@ def _check_place(path, option):
         raise DataError(f"{path} is a folder; name a file with {option}")
     if not os.access(folder, os.W_OK):
         raise DataError(f"folder {folder} is not writable; choose another with {option}")
+
+
+def _check_replaced(path, option):
+    """Raise UsageError where a file that is there is none of ours: nobody asked to lose it."""
+    import h5py
+    if not os.path.exists(path):
+        return
+    if option == "--log-json":
+        with open(path, "rb") as file:
+            if file.read(1) not in (b"", b"{"):
+                raise UsageError(f"--log-json {path} exists and is no such log; name another file")
+    elif h5py.is_hdf5(path):
+        with h5py.File(path, "r", locking=False) as file:
+            if not str(file.attrs.get("format", "")).startswith("hpcpca-"):
+                raise UsageError(f"{option} {path} exists and is no file of hpcpca; name another file")
 
 
 def check_new(config, log_json):

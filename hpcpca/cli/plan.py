@@ -4,7 +4,7 @@ import re
 
 import click
 
-from ..errors import UsageError
+from ..errors import DataError, UsageError
 from .options import Size
 
 
@@ -52,8 +52,12 @@ def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, op
     for line in forecast.lines(job, chosen, components, nodes, network):
         click.echo(line)
     if sbatch:
-        with open(sbatch, "w") as file:
-            file.write(forecast.sbatch(job, chosen, components, nodes, network, data if os.path.exists(data[0].split(':')[0]) else ['DATA.h5'], output))
+        text = forecast.sbatch(job, chosen, components, nodes, network, data if os.path.exists(data[0].split(':')[0]) else ['DATA.h5'], output)
+        try:
+            with open(sbatch, "w") as file:
+                file.write(text)
+        except OSError as error:
+            raise DataError(f"--sbatch {sbatch} cannot be written: {error.strerror}") from None
         click.echo(f"batch file: {sbatch}")
 
 

@@ -6,14 +6,16 @@ COLUMNS = ("round", "passes", "reads", "applications", "seconds", "bytes_exchang
 
 
 class History:
-    """One row of figures a round; ``earlier`` is that of the run this one goes on from."""
+    """One row of figures a round; ``earlier`` are those of the run this one goes on from, ``before`` its counts."""
 
-    def __init__(self, earlier=None):
-        self.rows = [] if earlier is None else list(earlier)
+    def __init__(self, earlier=None, before=None):
+        self.rows, self.before = [] if earlier is None else list(earlier), before or {}
 
     def __call__(self, report):
-        counters = report.counters
-        figures = (report.state.round, counters.passes, counters.reads, counters.applications, report.seconds, counters.bytes_exchanged)
+        counts = [getattr(report.counters, name) + self.before.get(name, 0) for name in ("passes", "reads", "applications", "bytes_exchanged")]
+        figures = (report.state.round, *counts[:3], report.seconds, counts[3])
+        if self.rows and self.rows[-1][0][0] >= report.state.round:  # where an earlier run stopped, or measured anew
+            self.rows.pop()
         self.rows.append((figures, report.eigenvalues[:report.components].copy(), report.residuals.copy()))
 
     def arrays(self):

@@ -96,8 +96,12 @@ class Centring:
         return float(self.squares.sum()) / (self.count - 1)
 
     def is_off(self):
-        """Whether the mean turned out too far from the shift: what is taken off in the end then costs digits of what is left."""
-        return float(self.offset @ self.offset) > FAR ** 2 * self.total_variance
+        """Whether the mean turned out too far from the shift: what is taken off in the end then costs digits of what is left.
+
+        A shift that is as near as its type allows (64-bit integers) is near enough: their products are in float64.
+        """
+        far = float(self.offset @ self.offset) > FAR ** 2 * self.total_variance
+        return far and bool((_moved(self.shift, np.ldexp(self.offset, self.exponent)) != self.shift).any())
 
     def at_the_mean(self, exponent=None):
         """The same with the shift moved to the mean, as near as its type has it, and possibly another scale."""
