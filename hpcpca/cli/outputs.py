@@ -17,7 +17,6 @@ def check_outputs(config, log_json):
     seen = {}
     for option, path in written.items():
         _check_place(path, option)
-        _check_replaced(path, option)
         real = os.path.realpath(path)
         if real in read:
             raise UsageError(f"{option} {path} would overwrite {read[real]}; name another file")
@@ -25,6 +24,8 @@ def check_outputs(config, log_json):
             what = {"-o": "the result", "--checkpoint": "the checkpoint"}[seen[real]]
             raise UsageError(f"{option} {path} would overwrite {what}, not only be a {option.strip('-')} file; name another file")
         seen[real] = option
+    for option, path in written.items():
+        _check_replaced(path, option)
 
 
 def _check_place(path, option):
@@ -38,18 +39,16 @@ def _check_place(path, option):
 
 
 def _check_replaced(path, option):
-    """Raise UsageError where a file that is there is none of ours: nobody asked to lose it."""
-    import h5py
+    """Raise DataError where a file that is there is none of ours: nobody asked to lose it."""
+    from ..io.result import is_foreign
     if not os.path.exists(path):
         return
     if option == "--log-json":
         with open(path, "rb") as file:
             if file.read(1) not in (b"", b"{"):
-                raise UsageError(f"--log-json {path} exists and is no such log; name another file")
-    elif h5py.is_hdf5(path):
-        with h5py.File(path, "r", locking=False) as file:
-            if not str(file.attrs.get("format", "")).startswith("hpcpca-"):
-                raise UsageError(f"{option} {path} exists and is no file of hpcpca; name another file")
+                raise DataError(f"--log-json {path} exists and is no such log; name another file")
+    elif is_foreign(path):
+        raise DataError(f"{option} {path} exists and is no file of hpcpca, --overwrite will not replace it; name another file")
 
 
 def check_new(config, log_json):

@@ -69,6 +69,17 @@ def root_attributes(content, kind):
     return attributes
 
 
+def is_foreign(path):
+    """Whether a file is HDF5 that hpcpca has not written: somebody's data."""
+    if not h5py.is_hdf5(path):
+        return False
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            return not str(file.attrs.get("format", "")).startswith("hpcpca-")
+    except OSError:
+        return False  # damaged: nothing to lose
+
+
 class Stored:
     """A result or checkpoint on disk: attributes, configuration and small arrays; vectors are read when asked for."""
 
