@@ -13,7 +13,7 @@ def sampled_rows(n, count, seed):
     if wanted > MOST * n:
         return []
     starts = spread(seed, max(1, round(wanted / WINDOW)), max(1, n - WINDOW))
-    return [(int(start), int(start) + WINDOW) for start in starts]
+    return [(int(start), min(n, int(start) + WINDOW)) for start in starts]
 
 
 def warm_start(method, sample, vectors):
