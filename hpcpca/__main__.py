@@ -53,6 +53,8 @@ def _told(message, code, everywhere):
         _abort(code)
     if rank == 0:
         _write(f"hpcpca: error: {message}\n")
+    else:
+        time.sleep(SPOKEN)  # some launchers end the job at the first rank that fails
     return code
 
 
