@@ -60,6 +60,7 @@ class Fit:
         self.plan = self._plan()
         self.kernels = kernels_for(self.plan.elements)
         world.first_on_node(lambda: self.kernels.is_warm(self.source.dtype), lambda: self.kernels.warm_up(self.source.dtype))
+        self.team = Team(self.threads)
         self.exchange = Exchange(world, self.grid, self.counters)
         self.operator = self._operator()
         self.method = METHODS[config.exchange](self.operator, self.exchange, self.panel, config, self.plan.basis, self.kernels)
@@ -128,9 +129,9 @@ class Fit:
         config, parts = self.config, (self.source, row_io, self.exchange, self.counters)
         if config.covariance:
             return loading.covariance(*parts)
+        parts = (*parts, self.kernels, self.team, config.starts_in_double)
         if self.plan.operator == "gram":
-            return loading.gram(*parts, self.kernels, config.starts_in_double, config.seed)
-        parts = (*parts, self.kernels, Team(self.threads), config.starts_in_double)
+            return loading.gram(*parts, config.seed)
         if self.plan.operator == "in-memory":
             return loading.in_memory(*parts)
         return loading.streaming(*parts, config.seed, self.plan.piece_bytes, self.plan.sample_rows)
@@ -262,8 +263,9 @@ class Fit:
         return max(self.world.comm.allgather(on_node))
 
     def close(self):
-        """Release what MPI holds."""
+        """Release what MPI holds, and BLAS."""
         self.exchange.free()
+        self.team.close()
 
 
 def same_data(described, stored):

@@ -11,6 +11,7 @@ import numpy as np
 
 from .errors import UsageError
 from .kernels.tiles import tile_rows
+from .methods.ritz_exchange import SMALLEST_BASIS
 from .operators.centring import work_type
 from .operators.gram import tile_step
 from .rates import Rates
@@ -20,7 +21,6 @@ PASSES = {True: 8, False: 500}    # of the ritz and of the vectors exchange
 LARGEST_PIECE = 64 << 20
 SAMPLE_SHARE, SAMPLE_ROWS = 0.05, 512
 DEFAULT_BASIS = 16                 # panels of history kept unless memory or --basis says otherwise
-SMALLEST_BASIS = 3
 FEWEST_GUARDS = 8
 
 

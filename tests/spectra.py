@@ -129,9 +129,9 @@ def build(exchange, kind, names, double=False, kernels=None, threads=1, sample_r
     from hpcpca.operators import loading
     from hpcpca.operators.team import Team
     source = open_source(names)
-    common = source, row_io, exchange, exchange.counters, kernels or plain
+    common = source, row_io, exchange, exchange.counters, kernels or plain, Team(threads)
     if kind == "gram":
         return loading.gram(*common, double, seed=0)
     if kind == "streaming":
-        return loading.streaming(*common, Team(threads), double, seed=0, piece_bytes=source.bytes // 7, sample_rows=sample_rows)
-    return loading.in_memory(*common, Team(threads), double)
+        return loading.streaming(*common, double, seed=0, piece_bytes=source.bytes // 7, sample_rows=sample_rows)
+    return loading.in_memory(*common, double)

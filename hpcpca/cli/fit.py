@@ -138,7 +138,7 @@ def _unconverged(outcome, config):
     worst = int(outcome.report.residuals.argmax())
     source = outcome.checkpoint_path or outcome.result_path
     why = {"max_rounds": f"--max-rounds {config.max_rounds} reached", "exhausted": "no direction is left to improve along"}[outcome.name]
-    remedy = {"max_rounds": f"go on with 'hpcpca resume {source} --max-rounds {2 * config.max_rounds}'",
+    remedy = {"max_rounds": f"go on with 'hpcpca resume {source} --max-rounds {2 * max(config.max_rounds, outcome.report.state.round)}'",
               "exhausted": "try --precision double or a larger --tol"}[outcome.name]
     return (f"not converged: {why}; component {worst} has residual {outcome.report.residuals[worst]:.1e}, asked for {config.tol:g}; "
             f"{remedy} (the result was written)")

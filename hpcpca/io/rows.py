@@ -55,20 +55,19 @@ def windows(source, shards, shard, piece_bytes, counters, checked=None):
 
 
 def pieces_of_shard(source, shards, shard, counters, known, largest):
-    """Yield the rows of a shard piece by piece, read ahead, but blocks in ``known`` (number → rows) as they are.
+    """Yield the rows of a shard piece by piece, read ahead, but first the blocks in ``known`` (number → rows), all at once.
 
-    ``known`` blocks are taken out of the dictionary as they pass, so that nothing is read twice. ``largest[0]`` becomes the
-    max |value| met.
+    ``known`` is emptied, so that nothing is read twice. ``largest[0]`` becomes the max |value| met.
     """
     first, last = source.blocks.shard(shards, shard)
-    for number in sorted(known):
-        rows = known.pop(number)
-        largest[0] = max(largest[0], source.check_finite(*source.blocks.place(number), rows))
-        yield rows
+    numbers = sorted(known)
+    if numbers:
+        largest[0] = max(source.check_finite(*source.blocks.place(number), known[number]) for number in numbers)
+        yield np.concatenate([known.pop(number) for number in numbers])
+    for number in [*numbers, last]:
         if number > first:
             yield from _checked_pieces(source, first, number, counters, largest)
         first = number + 1
-    yield from _checked_pieces(source, first, last, counters, largest)
 
 
 def _checked_pieces(source, first, last, counters, largest):

@@ -13,10 +13,10 @@ from .centring import Centring, Moments, exponent_of, first_shift, work_type
 from .gram import GramCovariance, accumulate_gram, finish_gram, read_covariance
 from .in_memory import InMemoryCovariance
 from .streaming import StreamingCovariance
-from .team import Team
 
 SAMPLE_ROWS = 1024      # whose mean is the shift where rows are read once: off by 0.03 standard deviations
 SAMPLE_BYTES = 64 << 20  # of them at most
+WINDOWS = 64             # runs of blocks that they lie in: what lies between is read in as many pieces
 
 
 def in_memory(source, io, ranks, counters, kernels, team, double):
@@ -64,12 +64,12 @@ def _first_row(source, io, ranks, counters):
     return row[0]
 
 
-def gram(source, io, ranks, counters, kernels, double, seed):
+def gram(source, io, ranks, counters, kernels, team, double, seed):
     """Return the ``GramCovariance`` of a source, built in one read: every rank multiplies its share of the rows. Collective."""
     panel, row_bytes = ranks.panel(source.d, source.d), source.d * source.dtype.itemsize
 
     def build(is_double):
-        centring, known = _sampled_centring(source, io, ranks, counters, kernels, work_type(source.dtype, is_double), seed,
+        centring, known = _sampled_centring(source, io, ranks, counters, kernels, team, work_type(source.dtype, is_double), seed,
                                             (ranks.size, ranks.rank), min(SAMPLE_ROWS, max(1, SAMPLE_BYTES // row_bytes)))
         for _ in range(3):
             counters.reads += 1
@@ -91,7 +91,7 @@ def streaming(source, io, ranks, counters, kernels, team, double, seed, piece_by
 
     def sampled(is_double):
         work = work_type(source.dtype, is_double)
-        centring, known = _sampled_centring(source, io, ranks, counters, kernels, work, seed, (shards, shard), sample_rows)
+        centring, known = _sampled_centring(source, io, ranks, counters, kernels, team, work, seed, (shards, shard), sample_rows)
         counters.reads += centring.count / source.n
         rows = np.concatenate(list(known.values())) if known else np.zeros((0, source.d), source.dtype)
         return centring, rows, centring.count / source.n
@@ -102,21 +102,23 @@ def streaming(source, io, ranks, counters, kernels, team, double, seed, piece_by
     return StreamingCovariance(read, sampled, double, ranks, counters, team)
 
 
-def _sampled_centring(source, io, ranks, counters, kernels, work, seed, place, wanted):
+def _sampled_centring(source, io, ranks, counters, kernels, team, work, seed, place, wanted):
     """Shift and scale from about ``wanted`` rows in blocks spread over the whole file set, and this rank's of them, to be used again.
 
     ``place`` = (number of shards, which of them this rank has).
     """
     blocks = source.blocks
-    count = max(1, round(wanted / (source.n / len(blocks))))
-    chosen = spread(seed, min(len(blocks), count), len(blocks))
+    count = min(len(blocks), max(1, round(wanted / (source.n / len(blocks)))))
+    starts = spread(seed, min(WINDOWS, count), len(blocks))
+    chosen = np.unique(starts[:, None] + np.arange(-(-count // len(starts))))
+    chosen = np.arange(len(blocks)) if count == len(blocks) else chosen[chosen < len(blocks)]
     first, last = blocks.shard(*place)
     with ranks.world.agreed():
         known, largest = io.read_blocks(source, [b for b in chosen if first <= b < last], counters)
     shift = first_shift(_first_row(source, io, ranks, counters), work)
     centring, moments = Centring(shift, exponent_of(ranks.maximum(largest), work), work, kernels), Moments(source.d, kernels)
     for rows in known.values() if place[0] == ranks.size or ranks.group_number == 0 else ():
-        moments.merge(_moments(centring.tiles(rows, np.float64), Team(1), source.d))
+        moments.merge(_moments(centring.tiles(rows, np.float64), team, source.d))
     return centring.measured(moments.merge_over_ranks(ranks.sum)).at_the_mean(), known
 
 

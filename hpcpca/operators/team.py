@@ -12,7 +12,7 @@ class Team:
     def __init__(self, threads):
         self.threads = threads
         self._controller = ThreadpoolController()
-        self._controller.limit(limits=threads)
+        self._limit = self._controller.limit(limits=threads)
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
     def share(self, count, begin, work):
@@ -32,3 +32,9 @@ class Team:
 
         with self._controller.limit(limits=1):
             return list(self._pool.map(member, range(min(self.threads, count))))
+
+    def close(self):
+        """Give BLAS its threads back."""
+        self._limit.restore_original_limits()
+        if self._pool is not None:
+            self._pool.shutdown()
