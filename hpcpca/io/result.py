@@ -63,7 +63,7 @@ def result_arrays(content):
 def root_attributes(content, kind):
     """Root attributes of a result or checkpoint."""
     attributes = {"format": kind, "format_version": FORMAT_VERSION, "hpcpca_version": __version__,
-                  "total_variance": content.total_variance, **content.attributes}
+                  "total_variance": content.total_variance, "rounding": content.rounding, **content.attributes}
     if content.n is not None:
         attributes["n_samples"] = content.n
     return attributes
