@@ -44,17 +44,6 @@ def accumulate(tile, count, mean, squares):
 
 
 @compiled
-def column_sums(tile):
-    """Sums of the columns of a tile (r, d): (d) float64."""
-    total = np.zeros(tile.shape[1])
-    for i in range(tile.shape[0]):
-        row = tile[i]
-        for j in range(row.shape[0]):
-            total[j] += row[j]
-    return total
-
-
-@compiled
 def add_sums(tile, sums):
     """sums (2, d) += sums and sums of squares of the columns of a tile (r, d), float64.
 

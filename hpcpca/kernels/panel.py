@@ -1,17 +1,19 @@
 """The block Gram product Z += Bᵀ(BV) for a panel of vectors, on a tile while it is in cache.
 
-Four rows with four vectors at a time: 16 sums in registers, eight loads for 16 multiply-adds. A pair of BLAS calls must pack
-its operands and stores BV in between, which pays once panels are wide; up to 40 vectors this kernel is ahead of it (README,
-performance).
+Four rows with four vectors at a time: 16 sums in registers, eight loads for 16 multiply-adds; with two vectors or one where
+four would be more than are left. A pair of BLAS calls must pack its operands and stores BV in between, which pays once panels
+are wide; up to 40 vectors this kernel is ahead of it (README, performance).
 """
 
 import numpy as np
 
+from . import plain
 from .jit import compiled
-from .vector import gram_vector
+from .vector import add_gram_vector
 
 WIDEST = 48     # wider panels are square enough for BLAS
 COLUMNS = 2048  # worked on at a time, so that four vectors and four rows stay in the first two caches
+ROWS = 256      # summed up in the type of the tile: errors of such sums grow with their length
 
 
 @compiled
@@ -24,9 +26,9 @@ def add_to(total, part):
 
 
 @compiled
-def _dot_quads(tile, panel, sums, start, stop):
-    """sums (r, m) += tile·panelᵀ over columns start..stop−1, for r and m multiples of 4."""
-    for k in range(0, panel.shape[0], 4):
+def _dot_quads(tile, panel, sums, start, stop, width):
+    """sums (r, m) += tile·panelᵀ over columns start..stop−1, for the first ``width`` vectors; width and r multiples of 4."""
+    for k in range(0, width, 4):
         v0, v1 = panel[k][start:stop], panel[k + 1][start:stop]
         v2, v3 = panel[k + 2][start:stop], panel[k + 3][start:stop]
         for i in range(0, tile.shape[0], 4):
@@ -62,9 +64,9 @@ def _dot_quads(tile, panel, sums, start, stop):
 
 
 @compiled
-def _add_quads(tile, sums, out, start, stop):
-    """out (m, d) += sumsᵀ·tile for sums (r, m) in columns start..stop−1, r and m multiples of 4."""
-    for k in range(0, out.shape[0], 4):
+def _add_quads(tile, sums, out, start, stop, width):
+    """out (m, d) += sumsᵀ·tile for sums (r, m) in columns start..stop−1, for the first ``width`` vectors; width and r multiples of 4."""
+    for k in range(0, width, 4):
         z0, z1 = out[k][start:stop], out[k + 1][start:stop]
         z2, z3 = out[k + 2][start:stop], out[k + 3][start:stop]
         for i in range(0, tile.shape[0], 4):
@@ -84,36 +86,91 @@ def _add_quads(tile, sums, out, start, stop):
 
 
 @compiled
-def _quads(tile, panel, sums, out):
-    """out += (tile·panelᵀ)ᵀ·tile by blocks of columns; all of one type; rows and vectors multiples of 4; sums (r, m) zero."""
-    d = tile.shape[1]
-    for start in range(0, d, COLUMNS):
-        stop = min(d, start + COLUMNS)
-        _dot_quads(tile, panel, sums, start, stop)
-    for start in range(0, d, COLUMNS):
-        stop = min(d, start + COLUMNS)
-        _add_quads(tile, sums, out, start, stop)
+def _dot_pair(tile, panel, sums, start, stop, k):
+    """As ``_dot_quads``, for the vectors k and k + 1."""
+    v0, v1 = panel[k][start:stop], panel[k + 1][start:stop]
+    for i in range(0, tile.shape[0], 4):
+        r0, r1 = tile[i][start:stop], tile[i + 1][start:stop]
+        r2, r3 = tile[i + 2][start:stop], tile[i + 3][start:stop]
+        a00 = a01 = a10 = a11 = a20 = a21 = a30 = a31 = v0[0] - v0[0]
+        for j in range(stop - start):
+            x0, x1, x2, x3 = r0[j], r1[j], r2[j], r3[j]
+            y0, y1 = v0[j], v1[j]
+            a00 += x0 * y0
+            a10 += x1 * y0
+            a20 += x2 * y0
+            a30 += x3 * y0
+            a01 += x0 * y1
+            a11 += x1 * y1
+            a21 += x2 * y1
+            a31 += x3 * y1
+        for row, (b0, b1) in enumerate(((a00, a01), (a10, a11), (a20, a21), (a30, a31))):
+            sums[i + row, k] += b0
+            sums[i + row, k + 1] += b1
+
+
+@compiled
+def _add_pair(tile, sums, out, start, stop, k):
+    """As ``_add_quads``, for the vectors k and k + 1."""
+    z0, z1 = out[k][start:stop], out[k + 1][start:stop]
+    for i in range(0, tile.shape[0], 4):
+        r0, r1 = tile[i][start:stop], tile[i + 1][start:stop]
+        r2, r3 = tile[i + 2][start:stop], tile[i + 3][start:stop]
+        s0, s1, s2, s3 = sums[i], sums[i + 1], sums[i + 2], sums[i + 3]
+        a00, a01, a10, a11 = s0[k], s0[k + 1], s1[k], s1[k + 1]
+        a20, a21, a30, a31 = s2[k], s2[k + 1], s3[k], s3[k + 1]
+        for j in range(stop - start):
+            x0, x1, x2, x3 = r0[j], r1[j], r2[j], r3[j]
+            z0[j] += a00 * x0 + a10 * x1 + a20 * x2 + a30 * x3
+            z1[j] += a01 * x0 + a11 * x1 + a21 * x2 + a31 * x3
+
+
+@compiled
+def _by_registers(tile, panel, sums, part, out):
+    """out += (tile·panelᵀ)ᵀ·tile, ``ROWS`` rows and ``COLUMNS`` columns at a time; rows a multiple of 4.
+
+    tile (r, d), panel (m, d) of one type, sums (ROWS, m) and part (m, d) scratch of that type, out (m, d) float64.
+    """
+    d, m = tile.shape[1], panel.shape[0]
+    quads = m // 4 * 4
+    pair = quads if m - quads >= 2 else m
+    for first in range(0, tile.shape[0], ROWS):
+        rows = tile[first:first + ROWS]
+        sums[:] = 0
+        part[:] = 0
+        for start in range(0, d, COLUMNS):
+            stop = min(d, start + COLUMNS)
+            _dot_quads(rows, panel, sums, start, stop, quads)
+            if pair < m:
+                _dot_pair(rows, panel, sums, start, stop, pair)
+        for start in range(0, d, COLUMNS):
+            stop = min(d, start + COLUMNS)
+            _add_quads(rows, sums, part, start, stop, quads)
+            if pair < m:
+                _add_pair(rows, sums, part, start, stop, pair)
+        if (m - quads) % 2:
+            add_gram_vector(rows, panel[m - 1], part[m - 1])
+        add_to(out, part)
 
 
 def gram_product(tile, panel, out):
     """out += (tile·panelᵀ)ᵀ·tile; tile (r, d) and panel (m, d) of one float type, out (m, d) float64.
 
-    Sums over a tile are in its own type. One vector has a kernel of its own, which reads the tile once; panels and tiles are
-    filled up to multiples of four with zeros.
+    Sums over ``ROWS`` rows are in the type of the tile. Three vectors and tiles of odd sizes are filled up with zeros.
     """
-    if len(panel) == 1:
-        gram_vector(tile, panel[0], out[0])
+    m = len(panel)
+    if m > WIDEST:
+        plain.gram_product(tile, panel, out)
         return
-    if len(panel) > WIDEST:
-        add_to(out, (tile @ panel.T).T @ tile)
-        return
-    width, rows = -(-len(panel) // 4) * 4, len(tile) // 4 * 4
-    if width > len(panel):
-        panel = np.concatenate([panel, np.zeros((width - len(panel), panel.shape[1]), panel.dtype)])
-    part = np.zeros(panel.shape, tile.dtype)
-    _quads(tile[:rows], panel, np.zeros((rows, width), tile.dtype), part)
+    if m % 4 == 3:
+        panel = np.concatenate([panel, np.zeros((1, panel.shape[1]), panel.dtype)])
+        out, padded = np.zeros(panel.shape), out
+    rows = len(tile) // 4 * 4
+    sums, part = np.empty((ROWS, len(panel)), tile.dtype), np.empty(panel.shape, tile.dtype)
+    _by_registers(tile[:rows], panel, sums, part, out)
     if rows < len(tile):
         rest = np.zeros((4, tile.shape[1]), tile.dtype)
         rest[:len(tile) - rows] = tile[rows:]
-        _quads(rest, panel, np.zeros((4, width), tile.dtype), part)
-    add_to(out, part[:len(out)])
+        _by_registers(rest, panel, sums, part, out)
+    if m % 4 == 3:
+        padded += out[:m]

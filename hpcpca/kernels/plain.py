@@ -2,6 +2,8 @@
 
 import numpy as np
 
+ROWS = 512  # summed up in the type of the tile: errors of such sums grow with their length
+
 
 def scaled_deviations(rows, shift, scale, out):
     """out ← (rows − shift)·scale; types as in ``convert.scaled_deviations``, 64-bit integers exactly."""
@@ -32,11 +34,6 @@ def accumulate(tile, count, mean, squares):
     return merge(count, mean, squares, len(tile), tile_mean, np.einsum("ij,ij->j", gaps, gaps))
 
 
-def column_sums(tile):
-    """Sums of the columns of a tile (r, d): (d) float64."""
-    return tile.sum(axis=0, dtype=np.float64)
-
-
 def add_sums(tile, sums):
     """sums (2, d) += sums and sums of squares of the columns of a tile (r, d), float64."""
     sums[0] += tile.sum(axis=0, dtype=np.float64)
@@ -44,9 +41,13 @@ def add_sums(tile, sums):
 
 
 def gram_product(tile, panel, out):
-    """out += (tile·panelᵀ)ᵀ·tile, as ``panel.gram_product``."""
+    """out += (tile·panelᵀ)ᵀ·tile, as ``panel.gram_product``: a pair of BLAS calls for up to ``ROWS`` rows at a time."""
+    pieces = max(1, -(-len(tile) // ROWS))
+    edges = [len(tile) * i // pieces for i in range(pieces + 1)]
     with np.errstate(over="ignore", invalid="ignore"):  # found where sums are checked, as with the compiled set
-        out += (tile @ panel.T).T @ tile
+        for start, stop in zip(edges, edges[1:]):
+            rows = tile[start:stop]
+            out += (rows @ panel.T).T @ rows
 
 
 def deflate(image, vector, superiors, eigenvalues):

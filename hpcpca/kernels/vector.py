@@ -1,13 +1,14 @@
 """Products with a single vector, where memory traffic is all: every row is read once for both products."""
 
-import numpy as np
-
 from .jit import compiled
 
 
 @compiled
-def _gram_vector(tile, vector, out):
-    """out += tileᵀ(tile·vector), all of one type; rows of the tile a multiple of 4."""
+def add_gram_vector(tile, vector, out):
+    """out += tileᵀ(tile·vector), one read of the tile (r, d), all of one type; r a multiple of 4.
+
+    Four rows at a time through 1-D views: 2-D indexing inside the loop costs a factor of two.
+    """
     for i in range(0, tile.shape[0], 4):
         r0, r1, r2, r3 = tile[i], tile[i + 1], tile[i + 2], tile[i + 3]
         a0 = a1 = a2 = a3 = vector[0] - vector[0]
@@ -19,18 +20,6 @@ def _gram_vector(tile, vector, out):
             a3 += r3[j] * y
         for j in range(vector.shape[0]):
             out[j] += a0 * r0[j] + a1 * r1[j] + a2 * r2[j] + a3 * r3[j]
-
-
-def gram_vector(tile, vector, out):
-    """out += tileᵀ(tile·vector), one read of the tile; tile (r, d) and vector (d) of one float type, out (d) float64.
-
-    Four rows at a time through 1-D views: 2-D indexing inside the loop costs a factor of two.
-    """
-    rows, part = len(tile) // 4 * 4, np.zeros(len(vector), tile.dtype)
-    _gram_vector(tile[:rows], vector, part)
-    for row in tile[rows:]:
-        part += row * (row @ vector)
-    out += part
 
 
 @compiled

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..errors import DataError, on_all_ranks
+from .products import ROUNDING
 
 SLAB = 1 << 24       # elements of Σ summed over ranks at a time
 TILE_ROWS = 2        # tiles are at least this many times d rows, so that adding to the sum costs little beside the SYRK
@@ -18,18 +19,18 @@ def tile_step(d, itemsize, default):
 class GramCovariance:
     """Σ as a matrix in float64, applied by every rank to its own columns without communication.
 
-    ``build(double)`` → (Σ (d, d) scaled, on every rank of a node; Centring or None; exponent of Σ). Collective.
+    ``build(double)`` → (Σ (d, d) scaled, on every rank of a node; Centring or None; exponent of Σ; its rounding). Collective.
     """
 
     def __init__(self, build, is_double, group, counters):
         self._build, self._group, self._counters, self.is_double = build, group, counters, is_double
         self._take(*build(is_double))
 
-    def _take(self, matrix, centring, exponent):
-        self._matrix, self.centring, self.exponent, self.d = matrix, centring, exponent, len(matrix)
+    def _take(self, matrix, centring, exponent, rounding):
+        self._matrix, self.centring, self.exponent, self.rounding, self.d = matrix, centring, exponent, rounding, len(matrix)
         self.n = centring and centring.count
         self.mean = centring and centring.mean
-        self.total_variance = float(np.trace(matrix))
+        self.total_variance = float(np.trace(matrix)) if centring is None else centring.total_variance
         if not self.total_variance > 0:
             raise on_all_ranks(DataError("the data have zero variance: there are no principal components"))
 
@@ -46,8 +47,8 @@ class GramCovariance:
 
 
 def accumulate_gram(pieces, d, centring, counters):
-    """Return Σ_B (B−c)ᵀ(B−c) (d, d), the sum (d) of all rows of B−c, and their number, over arrays of rows ``pieces``; float64."""
-    total, sums, count = np.zeros((d, d)), np.zeros(d), 0
+    """Return Σ_B (B−c)ᵀ(B−c) (d, d), sums and sums of squares (2, d) of all rows B−c, and their number, over arrays ``pieces``; float64."""
+    total, sums, count = np.zeros((d, d)), np.zeros((2, d)), 0
     for rows in pieces:
         tiles = centring.tiles(rows)
         tiles.step = tile_step(d, tiles.dtype.itemsize, tiles.step)
@@ -56,9 +57,18 @@ def accumulate_gram(pieces, d, centring, counters):
             for number in range(len(tiles)):
                 tile = tiles.tile(number, buffer)
                 count += len(tile)
-                sums += centring.kernels.column_sums(tile)
+                centring.kernels.add_sums(tile, sums)
                 total += tile.T @ tile  # the same array on both sides: numpy calls SYRK
     return total, sums, count
+
+
+def rounding_of(diagonal, squares, work):
+    """Error of a sum of products relative to its largest eigenvalue, judged by its diagonal against the true sums of squares (d).
+
+    What is summed up in float32 loses the more the longer the same terms add up, and most on the diagonal, where all are positive.
+    """
+    errors = diagonal - squares
+    return float(max(ROUNDING[work == np.float64], np.abs(errors).max() / squares.max(), abs(errors.sum()) / squares.sum()))
 
 
 def finish_gram(total, centring, out, sum_over_ranks):
