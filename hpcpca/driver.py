@@ -30,7 +30,8 @@ from .plan import Job, choose, panel_width
 from .rates import cached_rates
 from .rng import unit_vectors
 
-ROUNDING = {True: 2.0 ** -46, False: 2.0 ** -23}  # of an operator relative to λ_0, by whether it is in double
+ROUNDING_SHARE = 0.2  # of the tolerance: what residuals leave to rounding
+SINGLE = 2.0 ** -23   # rounding that single precision always has
 
 
 @dataclass
@@ -63,6 +64,9 @@ class Fit:
         self.team = Team(self.threads)
         self.exchange = Exchange(world, self.grid, self.counters)
         self.operator = self._operator()
+        if config.precision == "auto" and not self.operator.is_double and self.operator.rounding > max(SINGLE, ROUNDING_SHARE * config.tol):
+            self.say(f"rounding in single precision, {self.operator.rounding:.1e}, is too near the tolerance: going on in double")
+            self.operator.to_double()
         self.method = METHODS[config.exchange](self.operator, self.exchange, self.panel, config, self.plan.basis, self.kernels)
         self._before = _counts(start)
         self.history = History(History.rows_of(start.arrays) if start else None, self._before)
@@ -243,7 +247,7 @@ class Fit:
             "n_features": self.operator.d, "ranks": self.world.size,
         }
         return Content(report.state, self.exchange.grid.offsets(self.panel), self.exchange.owned(self.panel).start, config.components,
-                       report.eigenvalues, ROUNDING[self.operator.is_double], self.operator.n, self.operator.mean, float(self._true(self.operator.total_variance)),
+                       report.eigenvalues, self.operator.rounding, self.operator.n, self.operator.mean, float(self._true(self.operator.total_variance)),
                        self.history.arrays(), attributes)
 
     def _finish(self, name, report):

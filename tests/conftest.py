@@ -59,5 +59,5 @@ def gram_operator():
     from hpcpca.operators.gram import GramCovariance
 
     def make(exchange, sigma, is_double=True):
-        return GramCovariance(lambda double: (np.array(sigma), None, 0), is_double, exchange, exchange.counters)
+        return GramCovariance(lambda double: (np.array(sigma), None, 0, 2.0 ** -46), is_double, exchange, exchange.counters)
     return make

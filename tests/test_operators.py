@@ -93,6 +93,30 @@ def wrong(operator, exchange, rows, work):
 
 
 @pytest.mark.parametrize("kernels", [plain, compiled], ids=["plain", "compiled"])
+@pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int8])
+def test_small_integers_without_rounding(alone, exchange_over, tmp_path, kernels, dtype):
+    """Integers less an integer shift: products in single precision are integers too, and Σ is that of float64."""
+    rows = (np.random.default_rng(3).random((5000, D)) < np.linspace(0.02, 0.98, D)).astype(dtype) * dtype(1 if dtype == np.bool_ else 9)
+    operator = build(exchange_over(alone, 1, 1), "gram", write(alone, tmp_path, rows), False, kernels)
+    sigma = np.ldexp(operator.apply(np.eye(D), D), operator.exponent)
+    np.testing.assert_allclose(sigma, np.cov(rows.astype(np.float64), rowvar=False), rtol=0, atol=1e-13 * 81)
+    assert operator.rounding == 2.0 ** -23
+
+
+def test_rounding_of_gram_is_measured(alone, exchange_over, tmp_path):
+    """Equal terms of less than half a unit in the last place of one large one are lost beside it in single precision; it is noticed."""
+    rows = np.zeros((6500, D), np.float32)
+    rows[:, 0] = np.where(np.arange(6500) % 2, 150, -150)
+    rows[7, 0] = 1e6
+    exchange, parts = exchange_over(alone, 1, 1), write(alone, tmp_path, rows)
+    sigma, _ = dense_covariance(rows.astype(np.longdouble))
+    for double in (False, True):
+        operator = build(exchange, "gram", parts, double, plain)
+        error = abs(np.ldexp(operator.apply(np.eye(1, D), 1)[0, 0], operator.exponent) / sigma[0, 0] - 1)
+        assert error <= 1.01 * operator.rounding and (operator.rounding > 2.0 ** -23) != double
+
+
+@pytest.mark.parametrize("kernels", [plain, compiled], ids=["plain", "compiled"])
 @pytest.mark.parametrize("double", [False, True], ids=["auto", "double"])
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("kind", KINDS)

@@ -2,5 +2,5 @@
 
 Every operator works on data scaled by a power of two, so that no magnitude overflows or vanishes, and has:
 ``n``, ``d``, ``mean`` (d) unscaled, ``total_variance`` (scaled), ``exponent`` (λ = scaled λ · 2**exponent), ``is_double``,
-``apply(panel, count)`` → images of this rank's own rows, and ``to_double()``.
+``rounding`` (error relative to λ_0, which residuals do not show), ``apply(panel, count)`` → images of this rank's own rows, and ``to_double()``.
 """

@@ -17,6 +17,11 @@ def work_type(dtype, double):
     return np.dtype(np.float32 if small and not double else np.float64)
 
 
+def is_whole(dtype):
+    """Whether values are integers: a shift that is one too leaves differences, and many of their products, without rounding."""
+    return dtype.kind in "iub"
+
+
 def shift_type(dtype, work):
     """Type of the shift: 64-bit integers are shifted exactly in their own type, all else in the work type."""
     return dtype if dtype.kind in "iu" and dtype.itemsize == 8 else work
@@ -56,12 +61,16 @@ class Moments:
 
 @dataclass
 class Centring:
-    """Rows y become (y − shift)·2^−exponent in the work type; ``offset`` (d) is the mean of those."""
+    """Rows y become (y − shift)·2^−exponent in the work type; ``offset`` (d) is the mean of those.
+
+    ``whole`` keeps the shift to integers.
+    """
 
     shift: np.ndarray
     exponent: int
     work: np.dtype
     kernels: object
+    whole: bool = False
     offset: np.ndarray = None
     count: int = 0
     squares: np.ndarray = None
@@ -98,19 +107,24 @@ class Centring:
     def is_off(self):
         """Whether the mean turned out too far from the shift: what is taken off in the end then costs digits of what is left.
 
-        A shift that is as near as its type allows (64-bit integers) is near enough: their products are in float64.
+        A shift that is as near as integers allow is near enough: columns of integers vary about as much as it may be off.
         """
         far = float(self.offset @ self.offset) > FAR ** 2 * self.total_variance
-        return far and bool((_moved(self.shift, np.ldexp(self.offset, self.exponent)) != self.shift).any())
+        return far and bool((self._moved() != self.shift).any())
 
     def at_the_mean(self, exponent=None):
         """The same with the shift moved to the mean, as near as its type has it, and possibly another scale."""
-        moved = _moved(self.shift, np.ldexp(self.offset, self.exponent))
+        moved = self._moved()
         exponent = self.exponent if exponent is None else exponent
         gap = _difference(moved, self.shift)
         offset = np.ldexp(self.offset - np.ldexp(gap, -self.exponent), self.exponent - exponent)
         squares = np.ldexp(self.squares, 2 * (self.exponent - exponent))
-        return Centring(moved, exponent, self.work, self.kernels, offset, self.count, squares)
+        return replace(self, shift=moved, exponent=exponent, offset=offset, squares=squares)
+
+    def _moved(self):
+        """The shift moved to the mean."""
+        step = np.ldexp(self.offset, self.exponent)
+        return _moved(self.shift, np.rint(step) if self.whole else step)
 
     def in_double(self):
         """The same, for products in float64."""

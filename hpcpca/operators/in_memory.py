@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .products import Sample, about_the_mean, panel_product
+from .products import ROUNDING, Sample, about_the_mean, panel_product
 
 
 class InMemoryCovariance:
@@ -38,6 +38,11 @@ class InMemoryCovariance:
             self.centring = self.centring.in_double()
             self._tiles = self.centring.tiles(self._tiles.rows)
         self.is_double = True
+
+    @property
+    def rounding(self):
+        """Error of the images relative to λ_0."""
+        return ROUNDING[self.is_double]
 
     def apply(self, panel, count):
         """Return the images (own, d) of this rank's columns; ``panel`` (c, d) holds its group's of ``count`` in all. Collective."""

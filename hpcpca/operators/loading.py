@@ -9,9 +9,10 @@ import numpy as np
 
 from ..errors import DataError, on_all_ranks
 from ..rng import spread
-from .centring import Centring, Moments, exponent_of, first_shift, work_type
-from .gram import GramCovariance, accumulate_gram, finish_gram, read_covariance
+from .centring import Centring, Moments, exponent_of, first_shift, is_whole, work_type
+from .gram import GramCovariance, accumulate_gram, finish_gram, read_covariance, rounding_of
 from .in_memory import InMemoryCovariance
+from .products import ROUNDING
 from .streaming import StreamingCovariance
 
 SAMPLE_ROWS = 1024      # whose mean is the shift where rows are read once: off by 0.03 standard deviations
@@ -29,7 +30,7 @@ def in_memory(source, io, ranks, counters, kernels, team, double):
         counters.reads += 1
         work = work_type(source.dtype, is_double)
         row = _first_row(source, io, ranks, counters)
-        centring = Centring(first_shift(row, work), exponent_of(ranks.maximum(largest), work), work, kernels)
+        centring = Centring(first_shift(row, work), exponent_of(ranks.maximum(largest), work), work, kernels, is_whole(source.dtype))
         with counters.time("apply"):
             moments = _moments(centring.tiles(rows, np.float64), team, source.d)
         if ranks.group_number:  # each group holds all rows: count them once
@@ -73,9 +74,9 @@ def gram(source, io, ranks, counters, kernels, team, double, seed):
                                             (ranks.size, ranks.rank), min(SAMPLE_ROWS, max(1, SAMPLE_BYTES // row_bytes)))
         for _ in range(3):
             counters.reads += 1
-            measured, matrix = _one_read(source, io, ranks, counters, centring, known, panel)
+            measured, matrix, rounding = _one_read(source, io, ranks, counters, centring, known, panel)
             if matrix is not None:
-                return matrix, measured, 2 * measured.exponent
+                return matrix, measured, 2 * measured.exponent, rounding
             centring, known = measured, {}
         raise on_all_ranks(DataError("the data's range is too large to centre and scale in three readings; rescale the data"))
 
@@ -116,28 +117,30 @@ def _sampled_centring(source, io, ranks, counters, kernels, team, work, seed, pl
     with ranks.world.agreed():
         known, largest = io.read_blocks(source, [b for b in chosen if first <= b < last], counters)
     shift = first_shift(_first_row(source, io, ranks, counters), work)
-    centring, moments = Centring(shift, exponent_of(ranks.maximum(largest), work), work, kernels), Moments(source.d, kernels)
+    centring = Centring(shift, exponent_of(ranks.maximum(largest), work), work, kernels, is_whole(source.dtype))
+    moments = Moments(source.d, kernels)
     for rows in known.values() if place[0] == ranks.size or ranks.group_number == 0 else ():
         moments.merge(_moments(centring.tiles(rows, np.float64), team, source.d))
     return centring.measured(moments.merge_over_ranks(ranks.sum)).at_the_mean(), known
 
 
 def _one_read(source, io, ranks, counters, centring, known, panel):
-    """Read all rows once; return their centring and Σ, or a better centring and None where this one was not good enough."""
+    """Read all rows once; return their centring, Σ and its rounding, or a better centring and None where this one was not good enough."""
     largest = [0.0]
     with ranks.world.agreed():
         pieces = io.pieces_of_shard(source, ranks.size, ranks.rank, counters, known, largest)
         total, sums, count = accumulate_gram(pieces, source.d, centring, counters)
-    joint = ranks.sum(np.concatenate([[count], sums, np.diag(total)]))
+    joint = ranks.sum(np.concatenate([[count], *sums, np.diag(total)]))
     if not np.isfinite(joint).all():  # so is every entry of a positive semidefinite matrix whose diagonal is
-        return replace(centring, exponent=exponent_of(ranks.maximum(largest[0]), centring.work)), None
-    measured = centring.measured_by_sums(joint[0], joint[1:source.d + 1], joint[source.d + 1:])
+        return replace(centring, exponent=exponent_of(ranks.maximum(largest[0]), centring.work)), None, None
+    columns, squares, diagonal = joint[1:].reshape(3, source.d)
+    measured = centring.measured_by_sums(joint[0], columns, squares)
     measured.check_variance()
     if measured.is_off():
-        return measured.at_the_mean(), None
+        return measured.at_the_mean(), None, None
     finish_gram(total, measured, panel.array if panel.node.rank == 0 else None, ranks.sum)
     panel.fence()
-    return measured, panel.array
+    return measured, panel.array, rounding_of(diagonal, squares, centring.work)
 
 
 def covariance(source, io, ranks, counters):
@@ -154,6 +157,6 @@ def covariance(source, io, ranks, counters):
                 read_covariance(matrix, panel.array, exponent)
         panel.fence()
         exponent = int(ranks.maximum(exponent if panel.node.rank == 0 else -10_000))
-        return panel.array, None, exponent
+        return panel.array, None, exponent, ROUNDING[True]
 
     return GramCovariance(build, True, ranks, counters)

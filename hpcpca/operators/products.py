@@ -2,6 +2,8 @@
 
 import numpy as np
 
+ROUNDING = {True: 2.0 ** -46, False: 2.0 ** -23}  # of products relative to λ_0, by whether they are in double
+
 
 def panel_product(team, tiles, panel):
     """Return Σ_B Bᵀ(BV) over tiles for a panel V (c, d): (c, d) float64; each thread sums its own tiles."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..errors import DataError, on_all_ranks
 from .centring import exponent_of
-from .products import Sample, about_the_mean, panel_product
+from .products import ROUNDING, Sample, about_the_mean, panel_product
 
 READINGS = 3  # of all data until shift and scale fit them
 
@@ -29,6 +29,11 @@ class StreamingCovariance:
     def to_double(self):
         """Go on in float64. Images must be computed anew."""
         self.centring, self.is_double = self.centring.in_double(), True
+
+    @property
+    def rounding(self):
+        """Error of the images relative to λ_0."""
+        return ROUNDING[self.is_double]
 
     def sampled(self, ranges=None, share=None):
         """Return the operator of the rows sampled for the shift, and let go of them."""
