@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .comm.exchange import Exchange
+from .comm.shared import shm_free
 from .config import FitConfig
 from .counters import Counters
 from .errors import DataError, UsageError, on_all_ranks
@@ -29,6 +30,7 @@ from .partition import Grid
 from .plan import Job, choose, panel_width
 from .rates import cached_rates
 from .rng import unit_vectors
+from .units import format_size
 
 ROUNDING_SHARE = 0.2  # of the tolerance: what residuals leave to rounding
 SINGLE = 2.0 ** -23   # rounding that single precision always has
@@ -68,6 +70,9 @@ class Fit:
             self.say(f"rounding in single precision, {self.operator.rounding:.1e}, is too near the tolerance: going on in double")
             self.operator.to_double()
         self.method = METHODS[config.exchange](self.operator, self.exchange, self.panel, config, self.plan.basis, self.kernels)
+        if lacking := world.comm.allreduce(self.exchange.bytes_not_shared()):
+            self.say(f"/dev/shm is too small for what ranks of a node share: one copy per rank, {format_size(lacking)} over all; "
+                     "give it more room (--shm-size of containers), or use fewer ranks and more threads")
         self._before = _counts(start)
         self.history = History(History.rows_of(start.arrays) if start else None, self._before)
 
@@ -120,7 +125,7 @@ class Fit:
                   world.size, max(world.comm.allgather(world.node.size)), self.threads, asked and asked.shards,
                   config.memory or min(world.comm.allgather(available_memory())),
                   max(part.chunk_rows for part in source.parts) * source.d * source.dtype.itemsize,
-                  world.decide(cached_rates))
+                  min(world.comm.allgather(shm_free())), world.decide(cached_rates))
         operator = "gram" if config.covariance else config.operator
         plan = world.decide(lambda: choose(job, operator, config.basis))
         self.grid = asked or Grid(world.size // plan.shards, plan.shards)

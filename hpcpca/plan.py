@@ -40,6 +40,7 @@ class Job:
     shards: int | None
     memory: int
     chunk_bytes: int = 0   # of the largest chunk, as rows over all columns
+    shm: int = 1 << 62     # bytes that ranks of a node may share
     rates: Rates = Rates()
 
     @property
@@ -103,7 +104,10 @@ def _read_seconds(job):
 
 def _in_memory(job):
     shards, passes = job.shards or job.ranks, PASSES[job.ritz]
-    held = job.n * job.row_bytes * job.ranks_on_node // shards + _scratch(job, shards)
+    rows = job.n * job.row_bytes * min(shards, job.ranks_on_node) // shards  # once per node, whatever number of groups
+    if shards < job.ranks_on_node and rows > job.shm:
+        rows = job.n * job.row_bytes * job.ranks_on_node // shards
+    held = rows + _scratch(job, shards)
     return Plan("in-memory", shards, held, passes * _pass_seconds(job) + _read_seconds(job), (passes + 2) * job.n * job.d // shards)
 
 

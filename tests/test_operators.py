@@ -225,6 +225,35 @@ def test_operator_over_ranks(comm, exchange_over, shared_path, kind, case):
 
 
 @pytest.mark.mpi
+@pytest.mark.parametrize("room", [True, False], ids=["shared", "no room"])
+@pytest.mark.parametrize("case", ["uint8", "float32 mean 1000"])
+def test_groups_of_a_node_hold_rows_once(comm, exchange_over, shared_path, monkeypatch, case, room):
+    """Ranks that have the same shard see the same memory, also after going on in double; each has its own where /dev/shm is full."""
+    if not room:
+        monkeypatch.setattr("hpcpca.comm.shared.shm_free", lambda: 0)
+    rows = CASES[case]()
+    names = write(comm, shared_path, rows[:7], rows[7:])
+    for groups, shards in grids(comm.size):
+        exchange = exchange_over(comm, groups, shards)
+        operator = build(exchange, "in-memory", names)
+        for work in (np.float32, np.float64):
+            why = wrong(operator, exchange, rows, work)
+            held, first = operator._held, exchange.group_number == 0
+            before = held.array[:1].copy()
+            comm.Barrier()
+            if first:
+                held.array[:1] += 1
+            comm.Barrier()
+            seen = bool((held.array[:1] != before).all() or not held.array.size)
+            comm.Barrier()
+            if first:
+                held.array[:1] = before
+            agreed_assert(comm, not why and seen == (first or room or not held.array.size), f"grid {groups}x{shards}: {why or seen}")
+            agreed_assert(comm, bool(exchange.bytes_not_shared()) == (groups > 1 and not room and held.array.size > 0), "not said")
+            operator.to_double()
+
+
+@pytest.mark.mpi
 @pytest.mark.parametrize("n", [2, 3])
 @pytest.mark.parametrize("kind", KINDS)
 def test_more_ranks_than_rows(comm, exchange_over, shared_path, kind, n):

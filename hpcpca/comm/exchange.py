@@ -22,6 +22,7 @@ class Exchange:
         group, self.shard = grid.place(self.rank)
         self.group_number = group
         self.group = self.comm.Split(group, self.shard)
+        self._sharers = world.node.Split(self.shard, group)
         self._others = {id(world.node): self._others_of(world.node), id(MPI.COMM_SELF): self._others_of(MPI.COMM_SELF)}
         self._panels = []
 
@@ -37,6 +38,7 @@ class Exchange:
         for leaders, _ in self._others.values():
             if leaders != MPI.COMM_NULL:
                 leaders.Free()
+        self._sharers.Free()
         self.group.Free()
 
     def panel(self, rows, d):
@@ -44,6 +46,21 @@ class Exchange:
         panel = SharedArray(self.world, (rows, d))
         self._panels.append(panel)
         return panel
+
+    def rows(self, count, d, dtype):
+        """Make an array for the rows of a shard, held once for all ranks of the node that have it; collective."""
+        held = SharedArray(self.world, (count, d), dtype, self._sharers)
+        self._panels.append(held)
+        return held
+
+    def release(self, held):
+        """Free a panel or rows before the end; collective."""
+        self._panels.remove(held)
+        held.free()
+
+    def bytes_not_shared(self):
+        """Of what should be held once per node, and is held by this rank alone, as /dev/shm is too small."""
+        return sum(panel.array.nbytes for panel in self._panels if panel.lacks_room)
 
     def owned(self, count):
         """Slice of this rank's columns when there are ``count``."""

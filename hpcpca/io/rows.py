@@ -5,10 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 
-def load_shard(source, shards, shard, counters):
-    """Read the blocks of a shard into one array; return rows (r, d) of the files' type and max |value| among them."""
+def shard_rows(source, shards, shard):
+    """Number of rows of a shard."""
     first, last = source.blocks.shard(shards, shard)
-    rows = np.empty((int(source.blocks.rows[first:last].sum()), source.d), source.dtype)
+    return int(source.blocks.rows[first:last].sum())
+
+
+def load_shard(source, shards, shard, counters, rows):
+    """Read the blocks of a shard into ``rows`` (r, d) of the files' type; return max |value| among them."""
+    first, last = source.blocks.shard(shards, shard)
     largest, done = 0.0, 0
     for number, start, stop in source.pieces(first, last):
         piece = rows[done:done + stop - start]
@@ -16,7 +21,7 @@ def load_shard(source, shards, shard, counters):
             source.read_into(number, start, stop, piece)
         largest = max(largest, source.check_finite(number, start, piece))
         done += len(piece)
-    return rows, largest
+    return largest
 
 
 def read_ahead(source, places, counters):

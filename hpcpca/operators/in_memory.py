@@ -8,7 +8,8 @@ from .products import ROUNDING, Sample, about_the_mean, panel_product
 class InMemoryCovariance:
     """Σ = (Y−1μᵀ)ᵀ(Y−1μᵀ)/(n−1) for the rows of a group's shards, centred implicitly (design: shift + correction).
 
-    ``load(double)`` → (rows (r, d), Centring) reads this rank's shard; ``group`` sums images over the group's ranks.
+    ``load(double, former)`` → (held, Centring) reads this rank's shard in place of ``former``: ``held.array`` (r, d) may be shared with
+    other ranks of the node; ``group`` sums images over the group's ranks.
     """
 
     def __init__(self, load, is_double, group, counters, team):
@@ -16,14 +17,18 @@ class InMemoryCovariance:
         self.is_double = is_double
         self._take(*load(is_double))
 
-    def _take(self, rows, centring):
+    def _take(self, held, centring):
         centring.check_variance()
+        self._held, rows = held, held.array
         self.centring, self.n, self.d = centring, centring.count, rows.shape[1]
         self.mean, self.total_variance, self.exponent = centring.mean, centring.total_variance, 2 * centring.exponent
         self._tiles = centring.tiles(rows)
         if rows.dtype == centring.work:  # the same subtraction, once and for all, needs no further memory
             tiles = self._tiles
-            self._team.share(len(tiles), lambda: None, lambda number, _: _centre_in_place(tiles, number))
+            held.fence()  # all have taken their moments
+            if held.node.rank == 0:
+                self._team.share(len(tiles), lambda: None, lambda number, _: _centre_in_place(tiles, number))
+            held.fence()
             tiles.shift = None
 
     def to_double(self):
@@ -33,7 +38,7 @@ class InMemoryCovariance:
         """
         if self._tiles.shift is None:
             self._tiles = None
-            self._take(*self._load(True))
+            self._take(*self._load(True, self._held))
         else:
             self.centring = self.centring.in_double()
             self._tiles = self.centring.tiles(self._tiles.rows)

@@ -21,21 +21,26 @@ WINDOWS = 64             # runs of blocks that they lie in: what lies between is
 
 
 def in_memory(source, io, ranks, counters, kernels, team, double):
-    """Return the ``InMemoryCovariance`` of a source; every rank of a group reads its shard. Collective."""
+    """Return the ``InMemoryCovariance`` of a source; a shard is read by one rank of each node that has it. Collective."""
     shards, shard = ranks.group.size, ranks.shard
 
-    def load(is_double):
+    def load(is_double, former=None):
+        if former:
+            ranks.release(former)
+        held, largest = ranks.rows(io.shard_rows(source, shards, shard), source.d, source.dtype), 0.0
         with ranks.world.agreed():
-            rows, largest = io.load_shard(source, shards, shard, counters)
+            if held.node.rank == 0:
+                largest = io.load_shard(source, shards, shard, counters, held.array)
+        held.fence()
         counters.reads += 1
         work = work_type(source.dtype, is_double)
         row = _first_row(source, io, ranks, counters)
         centring = Centring(first_shift(row, work), exponent_of(ranks.maximum(largest), work), work, kernels, is_whole(source.dtype))
         with counters.time("apply"):
-            moments = _moments(centring.tiles(rows, np.float64), team, source.d)
+            moments = _moments(centring.tiles(held.array, np.float64), team, source.d)
         if ranks.group_number:  # each group holds all rows: count them once
             moments = Moments(source.d, kernels)
-        return rows, centring.measured(moments.merge_over_ranks(ranks.sum)).at_the_mean()
+        return held, centring.measured(moments.merge_over_ranks(ranks.sum)).at_the_mean()
 
     return InMemoryCovariance(load, double, ranks, counters, team)
 
@@ -152,7 +157,8 @@ def covariance(source, io, ranks, counters):
         exponent = 0
         with ranks.world.agreed():
             if panel.node.rank == 0:
-                matrix, largest = io.load_shard(source, 1, 0, counters)
+                matrix = np.empty((source.d, source.d), source.dtype)
+                largest = io.load_shard(source, 1, 0, counters, matrix)
                 exponent = int(np.frexp(largest)[1])
                 read_covariance(matrix, panel.array, exponent)
         panel.fence()
