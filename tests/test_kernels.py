@@ -132,6 +132,43 @@ def test_sums_of_columns(kernels, dtype):
     assert not sums.any()
 
 
+@pytest.mark.parametrize("double", [False, True])
+@pytest.mark.parametrize("dtype", INTEGERS + FLOATS)
+@pytest.mark.parametrize("m, r", [(1, 1), (1, 5), (1, 530), (3, 9), (64, 9)])
+def test_shifted_gram_product(kernels, dtype, double, m, r):
+    """The product of tiles, made on the way, is that of the deviations in extended precision: (d + r + 3)·u·|B|ᵀ(|B||V|)."""
+    rows, work = random_rows(dtype, (r, 13)), work_type(np.dtype(dtype), double)
+    panel, scale = np.random.default_rng(m).standard_normal((m, 13)).astype(work), np.exp2(-np.ceil(np.log2(np.abs(rows.astype(float)).max())))
+    tiles = Tiles(rows, first_shift(rows[0], work), scale, work, kernels)
+    out = np.ones((m, 13))
+    tiles.add_product(0, tiles.buffer(), panel, out)
+    wide = (rows.astype(np.longdouble) - rows[0].astype(np.longdouble)) * scale
+    bound = (13 + r + 3) * UNIT[work] * (np.abs(panel) @ np.abs(wide).T) @ np.abs(wide) + 1e-15
+    assert len(tiles) == 1 and (np.abs(out - 1 - (panel.astype(np.longdouble) @ wide.T) @ wide) <= bound).all()
+
+
+@pytest.mark.parametrize("m", [1, 4])
+@pytest.mark.parametrize("d", [40, 2100])
+@pytest.mark.parametrize("dtype, far", [(np.float32, 1e5), (np.float64, 1e12)])
+def test_differences_are_taken_before_products(kernels, dtype, far, d, m):
+    """Rows far from zero and near the shift: a product with the row less one with the shift would have no digit left."""
+    deviations = np.random.default_rng(0).integers(-4, 5, (21, d))
+    rows, panel = (far + deviations).astype(dtype), np.random.default_rng(1).integers(-3, 4, (m, d)).astype(dtype)
+    tiles, out = Tiles(rows, np.full(d, far, dtype), 1.0, dtype, kernels), np.zeros((m, d))
+    tiles.add_product(0, tiles.buffer(), panel, out)
+    assert (out == (panel.astype(np.int64) @ deviations.T) @ deviations).all()
+
+
+def test_every_float16_is_converted_exactly(kernels):
+    """All finite bit patterns, zero, subnormal and negative ones too."""
+    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    halves = halves[np.isfinite(halves)][None]
+    for work in (np.float32, np.float64):
+        out = np.empty(halves.shape, work)
+        kernels.scaled_deviations(halves, np.zeros(halves.shape[1], work), work(1), out)
+        assert (out == halves.astype(work)).all()
+
+
 @pytest.mark.parametrize("m", [1, 2, 4, 16])
 def test_long_sums_in_single(kernels, m):
     """Equal terms, summed over 20,000 rows of few columns: errors grow with the length of sums in float32, so those are short."""

@@ -2,17 +2,19 @@
 
 Four rows with four vectors at a time: 16 sums in registers, eight loads for 16 multiply-adds; with two vectors or one where
 four would be more than are left. A pair of BLAS calls must pack its operands and stores BV in between, which pays once panels
-are wide; up to 40 vectors this kernel is ahead of it (README, performance).
+are wide; up to 48 vectors (24 in float64) this kernel is ahead of it (README, performance).
 """
 
 import numpy as np
 
 from . import plain
+from .convert import scaled_deviations
 from .jit import compiled
 from .vector import add_gram_vector
 
-WIDEST = 48     # wider panels are square enough for BLAS
+WIDEST = 192    # bytes of a column of the panel: wider ones are square enough for BLAS
 COLUMNS = 2048  # worked on at a time, so that four vectors and four rows stay in the first two caches
+BLOCK = 64      # rows worked on at a time, so that their columns stay in the second cache
 ROWS = 256      # summed up in the type of the tile: errors of such sums grow with their length
 
 
@@ -127,29 +129,30 @@ def _add_pair(tile, sums, out, start, stop, k):
 
 @compiled
 def _by_registers(tile, panel, sums, part, out):
-    """out += (tile·panelᵀ)ᵀ·tile, ``ROWS`` rows and ``COLUMNS`` columns at a time; rows a multiple of 4.
+    """out += (tile·panelᵀ)ᵀ·tile, ``BLOCK`` rows and ``COLUMNS`` columns at a time; rows a multiple of 4.
 
-    tile (r, d), panel (m, d) of one type, sums (ROWS, m) and part (m, d) scratch of that type, out (m, d) float64.
+    tile (r, d), panel (m, d) of one type, sums (BLOCK, m) and part (m, d) scratch of that type, out (m, d) float64.
     """
     d, m = tile.shape[1], panel.shape[0]
-    quads = m // 4 * 4
+    quads, zero, one = m // 4 * 4, np.zeros(d, tile.dtype), tile.dtype.type(1)
     pair = quads if m - quads >= 2 else m
     for first in range(0, tile.shape[0], ROWS):
-        rows = tile[first:first + ROWS]
-        sums[:] = 0
         part[:] = 0
-        for start in range(0, d, COLUMNS):
-            stop = min(d, start + COLUMNS)
-            _dot_quads(rows, panel, sums, start, stop, quads)
-            if pair < m:
-                _dot_pair(rows, panel, sums, start, stop, pair)
-        for start in range(0, d, COLUMNS):
-            stop = min(d, start + COLUMNS)
-            _add_quads(rows, sums, part, start, stop, quads)
-            if pair < m:
-                _add_pair(rows, sums, part, start, stop, pair)
-        if (m - quads) % 2:
-            add_gram_vector(rows, panel[m - 1], part[m - 1])
+        for middle in range(first, min(first + ROWS, tile.shape[0]), BLOCK):
+            rows = tile[middle:middle + BLOCK]
+            sums[:] = 0
+            for start in range(0, d, COLUMNS):
+                stop = min(d, start + COLUMNS)
+                _dot_quads(rows, panel, sums, start, stop, quads)
+                if pair < m:
+                    _dot_pair(rows, panel, sums, start, stop, pair)
+            for start in range(0, d, COLUMNS):
+                stop = min(d, start + COLUMNS)
+                _add_quads(rows, sums, part, start, stop, quads)
+                if pair < m:
+                    _add_pair(rows, sums, part, start, stop, pair)
+            if (m - quads) % 2:
+                add_gram_vector(rows, zero, one, panel[m - 1], part[m - 1])
         add_to(out, part)
 
 
@@ -159,14 +162,14 @@ def gram_product(tile, panel, out):
     Sums over ``ROWS`` rows are in the type of the tile. Three vectors and tiles of odd sizes are filled up with zeros.
     """
     m = len(panel)
-    if m > WIDEST:
+    if m * panel.itemsize > WIDEST:
         plain.gram_product(tile, panel, out)
         return
     if m % 4 == 3:
         panel = np.concatenate([panel, np.zeros((1, panel.shape[1]), panel.dtype)])
         out, padded = np.zeros(panel.shape), out
     rows = len(tile) // 4 * 4
-    sums, part = np.empty((ROWS, len(panel)), tile.dtype), np.empty(panel.shape, tile.dtype)
+    sums, part = np.empty((BLOCK, len(panel)), tile.dtype), np.empty(panel.shape, tile.dtype)
     _by_registers(tile[:rows], panel, sums, part, out)
     if rows < len(tile):
         rest = np.zeros((4, tile.shape[1]), tile.dtype)
@@ -174,3 +177,26 @@ def gram_product(tile, panel, out):
         _by_registers(rest, panel, sums, part, out)
     if m % 4 == 3:
         padded += out[:m]
+
+
+@compiled
+def _gram_vector(rows, shift, scale, vector, part, out):
+    """out (d) float64 += BᵀBv for B = (rows − shift)·scale; part (d) is scratch of B's type."""
+    for first in range(0, rows.shape[0], ROWS):
+        part[:] = 0
+        add_gram_vector(rows[first:first + ROWS], shift, scale, vector, part)
+        for j in range(out.shape[0]):
+            out[j] += part[j]
+
+
+def shifted_gram_product(rows, shift, scale, panel, buffer, out):
+    """out += (B·panelᵀ)ᵀ·B for B = (rows − shift)·scale, as ``scaled_deviations`` gives them; buffer (≥ r, d) is scratch of B's type.
+
+    With one vector all is memory traffic: B is not written down.
+    """
+    if len(panel) == 1 and rows.dtype != np.float16:
+        _gram_vector(rows, shift, scale, panel[0], np.empty(panel.shape[1], panel.dtype), out[0])
+        return
+    tile = buffer[:len(rows)]
+    scaled_deviations(rows, shift, scale, tile)
+    gram_product(tile, panel, out)

@@ -50,6 +50,13 @@ def gram_product(tile, panel, out):
             out += (rows @ panel.T).T @ rows
 
 
+def shifted_gram_product(rows, shift, scale, panel, buffer, out):
+    """As ``panel.shifted_gram_product``."""
+    tile = buffer[:len(rows)]
+    scaled_deviations(rows, shift, scale, tile)
+    gram_product(tile, panel, out)
+
+
 def deflate(image, vector, superiors, eigenvalues):
     """image −= Σ_j λ_j v_j (v_jᵀ·vector), as ``vector.deflate``."""
     image -= (eigenvalues * (superiors @ vector)) @ superiors

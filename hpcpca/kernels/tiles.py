@@ -40,11 +40,17 @@ class Tiles:
         rows = self.rows[number * self.step:(number + 1) * self.step]
         if self.shift is None:
             return rows
-        if rows.dtype == np.float16:  # Numba has no float16; every one is exact in float32
-            rows = rows.astype(np.float32)
         out = buffer[:len(rows)]
         self.kernels.scaled_deviations(rows, self.shift, self.scale, out)
         return out
+
+    def add_product(self, number, buffer, panel, total):
+        """total (c, d) += BᵀBV for tile ``number`` as B and a panel V (c, d) of the tiles' type."""
+        rows = self.rows[number * self.step:(number + 1) * self.step]
+        if self.shift is None:
+            self.kernels.gram_product(rows, panel, total)
+        else:
+            self.kernels.shifted_gram_product(rows, self.shift, self.scale, panel, buffer, total)
 
     def add_sums(self, team, sums):
         """sums (2, d) += sums and sums of squares of the columns of all tiles, float64."""

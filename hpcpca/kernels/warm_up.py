@@ -12,7 +12,6 @@ from . import convert, moments, panel, vector
 
 def compile_kernels(dtype):
     """Call every kernel that data of ``dtype`` need, so that Numba compiles it or loads it from its cache."""
-    dtype = np.dtype(np.float32) if dtype == np.float16 else dtype
     rows, row = np.ones((3, 2), dtype), np.ones(2, dtype)
     exact = dtype.kind in "iu" and dtype.itemsize == 8
     for work in (np.float32, np.float64) if dtype.itemsize <= 4 else (np.float64,):
@@ -22,6 +21,7 @@ def compile_kernels(dtype):
         moments.accumulate(tile, 0, np.zeros(2), np.zeros(2))
         moments.add_sums(tile, np.zeros((2, 2)))
         panel.gram_product(tile, tile, np.zeros((3, 2)))
+        panel.shifted_gram_product(rows, shift, np.dtype(work).type(1), tile[:1], tile, np.zeros((1, 2)))
         panel.add_to(np.zeros((3, 2)), tile)
     moments.merge(1, np.zeros(2), np.zeros(2), 1, np.zeros(2), np.zeros(2))
     vector.deflate(np.ones(2), np.ones(2), np.ones((1, 2)), np.ones(1))

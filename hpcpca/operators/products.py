@@ -11,7 +11,7 @@ def panel_product(team, tiles, panel):
 
     def work(number, local):
         buffer, total = local
-        tiles.kernels.gram_product(tiles.tile(number, buffer), vectors, total)
+        tiles.add_product(number, buffer, vectors, total)
 
     if not len(panel):
         return np.zeros(panel.shape)
