@@ -6,7 +6,8 @@ import time
 from .comm.launch import launched_rank
 from .errors import INTERNAL, USAGE, HpcpcaError, describe
 
-SPOKEN = 0.3  # seconds in which a launcher passes on a message
+SPOKEN = 0.3       # seconds in which a launcher passes on a message
+PIPE_CLOSED = 141  # as shells count a death by SIGPIPE
 
 
 def main(arguments=None):
@@ -35,6 +36,10 @@ def run(arguments):
         return _told(str(error), error.exit_code, everywhere=error.is_agreed)
     except MemoryError as error:
         return _told(f"out of memory: {describe(error)}; give more memory or ranks", 5, everywhere=False)
+    except SystemExit:  # click's answer to a reader that went away, such as head
+        if _place()[1] > 1:
+            _abort(PIPE_CLOSED)
+        return PIPE_CLOSED
     except BaseException:
         return _crash()
 

@@ -249,7 +249,7 @@ class Fit:
             "passes": counters.passes + self._before["passes"], "reads": counters.reads + self._before["reads"],
             "applications": counters.applications + self._before["applications"],
             "bytes_exchanged": counters.bytes_exchanged + self._before["bytes_exchanged"], "seconds": report.seconds,
-            "n_features": self.operator.d, "ranks": self.world.size,
+            "seconds_by_activity": json.dumps(counters.split()), "n_features": self.operator.d, "ranks": self.world.size,
         }
         return Content(report.state, self.exchange.grid.offsets(self.panel), self.exchange.owned(self.panel).start, config.components,
                        report.eigenvalues, self.operator.rounding, self.operator.n, self.operator.mean, float(self._true(self.operator.total_variance)),

@@ -23,7 +23,7 @@ OPEN_TO = {
     "kernels": {"numba", "numpy"}, "linalg": {"numpy"}, "methods": {"numpy"}, "operators": {"numpy", "threadpoolctl"},
     "comm": {"mpi4py", "numpy"}, "io": {"h5py", "numpy", "hdf5plugin"}, "monitors": {"numpy", "rich"},
     "cli": {"click", "numpy", "mpi4py", "threadpoolctl"}, "__main__": {"click"},
-    "bench": {"numpy", "h5py", "sklearn", "threadpoolctl", "mpi4py", "matplotlib"}, "plots": {"numpy", "h5py", "matplotlib"},
+    "bench": {"numpy", "h5py", "sklearn", "slepc4py", "petsc4py", "threadpoolctl", "mpi4py"}, "plots": {"numpy", "h5py", "matplotlib"},
 }
 MAY_PRINT = {"cli", "__main__", "monitors", "bench"}
 

@@ -1,29 +1,72 @@
 """hpcpca against what people use today: end to end, same files in, components out, residuals measured by ``verify``."""
 
+import importlib.util
+import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+from glob import glob
+from pathlib import Path
 
+import h5py
 import numpy as np
 
+from ..errors import PlatformError
+from ..io.source import open_source
 from ..units import format_size
 from .process import Contender, alternate, launcher
 from .sklearn_pca import SOLVERS
 
+SLEPC_PYTHON, SLEPC_MPIEXEC = "/usr/bin/python3", "mpiexec.openmpi"  # Debian: python3-slepc4py, python3-h5py, libopenblas0
+LAYOUTS = ((2, 1), (1, 2))  # ranks × threads
 
-def contenders(data, components, tol, folder, mpiexec, solvers):
-    """Commands of all peers: hpcpca on 2 ranks × 1 thread and 1 × 2, scikit-learn's solvers with all threads."""
-    program, found = [sys.executable, "-m", "hpcpca"], []
-    for ranks, threads in ((2, 1), (1, 2)):
+
+def _threads(count):
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    return {name: str(count) for name in names}
+
+
+def _ours(data, components, tol, folder, mpiexec):
+    for ranks, threads in LAYOUTS:
         out = os.path.join(folder, f"{ranks}x{threads}.h5")
-        found.append(Contender(f"hpcpca, {ranks} rank(s) × {threads} thread(s)",
-                               [*launcher(mpiexec), "-n", str(ranks), *program, "fit", *data, "-k", str(components), "-o", out,
-                                "--tol", str(tol), "--threads", str(threads), "--overwrite", "-q", "--no-checkpoint"], out))
+        words = ["fit", *data, "-k", str(components), "-o", out, "--tol", str(tol), "--threads", str(threads), "--overwrite", "-q", "--no-checkpoint"]
+        yield Contender(f"hpcpca, {ranks} rank(s) × {threads} thread(s)",
+                        [*launcher(mpiexec), "-n", str(ranks), sys.executable, "-m", "hpcpca", *words], out)
+
+
+def _scikit_learn(data, components, folder, solvers):
+    if solvers and importlib.util.find_spec("sklearn") is None:
+        raise PlatformError("scikit-learn is not installed; pip install 'hpcpca[bench]'")
     for solver in solvers:
         out = os.path.join(folder, f"{solver}.npy")
-        found.append(Contender(f"scikit-learn {solver}", [sys.executable, "-m", "hpcpca.bench.sklearn_pca", solver, str(components), out, *data], out))
-    return found
+        yield Contender(f"scikit-learn {solver}, 2 threads",
+                        [sys.executable, "-m", "hpcpca.bench.sklearn_pca", solver, str(components), out, *data], out, _threads(2))
+
+
+def _slepc_environment():
+    """Variables for Debian's Python: one thread, none of ours, and the folders that its petsc4py and slepc4py are in."""
+    folders = sorted(glob("/usr/lib/*dir/*/*-real/lib/python3/dist-packages"))
+    return _threads(1) | {"LD_LIBRARY_PATH": "", "PYTHONPATH": ":".join(folders)}
+
+
+def has_slepc():
+    """Whether Debian's Python has slepc4py, and h5py to read with."""
+    if not shutil.which(SLEPC_MPIEXEC) or not os.path.exists(SLEPC_PYTHON):
+        return False
+    command = [SLEPC_PYTHON, "-c", "import petsc4py, slepc4py, h5py"]
+    return subprocess.run(command, capture_output=True, env=os.environ | _slepc_environment()).returncode == 0
+
+
+def _slepc(data, components, tol, folder):
+    source, job = open_source(data), os.path.join(folder, "slepc.json")
+    out = os.path.join(folder, "slepc.npy")
+    Path(job).write_text(json.dumps({"files": [[os.path.abspath(part.path), part.dataset, part.rows] for part in source.parts],
+                                     "columns": source.d, "components": components, "tol": tol, "out": out}))
+    script = str(Path(__file__).with_name("slepc_svd.py"))
+    yield Contender("SLEPc SVD cross, 2 ranks × 1 thread", [SLEPC_MPIEXEC, "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n", "2",
+                                                            SLEPC_PYTHON, script, job], out, _slepc_environment())
 
 
 def residual_of(out, data):
@@ -35,18 +78,27 @@ def residual_of(out, data):
     return max(residuals, default=float("nan"))
 
 
-def compare(data, components, tol=1e-6, runs=5, mpiexec=None, solvers=tuple(SOLVERS)):
+def _passes(out):
+    if not out.endswith(".h5"):
+        return ""
+    with h5py.File(out) as file:
+        return f"{file.attrs['passes']:.3g} ({file.attrs['operator']})"
+
+
+def compare(data, components, tol=1e-6, runs=5, mpiexec=None, solvers=tuple(SOLVERS), slepc=True):
     """Return the markdown table, lines, of all peers on DATA."""
     with tempfile.TemporaryDirectory() as folder:
-        found = contenders(data, components, tol, folder, mpiexec, solvers)
+        found = [*_ours(data, components, tol, folder, mpiexec), *_scikit_learn(data, components, folder, solvers)]
+        if slepc and has_slepc():
+            found += _slepc(data, components, tol, folder)
         alternate(found, runs)
-        residuals = [float("nan") if peer.error else residual_of(peer.out, data) for peer in found]
-    reference = found[0].median
-    lines = ["| program | wall seconds, median (min–max) | × hpcpca | peak memory | largest residual |", "|---|---|---|---|---|"]
-    for peer, residual in zip(found, residuals):
+        measured = [("", float("nan")) if peer.error else (_passes(peer.out), residual_of(peer.out, data)) for peer in found]
+    reference = min((peer.median for peer in found[:len(LAYOUTS)] if not peer.error), default=float("nan"))
+    lines = ["| program | wall seconds, median (min–max) | × hpcpca | peak memory | passes | largest residual |", "|---|---|---|---|---|---|"]
+    for peer, (passes, residual) in zip(found, measured):
         if peer.error:
-            lines.append(f"| {peer.name} | failed: {peer.error} | | | |")
+            lines.append(f"| {peer.name} | failed: {peer.error} | | | | |")
             continue
         lines.append(f"| {peer.name} | {peer.median:.2f} ({min(peer.seconds):.2f}–{max(peer.seconds):.2f}) | {peer.median / reference:.2f} "
-                     f"| {format_size(np.median(peer.memory))} | {residual:.1e} |")
+                     f"| {format_size(np.median(peer.memory))} | {passes} | {residual:.1e} |")
     return lines

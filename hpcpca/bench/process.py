@@ -16,11 +16,12 @@ from ..errors import PlatformError
 
 @dataclass
 class Contender:
-    """A command that writes components to ``out``; its runs' wall seconds and peak memory (bytes)."""
+    """A command that writes components to ``out``; variables it is run with; its runs' wall seconds and peak memory (bytes)."""
 
     name: str
     command: list
     out: str
+    environment: dict = field(default_factory=dict)
     seconds: list = field(default_factory=list)
     memory: list = field(default_factory=list)
     error: str = ""
@@ -45,7 +46,8 @@ def launcher(given=None):
 def run_once(contender):
     """Run a contender once; keep its time and memory, or the end of what it printed where it failed."""
     begun = time.perf_counter()
-    process = subprocess.Popen(contender.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(contender.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                               env=os.environ | contender.environment)
     peak, output = _watch(process)
     seconds = time.perf_counter() - begun
     if process.returncode:

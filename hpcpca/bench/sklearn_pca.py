@@ -9,25 +9,46 @@ from ..io.source import open_source
 
 SOLVERS = {
     "covariance_eigh": {"svd_solver": "covariance_eigh"},
-    "full": {"svd_solver": "full"},
-    "arpack": {"svd_solver": "arpack"},
     "randomized": {"svd_solver": "randomized"},
-    "randomized-20": {"svd_solver": "randomized", "iterated_power": 20},
+    "arpack": {"svd_solver": "arpack"},
+    "IncrementalPCA": {},
 }
+BATCH_BYTES = 256 << 20  # IncrementalPCA's default, 5·d rows, is all of a wide matrix
 
 
-def main(solver, components, out, *data):
-    """Read DATA, fit, save the components (K, d)."""
-    from sklearn.decomposition import PCA
-
-    source = open_source(data)
-    rows = np.empty((source.n, source.d), np.float64 if source.dtype.itemsize == 8 else np.float32)
-    done = 0
+def read_all(source, dtype):
+    """All rows in memory, as ``dtype``."""
+    rows, done = np.empty((source.n, source.d), dtype), 0
     for part in source.parts:
         with h5py.File(part.path) as file:
             file[part.dataset].read_direct(rows, dest_sel=np.s_[done:done + part.rows])
         done += part.rows
-    np.save(out, PCA(int(components), random_state=0, **SOLVERS[solver]).fit(rows).components_)
+    return rows
+
+
+def batches(source, dtype, components):
+    """Yield the rows batch by batch; a rest too short for a batch goes with the one before it."""
+    size = max(components, min(5 * source.d, BATCH_BYTES // (source.d * np.dtype(dtype).itemsize)))
+    for part in source.parts:
+        with h5py.File(part.path) as file:
+            starts = list(range(0, max(1, part.rows - components + 1), size))
+            for start, stop in zip(starts, [*starts[1:], part.rows]):
+                yield file[part.dataset][start:stop].astype(dtype)
+
+
+def main(solver, components, out, *data):
+    """Read DATA, fit, save the components (K, d)."""
+    from sklearn.decomposition import PCA, IncrementalPCA
+
+    source, components = open_source(data), int(components)
+    dtype = np.float64 if source.dtype.itemsize == 8 else np.float32
+    if solver == "IncrementalPCA":
+        model = IncrementalPCA(components)
+        for rows in batches(source, dtype, components):
+            model.partial_fit(rows)
+    else:
+        model = PCA(components, random_state=0, **SOLVERS[solver]).fit(read_all(source, dtype))
+    np.save(out, model.components_)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,12 @@
-"""``hpcpca bench``: measurements against peers."""
+"""``hpcpca bench``: measurements on this machine. Start without mpiexec: they start it themselves."""
 
 import click
+
+from .types import Numbers, Shape
+
+INPUTS = ("fashion", "tall", "wide")
+RUNS = click.option("--runs", type=click.IntRange(1), default=5, show_default=True, help="Counted runs of each, in turn.")
+MPIEXEC = click.option("--mpiexec", help="Launcher with its options; default: the one beside this Python.")
 
 
 @click.group()
@@ -9,13 +15,57 @@ def bench():
 
 
 @bench.command()
-@click.argument("data", nargs=-1, required=True, metavar="DATA[:dataset]...")
-@click.option("-k", "--components", type=int, required=True, help="Number of principal components K.")
-@click.option("--tol", type=float, default=1e-6, show_default=True, help="Tolerance of hpcpca.")
-@click.option("--runs", type=int, default=5, show_default=True, help="Counted runs of each, in turn.")
-@click.option("--mpiexec", help="Launcher with its options; default: the one beside this Python.")
-def peers(data, components, tol, runs, mpiexec):
-    """Compare with scikit-learn end to end on DATA: whole processes, warm cache. Start without mpiexec; extra [bench]."""
+@click.argument("data", nargs=-1, metavar="[DATA[:dataset]...]")
+@click.option("-k", "--components", type=click.IntRange(1), help="Number of principal components K.")
+@click.option("--input", "inputs", type=click.Choice(INPUTS), multiple=True, help="Data made for the purpose instead of DATA; may be given several times.")
+@click.option("--folder", default=".", show_default=True, help="Where such data are made, or found from last time (tall, wide: 1.6 GB each).")
+@click.option("--tol", type=float, default=1e-6, show_default=True, help="Tolerance of hpcpca and SLEPc.")
+@RUNS
+@MPIEXEC
+def peers(data, components, inputs, folder, tol, runs, mpiexec):
+    """Compare with scikit-learn, and SLEPc where Debian's python3-slepc4py and python3-h5py are installed, end to end on DATA: whole
+    processes, warm cache. Extra [bench]."""
+    from ..bench import inputs as made
     from ..bench.peers import compare
-    for line in compare(data, components, tol, runs, mpiexec):
+    from ..errors import UsageError
+    if bool(data) == bool(inputs) or (data and not components):
+        raise UsageError("give DATA and -k, or --input")
+    for line in compare(data, components, tol, runs, mpiexec) if data else ():
+        click.echo(line)
+    for name in inputs:
+        given = made.INPUTS[name]
+        words, files = made.make(given.rows, given.columns, given.options, folder, f"bench-{name}")
+        click.echo(f"{name}: hpcpca {' '.join(words)}; K = {components or given.components}\n")
+        for line in compare(files, components or given.components, tol, runs, mpiexec):
+            click.echo(line)
+        click.echo()
+
+
+@bench.command()
+@click.option("--dtype", "types", multiple=True, help="Element type; may be given several times. Default: all.")
+@click.option("--vectors", type=Numbers(), help="Panel widths, with commas. Default: thirteen from 1 to 64.")
+@click.option("-d", "--columns", type=click.IntRange(1), default=2000, show_default=True, help="Columns of the blocks.")
+@RUNS
+def kernels(types, vectors, columns, runs):
+    """Rate, ceiling and share of the block product (B−c)'((B−c)V) on one core, by element type and panel width."""
+    from ..bench.kernels import TYPES, WIDTHS, compare
+    from ..errors import UsageError
+    if unknown := set(types) - set(TYPES):
+        raise UsageError(f"--dtype {min(unknown)}: choose from {', '.join(TYPES)}")
+    for line in compare(types or TYPES, vectors or WIDTHS, columns, runs):
+        click.echo(line)
+
+
+@bench.command()
+@click.argument("shape", type=Shape(), metavar="NxD")
+@click.option("-k", "--components", type=click.IntRange(1), required=True, help="Number of principal components K.")
+@click.option("--ranks", type=Numbers(), default="1,2,3,4", show_default=True, help="Numbers of ranks to try.")
+@click.option("--operator", type=click.Choice(["auto", "gram", "in-memory", "streaming"]), default="auto", show_default=True, help="As of fit.")
+@click.option("--folder", help="Where the data are made for the time being; default: the system's folder for such.")
+@RUNS
+@MPIEXEC
+def scaling(shape, components, ranks, operator, folder, runs, mpiexec):
+    """Strong and weak scaling over ranks of one thread on this machine, on N×D data made here, with the share of time in exchange."""
+    from ..bench.scaling import scale
+    for line in scale(*shape, components, ranks, operator, runs, mpiexec, folder):
         click.echo(line)

@@ -1,25 +1,12 @@
 """``hpcpca data``: make, shard, describe and check HDF5 data."""
 
-import re
 import time
 
 import click
 
 from .info import info
 from .session import speaker, world
-
-
-class Shape(click.ParamType):
-    """Rows by columns, such as 200000x2000."""
-
-    name = "shape"
-
-    def convert(self, value, param, ctx):
-        """(n, d) of the text; a usage error where it is none."""
-        match = re.fullmatch(r"(\d[\d_]*)x(\d[\d_]*)", value) if isinstance(value, str) else None
-        if not match:
-            self.fail(f"{value!r} is not a shape; write rows x columns, such as 200000x2000", param, ctx)
-        return int(match[1]), int(match[2])
+from .types import Shape
 
 
 def _storage(function):

@@ -1,0 +1,36 @@
+"""The inputs of ``bench peers``, as ``hpcpca data make`` makes them."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import DataError
+
+
+@dataclass(frozen=True)
+class Input:
+    """Rows × columns, the number of components asked for, and options of ``data make``."""
+
+    rows: int
+    columns: int
+    components: int
+    options: tuple
+
+
+INPUTS = {
+    "fashion": Input(60_000, 784, 30, ("--dtype", "uint8", "--spectrum", "powerlaw:1", "--rank", "200", "--noise", "1e-3", "--shards", "4")),
+    "tall": Input(200_000, 2_000, 20, ("--spectrum", "powerlaw:1", "--noise", "1e-3", "--shards", "4")),
+    "wide": Input(8_000, 50_000, 16, ("--spectrum", "powerlaw:1", "--noise", "1e-3", "--shards", "2")),
+}
+
+
+def make(rows, columns, options, folder, name):
+    """Make the data in ``folder`` unless they are there; return the command's words and the list of shards."""
+    target = Path(folder) / name
+    command = ["data", "make", f"{rows}x{columns}", "-o", str(target), *options]
+    if not (Path(folder) / f"{name}.truth.h5").exists():
+        done = subprocess.run([sys.executable, "-m", "hpcpca", *command], capture_output=True, text=True)
+        if done.returncode:
+            raise DataError(f"test data could not be made: {done.stderr.strip().splitlines()[-1]}")
+    return command, sorted(str(path) for path in target.glob("*.h5"))

@@ -1,0 +1,34 @@
+"""Kinds of values of options."""
+
+import re
+
+import click
+
+
+class Shape(click.ParamType):
+    """Rows by columns, such as 200000x2000."""
+
+    name = "shape"
+
+    def convert(self, value, param, ctx):
+        """(n, d) of the text; a usage error where it is none."""
+        match = re.fullmatch(r"(\d[\d_]*)x(\d[\d_]*)", value) if isinstance(value, str) else None
+        if not match:
+            self.fail(f"{value!r} is not a shape; write rows x columns, such as 200000x2000", param, ctx)
+        return int(match[1]), int(match[2])
+
+
+class Numbers(click.ParamType):
+    """Whole numbers with commas between."""
+
+    name = "N,…"
+
+    def convert(self, value, param, ctx):
+        """Return them as a tuple."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            found = tuple(int(word) for word in value.split(","))
+        except ValueError:
+            found = ()
+        return found if found and min(found) > 0 else self.fail(f"{value}: write positive whole numbers with commas between, such as 1,2,4", param, ctx)

@@ -1,0 +1,56 @@
+"""Benchmarks run on small inputs and print whole tables; their figures are not judged."""
+
+import shlex
+import subprocess
+
+import pytest
+from launch import PROGRAM, launcher, run
+
+from hpcpca.bench import kernels, peers, scaling
+
+
+def cells(lines):
+    """Rows of the markdown table among lines, as lists of cells, headings first."""
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
+
+
+def test_kernels_of_every_type(monkeypatch):
+    monkeypatch.setattr(kernels, "BLOCK_BYTES", 1 << 16)
+    monkeypatch.setattr(kernels, "SQUARE", 50)
+    lines = list(kernels.compare(widths=(1, 3), d=37, repeats=1))
+    head, *rows = cells(lines)
+    assert len(rows) == 2 * len(kernels.TYPES) and all(len(row) == len(head) for row in rows)
+    assert all(float(row[2]) > 0 and float(row[-1]) > 0 for row in rows) and "sgemm" in lines[0]
+
+
+def test_scaling_strong_and_weak(tmp_path):
+    head, *rows = cells(scaling.scale(600, 20, 2, ranks=(1, 2), runs=1, mpiexec=shlex.join(launcher()), folder=tmp_path))
+    assert [row[:2] for row in rows] == [["strong", "1"], ["strong", "2"], ["weak", "1"], ["weak", "2"]]
+    assert all(len(row) == len(head) and float(row[2]) > 0 for row in rows) and rows[0][-1] == rows[2][-1] == "100%"
+    assert not list(tmp_path.iterdir())
+
+
+def test_peers(tmp_path):
+    """Ours reach the tolerance, a peer that fails is named with what it said."""
+    run(0, "data", "make", "300x20", "-o", tmp_path / "rows.h5").ok()
+    head, *rows = cells(peers.compare([str(tmp_path / "rows.h5")], 3, runs=1,
+                                solvers=("covariance_eigh", "IncrementalPCA", "none such"), slepc=False,
+                                mpiexec=shlex.join(launcher())))
+    assert all(len(row) == len(head) for row in rows) and len(rows) == 5
+    assert all(float(row[-1]) <= 1e-6 for row in rows[:3]) and float(rows[0][4].split()[0]) > 0
+    assert rows[-1][0].startswith("scikit-learn none such") and "failed" in rows[-1][1]
+
+
+@pytest.mark.parametrize("words, text", [(["peers"], "give DATA and -k, or --input"), (["kernels", "--dtype", "complex64"], "complex64"),
+                                         (["kernels", "--vectors", "1,x"], "1,x"), (["scaling", "100", "-k", "2"], "100")])
+def test_wrong_words(words, text):
+    done = run(0, "bench", *words)
+    assert done.code == 2 and len(done.messages) == 1 and text in done.messages[0]
+
+
+def test_a_reader_that_goes_away():
+    """`hpcpca … | head`: no message, and the exit code of a closed pipe."""
+    with subprocess.Popen([*PROGRAM, "bench", "kernels", "--dtype", "float32", "--vectors", "1", "--runs", "1"], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait()) == (b"", 141)
