@@ -79,6 +79,13 @@ class Blocks:
         nearest = np.where(ideal - edges[upper - 1] <= edges[upper] - ideal, upper - 1, upper)
         return int(nearest[0]), int(nearest[1])
 
+    def runs(self, numbers):
+        """Yield (first, last) of blocks first..last−1 among sorted ``numbers`` that follow one another in a file."""
+        numbers = np.asarray(numbers, dtype=np.int64)
+        cuts = np.flatnonzero((np.diff(numbers) != 1) | (np.diff(self.file[numbers]) != 0)) + 1
+        for run in np.split(numbers, cuts) if len(numbers) else ():
+            yield int(run[0]), int(run[-1]) + 1
+
     def run(self, first, last):
         """Yield (file, start, stop) of blocks first..last−1, joined where they follow one another in a file."""
         index = first

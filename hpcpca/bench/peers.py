@@ -69,9 +69,9 @@ def _slepc(data, components, tol, folder):
                                                             SLEPC_PYTHON, script, job], out, _slepc_environment())
 
 
-def residual_of(out, data):
-    """Largest residual that an independent ``verify`` measures of components in a file; NaN where there are none."""
-    command = [sys.executable, "-m", "hpcpca", "verify", out, *data, "--tol", "1"]
+def residual_of(out, data, mpiexec=None):
+    """Largest residual that an independent ``verify`` on two ranks measures of components in a file; NaN where there are none."""
+    command = [*launcher(mpiexec), "-n", "2", sys.executable, "-m", "hpcpca", "verify", out, *data, "--tol", "1"]
     printed = subprocess.run(command, capture_output=True, text=True)
     figures = [line.split() for line in printed.stdout.splitlines()[1:]]
     residuals = [float(words[2]) for words in figures if len(words) == 5 and words[0].isdigit()]
@@ -92,7 +92,7 @@ def compare(data, components, tol=1e-6, runs=5, mpiexec=None, solvers=tuple(SOLV
         if slepc and has_slepc():
             found += _slepc(data, components, tol, folder)
         alternate(found, runs)
-        measured = [("", float("nan")) if peer.error else (_passes(peer.out), residual_of(peer.out, data)) for peer in found]
+        measured = [("", float("nan")) if peer.error else (_passes(peer.out), residual_of(peer.out, data, mpiexec)) for peer in found]
     reference = min((peer.median for peer in found[:len(LAYOUTS)] if not peer.error), default=float("nan"))
     lines = ["| program | wall seconds, median (min–max) | × hpcpca | peak memory | passes | largest residual |", "|---|---|---|---|---|---|"]
     for peer, (passes, residual) in zip(found, measured):

@@ -69,3 +69,18 @@ def scaling(shape, components, ranks, operator, folder, runs, mpiexec):
     from ..bench.scaling import scale
     for line in scale(*shape, components, ranks, operator, runs, mpiexec, folder):
         click.echo(line)
+
+
+@bench.command()
+@click.argument("data", nargs=-1, required=True, metavar="DATA[:dataset]...")
+@click.option("-k", "--components", type=click.IntRange(1), required=True, help="Number of principal components K.")
+@click.option("--memory", default="1G", show_default=True, help="As of fit: less than the data need.")
+@click.option("--tol", type=float, default=1e-4, show_default=True, help="As of fit.")
+@click.option("--ranks", type=click.IntRange(1), default=2, show_default=True, help="Ranks of one thread.")
+@RUNS
+@MPIEXEC
+def cold(data, components, memory, tol, ranks, runs, mpiexec):
+    """A fit of DATA larger than its memory with every read from the disk, beside what reading and computing take at least."""
+    from ..bench.cold import run_cold
+    for line in run_cold(data, components, memory, tol, ranks, runs, mpiexec):
+        click.echo(line)

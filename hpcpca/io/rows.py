@@ -60,19 +60,19 @@ def windows(source, shards, shard, piece_bytes, counters, checked=None):
 
 
 def pieces_of_shard(source, shards, shard, counters, known, largest):
-    """Yield the rows of a shard piece by piece, read ahead, but first the blocks in ``known`` (number → rows), all at once.
+    """Yield the rows of a shard piece by piece, read ahead, but first those in ``known`` (``read_blocks``), all at once.
 
     ``known`` is emptied, so that nothing is read twice. ``largest[0]`` becomes the max |value| met.
     """
     first, last = source.blocks.shard(shards, shard)
-    numbers = sorted(known)
-    if numbers:
-        largest[0] = max(source.check_finite(*source.blocks.place(number), known[number]) for number in numbers)
-        yield np.concatenate([known.pop(number) for number in numbers])
-    for number in [*numbers, last]:
-        if number > first:
-            yield from _checked_pieces(source, first, number, counters, largest)
-        first = number + 1
+    runs = sorted(known)
+    if runs:
+        largest[0] = max(source.check_finite(*source.blocks.place(run[0]), known[run]) for run in runs)
+        yield np.concatenate([known.pop(run) for run in runs])
+    for begin, end in [*runs, (last, last)]:
+        if begin > first:
+            yield from _checked_pieces(source, first, begin, counters, largest)
+        first = end
 
 
 def _checked_pieces(source, first, last, counters, largest):
@@ -82,14 +82,13 @@ def _checked_pieces(source, first, last, counters, largest):
 
 
 def read_blocks(source, numbers, counters):
-    """Read single blocks: {number: rows (r, d)}, and max |value| among them."""
+    """Read some blocks, those that follow one another in one go: {(first, last): rows (r, d) of blocks first..last−1}, and max |value|."""
     found, largest = {}, 0.0
-    for number in numbers:
-        block = source.blocks
-        file, start, stop = int(block.file[number]), int(block.start[number]), int(block.stop[number])
+    for first, last in source.blocks.runs(numbers):
+        (file, start), stop = source.blocks.place(first), int(source.blocks.stop[last - 1])
         rows = np.empty((stop - start, source.d), source.dtype)
         with counters.time("read"):
             source.read_into(file, start, stop, rows)
         largest = max(largest, source.check_finite(file, start, rows))
-        found[int(number)] = rows
+        found[first, last] = rows
     return found, largest

@@ -14,6 +14,7 @@ from .paths import expand
 
 PIECE_BYTES = 64 << 20  # read at a time
 SAMPLED_ROWS = 4        # of each file, for the fingerprint
+FORGET = bool(os.environ.get("HPCPCA_FORGET_FILES"))  # for benchmarks: every read comes from the disk
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,17 @@ def _read(item, start, stop, name):
         raise DataError(f"{name}: rows {start}–{stop - 1} cannot be read: {text}") from None
 
 
+def forget(file, item, start, stop):
+    """Take rows start..stop−1, and what was read ahead with them, out of the system's page cache."""
+    if item.chunks:
+        found = [item.id.get_chunk_info_by_coord((row, 0)) for row in (start, stop - 1)]
+        begin, end = found[0].byte_offset, found[1].byte_offset + found[1].size
+    else:
+        row = item.dtype.itemsize * item.shape[1]
+        begin, end = item.id.get_offset() + start * row, item.id.get_offset() + stop * row
+    os.posix_fadvise(file.id.get_vfd_handle(), begin, max(0, end - begin), os.POSIX_FADV_DONTNEED)
+
+
 class Source:
     """Rows of a file set, read by number of file and row."""
 
@@ -158,6 +170,8 @@ class Source:
                 item.read_direct(out, np.s_[start:stop])
             except OSError:
                 out[:] = _read(item, start, stop, part.name)
+            if FORGET:
+                forget(file, item, start, stop)
 
     def pieces(self, first, last, piece_bytes=PIECE_BYTES):
         """Yield (file, start, stop) of blocks first..last−1 in pieces of about ``piece_bytes``, but whole chunks."""

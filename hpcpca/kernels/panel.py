@@ -16,6 +16,7 @@ WIDEST = 192    # bytes of a column of the panel: wider ones are square enough f
 COLUMNS = 2048  # worked on at a time, so that four vectors and four rows stay in the first two caches
 BLOCK = 64      # rows worked on at a time, so that their columns stay in the second cache
 ROWS = 256      # summed up in the type of the tile: errors of such sums grow with their length
+MODERATE = 2.0 ** 60  # scales up to this may be taken out of sums
 
 
 @compiled
@@ -180,11 +181,11 @@ def gram_product(tile, panel, out):
 
 
 @compiled
-def _gram_vector(rows, shift, scale, vector, part, out):
-    """out (d) float64 += BᵀBv for B = (rows − shift)·scale; part (d) is scratch of B's type."""
+def _gram_vector(rows, shift, square, vector, part, out):
+    """out (d) float64 += square·BᵀBv for B = rows − shift; part (d) is scratch of B's type."""
     for first in range(0, rows.shape[0], ROWS):
         part[:] = 0
-        add_gram_vector(rows[first:first + ROWS], shift, scale, vector, part)
+        add_gram_vector(rows[first:first + ROWS], shift, square, vector, part)
         for j in range(out.shape[0]):
             out[j] += part[j]
 
@@ -192,10 +193,10 @@ def _gram_vector(rows, shift, scale, vector, part, out):
 def shifted_gram_product(rows, shift, scale, panel, buffer, out):
     """out += (B·panelᵀ)ᵀ·B for B = (rows − shift)·scale, as ``scaled_deviations`` gives them; buffer (≥ r, d) is scratch of B's type.
 
-    With one vector all is memory traffic: B is not written down.
+    With one vector all is memory traffic: B is not written down, and scaled in the vector, unless that leaves the type's range.
     """
-    if len(panel) == 1 and rows.dtype != np.float16:
-        _gram_vector(rows, shift, scale, panel[0], np.empty(panel.shape[1], panel.dtype), out[0])
+    if len(panel) == 1 and rows.dtype != np.float16 and 1 / MODERATE <= scale <= MODERATE:
+        _gram_vector(rows, shift, scale, panel[0] * scale, np.empty(panel.shape[1], panel.dtype), out[0])
         return
     tile = buffer[:len(rows)]
     scaled_deviations(rows, shift, scale, tile)
