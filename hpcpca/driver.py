@@ -1,7 +1,7 @@
 """Builds the parts of a fit and holds the one loop."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,6 +34,8 @@ from .units import format_size
 
 ROUNDING_SHARE = 0.2  # of the tolerance: what residuals leave to rounding
 SINGLE = 2.0 ** -23   # rounding that single precision always has
+PROBED_FROM = 256 << 20  # bytes of data whose reading takes long enough to be timed
+PROBE_BYTES = 16 << 20   # that each rank reads for it
 
 
 @dataclass
@@ -125,7 +127,7 @@ class Fit:
                   world.size, max(world.comm.allgather(world.node.size)), self.threads, asked and asked.shards,
                   config.memory or min(world.comm.allgather(available_memory())),
                   max(part.chunk_rows for part in source.parts) * source.d * source.dtype.itemsize,
-                  min(world.comm.allgather(shm_free())), world.decide(cached_rates))
+                  min(world.comm.allgather(shm_free())), config.tol, self._rates())
         operator = "gram" if config.covariance else config.operator
         plan = world.decide(lambda: choose(job, operator, config.basis))
         self.grid = asked or Grid(world.size // plan.shards, plan.shards)
@@ -133,6 +135,18 @@ class Fit:
                  f"({config.components} components); {world.size} rank(s) × {self.threads} thread(s), grid {self.grid.groups}x{self.grid.shards}")
         self.say(f"operator: {plan.reason}")
         return plan
+
+    def _rates(self):
+        """Rates of this machine; where the choice of an operator depends on it, all ranks read a piece of their shard to see how fast."""
+        world, source = self.world, self.source
+        rates = world.decide(cached_rates)
+        if self.config.operator != "auto" or self.config.covariance or source.bytes < PROBED_FROM:
+            return rates
+        with world.agreed():
+            seconds, count = row_io.seconds_to_read(source, world.size, world.rank, PROBE_BYTES)
+        self.counters.reads += world.comm.allreduce(count) / source.bytes
+        on_node = world.node.allreduce(count) / max([1e-9, *world.node.allgather(seconds)])
+        return replace(rates, read=max(1.0, min(world.comm.allgather(on_node))))
 
     def _operator(self):
         config, parts = self.config, (self.source, row_io, self.exchange, self.counters)

@@ -3,11 +3,12 @@
 import math
 import shlex
 
-from .plan import PASSES
+from .kernels import WORTH_COMPILING
 from .traffic import ritz_round, vectors_round
 from .units import format_seconds, format_size
 
 START_SECONDS = 0.8   # interpreter, libraries, MPI: per node, all ranks at once
+LOAD_SECONDS = 0.7    # of compiled kernels, where they are worth it
 LATENCY = 20e-6       # seconds of a collective per doubling of ranks
 COLLECTIVES = 14      # of a round of the Ritz exchange
 
@@ -15,36 +16,36 @@ COLLECTIVES = 14      # of a round of the Ritz exchange
 def exchange_bytes(job, plan, local_steps=1):
     """Bytes exchanged in a round with all columns active, history half of what is expected."""
     if job.ritz:
-        basis = min(plan.basis, PASSES[True] * job.panel) // 2
+        basis = min(plan.basis, job.passes * job.panel) // 2
         return ritz_round(job.ranks, plan.shards, job.d, job.panel, job.panel, basis)
     return vectors_round(job.ranks, plan.shards, job.d, job.panel, local_steps)
 
 
 def seconds(job, plan, network):
     """Return {part: seconds} of the whole run."""
-    rounds = PASSES[job.ritz]
+    rounds = job.passes
     hops = math.ceil(math.log2(job.ranks)) if job.ranks > 1 else 0
     across_nodes = exchange_bytes(job, plan) / job.ranks if job.ranks > job.ranks_on_node else 0
-    return {"start": START_SECONDS, "read and compute": plan.seconds,
+    return {"start": START_SECONDS + (LOAD_SECONDS if plan.elements >= WORTH_COMPILING else 0), "read and compute": plan.seconds,
             "exchange": rounds * (across_nodes / network + COLLECTIVES * hops * LATENCY)}
 
 
 def lines(job, plan, components, nodes, network):
     """Yield the forecast, line by line; its assumptions last."""
-    reads = {"gram": 1, "in-memory": 1, "streaming": PASSES[job.ritz]}[plan.operator]
+    reads = {"gram": 1, "in-memory": 1, "streaming": job.passes}[plan.operator]
     parts, data = seconds(job, plan, network), (job.n or job.d) * job.row_bytes
     yield f"data: {job.n or job.d} × {job.d} {job.dtype}, {format_size(data)}; {components} components, {job.panel} vectors"
     yield f"on {nodes} node(s), {job.ranks} rank(s) × {job.threads} thread(s), grid {job.ranks // plan.shards}x{plan.shards}"
     yield f"operator: {plan.reason}"
     yield (f"memory: {format_size(plan.bytes)} per node, {format_size(plan.bytes / job.ranks_on_node)} per rank, besides about 60 MiB per rank "
            "for interpreter and libraries")
-    yield f"passes: about {PASSES[job.ritz]}; read from files: {reads} × {format_size(data)} = {format_size(reads * data)}"
+    yield f"passes: about {job.passes}; read from files: {reads} × {format_size(data)} = {format_size(reads * data)}"
     yield f"exchanged: at most {format_size(exchange_bytes(job, plan))} a round, over all ranks"
     yield (f"time: about {format_seconds(sum(parts.values()))} ("
            + ", ".join(f"{name} {format_seconds(value)}" for name, value in parts.items()) + ")")
     yield (f"assumed: {job.rates.skinny(job.work.itemsize) / 1e9:.0f} Gflop/s per core for panels, {job.rates.large(job.work.itemsize) / 1e9:.0f} for Σ "
            f"({'measured here' if job.rates.is_measured else 'typical, not measured'}), {format_size(job.rates.read)}/s from the files per node, "
-           f"{format_size(network)}/s per rank between nodes, every node alike; an eigenvalue spectrum that takes {PASSES[job.ritz]} passes to 1e-6")
+           f"{format_size(network)}/s per rank between nodes, every node alike; an eigenvalue spectrum that takes {job.passes} passes to {job.tol:g}")
 
 
 SBATCH = """#!/bin/bash

@@ -1,10 +1,12 @@
 """The cost model: which operator, what it holds, what it takes; figures printed and kept to.
 
-First, stated model: files give so many bytes/s a node, read ahead while computing. A pass of the panel over the rows takes 4·n·d·m flops at the
-rate of a skinny product; building Σ takes n·d² flops (SYRK uses symmetry) at the rate of a large one, and applying it
-2·d²·m flops a round. ``PASSES`` says how many are expected.
+Files give so many bytes/s a node, read ahead while computing. A pass of the panel over the rows takes 4·n·d·m flops at the rate
+of a skinny product, and a conversion of every element that is not held as it is multiplied; building Σ takes n·d² flops (SYRK uses
+symmetry) at the rate of a large one, and applying it 2·d²·m flops a round. A round of the Ritz exchange handles vectors of length
+d some ten times per pair of a new and a known one. ``Job.passes`` says how many passes are expected.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +19,9 @@ from .operators.gram import tile_step
 from .rates import Rates
 from .units import format_seconds, format_size
 
-PASSES = {True: 8, False: 500}    # of the ritz and of the vectors exchange
+VECTORS_PASSES = 500               # of the vectors exchange
+SWEEPS = 2.5                       # conversions that mean, variance and check of the first reading are worth
+PAIR_FLOPS = 20                    # per element of a pair of vectors in a round of the Ritz exchange, at half the rate of products
 LARGEST_PIECE = 64 << 20
 SAMPLE_SHARE, SAMPLE_ROWS = 0.05, 512
 DEFAULT_BASIS = 16                 # panels of history kept unless memory or --basis says otherwise
@@ -41,12 +45,23 @@ class Job:
     memory: int
     chunk_bytes: int = 0   # of the largest chunk, as rows over all columns
     shm: int = 1 << 62     # bytes that ranks of a node may share
+    tol: float = 1e-6
     rates: Rates = Rates()
 
     @property
     def row_bytes(self):
         """Of the files' type."""
         return self.d * self.dtype.itemsize
+
+    @property
+    def cores(self):
+        """Threads of all ranks."""
+        return self.ranks * self.threads
+
+    @property
+    def passes(self):
+        """Over the data until the tolerance is met: the budget for spectra that decay like 1/k, 4 to 1e-3 and 7 to 1e-6."""
+        return round(1 - math.log10(max(self.tol, 1e-15))) if self.ritz else VECTORS_PASSES
 
     @property
     def work(self):
@@ -95,7 +110,17 @@ def _scratch(job, shards):
 
 
 def _pass_seconds(job):
-    return 4 * job.n * job.d * job.panel / (job.rates.skinny(job.work.itemsize) * job.ranks * job.threads)
+    return 4 * job.n * job.d * job.panel / (job.rates.skinny(job.work.itemsize) * job.cores)
+
+
+def _convert_seconds(job):
+    return job.n * job.d / (job.rates.convert * job.cores)
+
+
+def _algebra_seconds(job):
+    """Of the exchange's own products over a run: with vectors known from half of the rounds on average."""
+    known = min(job.d, job.passes * job.panel // 2)
+    return job.passes * PAIR_FLOPS * job.panel * known * job.d / (job.rates.large(8) / 2 * job.cores) if job.ritz else 0.0
 
 
 def _read_seconds(job):
@@ -103,33 +128,38 @@ def _read_seconds(job):
 
 
 def _in_memory(job):
-    shards, passes = job.shards or job.ranks, PASSES[job.ritz]
+    shards, passes = job.shards or job.ranks, job.passes
     rows = job.n * job.row_bytes * min(shards, job.ranks_on_node) // shards  # once per node, whatever number of groups
     if shards < job.ranks_on_node and rows > job.shm:
         rows = job.n * job.row_bytes * job.ranks_on_node // shards
     held = rows + _scratch(job, shards)
-    return Plan("in-memory", shards, held, passes * _pass_seconds(job) + _read_seconds(job), (passes + 2) * job.n * job.d // shards)
+    each = _pass_seconds(job) + (_convert_seconds(job) if job.dtype != job.work else 0)
+    first = _read_seconds(job) + rows / job.rates.touch + SWEEPS * _convert_seconds(job)
+    return Plan("in-memory", shards, held, first + passes * each + _algebra_seconds(job), (passes + 2) * job.n * job.d // shards)
 
 
 def _streaming(job):
-    shards, passes = job.shards or job.ranks, PASSES[job.ritz]
+    shards, passes = job.shards or job.ranks, job.passes
     piece = max(job.chunk_bytes, job.row_bytes, min(LARGEST_PIECE, job.memory // (8 * job.ranks_on_node)))
     most = job.memory // 4 // (job.row_bytes * job.ranks_on_node // shards + 1)
     sample = int(max(1, min(most, max(SAMPLE_SHARE * job.n, 4 * job.panel, SAMPLE_ROWS), job.n)))
     held = job.ranks_on_node * (2 * piece + 2 * sample * job.row_bytes // shards) + _scratch(job, shards)
-    seconds = passes * max(_pass_seconds(job), _read_seconds(job))
+    copying = job.n * job.row_bytes / (job.rates.copy * job.cores)  # the reader takes time from whom it shares a core with
+    each = max(_pass_seconds(job) + _convert_seconds(job) + copying, _read_seconds(job))
+    seconds = passes * each + SWEEPS * _convert_seconds(job) + _algebra_seconds(job)
     return Plan("streaming", shards, held, seconds, (passes + 1) * job.n * job.d // shards, piece_bytes=piece, sample_rows=sample)
 
 
 def _gram(job):
     matrix = 8 * job.d ** 2
-    apply = PASSES[job.ritz] * 2 * job.d ** 2 * job.panel / job.rates.large(8)
+    apply = job.passes * 2 * job.d ** 2 * job.panel / (job.rates.large(8) * job.cores) + _algebra_seconds(job)
     if job.n is None:
-        return Plan("gram", job.shards or 1, matrix, apply / (job.ranks * job.threads), 0)
+        return Plan("gram", job.shards or 1, matrix, apply, 0)
     item = job.work.itemsize
     tile = tile_step(job.d, item, tile_rows(job.d, item)) * job.d * item
     held = matrix + job.ranks_on_node * (matrix + matrix * item // 8 + tile + 2 * max(LARGEST_PIECE, job.chunk_bytes))
-    seconds = (job.n * job.d ** 2 / job.rates.large(item) + apply) / (job.ranks * job.threads) + _read_seconds(job)
+    products = job.n * job.d ** 2 / (job.rates.large(item) * job.cores)
+    seconds = max(products + SWEEPS * _convert_seconds(job), _read_seconds(job)) + apply
     return Plan("gram", job.shards or 1, held, seconds, job.n * job.d // job.ranks)
 
 

@@ -12,13 +12,16 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Rates:
-    """Flop/s of one core by item size of the type (4: float32, 8: float64), and bytes/s of a node from its files."""
+    """What one core does a second, by item size of the type (4: float32, 8: float64), and bytes/s of a node from its files."""
 
     skinny4: float = 60e9   # block Gram product with a panel of 32–40
     skinny8: float = 30e9
     large4: float = 90e9    # matrix product and SYRK
     large8: float = 45e9
     read: float = 1e9
+    convert: float = 3e9    # elements
+    copy: float = 4e9       # bytes, from the system's cache of files
+    touch: float = 2e9      # bytes a node of memory not used before
     is_measured: bool = False
 
     def skinny(self, itemsize):
@@ -48,7 +51,7 @@ def measured_rates():
     known = cached_rates()
     if known.is_measured:
         return known
-    found = Rates(*(_skinny(t) for t in (np.float32, np.float64)), *(_large(t) for t in (np.float32, np.float64)), Rates.read, True)
+    found = Rates(*(_skinny(t) for t in (np.float32, np.float64)), *(_large(t) for t in (np.float32, np.float64)), is_measured=True)
     try:
         _cache().parent.mkdir(parents=True, exist_ok=True)
         _cache().write_text(json.dumps(asdict(found)))
@@ -70,8 +73,9 @@ def _best(action, flops, seconds=0.4):
 
 
 def _skinny(dtype):
-    tile, panel = np.ones((512, 1024), dtype), np.ones((32, 1024), dtype)
-    return _best(lambda: (tile @ panel.T).T @ tile, 4 * tile.size * len(panel))
+    from .kernels import compiled
+    tile, panel, out = np.ones((512, 1024), dtype), np.ones((32, 1024), dtype), np.zeros((32, 1024))
+    return _best(lambda: compiled.gram_product(tile, panel, out), 4 * tile.size * len(panel))
 
 
 def _large(dtype):

@@ -47,7 +47,7 @@ def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, op
         raise UsageError(f"--nodes {nodes} --ranks {ranks} --threads {threads}: at least one of each, and a rank per node")
     job = Job(None if config.covariance else n, d, dtype, panel_width(components, None, limit, config.is_ritz), config.starts_in_double,
               config.is_ritz, ranks, -(-ranks // nodes), threads, None, memory or available_memory(), chunk,
-              replace(measured_rates(), read=float(bandwidth)))
+              tol=config.tol, rates=replace(measured_rates(), read=float(bandwidth)))
     chosen = choose(job, operator, None)
     for line in forecast.lines(job, chosen, components, nodes, network):
         click.echo(line)

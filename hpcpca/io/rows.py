@@ -1,6 +1,7 @@
 """From files to arrays: one rank's shard, or the pieces of it one after the other."""
 
 from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
 
 import numpy as np
 
@@ -79,6 +80,19 @@ def _checked_pieces(source, first, last, counters, largest):
     for number, start, rows in read_ahead(source, source.pieces(first, last), counters):
         largest[0] = max(largest[0], source.check_finite(number, start, rows))
         yield rows
+
+
+def seconds_to_read(source, shards, shard, most):
+    """Read up to ``most`` bytes from the middle of a shard; return seconds and bytes."""
+    first, last = source.blocks.shard(shards, shard)
+    place = next(source.pieces((first + last) // 2, last, most), None)
+    if place is None:
+        return 0.0, 0
+    file, start, stop = place
+    rows = np.ones((stop - start, source.d), source.dtype)  # memory used before, as the second piece of a run has
+    begun = perf_counter()
+    source.read_into(file, start, stop, rows)
+    return perf_counter() - begun, rows.nbytes
 
 
 def read_blocks(source, numbers, counters):
