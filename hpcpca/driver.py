@@ -35,7 +35,7 @@ from .units import format_size
 ROUNDING_SHARE = 0.2  # of the tolerance: what residuals leave to rounding
 SINGLE = 2.0 ** -23   # rounding that single precision always has
 PROBED_FROM = 256 << 20  # bytes of data whose reading takes long enough to be timed
-PROBE_BYTES = 16 << 20   # that each rank reads for it
+PROBE_BYTES = 48 << 20   # that each rank reads for it
 
 
 @dataclass

@@ -61,15 +61,16 @@ def windows(source, shards, shard, piece_bytes, counters, checked=None):
 
 
 def pieces_of_shard(source, shards, shard, counters, known, largest):
-    """Yield the rows of a shard piece by piece, read ahead, but first those in ``known`` (``read_blocks``), all at once.
+    """Yield the rows of a shard piece by piece, read ahead; first those in the list ``known`` = [rows, runs, max |value|] (``read_blocks``).
 
     ``known`` is emptied, so that nothing is read twice. ``largest[0]`` becomes the max |value| met.
     """
     first, last = source.blocks.shard(shards, shard)
-    runs = sorted(known)
+    rows, runs, largest[0] = known if known else (None, [], 0.0)
+    known.clear()
     if runs:
-        largest[0] = max(source.check_finite(*source.blocks.place(run[0]), known[run]) for run in runs)
-        yield np.concatenate([known.pop(run) for run in runs])
+        yield rows
+    rows = None
     for begin, end in [*runs, (last, last)]:
         if begin > first:
             yield from _checked_pieces(source, first, begin, counters, largest)
@@ -96,13 +97,13 @@ def seconds_to_read(source, shards, shard, most):
 
 
 def read_blocks(source, numbers, counters):
-    """Read some blocks, those that follow one another in one go: {(first, last): rows (r, d) of blocks first..last−1}, and max |value|."""
-    found, largest = {}, 0.0
-    for first, last in source.blocks.runs(numbers):
+    """Read some blocks, those that follow one another in one go: rows (r, d), the runs [(first, last)] they are of, and max |value|."""
+    runs, largest, done = list(source.blocks.runs(numbers)), 0.0, 0
+    rows = np.empty((int(source.blocks.rows[numbers].sum()), source.d), source.dtype)
+    for first, last in runs:
         (file, start), stop = source.blocks.place(first), int(source.blocks.stop[last - 1])
-        rows = np.empty((stop - start, source.d), source.dtype)
+        some = rows[done:done + stop - start]
         with counters.time("read"):
-            source.read_into(file, start, stop, rows)
-        largest = max(largest, source.check_finite(file, start, rows))
-        found[first, last] = rows
-    return found, largest
+            source.read_into(file, start, stop, some)
+        largest, done = max(largest, source.check_finite(file, start, some)), done + len(some)
+    return rows, runs, largest

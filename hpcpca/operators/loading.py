@@ -82,7 +82,7 @@ def gram(source, io, ranks, counters, kernels, team, double, seed):
             measured, matrix, rounding = _one_read(source, io, ranks, counters, centring, known, panel)
             if matrix is not None:
                 return matrix, measured, 2 * measured.exponent, rounding
-            centring, known = measured, {}
+            centring, known = measured, []
         raise on_all_ranks(DataError("the data's range is too large to centre and scale in three readings; rescale the data"))
 
     return GramCovariance(build, double, ranks, counters)
@@ -99,8 +99,7 @@ def streaming(source, io, ranks, counters, kernels, team, double, seed, piece_by
         work = work_type(source.dtype, is_double)
         centring, known = _sampled_centring(source, io, ranks, counters, kernels, team, work, seed, (shards, shard), sample_rows)
         counters.reads += centring.count / source.n
-        rows = np.concatenate(list(known.values())) if known else np.zeros((0, source.d), source.dtype)
-        return centring, rows, centring.count / source.n
+        return centring, known[0], centring.count / source.n
 
     def read(checked):
         return io.windows(source, shards, shard, piece_bytes, counters, checked)
@@ -120,13 +119,13 @@ def _sampled_centring(source, io, ranks, counters, kernels, team, work, seed, pl
     chosen = np.arange(len(blocks)) if count == len(blocks) else chosen[chosen < len(blocks)]
     first, last = blocks.shard(*place)
     with ranks.world.agreed():
-        known, largest = io.read_blocks(source, [b for b in chosen if first <= b < last], counters)
+        rows, runs, largest = io.read_blocks(source, chosen[(first <= chosen) & (chosen < last)], counters)
     shift = first_shift(_first_row(source, io, ranks, counters), work)
     centring = Centring(shift, exponent_of(ranks.maximum(largest), work), work, kernels, is_whole(source.dtype))
     moments = Moments(source.d, kernels)
-    for rows in known.values() if place[0] == ranks.size or ranks.group_number == 0 else ():
-        moments.merge(_moments(centring.tiles(rows, np.float64), team, source.d))
-    return centring.measured(moments.merge_over_ranks(ranks.sum)).at_the_mean(), known
+    if place[0] == ranks.size or ranks.group_number == 0:  # each group samples all rows: count them once
+        moments = _moments(centring.tiles(rows, np.float64), team, source.d)
+    return centring.measured(moments.merge_over_ranks(ranks.sum)).at_the_mean(), [rows, runs, largest]
 
 
 def _one_read(source, io, ranks, counters, centring, known, panel):
