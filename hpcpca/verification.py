@@ -132,15 +132,15 @@ def probe(apply, vectors, seed):
     return float(values[-1]), float(np.linalg.norm(best @ images - values[-1] * (best @ basis)))
 
 
-def examine(covariance, vectors, tol, stored_eigenvalues=None, seed=0):
-    """Return the ``Finding`` of vectors (K, d) against a ``PlainCovariance``. Collective."""
+def examine(covariance, vectors, tol, stored_eigenvalues=None, seed=0, search=True):
+    """Return the ``Finding`` of vectors (K, d) against a ``PlainCovariance``; ``search`` for what they miss. Collective."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = vectors / np.where(lengths > 0, lengths, 1)
     images = covariance.apply(unit)
     values = np.einsum("kd,kd->k", unit, images)
     largest = values.max()
     residuals = np.linalg.norm(images - values[:, None] * unit, axis=1) / largest if largest > 0 else np.full(len(values), np.nan)
-    following, following_error = probe(covariance.apply, unit, seed)
+    following, following_error = probe(covariance.apply, unit, seed) if search else (np.nan, 0.0)
     others = np.array([] if np.isnan(following) else [following])
     limit = covariance.d if covariance.n is None else min(covariance.n - 1, covariance.d)
     found = separation(values, residuals, others[:max(0, limit - len(values))],

@@ -226,3 +226,13 @@ def test_other_data_of_the_same_shape(folder, tmp_path):
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["X"] = np.random.default_rng(1).standard_normal((N, D))
     assert "residual" in run(2, "verify", folder / "result.h5", tmp_path / "other.h5").ended(4).messages[0]
+
+
+def test_without_the_search(folder, tmp_path, nine):
+    """Residuals as with it, in fewer passes; a missed component stays unnoticed and is not denied."""
+    np.save(tmp_path / "missed.npy", nine[1:])
+    done = {words: run(2, "verify", tmp_path / "missed.npy", folder / "data", *words) for words in ((), ("--no-search",))}
+    assert done[()].code == 4 and done["--no-search",].ok().stdout.splitlines()[-1].startswith(f"verified: all {K} residuals ≤ 1e-06, not searched")
+    figures = [[line.split()[:3] for line in each.stdout.splitlines()[1:K + 1]] for each in done.values()]
+    assert figures[0] == figures[1]
+    assert "--no-search" in run(0, "verify", folder / "result.h5", folder / "data", "--save", "--no-search").ended(2).messages[0]

@@ -49,7 +49,7 @@ def run_cold(data, components, memory, tol=1e-4, ranks=2, runs=3, mpiexec=None):
         yield f"reading the files once, plain h5py, from the disk: {format_seconds(read)} ({format_size(source.bytes / read)}/s)"
         yield f"one pass from memory: {format_seconds(one_pass)}"
         if fit.error:
-            yield f"fit failed: {fit.error}"
+            yield f"fit {fit.error}"
             return
         with h5py.File(out) as file:
             reads, operator = float(file.attrs["reads"]), file.attrs["operator"]

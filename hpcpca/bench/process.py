@@ -51,7 +51,8 @@ def run_once(contender):
     peak, output = _watch(process)
     seconds = time.perf_counter() - begun
     if process.returncode:
-        contender.error = " ".join(output.strip().splitlines()[-1:]) or f"exit code {process.returncode}"
+        said = [line for line in output.splitlines() if line.strip(" -=")]
+        contender.error = "failed: " + (said[-1].strip() if said else f"exit code {process.returncode}")
     contender.seconds.append(seconds)
     contender.memory.append(peak)
 

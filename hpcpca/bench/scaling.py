@@ -34,7 +34,7 @@ def scale(rows, columns, components, ranks=(1, 2, 3, 4), operator="auto", runs=3
                  "| scaling | ranks | wall seconds | operator | passes | apply | exchange | share of exchange | efficiency |", "|---|---|---|---|---|---|---|---|---|"]
         for kind, count, contender in found:
             if contender.error:
-                lines.append(f"| {kind} | {count} | failed: {contender.error} | | | | | | |")
+                lines.append(f"| {kind} | {count} | {contender.error} | | | | | | |")
                 continue
             with h5py.File(contender.out) as file:
                 split, used, passes = json.loads(file.attrs["seconds_by_activity"]), file.attrs["operator"], file.attrs["passes"]

@@ -5,6 +5,7 @@ import click
 from .types import Numbers, Shape
 
 INPUTS = ("fashion", "tall", "wide")
+PEERS = ("covariance_eigh", "randomized", "arpack", "IncrementalPCA", "SLEPc")
 RUNS = click.option("--runs", type=click.IntRange(1), default=5, show_default=True, help="Counted runs of each, in turn.")
 MPIEXEC = click.option("--mpiexec", help="Launcher with its options; default: the one beside this Python.")
 
@@ -20,9 +21,10 @@ def bench():
 @click.option("--input", "inputs", type=click.Choice(INPUTS), multiple=True, help="Data made for the purpose instead of DATA; may be given several times.")
 @click.option("--folder", default=".", show_default=True, help="Where such data are made, or found from last time (tall, wide: 1.6 GB each).")
 @click.option("--tol", type=float, default=1e-6, show_default=True, help="Tolerance of hpcpca and SLEPc.")
+@click.option("--solver", "solvers", type=click.Choice(PEERS), multiple=True, help="Peers to compare with; may be given several times. Default: all.")
 @RUNS
 @MPIEXEC
-def peers(data, components, inputs, folder, tol, runs, mpiexec):
+def peers(data, components, inputs, folder, tol, solvers, runs, mpiexec):
     """Compare with scikit-learn, and SLEPc where Debian's python3-slepc4py and python3-h5py are installed, end to end on DATA: whole
     processes, warm cache. Extra [bench]."""
     from ..bench import inputs as made
@@ -30,13 +32,14 @@ def peers(data, components, inputs, folder, tol, runs, mpiexec):
     from ..errors import UsageError
     if bool(data) == bool(inputs) or (data and not components):
         raise UsageError("give DATA and -k, or --input")
-    for line in compare(data, components, tol, runs, mpiexec) if data else ():
+    chosen = {"solvers": [name for name in solvers or PEERS if name != "SLEPc"], "slepc": not solvers or "SLEPc" in solvers}
+    for line in compare(data, components, tol, runs, mpiexec, **chosen) if data else ():
         click.echo(line)
     for name in inputs:
         given = made.INPUTS[name]
         words, files = made.make(given.rows, given.columns, given.options, folder, f"bench-{name}")
         click.echo(f"{name}: hpcpca {' '.join(words)}; K = {components or given.components}\n")
-        for line in compare(files, components or given.components, tol, runs, mpiexec):
+        for line in compare(files, components or given.components, tol, runs, mpiexec, **chosen):
             click.echo(line)
         click.echo()
 
