@@ -32,5 +32,6 @@ def make(rows, columns, options, folder, name):
     if not (Path(folder) / f"{name}.truth.h5").exists():
         done = subprocess.run([sys.executable, "-m", "hpcpca", *command], capture_output=True, text=True)
         if done.returncode:
-            raise DataError(f"test data could not be made: {done.stderr.strip().splitlines()[-1]}")
+            said = done.stderr.strip().splitlines()[-1].removeprefix("hpcpca: error: ")
+            raise DataError(f"test data could not be made: {said}")
     return command, sorted(str(path) for path in target.glob("*.h5"))

@@ -34,8 +34,11 @@ class Contender:
 
 def launcher(given=None):
     """mpiexec with its options as a list: given, of HPCPCA_MPIEXEC, beside the interpreter, or on PATH; raise PlatformError."""
-    if given or os.environ.get("HPCPCA_MPIEXEC"):
-        return shlex.split(given or os.environ["HPCPCA_MPIEXEC"])
+    if given := given or os.environ.get("HPCPCA_MPIEXEC"):
+        words = shlex.split(given)
+        if not words or not shutil.which(words[0]):
+            raise PlatformError(f"--mpiexec {given}: no such program; name the launcher of your MPI")
+        return words
     beside = Path(sys.executable).with_name("mpiexec")
     found = str(beside) if beside.exists() else shutil.which("mpiexec")
     if not found:
