@@ -181,7 +181,9 @@ def choose(job, operator, basis):
     if not fitting:
         least = min(found, key=lambda plan: plan.bytes)
         raise UsageError(f"{least.operator} needs {format_size(least.bytes)} of memory per node, {format_size(job.memory)} may be used; "
-                         "give more with --memory, use more nodes, or fewer components")
+                         "give more with --memory, use more nodes, or fewer components"
+                         + (f"; chunks of the files reach over {format_size(job.chunk_bytes)} of rows: rewrite them with 'hpcpca data shard'"
+                            if 2 * job.ranks_on_node * job.chunk_bytes > job.memory else ""))
     best = min(fitting, key=lambda plan: plan.seconds)
     return replace(best, reason=_reason(best, found, job, operator))
 

@@ -47,6 +47,14 @@ def test_what_is_planned_fits_and_what_does_not_is_refused_with_the_figure(opera
         choose(job(memory=GIB // 1024), operator, None)
 
 
+def test_tall_chunks_are_named_where_they_take_the_memory():
+    with pytest.raises(UsageError, match="500.0 MiB of rows: rewrite them with 'hpcpca data shard'"):
+        choose(job(memory=GIB, chunk_bytes=500 << 20), "streaming", None)
+    with pytest.raises(UsageError) as caught:
+        choose(job(memory=GIB // 1024, chunk_bytes=1 << 10), "streaming", None)
+    assert "shard" not in str(caught.value)
+
+
 def test_the_basis_is_bounded_by_memory_and_by_what_was_asked():
     plenty, scarce = (choose(job(d=50_000, n=8_000, memory=memory), "in-memory", None) for memory in (64 * GIB, 2 * GIB))
     assert plenty.basis > scarce.basis >= 3 * 32
