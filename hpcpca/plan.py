@@ -20,7 +20,7 @@ from .rates import Rates
 from .units import format_seconds, format_size
 
 VECTORS_PASSES = 500               # of the vectors exchange
-LONG, LONG_ROWS = 64 << 10, 0.75   # rows of more bytes are multiplied at this part of the rate: a tile of them is out of cache
+LONG, LONG_ROWS = 64 << 10, 0.5    # rows of more bytes are multiplied at this part of the rate (measured): a tile is out of cache
 SWEEPS = 2.5                       # conversions that mean, variance and check of the first reading are worth
 PAIR_FLOPS = 20                    # per element of a pair of vectors in a round of the Ritz exchange, at half the rate of products
 LARGEST_PIECE = 64 << 20

@@ -66,8 +66,9 @@ def _best(action, flops, seconds=0.4):
     """Flop/s of the quickest run within ``seconds``, on one thread."""
     from threadpoolctl import threadpool_limits
     with threadpool_limits(1):
+        action()  # loads kernels, touches memory
         best, end = np.inf, time.perf_counter() + seconds
-        while time.perf_counter() < end:
+        while best == np.inf or time.perf_counter() < end:
             begun = time.perf_counter()
             action()
             best = min(best, time.perf_counter() - begun)

@@ -1,6 +1,7 @@
 """The cost model chooses what fits, says what does not, and its traffic is what runs measure."""
 
 import re
+import time
 
 import h5py
 import numpy as np
@@ -11,6 +12,7 @@ from spectra import data_rows, power_law
 from hpcpca.errors import UsageError
 from hpcpca.forecast import lines, sbatch
 from hpcpca.plan import Job, choose, panel_width
+from hpcpca.rates import _best
 from hpcpca.traffic import ritz_round, vectors_round
 
 GIB = 1 << 30
@@ -53,6 +55,16 @@ def test_tall_chunks_are_named_where_they_take_the_memory():
     with pytest.raises(UsageError) as caught:
         choose(job(memory=GIB // 1024, chunk_bytes=1 << 10), "streaming", None)
     assert "shard" not in str(caught.value)
+
+
+def test_rates_do_not_count_what_only_the_first_call_does():
+    """Compiling takes longer than measuring may."""
+    calls = []
+
+    def action():
+        time.sleep(0.2 if not calls else 0.001)
+        calls.append(1)
+    assert _best(action, flops=1, seconds=0.05) > 1 / 0.1 and len(calls) > 1
 
 
 def test_the_basis_is_bounded_by_memory_and_by_what_was_asked():
