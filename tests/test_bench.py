@@ -1,12 +1,13 @@
 """Benchmarks run on small inputs and print whole tables; their figures are not judged."""
 
+import importlib
 import shlex
 import subprocess
 
 import pytest
 from launch import PROGRAM, launcher, run
 
-from hpcpca.bench import kernels, peers, scaling
+from hpcpca.bench import inputs, kernels, peers, scaling, sklearn_pca
 
 
 def cells(lines):
@@ -41,13 +42,22 @@ def test_peers(tmp_path):
     assert rows[-1][0].startswith("scikit-learn none such") and "failed" in rows[-1][1]
 
 
-@pytest.mark.parametrize("words, text", [(["peers"], "give DATA and -k, or --input"), (["kernels", "--dtype", "complex64"], "complex64"),
-                                         (["kernels", "--vectors", "1,x"], "1,x"), (["scaling", "100", "-k", "2"], "100"),
-                                         (["scaling", "100x9", "-k", "2", "--mpiexec", "none-such"], "none-such"),
-                                         (["peers", "--input", "tall", "--folder", "none/such"], "none/such"), (["cold", "none.h5", "-k", "2"], "none.h5")])
-def test_wrong_words(words, text):
-    done = run(0, "bench", *words)
-    assert done.code in (2, 3, 5) and len(done.messages) == 1 and text in done.messages[0]
+def test_choices_are_those_there_are():
+    """The command line names them without importing what has them."""
+    bench = importlib.import_module("hpcpca.cli.bench")
+    assert set(bench.INPUTS) == set(inputs.INPUTS) and set(bench.PEERS) == {*sklearn_pca.SOLVERS, "SLEPc"}
+
+
+@pytest.mark.parametrize("code, words, text", [
+    (2, ["peers"], "give DATA and -k, or --input"), (2, ["kernels", "--dtype", "complex64"], "complex64"), (2, ["kernels", "--vectors", "1,x"], "1,x"),
+    (2, ["scaling", "100", "-k", "2"], "100"), (5, ["scaling", "100x9", "-k", "2", "--mpiexec", "none-such"], "none-such"),
+    (3, ["peers", "--input", "tall", "--folder", "none/such"], "none/such"), (3, ["cold", "none.h5", "-k", "2"], "none.h5"),
+    (3, ["cold", "rows.h5", "-k", "21"], "at most 20")])
+def test_wrong_words(tmp_path, code, words, text):
+    run(0, "data", "make", "300x20", "-o", tmp_path / "rows.h5").ok()
+    words = [tmp_path / word if word == "rows.h5" else word for word in words]
+    done = run(0, "bench", *words, *(["--mpiexec", shlex.join(launcher())] if words[0] == "cold" else []))
+    assert done.code == code and len(done.messages) == 1 and text in done.messages[0]
 
 
 def test_a_reader_that_goes_away():

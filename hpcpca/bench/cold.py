@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 
@@ -12,7 +11,7 @@ import numpy as np
 from ..io.source import open_source
 from ..units import format_seconds, format_size
 from .peers import residual_of
-from .process import Contender, alternate, launcher
+from .process import Contender, alternate, launcher, output_of
 
 PROGRAM = [sys.executable, "-m", "hpcpca"]
 START = 4.0    # seconds granted for start-up and results
@@ -22,14 +21,14 @@ SLACK = 1.25   # of reading and computing
 def _seconds_to_read(data, start):
     """Of reading the files once with plain h5py, from the disk: median of three."""
     command = [*start, sys.executable, "-m", "hpcpca.bench.plain_read", *data]
-    return float(np.median([float(subprocess.run(command, check=True, capture_output=True, text=True).stdout) for _ in range(3)]))
+    return float(np.median([float(output_of(command)) for _ in range(3)]))
 
 
 def _seconds_of_a_pass(data, components, start, folder):
     """Of one pass over all rows if they were in memory: a fit of the first file, scaled up."""
     out, source = os.path.join(folder, "warm.h5"), open_source(data)
     words = ["fit", source.parts[0].name, "-k", str(components), "-o", out, "--operator", "in-memory", "--cold", "--threads", "1", "--no-checkpoint", "-q"]
-    subprocess.run([*start, *PROGRAM, *words], capture_output=True)
+    output_of([*start, *PROGRAM, *words])
     with h5py.File(out) as file:
         split = json.loads(file.attrs["seconds_by_activity"])
         return split["apply"] / file.attrs["passes"] * source.n / file.attrs["n_samples"]

@@ -1,11 +1,10 @@
 """The inputs of ``bench peers``, as ``hpcpca data make`` makes them."""
 
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import DataError
+from .process import output_of
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,5 @@ def make(rows, columns, options, folder, name):
     target = Path(folder) / name
     command = ["data", "make", f"{rows}x{columns}", "-o", str(target), *options]
     if not (Path(folder) / f"{name}.truth.h5").exists():
-        done = subprocess.run([sys.executable, "-m", "hpcpca", *command], capture_output=True, text=True)
-        if done.returncode:
-            said = done.stderr.strip().splitlines()[-1].removeprefix("hpcpca: error: ")
-            raise DataError(f"test data could not be made: {said}")
+        output_of([sys.executable, "-m", "hpcpca", *command])
     return command, sorted(str(path) for path in target.glob("*.h5"))

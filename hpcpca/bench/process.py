@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from ..errors import PlatformError
+from ..errors import DataError, PlatformError
 
 
 @dataclass
@@ -54,10 +54,22 @@ def run_once(contender):
     peak, output = _watch(process)
     seconds = time.perf_counter() - begun
     if process.returncode:
-        said = [line for line in output.splitlines() if line.strip(" -=")]
-        contender.error = "failed: " + (said[-1].strip() if said else f"exit code {process.returncode}")
+        contender.error = f"failed: {_last_line(output, process.returncode)}"
     contender.seconds.append(seconds)
     contender.memory.append(peak)
+
+
+def output_of(command):
+    """Run a command that is not timed and return what it prints; raise DataError with the last line it said where it fails."""
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise DataError(_last_line(done.stderr, done.returncode).removeprefix("hpcpca: error: "))
+    return done.stdout
+
+
+def _last_line(output, code):
+    said = [line for line in output.splitlines() if line.strip(" -=")]
+    return said[-1].strip() if said else f"exit code {code}"
 
 
 def alternate(contenders, runs):
