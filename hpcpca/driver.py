@@ -25,6 +25,7 @@ from .monitors.memory import PeakMemory
 from .monitors.report import Report
 from .monitors.stopping import CONVERGED, Stagnation, Stopping
 from .operators import loading
+from .operators.products import ROUNDING
 from .operators.team import Team
 from .partition import Grid
 from .plan import Job, choose, panel_width
@@ -32,8 +33,7 @@ from .rates import cached_rates
 from .rng import unit_vectors
 from .units import format_size
 
-ROUNDING_SHARE = 0.2  # of the tolerance: what residuals leave to rounding
-SINGLE = 2.0 ** -23   # rounding that single precision always has
+ROUNDING_SHARE = 0.2     # of the tolerance: what residuals leave to rounding
 PROBED_FROM = 256 << 20  # bytes of data whose reading takes long enough to be timed
 PROBE_BYTES = 48 << 20   # that each rank reads for it
 
@@ -68,7 +68,7 @@ class Fit:
         self.team = Team(self.threads)
         self.exchange = Exchange(world, self.grid, self.counters)
         self.operator = self._operator()
-        if config.precision == "auto" and not self.operator.is_double and self.operator.rounding > max(SINGLE, ROUNDING_SHARE * config.tol):
+        if config.precision == "auto" and not self.operator.is_double and self.operator.rounding > max(ROUNDING[False], ROUNDING_SHARE * config.tol):
             self.say(f"rounding in single precision, {self.operator.rounding:.1e}, is too near the tolerance: going on in double")
             self.operator.to_double()
         self.method = METHODS[config.exchange](self.operator, self.exchange, self.panel, config, self.plan.basis, self.kernels)

@@ -51,7 +51,7 @@ def load_basis(path, count=None, centre=True, whiten=False):
         raise DataError(f"{path} comes from a covariance matrix and has no mean to subtract; centre the data yourself and give --no-centre")
     variance, lengths = stored.arrays["explained_variance"][:count], np.ones(count)
     if whiten:
-        flat = np.flatnonzero(variance <= stored.attributes["rounding"] * variance[0])
+        flat = np.flatnonzero(variance <= stored.attributes.get("rounding", 2.0 ** -23) * variance[0])
         if len(flat):
             raise DataError(f"component {flat[0]} of {path} has variance {variance[flat[0]]:.2g} and cannot be scaled to 1; leave --whiten out"
                             + (f" or give --components {flat[0]}" if flat[0] else ""))

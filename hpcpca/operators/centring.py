@@ -19,7 +19,7 @@ def work_type(dtype, double):
 
 def is_whole(dtype):
     """Whether values are integers: a shift that is one too leaves differences, and many of their products, without rounding."""
-    return dtype.kind in "iub"
+    return dtype.kind in "iu"
 
 
 def shift_type(dtype, work):
