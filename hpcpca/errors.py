@@ -1,6 +1,6 @@
 """The errors a user can meet; each says what, value and remedy in one line and carries its exit code."""
 
-DONE, INTERNAL, USAGE, BAD_INPUT, NOT_ACHIEVED, ENVIRONMENT = 0, 1, 2, 3, 4, 5
+DONE, INTERNAL, USAGE, BAD_INPUT, NOT_ACHIEVED, ENVIRONMENT, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75
 
 
 class HpcpcaError(Exception):
@@ -26,6 +26,23 @@ class PlatformError(HpcpcaError):
     """The environment is not set up for the job: wrong MPI, missing filter, no memory."""
 
     exit_code = ENVIRONMENT
+
+
+class NotAchieved(HpcpcaError):
+    """What was asked for does not hold in the end."""
+
+    exit_code = NOT_ACHIEVED
+
+
+class Interrupted(HpcpcaError):
+    """The run was asked to stop, and all ranks agreed to; ``unfinished`` is what there is of the pass that was under way, or None."""
+
+    exit_code = INTERRUPTED
+    is_agreed = True
+
+    def __init__(self, reason, unfinished=None):
+        super().__init__(reason)
+        self.unfinished = unfinished
 
 
 BY_CODE = {kind.exit_code: kind for kind in (HpcpcaError, UsageError, DataError, PlatformError)}

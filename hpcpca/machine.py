@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 
 SHARE = 0.9  # of what is free: leave some for the page cache
 
@@ -29,6 +30,16 @@ def available_memory():
     if os.environ.get("SLURM_MEM_PER_NODE", "").isdigit():
         limits.append(int(os.environ["SLURM_MEM_PER_NODE"]) << 20)
     return int(SHARE * min(limits, default=1 << 32))
+
+
+def process_age():
+    """Seconds since this process was started; 0 where the system does not tell."""
+    try:
+        with open("/proc/self/stat") as file:
+            ticks = float(file.read().rpartition(")")[2].split()[19])
+        return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK"))
+    except (OSError, AttributeError, IndexError, ValueError):
+        return 0.0
 
 
 def used_memory():

@@ -16,6 +16,29 @@ def span(total, parts, index):
     return start, start + size + (index < extra)
 
 
+def merged(intervals):
+    """Return half-open intervals of rows sorted, those that touch or overlap joined: (r, 2) int64."""
+    found = []
+    for start, stop in sorted(map(tuple, np.reshape(intervals, (-1, 2)).tolist())):
+        if found and start <= found[-1][1]:
+            found[-1][1] = max(found[-1][1], stop)
+        elif stop > start:
+            found.append([start, stop])
+    return np.array(found, dtype=np.int64).reshape(-1, 2)
+
+
+def outside(start, stop, done):
+    """Yield what of the rows start..stop−1 lies outside of ``done`` (r, 2), as ``merged`` gives it."""
+    for first, last in done[np.searchsorted(done[:, 1], start, side="right"):]:
+        if first >= stop:
+            break
+        if first > start:
+            yield start, int(first)
+        start = int(last)
+    if start < stop:
+        yield start, stop
+
+
 @dataclass(frozen=True)
 class Grid:
     """Ranks as W groups × S shards: rank (w, s) is number w·S + s; group w owns a run of the columns."""

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from mpi4py import MPI
 
 from ..errors import BY_CODE, HpcpcaError, PlatformError, describe, on_all_ranks
+from .interrupt import Interrupt
 from .launch import launched_size
 
 
@@ -25,9 +26,11 @@ class World:
         node.Free()
         self.rank, self.size = self.comm.rank, self.comm.size
         self.is_root = self.rank == 0
+        self.interrupt = Interrupt(self.comm)
 
     def free(self):
         """Release the communicators; collective."""
+        self.interrupt.free()
         self.node.Free()
         self.comm.Free()
 

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from ..errors import DataError, PlatformError, describe
-from ..partition import blocks_of
+from ..partition import blocks_of, outside
 from .paths import expand
 
 PIECE_BYTES = 64 << 20  # read at a time
@@ -145,6 +145,7 @@ class Source:
         self.parts = parts
         self.n, self.d = sum(part.rows for part in parts), parts[0].columns
         self.dtype = np.dtype(parts[0].dtype)
+        self.first_rows = np.cumsum([0, *(part.rows for part in parts)])  # of each file, numbered over the whole set
         self.blocks = blocks_of([p.rows for p in parts], [p.chunk_rows for p in parts], self.d * self.dtype.itemsize)
 
     @property
@@ -183,6 +184,23 @@ class Source:
                 end = min(stop, (start // step + 1) * step)
                 yield number, start, end
                 start = end
+
+    def pieces_left(self, done, shards, shard, piece_bytes=PIECE_BYTES):
+        """Return a shard's part [(file, start, stop)] of all pieces outside of the rows ``done`` (r, 2), numbered over the whole set.
+
+        Where nothing is done yet, the pieces of the shard's blocks.
+        """
+        if not len(done):
+            return list(self.pieces(*self.blocks.shard(shards, shard), piece_bytes))
+        left = []
+        for number, start, stop in self.pieces(0, len(self.blocks), piece_bytes):
+            first = int(self.first_rows[number])
+            left += [(number, a - first, b - first) for a, b in outside(first + start, first + stop, done)]
+        if not left:
+            return left
+        ends = np.cumsum([stop - start for _, start, stop in left])
+        cuts = np.searchsorted(ends, ends[-1] * np.array([shard, shard + 1]) / shards)
+        return left[cuts[0]:cuts[1] if shard + 1 < shards else None]
 
     def check_finite(self, number, start, rows):
         """Return max |value| of rows of file ``number`` from ``start`` on; raise DataError that names the first NaN or Inf."""
