@@ -36,6 +36,7 @@ class FitConfig:
     checkpoint: str | None = None
     checkpoint_every: str = "10m"
     no_checkpoint: bool = False
+    max_time: str | None = None
     resumed_from: tuple = field(default=())
 
     @property
@@ -75,6 +76,11 @@ class FitConfig:
         if self.basis not in (None, "all") and not self.basis.isdigit():
             raise UsageError(f"--basis {self.basis}: write a number of rows, or all")
         self.cadence()
+        try:
+            if self.max_time is not None and parse_duration(self.max_time) <= 0:
+                raise ValueError
+        except ValueError:
+            raise UsageError(f"--max-time {self.max_time}: write 55m, 1h30m or 90s") from None
         return self
 
     def cadence(self):

@@ -1,6 +1,5 @@
 """Builds the parts of a fit and holds the one loop."""
 
-import json
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,28 +8,26 @@ from .comm.exchange import Exchange
 from .comm.shared import shm_free
 from .config import FitConfig
 from .counters import Counters
-from .errors import DataError, UsageError, on_all_ranks
+from .errors import DataError, Interrupted, NotAchieved, UsageError, on_all_ranks
 from .io import rows as row_io
-from .io.checkpoint import remove_checkpoint, write_checkpoint, write_result
-from .io.result import Content
 from .io.source import open_source
 from .kernels import kernels_for
 from .machine import available_memory
 from .methods.registry import METHODS, ORTHONORMAL_TO
-from .methods.warm_start import sampled_rows, warm_start
 from .monitors.breakdown import finite
 from .monitors.checkpointing import Checkpointing
-from .monitors.history import History
+from .methods.state import unmeasured
 from .monitors.memory import PeakMemory
 from .monitors.report import Report
-from .monitors.stopping import CONVERGED, Stagnation, Stopping
+from .monitors.stopping import CONVERGED, INTERRUPTED, RUNNING, Stagnation, Stopping
 from .operators import loading
 from .operators.products import ROUNDING
 from .operators.team import Team
 from .partition import Grid
 from .plan import Job, choose, panel_width
 from .rates import cached_rates
-from .rng import unit_vectors
+from .recording import Recorder, Unbuilt, true
+from .starting import beginning, warmed
 from .units import format_size
 
 ROUNDING_SHARE = 0.2     # of the tolerance: what residuals leave to rounding
@@ -50,6 +47,7 @@ class Outcome:
     result_path: str
     checkpoint_path: str | None
     seconds: dict
+    reason: str | None = None  # why it was stopped
 
 
 class Fit:
@@ -67,29 +65,30 @@ class Fit:
         world.first_on_node(lambda: self.kernels.is_warm(self.source.dtype), lambda: self.kernels.warm_up(self.source.dtype))
         self.team = Team(self.threads)
         self.exchange = Exchange(world, self.grid, self.counters)
-        self.operator = self._operator()
-        if config.precision == "auto" and not self.operator.is_double and self.operator.rounding > max(ROUNDING[False], ROUNDING_SHARE * config.tol):
-            self.say(f"rounding in single precision, {self.operator.rounding:.1e}, is too near the tolerance: going on in double")
-            self.operator.to_double()
-        self.method = METHODS[config.exchange](self.operator, self.exchange, self.panel, config, self.plan.basis, self.kernels)
-        if lacking := world.comm.allreduce(self.exchange.bytes_not_shared()):
-            self.say(f"/dev/shm is too small for what ranks of a node share: one copy per rank, {format_size(lacking)} over all; "
-                     "give it more room (--shm-size of containers), or use fewer ranks and more threads")
-        self._before = _counts(start)
-        self.history = History(History.rows_of(start.arrays) if start else None, self._before)
+        self.recorder = Recorder(world, config, self.source, self.exchange, self.counters, self.plan, self.panel, start)
+        self.begin = beginning(world, config, self.source, self.exchange, self.panel, start, self.kernels)
+        self.operator, self.method = Unbuilt(self.source.d, self.begin.is_double, self.begin.exponent), None
+        self.state = self.begin.state(self.panel)
 
     # the one loop
 
     def run(self, monitors):
-        """Iterate until a monitor ends it; return the ``Outcome``. The result is written, whatever the outcome."""
+        """Iterate until a monitor ends it, or a request to stop; return the ``Outcome``. All but the latter write the result."""
+        try:
+            self._build()
+            return self._iterate(monitors)
+        except Interrupted as stop:
+            return self._stopped(stop)
+
+    def _iterate(self, monitors):
         stopping = Stopping(self.config.tol, self.config.max_rounds, ORTHONORMAL_TO[self.config.exchange])
         stagnation = Stagnation(self.config.tol) if self.config.precision == "auto" else None
-        watching = [finite, self.history, *monitors, self._checkpointing(), self.memory]
+        watching = [finite, self.recorder.history, *monitors, self._checkpointing(), self.memory]
         state = self._initial_state()
         with self.world.agreed():
             self._check_range()
         while True:
-            report = self._report(state)
+            self.state, report = state, self.recorder.report(state, self.operator, self.method)
             for monitor in watching:
                 monitor(report)
             if stagnation and stagnation(report):
@@ -97,6 +96,7 @@ class Fit:
             elif outcome := stopping(report):
                 return self._finish(outcome, report)
             else:
+                self.world.interrupt.stop_if_agreed()
                 state = self.method.step(state)
 
     # building
@@ -148,137 +148,107 @@ class Fit:
         on_node = world.node.allreduce(count) / max([1e-9, *world.node.allgather(seconds)])
         return replace(rates, read=max(1.0, min(world.comm.allgather(on_node))))
 
+    def _build(self):
+        """The operator, which may take reading all data, and the method."""
+        config = self.config
+        self.operator = self._operator()
+        if config.precision == "auto" and not self.operator.is_double and self.operator.rounding > max(ROUNDING[False], ROUNDING_SHARE * config.tol):
+            self.say(f"rounding in single precision, {self.operator.rounding:.1e}, is too near the tolerance: going on in double")
+            self.operator.to_double()
+        self.method = METHODS[config.exchange](self.operator, self.exchange, self.panel, config, self.plan.basis, self.kernels)
+        if lacking := self.world.comm.allreduce(self.exchange.bytes_not_shared()):
+            self.say(f"/dev/shm is too small for what ranks of a node share: one copy per rank, {format_size(lacking)} over all; "
+                     "give it more room (--shm-size of containers), or use fewer ranks and more threads")
+
     def _operator(self):
-        config, parts = self.config, (self.source, row_io, self.exchange, self.counters)
+        config, begin = self.config, self.begin
+        parts = (self.source, row_io, self.exchange, self.counters)
         if config.covariance:
             return loading.covariance(*parts)
-        parts = (*parts, self.kernels, self.team, config.starts_in_double)
+        parts = (*parts, self.kernels, self.team)
         if self.plan.operator == "gram":
-            return loading.gram(*parts, config.seed)
+            unfinished = begin.unfinished if begin.unfinished and begin.unfinished.panel is None else None
+            return loading.gram(*parts, config.starts_in_double, config.seed, unfinished)
         if self.plan.operator == "in-memory":
-            return loading.in_memory(*parts)
-        return loading.streaming(*parts, config.seed, self.plan.piece_bytes, self.plan.sample_rows)
+            return loading.in_memory(*parts, config.starts_in_double)
+        unfinished = begin.unfinished if begin.unfinished and begin.unfinished.panel is not None else None
+        known = begin.known if begin.known is not None and (begin.known.squares is not None or unfinished) else None
+        if known is not None and config.starts_in_double and not begin.is_double:
+            known = unfinished = None  # it was measured in single precision
+        return loading.streaming(*parts, config.starts_in_double or (known is not None and begin.is_double), config.seed, self.plan.piece_bytes,
+                                 self.plan.sample_rows, known, unfinished)
 
     def _check_range(self):
-        variance = self._true(self.operator.total_variance)
+        variance = true(self.operator.total_variance, self.operator)
         if not (np.isfinite(variance) and variance > 1e-300):
             raise DataError(f"the data's variance (2^{self.operator.exponent} times {self.operator.total_variance:.3g}) is outside of float64's "
                             "range; multiply the data by a constant first")
 
-    def _true(self, scaled):
-        with np.errstate(over="ignore", under="ignore"):
-            return np.ldexp(scaled, self.operator.exponent)
-
     # starting
 
     def _initial_state(self):
-        if self.start is not None and self.start.is_checkpoint and self.start.panel == self.panel:
-            return self._stored_state()
-        own, d = self.exchange.owned(self.panel), self.operator.d
-        vectors = unit_vectors(self.config.seed, range(own.start, own.stop), d)
-        given = self._given(own)
-        vectors[:len(given)] = given
-        if self.start is None and self.config.is_ritz and not self.config.init:
+        """The first state with images: what a run that was stopped knew, or a first round from the start vectors."""
+        begin, method, operator = self.begin, self.method, self.operator
+        known = operator.total_variance is not None  # streaming learns it, and the mean, on a pass
+        if begin.images is not None and known and begin.is_double >= operator.is_double:
+            images = np.ldexp(begin.images, begin.exponent - operator.exponent)
+            state = method.initialize(begin.vectors, images, round=begin.round)
+            return method.take_up(state, *begin.pending) if begin.pending else state
+        vectors = begin.vectors
+        if not begin.is_warm and not begin.pending and self.config.is_ritz:
             vectors = self._warmed(vectors)
-        state = self.method.initialize(vectors, round=self.start.attributes["rounds"] if self.start else 0)
-        return self.method.step(state) if self.config.is_ritz else state
-
-    def _stored_state(self):
-        """The state of a checkpoint; images are computed anew where they may not belong to these data or this precision."""
-        own, start = self.exchange.owned(self.panel), self.start
-        with self.world.agreed():
-            vectors = start.rows("state/vectors", own.start, own.stop)
-            images = np.ldexp(start.rows("state/images", own.start, own.stop), start.attributes["state_exponent"] - self.operator.exponent)
-        known = self.operator.total_variance is not None  # streaming learns it, and the mean, on a pass
-        trusted = known and self.source.describe() == start.source and bool(start.attributes["state_double"]) >= self.operator.is_double
-        state = self.method.initialize(vectors, images if trusted else None, round=start.attributes["state_round"])
-        return state if trusted or not self.config.is_ritz else self.method.step(state)
-
-    def _given(self, own):
-        """Start vectors the user or a stored result gives, as far as they belong to this rank: (r, d) of unit length."""
-        if self.start is not None:
-            with self.world.agreed():
-                return self.start.rows("components", min(own.start, self.start.count), min(own.stop, self.start.count))
-        if not self.config.init:
-            return np.zeros((0, self.operator.d))
-        given = self.world.decide(lambda: open_source([self.config.init]))
-        if given.d != self.operator.d:
-            raise on_all_ranks(DataError(f"{given.parts[0].name} has vectors of length {given.d}, the data have {self.operator.d} columns; "
-                                         "give others with --init"))
-        rows = np.empty((max(0, min(own.stop, given.n) - own.start), given.d), given.dtype)
-        with self.world.agreed():
-            if len(rows):
-                given.read_into(0, own.start, own.start + len(rows), rows)
-                given.check_finite(0, own.start, rows)
-        lengths = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
-        with self.world.agreed():
-            if not lengths.all():
-                raise DataError(f"{given.parts[0].name} holds a zero vector; start vectors need a direction")
-        return rows / lengths
+        self.state = unmeasured(begin.round, vectors, self.panel)  # what a stop in this pass leaves
+        state = method.initialize(vectors, round=begin.round)
+        if begin.pending and begin.images is None:
+            state = method.take_up(state, *begin.pending)
+        return method.step(state) if self.config.is_ritz else state
 
     def _warmed(self, vectors):
         """Better start vectors from a sample, where that is wanted and pays."""
-        ranges = sampled_rows(self.source.n, self.panel, self.config.seed)
-        if self.plan.operator == "gram" or self.config.warm_start is False or not ranges:
-            if self.config.warm_start:
-                self.say("cold start: a sample would not be worth its cost here")
-            return vectors
-        first, last = self.source.blocks.shard(self.grid.shards, self.exchange.shard)
-        low, high = self.source.blocks.edges[[first, last]]
-        mine = [(max(a, low) - low, min(b, high) - low) for a, b in ranges if a < high and b > low]
-        share = sum(b - a for a, b in ranges) / self.source.n
-        return warm_start(self.method, self.operator.sampled(mine, share), vectors)
+        found = None
+        if self.plan.operator != "gram" and self.config.warm_start is not False:
+            found = warmed(self.method, self.operator, self.source, self.exchange, self.config.seed, vectors)
+        if found is None and self.config.warm_start:
+            self.say("cold start: a sample would not be worth its cost here")
+        return vectors if found is None else found
 
     def _in_double(self, state):
         self.say("residuals have reached the floor of single precision: going on in double")
         self.operator.to_double()
-        return self.method.remeasure(state)
+        self.state = unmeasured(state.round, state.vectors, self.panel)
+        try:
+            return self.method.remeasure(state)
+        except Interrupted as stop:
+            stop.unfinished = None  # it is of the whole basis, which a checkpoint has not
+            raise
 
     # reporting and writing
 
-    def _report(self, state):
-        seconds = self.exchange.from_root(lambda: [np.array([self.counters.elapsed()])], 1)[0][0]
-        return Report(state, self.method, self.counters, self.config.components, float(seconds + self._before["seconds"]),
-                      self._true(state.eigenvalues), self.operator.is_double, self.config.tol)
-
     def _checkpointing(self):
-        path = self.config.checkpoint_path
-        if path is None:
+        if self.config.checkpoint_path is None:
             return lambda report: None
-
-        def write(report):
-            self._write_checkpoint(path, report, "running")
-
-        return Checkpointing(self.config.cadence(), write, self.say)
-
-    def _write_checkpoint(self, path, report, outcome):
-        with self.counters.time("checkpoint"):
-            write_checkpoint(self.world, path, self._content(report, outcome), self.operator.exponent, self.operator.is_double)
-
-    def _content(self, report, outcome):
-        counters, config = self.counters, self.config
-        attributes = {
-            "config": json.dumps(config.stored()), "source": json.dumps(self.source.describe()), "outcome": outcome, "seed": config.seed,
-            "tol": config.tol, "method": "parallel-deflation", "operator": self.plan.operator, "rounds": report.state.round,
-            "passes": counters.passes + self._before["passes"], "reads": counters.reads + self._before["reads"],
-            "applications": counters.applications + self._before["applications"],
-            "bytes_exchanged": counters.bytes_exchanged + self._before["bytes_exchanged"], "seconds": report.seconds,
-            "seconds_by_activity": json.dumps(counters.split()), "n_features": self.operator.d, "ranks": self.world.size,
-        }
-        return Content(report.state, self.exchange.grid.offsets(self.panel), self.exchange.owned(self.panel).start, config.components,
-                       report.eigenvalues, self.operator.rounding, self.operator.n, self.operator.mean, float(self._true(self.operator.total_variance)),
-                       self.history.arrays(), attributes)
+        return Checkpointing(self.config.cadence(), lambda report: self.recorder.checkpoint(report, self.operator, RUNNING), self.say)
 
     def _finish(self, name, report):
-        path, checkpoint = self.config.output, self.config.checkpoint_path
-        if checkpoint and name != CONVERGED:
-            self._write_checkpoint(checkpoint, report, name)
-        with self.counters.time("write"):
-            write_result(self.world, path, self._content(report, name))
-            with self.world.agreed():
-                if self.world.is_root and checkpoint and name == CONVERGED:
-                    remove_checkpoint(checkpoint)
-        return Outcome(name, report, self.plan, self.panel, self._peak_memory(), path, checkpoint, self.counters.split())
+        if self.config.checkpoint_path and name != CONVERGED:
+            self.recorder.checkpoint(report, self.operator, name)
+        self.recorder.result(report, self.operator, name, name == CONVERGED)
+        return self._outcome(name, report)
+
+    def _stopped(self, stop):
+        """Write a checkpoint of what there is; without checkpoints, the result so far."""
+        report = self.recorder.report(self.state, self.operator, self.method)
+        if self.config.checkpoint_path:
+            self.recorder.checkpoint(report, self.operator, INTERRUPTED, stop.unfinished)
+        elif self.state.round > self.begin.round:
+            self.recorder.result(report, self.operator, INTERRUPTED, False)
+        else:
+            raise on_all_ranks(NotAchieved(f"interrupted ({stop}) before the first round was over; without checkpoints nothing is left"))
+        return self._outcome(INTERRUPTED, report, str(stop))
+
+    def _outcome(self, name, report, reason=None):
+        return Outcome(name, report, self.plan, self.panel, self._peak_memory(), self.config.output, self.config.checkpoint_path,
+                       self.counters.split(), reason)
 
     def _peak_memory(self):
         """Largest sum of its ranks' shares over the nodes, in bytes."""
@@ -295,12 +265,6 @@ def same_data(described, stored):
     """Whether two descriptions of a source agree in all but paths and times."""
     keys = ("dataset", "rows", "columns", "dtype", "content")
     return [[part[key] for key in keys] for part in described] == [[part[key] for key in keys] for part in stored]
-
-
-def _counts(start):
-    """Counts of the run that this one goes on from."""
-    names = ("passes", "reads", "applications", "bytes_exchanged", "seconds")
-    return {name: start.attributes.get(name, 0) if start else 0 for name in names}
 
 
 def _parse_grid(text, ranks):

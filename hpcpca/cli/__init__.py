@@ -8,6 +8,7 @@ from .data import data
 from .fit import fit, resume
 from .info import info
 from .plan import plan
+from .status import status
 from .transform import reconstruct, transform
 from .verify import verify
 
@@ -21,5 +22,5 @@ def commands():
     """
 
 
-for command in (fit, resume, verify, info, plan, bench, data, transform, reconstruct):
+for command in (fit, resume, status, verify, info, plan, bench, data, transform, reconstruct):
     commands.add_command(command)

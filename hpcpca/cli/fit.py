@@ -1,15 +1,15 @@
 """``hpcpca fit`` and ``hpcpca resume``."""
 
-import sys
 from dataclasses import fields
 
 import click
 
 from ..config import FitConfig
-from ..units import format_seconds, format_size
+from ..signals import Signals
 from .options import Size
 from .outputs import check_new, check_resumed
-from .session import speaker, world
+from .running import run_fit
+from .session import holding, speaker, world
 
 
 def _options(*options):
@@ -29,6 +29,7 @@ running = _options(
     click.option("--checkpoint", type=click.Path(), help="Checkpoint file; default: OUT.ckpt."),
     click.option("--checkpoint-every", metavar="30s|10m|10r", help="Seconds, minutes or rounds between checkpoints (default 10m)."),
     click.option("--no-checkpoint", is_flag=True, default=None, help="Write no checkpoints."),
+    click.option("--max-time", metavar="55m", help="Stop in time with a checkpoint and exit 75; counted from the start of the program."),
     click.option("--log-json", type=click.Path(), help="Write one JSON object a round to this file."),
     click.option("-q", "--quiet", is_flag=True, help="Only errors and the exit code."),
 )
@@ -59,9 +60,9 @@ def fit(log_json, quiet, **options):
     DATA: HDF5 files, globs or folders, in order; :dataset may be left out where a file has one 2-D dataset. Rows are samples.
     """
     config = FitConfig(**_given(options)).check()
-    with world() as ranks:
+    with Signals() as signals, world() as ranks, holding(ranks, config) as lock:
         ranks.decide(lambda: check_new(config, log_json))
-        return _run(ranks, config, None, log_json, quiet)
+        return run_fit(ranks, config, None, log_json, quiet, signals, lock)
 
 
 @click.command()
@@ -77,68 +78,20 @@ def resume(file, log_json, quiet, **options):
     """Go on from a checkpoint or a result, on any number of ranks."""
     from ..driver import resumed_config
     from ..io.result import load
-    with world() as ranks:
+    with Signals() as signals, world() as ranks:
         start, warning = ranks.decide(lambda: load(file))
         if warning:
             speaker(ranks)(f"hpcpca: warning: {warning}")
         changes = _given(options)
         if start.config["grid"] and "grid" not in changes:
             changes["grid"] = None  # it belonged to another number of ranks
-        config = ranks.decide(lambda: resumed_config(start, **{"threads": None, "memory": None, **changes}).check())
-        ranks.decide(lambda: check_resumed(config, log_json, start))
-        return _run(ranks, config, start, log_json, quiet)
+        config = ranks.decide(lambda: resumed_config(start, **{"threads": None, "memory": None, "max_time": None, **changes}).check())
+        with holding(ranks, config) as lock:
+            ranks.decide(lambda: check_resumed(config, log_json, start))
+            return run_fit(ranks, config, start, log_json, quiet, signals, lock)
 
 
 def _given(options):
     """Only the options that were given; the rest are the defaults of FitConfig."""
     names = {field.name for field in fields(FitConfig)}
     return {name: value for name, value in options.items() if name in names and value not in (None, ())}
-
-
-def _run(ranks, config, start, log_json, quiet):
-    from .. import driver
-    from ..monitors import progress, stopping
-    say = speaker(ranks, quiet)
-    fit = driver.Fit(ranks, config, say, start)
-    shown = []
-    with ranks.agreed():
-        if ranks.is_root:
-            if not quiet:
-                shown.append(progress.Table() if sys.stderr.isatty() else progress.Lines())
-            if log_json:
-                shown.append(progress.JsonLog(log_json))
-    try:
-        outcome = fit.run(shown)
-    finally:
-        for monitor in shown:
-            monitor.close()
-    _summarise(say, outcome, config, ranks.size)
-    fit.close()
-    if outcome.name == stopping.CONVERGED:
-        return 0
-    if ranks.is_root:
-        print("hpcpca: " + _unconverged(outcome, config), file=sys.stderr)
-    return 4
-
-
-def _summarise(say, outcome, config, size):
-    report, counters = outcome.report, outcome.report.counters
-    split = outcome.seconds
-    rest = sum(split.values()) - sum(split.get(name, 0) for name in ("read", "apply", "exchange"))
-    done = int((report.residuals <= config.tol).sum())
-    say(f"{outcome.name}: {done} of {config.components} components within {config.tol:g} (largest residual {report.residuals.max():.1e}), "
-        f"{report.state.round} rounds, {counters.passes:.4g} passes, {counters.reads:g} reads")
-    say(f"time {format_seconds(counters.elapsed())}: read {format_seconds(split.get('read', 0))}, apply {format_seconds(split.get('apply', 0))}, "
-        f"exchange {format_seconds(split.get('exchange', 0))}, rest {format_seconds(rest)}; "
-        f"exchanged {format_size(counters.bytes_exchanged)}; peak memory {format_size(outcome.peak_memory)} per node on {size} rank(s)")
-    say(f"result: {outcome.result_path}" + (f"; checkpoint: {outcome.checkpoint_path}" if outcome.name != "converged" and outcome.checkpoint_path else ""))
-
-
-def _unconverged(outcome, config):
-    worst = int(outcome.report.residuals.argmax())
-    source = outcome.checkpoint_path or outcome.result_path
-    why = {"max_rounds": f"--max-rounds {config.max_rounds} reached", "exhausted": "no direction is left to improve along"}[outcome.name]
-    remedy = {"max_rounds": f"go on with 'hpcpca resume {source} --max-rounds {2 * max(config.max_rounds, outcome.report.state.round)}'",
-              "exhausted": "try --precision double or a larger --tol"}[outcome.name]
-    return (f"not converged: {why}; component {worst} has residual {outcome.report.residuals[worst]:.1e}, asked for {config.tol:g}; "
-            f"{remedy} (the result was written)")

@@ -21,6 +21,21 @@ def world():
     made.free()
 
 
+@contextmanager
+def holding(ranks, config):
+    """The lock on a run's checkpoint (or result), held by the root; raises PlatformError where another run has it."""
+    from ..io.lock import Lock
+    lock = None
+    with ranks.agreed():
+        if ranks.is_root:
+            lock = Lock(config.checkpoint_path or config.output)
+    try:
+        yield lock
+    finally:
+        if lock is not None:
+            lock.release()
+
+
 def speaker(world, quiet=False, stream=None):
     """Return ``say(text)``: a line on stderr (or ``stream``) from the root, unless quiet."""
     def say(text):

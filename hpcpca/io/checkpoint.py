@@ -11,18 +11,36 @@ def write_result(world, path, content):
     write(world, path, root_attributes(content, FORMAT), result_arrays(content))
 
 
-def write_checkpoint(world, path, content, exponent, is_double):
+def write_checkpoint(world, path, content, operator, grid, unfinished=None):
     """Write a checkpoint and keep the one before as PATH.1. Collective; raises DataError on all ranks.
 
-    Images are scaled; true ones are theirs times 2**state_exponent.
+    Images are scaled; true ones are theirs times 2**state_exponent. ``unfinished`` is what there is of a pass that was stopped.
     """
-    state = content.state
+    state, centring = content.state, unfinished.centring if unfinished else operator.centring
     arrays = result_arrays(content) | {
         "state/vectors": Rows(state.vectors, content.offsets),
         "state/images": Rows(state.images, content.offsets),
     }
-    attributes = root_attributes(content, CHECKPOINT) | {"state_round": state.round, "state_exponent": exponent, "state_double": is_double}
+    attributes = root_attributes(content, CHECKPOINT) | {"state_round": state.round, "state_exponent": operator.exponent,
+                                                         "state_double": operator.is_double, "state_has_images": state.has_images}
+    if centring is not None and (unfinished or content.n is not None):
+        attributes["state_centring_exponent"] = centring.exponent
+        arrays["state/shift"] = centring.shift
+        if content.n is not None:
+            arrays |= {"state/offset": centring.offset, "state/squares": centring.squares}
+    if unfinished:
+        arrays |= _pass_arrays(world, unfinished, grid)
     write(world, path, attributes, arrays, keep_previous=True)
+
+
+def _pass_arrays(world, unfinished, grid):
+    arrays = {"state/rows_done": unfinished.rows}
+    if unfinished.moments is not None:
+        arrays["state/moments"] = unfinished.moments
+    if unfinished.panel is None:
+        return arrays | {"state/gram": unfinished.sums}
+    offsets = grid.offsets(world.comm.allreduce(len(unfinished.panel)))
+    return arrays | {"state/pending": Rows(unfinished.panel, offsets), "state/pending_sums": Rows(unfinished.sums, offsets)}
 
 
 def remove_checkpoint(path):

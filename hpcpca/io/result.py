@@ -14,8 +14,8 @@ from ..linalg.orth import with_positive_peak
 from .hdf5 import Rows, check, names_of
 from .source import open_file
 
-FORMAT, FORMAT_VERSION = "hpcpca-result", 1
-CHECKPOINT = "hpcpca-checkpoint"
+FORMAT, CHECKPOINT = "hpcpca-result", "hpcpca-checkpoint"
+VERSIONS = {FORMAT: 1, CHECKPOINT: 2}  # checkpoints of version 1 have no unfinished pass
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def result_arrays(content):
 
 def root_attributes(content, kind):
     """Root attributes of a result or checkpoint."""
-    attributes = {"format": kind, "format_version": FORMAT_VERSION, "hpcpca_version": __version__,
+    attributes = {"format": kind, "format_version": VERSIONS[kind], "hpcpca_version": __version__,
                   "total_variance": content.total_variance, "rounding": content.rounding, **content.attributes}
     if content.n is not None:
         attributes["n_samples"] = content.n
@@ -90,24 +90,25 @@ class Stored:
             kind = file.attrs.get("format")
             if kind not in (FORMAT, CHECKPOINT):
                 raise DataError(f"{path} is not a result or checkpoint of hpcpca")
-            if int(file.attrs.get("format_version", 0)) > FORMAT_VERSION:
-                raise DataError(f"{path} has format version {file.attrs['format_version']}, this hpcpca reads up to {FORMAT_VERSION}; upgrade")
+            if int(file.attrs.get("format_version", 0)) > VERSIONS[kind]:
+                raise DataError(f"{path} has format version {file.attrs['format_version']}, this hpcpca reads up to {VERSIONS[kind]}; upgrade")
             check(file, path)
             self.attributes = {name: value.item() if isinstance(value, np.generic) else value for name, value in file.attrs.items()}
             self.arrays = {name: file[name][...] for name in names_of(file) if not _is_panel(name)}
             self.count, self.d = file["components"].shape
-            self.panel = file["state/vectors"].shape[0] if "state" in file else self.count
+            self.shapes = {name: file[name].shape for name in names_of(file) if _is_panel(name)}
+            self.panel = self.shapes.get("state/vectors", (self.count,))[0]
         self.is_checkpoint = kind == CHECKPOINT
         self.config, self.source = json.loads(self.attributes["config"]), json.loads(self.attributes["source"])
 
     def rows(self, name, start, stop):
-        """Rows start..stop−1 of ``components``, ``state/vectors`` or ``state/images``: (stop − start, d) float64."""
+        """Rows start..stop−1 of ``components`` or a panel of the state: (stop − start, d) float64."""
         with h5py.File(self.path, "r", locking=False) as file:
             return file[name][start:stop]
 
 
 def _is_panel(name):
-    return name in ("components", "state/vectors", "state/images")
+    return name in ("components", "state/vectors", "state/images", "state/pending", "state/pending_sums", "state/gram")
 
 
 def load(path):

@@ -5,6 +5,8 @@ from time import perf_counter
 
 import numpy as np
 
+NOTHING = np.zeros((0, 2), np.int64)  # no rows
+
 
 def shard_rows(source, shards, shard):
     """Number of rows of a shard."""
@@ -12,11 +14,16 @@ def shard_rows(source, shards, shard):
     return int(source.blocks.rows[first:last].sum())
 
 
-def load_shard(source, shards, shard, counters, rows):
-    """Read the blocks of a shard into ``rows`` (r, d) of the files' type; return max |value| among them."""
+def load_shard(source, shards, shard, counters, rows, halt=lambda: False):
+    """Read the blocks of a shard into ``rows`` (r, d) of the files' type; return max |value| among them.
+
+    Ends early where ``halt()`` says so.
+    """
     first, last = source.blocks.shard(shards, shard)
     largest, done = 0.0, 0
     for number, start, stop in source.pieces(first, last):
+        if halt():
+            break
         piece = rows[done:done + stop - start]
         with counters.time("read"):
             source.read_into(number, start, stop, piece)
@@ -48,39 +55,42 @@ def read_ahead(source, places, counters):
             yield number, start, buffers[index % 2][:stop - start]
 
 
-def windows(source, shards, shard, piece_bytes, counters, checked=None):
-    """Yield the rows of a shard piece by piece, read ahead.
+def windows(source, shards, shard, piece_bytes, counters, checked=None, done=NOTHING):
+    """Yield (number of the first row, rows) of a shard piece by piece, read ahead; of what is not among the rows ``done``.
 
-    Given ``checked`` = [largest, count], pieces are checked for NaN, and max |value| and the number of rows are put there.
+    Rows are numbered over the whole file set. Given ``checked`` = [largest, count], pieces are checked for NaN, and max |value| and
+    the number of rows are put there.
     """
-    places = source.pieces(*source.blocks.shard(shards, shard), piece_bytes)
-    for number, start, rows in read_ahead(source, places, counters):
+    for number, start, rows in read_ahead(source, source.pieces_left(done, shards, shard, piece_bytes), counters):
         if checked is not None:
             checked[:] = max(checked[0], source.check_finite(number, start, rows)), checked[1] + len(rows)
-        yield rows
+        yield int(source.first_rows[number]) + start, rows
 
 
-def pieces_of_shard(source, shards, shard, counters, known, largest):
-    """Yield the rows of a shard piece by piece, read ahead; first those in the list ``known`` = [rows, runs, max |value|] (``read_blocks``).
+def pieces_of_shard(source, shards, shard, counters, known, largest, done=NOTHING):
+    """Yield (intervals of rows, rows) of a shard piece by piece, read ahead; first those in the list ``known`` = [rows, runs, max |value|]
+    (``read_blocks``).
 
-    ``known`` is emptied, so that nothing is read twice. ``largest[0]`` becomes the max |value| met.
+    ``known`` is emptied, so that nothing is read twice. ``largest[0]`` becomes the max |value| met. Rows ``done`` are left out, and then
+    what is known.
     """
-    first, last = source.blocks.shard(shards, shard)
-    rows, runs, largest[0] = known if known else (None, [], 0.0)
+    rows, runs, largest[0] = known if known and not len(done) else (None, [], 0.0)
     known.clear()
+    edges = source.blocks.edges
+    taken = [(edges[begin], edges[end]) for begin, end in runs]
     if runs:
-        yield rows
+        yield taken, rows
     rows = None
-    for begin, end in [*runs, (last, last)]:
-        if begin > first:
-            yield from _checked_pieces(source, first, begin, counters, largest)
-        first = end
-
-
-def _checked_pieces(source, first, last, counters, largest):
-    for number, start, rows in read_ahead(source, source.pieces(first, last), counters):
+    if len(done):
+        places = source.pieces_left(done, shards, shard)
+    else:
+        first, last = source.blocks.shard(shards, shard)
+        ends = [first, *(number for run in runs for number in run), last]
+        places = [place for begin, end in zip(ends[::2], ends[1::2]) for place in source.pieces(begin, end)]
+    for number, start, rows in read_ahead(source, places, counters):
         largest[0] = max(largest[0], source.check_finite(number, start, rows))
-        yield rows
+        first = int(source.first_rows[number]) + start
+        yield [(first, first + len(rows))], rows
 
 
 def seconds_to_read(source, shards, shard, most):
@@ -96,11 +106,16 @@ def seconds_to_read(source, shards, shard, most):
     return perf_counter() - begun, rows.nbytes
 
 
-def read_blocks(source, numbers, counters):
-    """Read some blocks, those that follow one another in one go: rows (r, d), the runs [(first, last)] they are of, and max |value|."""
+def read_blocks(source, numbers, counters, halt=lambda: False):
+    """Read some blocks, those that follow one another in one go: rows (r, d), the runs [(first, last)] they are of, and max |value|.
+
+    Ends early where ``halt()`` says so.
+    """
     runs, largest, done = list(source.blocks.runs(numbers)), 0.0, 0
     rows = np.empty((int(source.blocks.rows[numbers].sum()), source.d), source.dtype)
     for first, last in runs:
+        if halt():
+            break
         (file, start), stop = source.blocks.place(first), int(source.blocks.stop[last - 1])
         some = rows[done:done + stop - start]
         with counters.time("read"):

@@ -25,6 +25,10 @@ class VectorExchange:
         """Return the state of a run that starts with this rank's ``vectors`` (own, d). Collective."""
         return self._published_state(round, vectors, images)
 
+    def take_up(self, state, own, count):
+        """Nothing to do: a round repeated is the same round, and its pass goes on where it was stopped."""
+        return state
+
     def step(self, state):
         """One round: deflate, improve, exchange. Collective."""
         superiors = self._published[state.round % 2].array

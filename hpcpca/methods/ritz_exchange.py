@@ -6,7 +6,7 @@ from ..errors import HpcpcaError, on_all_ranks
 from ..linalg.orth import DROP, project_off, whitening
 from ..linalg.ritz import rayleigh_ritz, thick_restart
 from ..rng import unit_vectors
-from .state import State, relative
+from .state import State, relative, unmeasured
 
 DONE = 0.8          # of the tolerance: an independent check at the tolerance then agrees
 ROUNDING = 1e-24    # squared length of what is left of a unit vector when all of it was in the basis
@@ -45,14 +45,18 @@ class RitzExchange:
             self.size = self.applied = self.count
             self._extend_projection(0)
             return self._rayleigh_ritz(round)
-        unknown = np.full(self.count, np.inf)
-        return State(round, vectors, np.zeros_like(vectors), np.zeros(self.count), unknown, extra={"directions": vectors})
+        state = unmeasured(round, vectors, self.count)
+        state.extra["directions"] = vectors
+        return state
 
     def step(self, state):
         """One round: deflate (off all history), improve (apply Σ), exchange (publish, Rayleigh–Ritz). Collective."""
         if self.size + self.count > len(self.basis.array):
             self._restart(state)
-        self._expand(state.extra["directions"], state.residuals > DONE * self.tol)
+        if "pending" in state.extra:
+            self._add(*state.extra.pop("pending"))
+        else:
+            self._expand(state.extra["directions"], state.residuals > DONE * self.tol)
         if self.size < self.count:  # dependent start vectors
             self._fill()
         if self.applied == self.size:
@@ -72,8 +76,16 @@ class RitzExchange:
             raw = self.exchange.publish(own, panel, offsets, self.size)
             own, offsets = self._orthonormal(own, offsets, raw, smallest)
             own = project_off(own, self.basis.array[:self.size])
-        self.exchange.publish(own, self.basis, offsets, self.size)
-        self.size += int(offsets[-1])
+        self._add(own, int(offsets[-1]))
+
+    def take_up(self, state, own, count):
+        """Let the next round of a state go on with the ``count`` directions, already orthonormal, of a pass that was stopped; own (r, d)."""
+        state.extra["pending"] = own, count
+        return state
+
+    def _add(self, own, count):
+        self.exchange.publish(own, self.basis, self.exchange.grid.offsets(count), self.size)
+        self.size += count
 
     def _orthonormal(self, own, offsets, raw, smallest):
         """Own rows, shared out evenly, of an orthonormal basis of the published rows ``raw`` (a, d); and their offsets."""

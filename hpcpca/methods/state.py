@@ -20,6 +20,16 @@ class State:
     exhausted: bool = False   # no direction is left to improve along
     extra: dict = field(default_factory=dict)  # what only the method itself needs
 
+    @property
+    def has_images(self):
+        """Whether images are known."""
+        return bool(np.isfinite(self.residuals).all())
+
+
+def unmeasured(round, vectors, count):
+    """The state of ``count`` vectors whose images are not known: this rank's (own, d)."""
+    return State(round, vectors, np.zeros_like(vectors), np.zeros(count), np.full(count, np.inf))
+
 
 def measure(vectors, images, exchange, count):
     """Return eigenvalues (m) and relative residuals (m) of all workers' vectors from each rank's own. Collective."""

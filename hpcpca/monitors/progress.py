@@ -62,6 +62,24 @@ class Table:
         self._live.stop()
 
 
+class Note:
+    """What ``hpcpca status`` reads while a run goes on: figures in its lock file, once a second at most."""
+
+    def __init__(self, lock, checkpoint):
+        self._lock, self._checkpoint, self._last = lock, checkpoint, -1.0
+
+    def __call__(self, report):
+        now = time.monotonic()
+        if now - self._last >= 1.0:
+            self._last = now
+            self._lock.note({"round": report.state.round, "components": report.components, "converged": sum(converged(report)),
+                             "residual": float(report.residuals.max()), "tol": report.tol, "passes": report.counters.passes,
+                             "seconds": report.seconds, "checkpoint": self._checkpoint})
+
+    def close(self):
+        """Nothing is left to do: whoever holds the lock releases it."""
+
+
 class JsonLog:
     """One JSON object a round in a file."""
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..methods.ritz_exchange import DONE
 
-CONVERGED, EXHAUSTED, MAX_ROUNDS = "converged", "exhausted", "max_rounds"
+CONVERGED, EXHAUSTED, MAX_ROUNDS, INTERRUPTED, RUNNING = "converged", "exhausted", "max_rounds", "interrupted", "running"
 FLOOR = 1e-5        # residuals above this do not sit at the float32 floor
 PATIENCE = 4        # rounds without progress
 

@@ -46,20 +46,25 @@ class GramCovariance:
             return self._group.own_rows(panel) @ self._matrix
 
 
-def accumulate_gram(pieces, d, centring, counters):
-    """Return Σ_B (B−c)ᵀ(B−c) (d, d), sums and sums of squares (2, d) of all rows B−c, and their number, over arrays ``pieces``; float64."""
-    total, sums, count = np.zeros((d, d)), np.zeros((2, d)), 0
-    for rows in pieces:
+def accumulate_gram(pieces, total, sums, centring, counters, halt=lambda: False):
+    """total (d, d) += Σ_B (B−c)ᵀ(B−c) and sums (2, d) += sums and sums of squares of all rows B−c over ``pieces``; float64.
+
+    ``pieces`` yields (intervals, rows); return the intervals of those worked on, and whether ``halt()`` ended it early.
+    """
+    finished, d = [], len(total)
+    for taken, rows in pieces:
+        if halt():
+            return finished, True
         tiles = centring.tiles(rows)
         tiles.step = tile_step(d, tiles.dtype.itemsize, tiles.step)
         buffer = tiles.buffer()
         with counters.time("apply"):
             for number in range(len(tiles)):
                 tile = tiles.tile(number, buffer)
-                count += len(tile)
                 centring.kernels.add_sums(tile, sums)
                 total += tile.T @ tile  # the same array on both sides: numpy calls SYRK
-    return total, sums, count
+        finished += taken
+    return finished, False
 
 
 def rounding_of(diagonal, squares, work):
@@ -71,15 +76,24 @@ def rounding_of(diagonal, squares, work):
     return float(max(ROUNDING[work == np.float64], np.abs(errors).max() / squares.max(), abs(errors.sum()) / squares.sum()))
 
 
-def finish_gram(total, centring, out, sum_over_ranks):
-    """out ← (Σ over ranks of total − n·δδᵀ)/(n−1), slab by slab. Collective; ``out`` (d, d) may be shared: None to skip."""
-    d, step = len(total), max(1, SLAB // len(total))
-    for start in range(0, d, step):
+def sum_by_slabs(total, out, sum_over_ranks):
+    """out ← Σ over ranks of total (d, d), slab by slab. Collective; ``out`` may be shared: None to skip."""
+    step = max(1, SLAB // len(total))
+    for start in range(0, len(total), step):
         slab = sum_over_ranks(total[start:start + step])
         if out is not None:
-            slab -= centring.count * np.outer(centring.offset[start:start + step], centring.offset)
-            out[start:start + step] = slab / (centring.count - 1)
-    if out is not None and not np.isfinite(out).all():
+            out[start:start + step] = slab
+
+
+def finish_gram(total, centring, out, sum_over_ranks):
+    """out ← (Σ over ranks of total − n·δδᵀ)/(n−1), slab by slab. Collective; ``out`` (d, d) may be shared: None to skip."""
+    sum_by_slabs(total, out, sum_over_ranks)
+    if out is None:
+        return
+    for row, offset in zip(out, centring.offset):
+        row -= centring.count * (offset * centring.offset)  # symmetric to the last bit
+        row /= centring.count - 1
+    if not np.isfinite(out).all():
         raise OverflowError("Σ is not finite at this scale")
 
 

@@ -53,7 +53,10 @@ class InMemoryCovariance:
         """Return the images (own, d) of this rank's columns; ``panel`` (c, d) holds its group's of ``count`` in all. Collective."""
         self._counters.passes += 1
         with self._counters.time("apply"):
-            own = self._group.reduce_to_owners(panel_product(self._team, self._tiles, panel), count)
+            interrupt = self._group.world.interrupt
+            partial = panel_product(self._team, self._tiles, panel, interrupt.requested)
+            interrupt.stop_if(interrupt.requested())  # a pass over memory is short enough to be done again
+            own = self._group.reduce_to_owners(partial, count)
             return about_the_mean(own, self._group.own_rows(panel), self.centring)
 
     def sampled(self, ranges, share):

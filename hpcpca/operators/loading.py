@@ -8,12 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import DataError, on_all_ranks
+from ..partition import merged
 from ..rng import spread
 from .centring import Centring, Moments, exponent_of, first_shift, is_whole, work_type
-from .gram import GramCovariance, accumulate_gram, finish_gram, read_covariance, rounding_of
+from .gram import GramCovariance, accumulate_gram, finish_gram, read_covariance, rounding_of, sum_by_slabs
 from .in_memory import InMemoryCovariance
 from .products import ROUNDING
 from .streaming import StreamingCovariance
+from .unfinished import Unfinished
 
 SAMPLE_ROWS = 1024      # whose mean is the shift where rows are read once: off by 0.03 standard deviations
 SAMPLE_BYTES = 64 << 20  # of them at most
@@ -22,7 +24,7 @@ WINDOWS = 64             # runs of blocks that they lie in: what lies between is
 
 def in_memory(source, io, ranks, counters, kernels, team, double):
     """Return the ``InMemoryCovariance`` of a source; a shard is read by one rank of each node that has it. Collective."""
-    shards, shard = ranks.group.size, ranks.shard
+    shards, shard, interrupt = ranks.group.size, ranks.shard, ranks.world.interrupt
 
     def load(is_double, former=None):
         if former:
@@ -30,8 +32,9 @@ def in_memory(source, io, ranks, counters, kernels, team, double):
         held, largest = ranks.rows(io.shard_rows(source, shards, shard), source.d, source.dtype), 0.0
         with ranks.world.agreed():
             if held.node.rank == 0:
-                largest = io.load_shard(source, shards, shard, counters, held.array)
+                largest = io.load_shard(source, shards, shard, counters, held.array, interrupt.requested)
         held.fence()
+        interrupt.stop_if(interrupt.requested())
         counters.reads += 1
         work = work_type(source.dtype, is_double)
         row = _first_row(source, io, ranks, counters)
@@ -70,16 +73,24 @@ def _first_row(source, io, ranks, counters):
     return row[0]
 
 
-def gram(source, io, ranks, counters, kernels, team, double, seed):
-    """Return the ``GramCovariance`` of a source, built in one read: every rank multiplies its share of the rows. Collective."""
+def gram(source, io, ranks, counters, kernels, team, double, seed, unfinished=None):
+    """Return the ``GramCovariance`` of a source, built in one read: every rank multiplies its share of the rows. Collective.
+
+    ``unfinished`` is what a run that was stopped knew of Σ.
+    """
     panel, row_bytes = ranks.panel(source.d, source.d), source.d * source.dtype.itemsize
 
     def build(is_double):
-        centring, known = _sampled_centring(source, io, ranks, counters, kernels, team, work_type(source.dtype, is_double), seed,
-                                            (ranks.size, ranks.rank), min(SAMPLE_ROWS, max(1, SAMPLE_BYTES // row_bytes)))
+        work, begun = work_type(source.dtype, is_double), unfinished
+        if begun is None or begun.centring.work != work:
+            begun = None
+            centring, known = _sampled_centring(source, io, ranks, counters, kernels, team, work, seed, (ranks.size, ranks.rank),
+                                                min(SAMPLE_ROWS, max(1, SAMPLE_BYTES // row_bytes)))
+        else:
+            centring, known = begun.centring, []
         for _ in range(3):
-            counters.reads += 1
-            measured, matrix, rounding = _one_read(source, io, ranks, counters, centring, known, panel)
+            measured, matrix, rounding = _one_read(source, io, ranks, counters, centring, known, panel, begun)
+            begun = None
             if matrix is not None:
                 return matrix, measured, 2 * measured.exponent, rounding
             centring, known = measured, []
@@ -88,10 +99,11 @@ def gram(source, io, ranks, counters, kernels, team, double, seed):
     return GramCovariance(build, double, ranks, counters)
 
 
-def streaming(source, io, ranks, counters, kernels, team, double, seed, piece_bytes, sample_rows):
+def streaming(source, io, ranks, counters, kernels, team, double, seed, piece_bytes, sample_rows, known=None, unfinished=None):
     """Return the ``StreamingCovariance`` of a source: every rank of a group reads its shard anew each pass. Collective.
 
-    ``sample_rows`` is how many rows to sample for shift and start panel.
+    ``sample_rows`` is how many rows to sample for shift and start panel, unless their ``Centring`` is ``known``; ``unfinished`` is the
+    pass that a run was stopped in.
     """
     shards, shard = ranks.group.size, ranks.shard
 
@@ -101,10 +113,10 @@ def streaming(source, io, ranks, counters, kernels, team, double, seed, piece_by
         counters.reads += centring.count / source.n
         return centring, known[0], centring.count / source.n
 
-    def read(checked):
-        return io.windows(source, shards, shard, piece_bytes, counters, checked)
+    def read(checked, done):
+        return io.windows(source, shards, shard, piece_bytes, counters, checked, done)
 
-    return StreamingCovariance(read, sampled, double, ranks, counters, team)
+    return StreamingCovariance(read, source.n, sampled, double, ranks, counters, team, known, unfinished)
 
 
 def _sampled_centring(source, io, ranks, counters, kernels, team, work, seed, place, wanted):
@@ -112,14 +124,15 @@ def _sampled_centring(source, io, ranks, counters, kernels, team, work, seed, pl
 
     ``place`` = (number of shards, which of them this rank has).
     """
-    blocks = source.blocks
+    blocks, interrupt = source.blocks, ranks.world.interrupt
     count = min(len(blocks), max(1, round(wanted / (source.n / len(blocks)))))
     starts = spread(seed, min(WINDOWS, count), len(blocks))
     chosen = np.unique(starts[:, None] + np.arange(-(-count // len(starts))))
     chosen = np.arange(len(blocks)) if count == len(blocks) else chosen[chosen < len(blocks)]
     first, last = blocks.shard(*place)
     with ranks.world.agreed():
-        rows, runs, largest = io.read_blocks(source, chosen[(first <= chosen) & (chosen < last)], counters)
+        rows, runs, largest = io.read_blocks(source, chosen[(first <= chosen) & (chosen < last)], counters, interrupt.requested)
+    interrupt.stop_if(interrupt.requested())
     shift = first_shift(_first_row(source, io, ranks, counters), work)
     centring = Centring(shift, exponent_of(ranks.maximum(largest), work), work, kernels, is_whole(source.dtype))
     moments = Moments(source.d, kernels)
@@ -128,23 +141,42 @@ def _sampled_centring(source, io, ranks, counters, kernels, team, work, seed, pl
     return centring.measured(moments.merge_over_ranks(ranks.sum)).at_the_mean(), [rows, runs, largest]
 
 
-def _one_read(source, io, ranks, counters, centring, known, panel):
-    """Read all rows once; return their centring, Σ and its rounding, or a better centring and None where this one was not good enough."""
-    largest = [0.0]
+def _one_read(source, io, ranks, counters, centring, known, panel, begun):
+    """Read all rows once; return their centring, Σ and its rounding, or a better centring and None where this one was not good enough.
+
+    What ``begun`` holds is not read again. Raises Interrupted, with what is finished, on all ranks within a piece of a request to stop.
+    """
+    largest, total, sums = [0.0], np.zeros((source.d, source.d)), np.zeros((2, source.d))
+    done = begun.rows if begun else np.zeros((0, 2), np.int64)
+    if begun and ranks.rank == 0:
+        total += begun.sums
+        sums += begun.moments
+    interrupt = ranks.world.interrupt
     with ranks.world.agreed():
-        pieces = io.pieces_of_shard(source, ranks.size, ranks.rank, counters, known, largest)
-        total, sums, count = accumulate_gram(pieces, source.d, centring, counters)
-    joint = ranks.sum(np.concatenate([[count], *sums, np.diag(total)]))
+        pieces = io.pieces_of_shard(source, ranks.size, ranks.rank, counters, known, largest, done)
+        finished, halted = accumulate_gram(pieces, total, sums, centring, counters, interrupt.requested)
+    interrupt.stop_if(halted, lambda: _unfinished_gram(source, ranks, counters, centring, panel, total, sums, finished, done))
+    counters.reads += 1 - np.diff(done, axis=1).sum() / source.n
+    joint = ranks.sum(np.concatenate([*sums, np.diag(total)]))
     if not np.isfinite(joint).all():  # so is every entry of a positive semidefinite matrix whose diagonal is
         return replace(centring, exponent=exponent_of(ranks.maximum(largest[0]), centring.work)), None, None
-    columns, squares, diagonal = joint[1:].reshape(3, source.d)
-    measured = centring.measured_by_sums(joint[0], columns, squares)
+    columns, squares, diagonal = joint.reshape(3, source.d)
+    measured = centring.measured_by_sums(source.n, columns, squares)
     measured.check_variance()
     if measured.is_off():
         return measured.at_the_mean(), None, None
     finish_gram(total, measured, panel.array if panel.node.rank == 0 else None, ranks.sum)
     panel.fence()
     return measured, panel.array, rounding_of(diagonal, squares, centring.work)
+
+
+def _unfinished_gram(source, ranks, counters, centring, panel, total, sums, finished, done):
+    """What is known of Σ, summed over the ranks: on the root. Collective."""
+    rows = merged([*done.tolist(), *sum(ranks.world.comm.allgather(finished), [])])
+    counters.reads += (np.diff(rows, axis=1).sum() - np.diff(done, axis=1).sum()) / source.n
+    sum_by_slabs(total, panel.array if panel.node.rank == 0 else None, ranks.sum)
+    panel.fence()
+    return Unfinished(None, panel.array, rows, ranks.sum(sums), centring)
 
 
 def covariance(source, io, ranks, counters):

@@ -5,8 +5,11 @@ import numpy as np
 ROUNDING = {True: 2.0 ** -46, False: 2.0 ** -23}  # of products relative to λ_0, by whether they are in double
 
 
-def panel_product(team, tiles, panel):
-    """Return Σ_B Bᵀ(BV) over tiles for a panel V (c, d): (c, d) float64; each thread sums its own tiles."""
+def panel_product(team, tiles, panel, halt=lambda: False):
+    """Return Σ_B Bᵀ(BV) over tiles for a panel V (c, d): (c, d) float64; each thread sums its own tiles.
+
+    Ends early where ``halt()`` says so.
+    """
     vectors = panel.astype(tiles.dtype)
 
     def work(number, local):
@@ -15,7 +18,7 @@ def panel_product(team, tiles, panel):
 
     if not len(panel):
         return np.zeros(panel.shape)
-    totals = [total for _, total in team.share(len(tiles), lambda: (tiles.buffer(), np.zeros(panel.shape)), work)]
+    totals = [total for _, total in team.share(len(tiles), lambda: (tiles.buffer(), np.zeros(panel.shape)), work, halt)]
     return sum(totals[1:], start=totals[0])
 
 

@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import DataError, on_all_ranks
+from ..partition import merged
 from .centring import exponent_of
 from .products import ROUNDING, Sample, about_the_mean, panel_product
+from .unfinished import Unfinished
 
 READINGS = 3  # of all data until shift and scale fit them
 
@@ -14,17 +16,22 @@ READINGS = 3  # of all data until shift and scale fit them
 class StreamingCovariance:
     """Σ as of ``InMemoryCovariance``, one reading of the files a pass.
 
-    ``windows(largest)`` yields this rank's rows piece by piece; given a list it checks them and puts max |value| into it.
+    ``windows(largest, done)`` yields (number of the first, rows) of this rank piece by piece, but rows ``done``; given a list it checks
+    them and puts max |value| and their number into it. ``rows`` is their number over all ranks of a group.
     Mean, variance and the check for NaN ride on the first pass; where its shift or scale turn out wrong, it is done again.
-    ``sample`` holds (rows (s, d), share) of this rank until the start panel is made.
+    ``sampled(is_double)`` gives the first centring, and rows (s, d) of this rank and what share of all the sample is; the rows are kept
+    until the start panel is made. A run that goes on from another gives the ``Centring`` known by then instead, and what is ``Unfinished``.
     """
 
-    def __init__(self, windows, sampled, is_double, group, counters, team):
-        self._windows, self._group, self._counters, self._team = windows, group, counters, team
-        self._sampled, self.is_double = sampled, is_double
-        self.centring, self._sample, self._share = sampled(is_double)
-        self.d, self.exponent = len(self.centring.shift), 2 * self.centring.exponent
+    def __init__(self, windows, rows, sampled, is_double, group, counters, team, known=None, unfinished=None):
+        self._windows, self._rows, self._group, self._counters, self._team = windows, rows, group, counters, team
+        self.is_double, self._unfinished, self._sample = is_double, unfinished, None
         self.n = self.mean = self.total_variance = None
+        if known is None:
+            known, self._sample, self._share = sampled(is_double)
+            self.centring, self.d, self.exponent = known, len(known.shift), 2 * known.exponent
+        else:
+            self._take(known)
 
     def to_double(self):
         """Go on in float64. Images must be computed anew."""
@@ -48,18 +55,55 @@ class StreamingCovariance:
         return about_the_mean(images, self._group.own_rows(panel), self.centring)
 
     def _pass(self, panel, count, sums=None, largest=None):
-        """Sums of images about the shift over all rows; column sums and squares (2, d) are added to ``sums``."""
-        self._counters.passes += 1
-        self._counters.reads += 1
-        partial = np.zeros(panel.shape)
+        """Sums of images about the shift over all rows; column sums and squares (2, d) are added to ``sums``.
+
+        Raises Interrupted, with what is finished, on all ranks within a piece of a request to stop.
+        """
+        begun = self._begun(panel)
+        done = begun.rows if begun else np.zeros((0, 2), np.int64)
+        if begun and sums is not None and self._group.rank == 0:
+            sums += begun.moments
+            largest[1] += begun.count
+        partial, finished, halted = np.zeros(panel.shape), [], False
+        interrupt = self._group.world.interrupt
         with self._group.world.agreed():
-            for rows in self._windows(largest):
+            for first, rows in self._windows(largest, done):
+                if halted := interrupt.requested():
+                    break
                 with self._counters.time("apply"):
                     tiles = self.centring.tiles(rows)
                     partial += panel_product(self._team, tiles, panel)
                     if sums is not None:
                         tiles.add_sums(self._team, sums)
-        return self._group.reduce_to_owners(partial, count)
+                finished.append((first, first + len(rows)))
+        own = self._group.reduce_to_owners(partial, count)
+        if begun:
+            own += begun.sums
+        interrupt.stop_if(halted, lambda: self._unfinished_pass(panel, own, finished, begun, sums))
+        self._count(1 - np.diff(done, axis=1).sum() / self._rows)
+        return own
+
+    def _begun(self, panel):
+        """The pass that was stopped, where it is one of this panel. Collective where there is one."""
+        begun = self._unfinished
+        if begun is None or self._group.maximum(not begun.belongs_to(self._group.own_rows(panel))):
+            return None
+        self._unfinished = None
+        return begun
+
+    def _unfinished_pass(self, panel, own, finished, begun, sums):
+        """What there is of this pass; None where groups of ranks, each over all rows for its own columns, are not equally far. Collective."""
+        world = self._group.world
+        rows = merged([*(begun.rows.tolist() if begun else ()), *sum(world.comm.allgather(finished), [])])
+        self._count((np.diff(rows, axis=1).sum() - (begun.count if begun else 0)) / self._rows)
+        if self._group.size < world.size:
+            return None
+        moments = None if sums is None else self._group.sum(sums)
+        return Unfinished(self._group.own_rows(panel).copy(), own, rows, moments, self.centring)
+
+    def _count(self, share):
+        self._counters.passes += share
+        self._counters.reads += share
 
     def _first_pass(self, panel, count):
         for _ in range(READINGS):
@@ -79,5 +123,6 @@ class StreamingCovariance:
         raise on_all_ranks(DataError("the data's range is too large to centre and scale in three readings; rescale the data"))
 
     def _take(self, centring):
-        self.centring, self.n, self.mean = centring, centring.count, centring.mean
-        self.total_variance, self.exponent = centring.total_variance, 2 * centring.exponent
+        self.centring, self.d, self.exponent = centring, len(centring.shift), 2 * centring.exponent
+        if centring.count == self._rows:  # else all that is known are shift and scale of the pass that was stopped
+            self.n, self.mean, self.total_variance = centring.count, centring.mean, centring.total_variance

@@ -15,18 +15,23 @@ class Team:
         self._limit = self._controller.limit(limits=threads)
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
-    def share(self, count, begin, work):
-        """Run ``work(number, local)`` for every number below ``count``; return each thread's ``local = begin()``."""
+    def share(self, count, begin, work, halt=lambda: False):
+        """Run ``work(number, local)`` for every number below ``count``; return each thread's ``local = begin()``.
+
+        Ends early where ``halt()``, asked before each, says so.
+        """
         if self._pool is None or count < 2:
             local = begin()
             for number in range(count):
+                if halt():
+                    break
                 work(number, local)
             return [local]
         ticket = counting()  # next() on it is atomic
 
         def member(_):
             local = begin()
-            while (number := next(ticket)) < count:
+            while (number := next(ticket)) < count and not halt():
                 work(number, local)
             return local
 

@@ -1,0 +1,91 @@
+"""What surrounds a run: its lock, signals, its deadline, what it shows, and how it ends."""
+
+import sys
+from contextlib import ExitStack
+
+from ..errors import INTERRUPTED, NOT_ACHIEVED
+from ..units import format_seconds, format_size
+
+
+def run_fit(ranks, config, start, log_json, quiet, signals, lock):
+    """Run a checked fit to its end; return the exit code. Collective."""
+    from .. import driver
+    from ..monitors import progress, stopping
+    from .session import speaker
+    say = speaker(ranks, quiet)
+    fit = driver.Fit(ranks, config, say, start)
+    _listen(ranks, config, signals, fit, say)
+    shown = []
+    with ranks.agreed():
+        if ranks.is_root:
+            if not quiet:
+                shown.append(progress.Table() if sys.stderr.isatty() else progress.Lines())
+            if log_json:
+                shown.append(progress.JsonLog(log_json))
+            shown.append(progress.Note(lock, config.checkpoint_path))
+    with ExitStack() as stack:
+        for monitor in shown:
+            stack.callback(monitor.close)
+        outcome = fit.run(shown)
+    _summarise(say, outcome, config, ranks.size)
+    fit.close()
+    if outcome.name == stopping.CONVERGED:
+        return 0
+    if ranks.is_root:
+        print("hpcpca: " + (_interrupted if outcome.name == stopping.INTERRUPTED else _unconverged)(outcome, config), file=sys.stderr)
+    return INTERRUPTED if outcome.name == stopping.INTERRUPTED and outcome.checkpoint_path else NOT_ACHIEVED
+
+
+def _listen(ranks, config, signals, fit, say):
+    """Let signals to any rank, and the root's clock, ask the run to stop."""
+    from ..deadline import JOB_END, MAX_TIME, deadline
+    from ..machine import process_age
+    from ..signals import name_of
+    from ..units import parse_duration
+    ranks.interrupt.text = lambda reason: {MAX_TIME: f"--max-time {config.max_time} is over", JOB_END: "the SLURM job is about to end"}.get(
+        reason) or f"{name_of(reason)} received"
+    if not ranks.is_root:
+        ranks.interrupt.asked = lambda: signals.seen
+        return
+    ends = deadline(config.max_time and parse_duration(config.max_time), process_age())
+    if ends.ends:
+        say(ends.describe())
+
+    def asked():
+        ends.checkpoint_seconds = fit.recorder.checkpoint_seconds
+        return signals.seen or ends.over()
+
+    ranks.interrupt.asked = asked
+
+
+def _summarise(say, outcome, config, size):
+    report, counters = outcome.report, outcome.report.counters
+    split = outcome.seconds
+    rest = sum(split.values()) - sum(split.get(name, 0) for name in ("read", "apply", "exchange"))
+    done = int((report.residuals <= config.tol).sum())
+    say(f"{outcome.name}: {done} of {config.components} components within {config.tol:g} (largest residual {report.residuals.max():.1e}), "
+        f"{report.state.round} rounds, {counters.passes:.4g} passes, {counters.reads:.4g} reads")
+    say(f"time {format_seconds(counters.elapsed())}: read {format_seconds(split.get('read', 0))}, apply {format_seconds(split.get('apply', 0))}, "
+        f"exchange {format_seconds(split.get('exchange', 0))}, rest {format_seconds(rest)}; "
+        f"exchanged {format_size(counters.bytes_exchanged)}; peak memory {format_size(outcome.peak_memory)} per node on {size} rank(s)")
+    files = [f"result: {outcome.result_path}"] if outcome.name != "interrupted" or not outcome.checkpoint_path else []
+    if outcome.name != "converged" and outcome.checkpoint_path:
+        files.append(f"checkpoint: {outcome.checkpoint_path}")
+    say("; ".join(files))
+
+
+def _interrupted(outcome, config):
+    where = f"interrupted: {outcome.reason}; {outcome.report.state.round} rounds were done; "
+    if outcome.checkpoint_path:
+        return where + f"go on with 'hpcpca resume {outcome.checkpoint_path}'"
+    return where + f"the result so far was written; go on with 'hpcpca resume {outcome.result_path}'"
+
+
+def _unconverged(outcome, config):
+    worst = int(outcome.report.residuals.argmax())
+    source = outcome.checkpoint_path or outcome.result_path
+    why = {"max_rounds": f"--max-rounds {config.max_rounds} reached", "exhausted": "no direction is left to improve along"}[outcome.name]
+    remedy = {"max_rounds": f"go on with 'hpcpca resume {source} --max-rounds {2 * max(config.max_rounds, outcome.report.state.round)}'",
+              "exhausted": "try --precision double or a larger --tol"}[outcome.name]
+    return (f"not converged: {why}; component {worst} has residual {outcome.report.residuals[worst]:.1e}, asked for {config.tol:g}; "
+            f"{remedy} (the result was written)")

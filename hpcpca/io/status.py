@@ -1,0 +1,84 @@
+"""How far a run is, from the files it leaves while it goes on: lock, checkpoint, result."""
+
+import os
+import time
+
+import numpy as np
+
+from ..errors import DataError
+from . import lock
+from .result import load
+
+RUNNING, FINISHED, KILLED = "running", "finished", "not running"
+
+
+def status_of(path):
+    """Return what is known of the run whose checkpoint is ``path`` as a dict; raise DataError where there is nothing. For one rank to call."""
+    found = {"checkpoint": path, "state": KILLED}
+    is_running = lock.is_running(path + lock.SUFFIX)
+    if is_running is not False:
+        found |= {"state": RUNNING if is_running else "perhaps running (this file system has no locks)", "now": lock.read(path + lock.SUFFIX)}
+    if os.path.exists(path) or os.path.exists(path + ".1"):
+        found |= _of_checkpoint(*load(path))
+        if is_running is False and found["outcome"] != RUNNING:
+            found["state"] = found["outcome"]
+    elif is_running is False:
+        result = path.removesuffix(".ckpt")
+        if result == path or not os.path.exists(result):
+            raise DataError(f"{path}: no such file, and no run that would write it; check the name and the current folder")
+        found |= {"state": FINISHED, "result": result}
+    return found
+
+
+def _of_checkpoint(stored, warning):
+    at, residuals = stored.attributes, stored.arrays["residuals"]
+    done = stored.arrays.get("state/rows_done")
+    rows = sum(part["rows"] for part in stored.source)
+    return {"checkpoint": stored.path, "outcome": at["outcome"], "warning": warning, "written": os.stat(stored.path).st_mtime,
+            "round": at["state_round"], "components": stored.count, "converged": int((residuals <= at["tol"]).sum()),
+            "residual": float(residuals.max()) if np.isfinite(residuals).all() else None, "tol": at["tol"], "passes": at["passes"], "reads": at["reads"],
+            "seconds": at["seconds"], "pass_done": None if done is None else float(np.diff(done, axis=1).sum() / rows)}
+
+
+def lines_of(found, now=None):
+    """The same in lines of text."""
+    now, lines = time.time() if now is None else now, []
+    told = found.get("now") or {}
+    head = f"{found['checkpoint']}: {found['state']}"
+    if told:
+        head += f" (process {told['pid']} on {told['host']}" + (f", SLURM job {told['job']}" if told.get("job") else "")
+        head += f", since {_clock(told['started'])}; last sign of it {_ago(now - told['updated'])} ago)"
+    lines.append(head)
+    if "round" in told:
+        lines.append("now: " + _progress(told))
+    if "written" in found:
+        lines.append(f"checkpoint of {_clock(found['written'])}, {_ago(now - found['written'])} ago: {_progress(found)}")
+        if found["pass_done"] is not None:
+            lines.append(f"in the next pass {100 * found['pass_done']:.0f} % of the rows are done")
+    elif found["state"] == RUNNING:
+        lines.append("no checkpoint yet")
+    if found.get("warning"):
+        lines.append(f"warning: {found['warning']}")
+    if found["state"] == FINISHED:
+        lines.append(f"the result is there: hpcpca info {found['result']}")
+    elif found["state"] != RUNNING:
+        lines.append(f"to go on: hpcpca resume {found['checkpoint']}")
+    return lines
+
+
+def _progress(figures):
+    residual = "not known yet" if figures["residual"] is None else f"{figures['residual']:.1e}"
+    return (f"round {figures['round']}, {figures['converged']} of {figures['components']} components converged, largest residual {residual} "
+            f"(asked for {figures['tol']:g}), {figures['passes']:.4g} passes, {_ago(figures['seconds'])}")
+
+
+def _clock(when):
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(when))
+
+
+def _ago(seconds):
+    seconds = max(0, round(seconds))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"

@@ -1,0 +1,89 @@
+"""What a run leaves behind: reports to its monitors, checkpoints and the result."""
+
+import json
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+
+from .io.checkpoint import remove_checkpoint, write_checkpoint, write_result
+from .io.result import Content
+from .monitors.history import History
+from .monitors.report import Report
+
+
+@dataclass
+class Unbuilt:
+    """Stands for the operator of a run that is stopped before it has one."""
+
+    d: int
+    is_double: bool
+    exponent: int = 0
+    rounding: float = 0.0
+    centring: object = None
+    n = mean = total_variance = None
+
+
+DISK = 100e6  # bytes/s of checkpoints, until one was written
+
+
+class Recorder:
+    """Puts a state together with what the run counted and is about. All methods are collective."""
+
+    def __init__(self, world, config, source, exchange, counters, plan, panel, start):
+        self.world, self.config, self.source, self.exchange = world, config, source, exchange
+        self.counters, self.plan, self.panel = counters, plan, panel
+        self._before = _counts(start)
+        self.history = History(History.rows_of(start.arrays) if start else None, self._before)
+        self.checkpoint_seconds = 6 * 8 * panel * source.d / DISK  # vectors, images, a pass that is under way
+        self._has_written = False
+
+    def report(self, state, operator, method):
+        """What monitors are told of a round."""
+        seconds = self.exchange.from_root(lambda: [np.array([self.counters.elapsed()])], 1)[0][0]
+        return Report(state, method, self.counters, self.config.components, float(seconds + self._before["seconds"]),
+                      true(state.eigenvalues, operator), operator.is_double, self.config.tol)
+
+    def checkpoint(self, report, operator, outcome, unfinished=None):
+        """Write a checkpoint; raise DataError where that fails, on all ranks."""
+        begun = perf_counter()
+        with self.counters.time("checkpoint"):
+            write_checkpoint(self.world, self.config.checkpoint_path, self._content(report, operator, outcome), operator, self.exchange.grid, unfinished)
+        seconds = perf_counter() - begun
+        self.checkpoint_seconds = max(self.checkpoint_seconds, seconds) if self._has_written else seconds
+        self._has_written = True
+
+    def result(self, report, operator, outcome, is_final):
+        """Write the result; remove the checkpoint of a run that needs no other."""
+        checkpoint = self.config.checkpoint_path
+        with self.counters.time("write"):
+            write_result(self.world, self.config.output, self._content(report, operator, outcome))
+            with self.world.agreed():
+                if self.world.is_root and checkpoint and is_final:
+                    remove_checkpoint(checkpoint)
+
+    def _content(self, report, operator, outcome):
+        counters, config, before = self.counters, self.config, self._before
+        attributes = {
+            "config": json.dumps(config.stored()), "source": json.dumps(self.source.describe()), "outcome": outcome, "seed": config.seed,
+            "tol": config.tol, "method": "parallel-deflation", "operator": self.plan.operator, "rounds": report.state.round,
+            "passes": counters.passes + before["passes"], "reads": counters.reads + before["reads"],
+            "applications": counters.applications + before["applications"],
+            "bytes_exchanged": counters.bytes_exchanged + before["bytes_exchanged"], "seconds": report.seconds,
+            "seconds_by_activity": json.dumps(counters.split()), "n_features": operator.d, "ranks": self.world.size,
+        }
+        return Content(report.state, self.exchange.grid.offsets(self.panel), self.exchange.owned(self.panel).start, config.components,
+                       report.eigenvalues, operator.rounding, operator.n, operator.mean, float(true(operator.total_variance, operator)),
+                       self.history.arrays(), attributes)
+
+
+def true(scaled, operator):
+    """Eigenvalues or variances in the data's own units; NaN for what is not known."""
+    with np.errstate(over="ignore", under="ignore"):
+        return np.ldexp(np.nan if scaled is None else scaled, operator.exponent)
+
+
+def _counts(start):
+    """Counts of the run that this one goes on from."""
+    names = ("passes", "reads", "applications", "bytes_exchanged", "seconds")
+    return {name: start.attributes.get(name, 0) if start else 0 for name in names}

@@ -1,0 +1,122 @@
+"""What a run begins with: random vectors, given ones, those of a sample, or the state of a run that was stopped."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .errors import DataError, on_all_ranks
+from .io.source import open_source
+from .methods.state import State, unmeasured
+from .methods.warm_start import sampled_rows, warm_start
+from .operators.centring import Centring, is_whole, work_type
+from .operators.unfinished import Unfinished
+from .rng import unit_vectors
+
+MEASURES = ("state/shift", "state/offset", "state/squares")
+
+
+@dataclass
+class Beginning:
+    """This rank's start vectors (own, d) and, of a run that was stopped, what it knew.
+
+    ``images`` are true ones times 2**−exponent; ``pending`` = (own directions, number of all) of the pass it was stopped in.
+    """
+
+    vectors: np.ndarray
+    images: np.ndarray | None = None
+    exponent: int = 0
+    round: int = 0
+    is_double: bool = False
+    is_warm: bool = False
+    pending: tuple | None = None
+    known: Centring | None = None
+    unfinished: Unfinished | None = None
+    values: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    residuals: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+    def state(self, panel):
+        """The state before anything is done."""
+        if self.images is None:
+            return unmeasured(self.round, self.vectors, panel)
+        return State(self.round, self.vectors, self.images, self.values, self.residuals)
+
+
+def beginning(world, config, source, exchange, panel, start, kernels):
+    """Return the ``Beginning`` of a run: from the file ``start``, the vectors of --init, or at random. Collective."""
+    own = exchange.owned(panel)
+    if start is not None and start.is_checkpoint and start.panel == panel:
+        with world.agreed():
+            return _stored(start, config, source, exchange, own, kernels)
+    vectors = unit_vectors(config.seed, range(own.start, own.stop), source.d)
+    given = _given(world, config, source.d, start, own)
+    vectors[:len(given)] = given
+    return Beginning(vectors, round=start.attributes["rounds"] if start else 0, is_warm=start is not None or bool(config.init))
+
+
+def _stored(start, config, source, exchange, own, kernels):
+    """The state of a checkpoint; of what was measured on the data only what belongs to these very files."""
+    at, arrays = start.attributes, start.arrays
+    found = Beginning(start.rows("state/vectors", own.start, own.stop), exponent=at["state_exponent"], round=at["state_round"],
+                      is_double=bool(at["state_double"]), is_warm=at["state_round"] > 0 or bool(config.init))
+    if at.get("state_has_images", True):
+        found.images = start.rows("state/images", own.start, own.stop)
+        found.values = np.ldexp(np.concatenate([arrays["explained_variance"], arrays["guard_eigenvalues"]]), -found.exponent)
+        found.residuals = np.concatenate([arrays["residuals"], arrays["guard_residuals"]])
+    if source.describe() != start.source:
+        found.images = None
+        return found
+    count = start.shapes.get("state/pending", (0,))[0]
+    if count:
+        mine = exchange.owned(count)
+        found.pending = start.rows("state/pending", mine.start, mine.stop), count
+    if "state/shift" in arrays:
+        shift, offset, squares = (arrays.get(name) for name in MEASURES)
+        found.known = Centring(shift, at["state_centring_exponent"], work_type(source.dtype, found.is_double), kernels, is_whole(source.dtype), offset,
+                               source.n if squares is not None else 0, squares)
+    if "state/rows_done" in arrays:
+        found.unfinished = _unfinished(start, exchange, found, count)
+    return found
+
+
+def _unfinished(start, exchange, found, count):
+    rows, moments = start.arrays["state/rows_done"], start.arrays.get("state/moments")
+    if "state/gram" in start.shapes:
+        d = start.shapes["state/gram"][0]
+        return Unfinished(None, start.rows("state/gram", 0, d) if exchange.rank == 0 else None, rows, moments, found.known)
+    mine = exchange.owned(count)
+    return Unfinished(found.pending[0], start.rows("state/pending_sums", mine.start, mine.stop), rows, moments, found.known)
+
+
+def _given(world, config, d, start, own):
+    """Start vectors the user or a stored result gives, as far as they belong to this rank: (r, d) of unit length."""
+    if start is not None:
+        with world.agreed():
+            return start.rows("components", min(own.start, start.count), min(own.stop, start.count))
+    if not config.init:
+        return np.zeros((0, d))
+    given = world.decide(lambda: open_source([config.init]))
+    if given.d != d:
+        raise on_all_ranks(DataError(f"{given.parts[0].name} has vectors of length {given.d}, the data have {d} columns; "
+                                     "give others with --init"))
+    rows = np.empty((max(0, min(own.stop, given.n) - own.start), given.d), given.dtype)
+    with world.agreed():
+        if len(rows):
+            given.read_into(0, own.start, own.start + len(rows), rows)
+            given.check_finite(0, own.start, rows)
+    lengths = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
+    with world.agreed():
+        if not lengths.all():
+            raise DataError(f"{given.parts[0].name} holds a zero vector; start vectors need a direction")
+    return rows / lengths
+
+
+def warmed(method, operator, source, exchange, seed, vectors):
+    """Better start vectors (own, d) from a sample of the rows, or None where that does not pay. Collective."""
+    ranges = sampled_rows(source.n, method.count, seed)
+    if not ranges:
+        return None
+    first, last = source.blocks.shard(exchange.grid.shards, exchange.shard)
+    low, high = source.blocks.edges[[first, last]]
+    mine = [(max(a, low) - low, min(b, high) - low) for a, b in ranges if a < high and b > low]
+    share = sum(b - a for a, b in ranges) / source.n
+    return warm_start(method, operator.sampled(mine, share), vectors)

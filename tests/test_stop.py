@@ -1,0 +1,234 @@
+"""A run that is asked to stop: by a signal or its time, within a block of work, with a checkpoint; and what goes on from there."""
+
+import json
+import os
+import signal
+import time
+
+import h5py
+import numpy as np
+import pytest
+import spectra
+from launch import finish, ranks_of, run, start
+
+K, N, D = 5, 4000, 40
+PIECE = 20_000  # bytes: 64 pieces in all
+CUT = f"""import time
+import hpcpca.plan, hpcpca.io.source as s, hpcpca.operators.loading
+hpcpca.plan.LARGEST_PIECE, hpcpca.operators.loading.SAMPLE_ROWS = {PIECE}, 64
+s.Source.pieces.__defaults__ = s.Source.pieces_left.__defaults__ = ({PIECE},)
+old = s.Source.read_into
+"""
+SLOW = CUT + """
+def slow(self, number, start, stop, out):
+    time.sleep(SECONDS * (stop - start) / 62)
+    old(self, number, start, stop, out)
+s.Source.read_into = slow"""
+VECTORS = ("--exchange", "vectors", "--precision", "double", "--tol", "0", "--max-rounds", "6")
+OPEN_MPI = os.environ.get("HPCPCA_TEST_STACK") == "openmpi"
+once = pytest.mark.skipif(OPEN_MPI, reason="the same on every MPI: tested with MPICH")
+SIGNALS = {"USR1": signal.SIGUSR1, "TERM": signal.SIGTERM, "INT": signal.SIGINT}
+
+
+def slowed(seconds):
+    """Python that makes every piece of 62 rows take so long to read."""
+    return SLOW.replace("SECONDS", str(seconds))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Rows in two shards."""
+    here = tmp_path_factory.mktemp("stop")
+    rows = spectra.data_rows(spectra.exponential(D, 0.9), N, mean=3.0)
+    (here / "data").mkdir()
+    for name, part in (("s1", rows[:1234]), ("s2", rows[1234:])):
+        with h5py.File(here / "data" / f"{name}.h5", "w") as file:
+            file["X"] = part
+    return here
+
+
+def begun(process, seconds):
+    """Wait until the ranks of a started command have all begun to read, and some more."""
+    end = time.monotonic() + 30
+    while not (line := process.stderr.readline()).startswith("operator:"):
+        assert line and time.monotonic() < end, "the run did not begin"
+    time.sleep(seconds)
+
+
+def fit(folder, output, *options, n=2, seconds=1.0):
+    """Start a fit whose passes take 64·seconds/n."""
+    return start(n, "fit", folder / "data", "-k", K, "-o", output, *options, inject=slowed(seconds))
+
+
+def stored(path, *names):
+    with h5py.File(path) as file:
+        found = [file.attrs[name] if name in file.attrs else file[name][...] for name in names]
+    return found if len(found) > 1 else found[0]
+
+
+def finished_rows(path):
+    return int(np.diff(stored(path, "state/rows_done"), axis=1).sum())
+
+
+@pytest.mark.parametrize("operator, to", [("streaming", "one"), ("streaming", "all"), ("gram", "one"), ("in-memory", "all")])
+def test_stops_within_a_block_of_a_long_pass(folder, tmp_path, operator, to):
+    """A pass of 32 s, a signal to one rank or to all after a few: gone within three pieces, and nobody left behind."""
+    output, checkpoint = tmp_path / "out.h5", tmp_path / "out.h5.ckpt"
+    process = fit(folder, output, "--operator", operator)
+    begun(process, 6 if operator == "streaming" else 3)
+    told = time.monotonic()
+    for pid in ranks_of(process)[:1 if to == "one" else None]:
+        os.kill(pid, signal.SIGUSR1)
+    done = finish(process, 20)
+    assert done.code == 75 and time.monotonic() - told < 5, done
+    assert done.stderr.count(f"hpcpca: interrupted: SIGUSR1 received; 0 rounds were done; go on with 'hpcpca resume {checkpoint}'\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == [checkpoint.name]
+    known = finished_rows(checkpoint) if operator != "in-memory" else 0
+    assert known > 0 or operator == "in-memory"
+    done = run(2, "resume", checkpoint, inject=CUT).ok()
+    assert [path.name for path in tmp_path.iterdir()] == [output.name]
+    run(1, "verify", output, folder / "data").ok()
+
+
+@pytest.mark.parametrize("operator, n", [pytest.param("gram", 1, marks=once), ("gram", 3), pytest.param("streaming", 1, marks=once), ("streaming", 4)])
+def test_the_next_run_does_only_the_rest(folder, tmp_path, operator, n):
+    """Stopped in the same pass again and again, on other ranks each time: no row is read twice, and the answer is that of one run."""
+    output, checkpoint, whole = tmp_path / "out.h5", tmp_path / "out.h5.ckpt", tmp_path / "whole.h5"
+    run(2, "fit", folder / "data", "-k", K, "-o", whole, "--operator", operator, "--cold", inject=CUT).ok()
+    finished, command = [0], ("fit", folder / "data", "-k", K, "-o", output, "--operator", operator, "--cold")
+    for ranks in (2, n, 3):
+        process = start(ranks, *command, inject=slowed(0.25 * ranks))
+        begun(process, 3)
+        os.kill(ranks_of(process)[-1], signal.SIGTERM)
+        assert finish(process, 20).code == 75
+        finished.append(finished_rows(checkpoint))
+        command = ("resume", checkpoint)
+    assert (np.diff(finished) > 0).all() and finished[-1] < N, finished
+    run(n, "resume", checkpoint, inject=CUT).ok()
+    for name in ("reads", "passes"):
+        assert stored(output, name) == pytest.approx(stored(whole, name), abs=1e-9), name
+    np.testing.assert_allclose(stored(output, "explained_variance"), stored(whole, "explained_variance"), rtol=1e-9)
+    run(1, "verify", output, folder / "data").ok()
+
+
+@pytest.mark.parametrize("exchange", ["vectors", "ritz"])
+def test_stopped_in_a_later_round(folder, tmp_path, exchange):
+    """The pass of a later round goes on where it was stopped; the vectors exchange to the last digits of an uninterrupted run."""
+    options = VECTORS if exchange == "vectors" else ("--cold", "--tol", "1e-10")
+    output, checkpoint, whole = tmp_path / "out.h5", tmp_path / "out.h5.ckpt", tmp_path / "whole.h5"
+    run(2, "fit", folder / "data", "-k", K, "-o", whole, "--operator", "streaming", *options, inject=CUT).ended(4 if exchange == "vectors" else 0)
+    process = fit(folder, output, "--operator", "streaming", *options, seconds=0.06)  # 2 s a pass
+    begun(process, 5)
+    os.kill(ranks_of(process)[0], signal.SIGUSR1)
+    assert finish(process, 20).code == 75
+    round_, done = stored(checkpoint, "state_round", "state/rows_done")
+    assert 1 <= round_ <= 3 and 0 < np.diff(done, axis=1).sum() < N
+    run(3, "resume", checkpoint, inject=CUT).ended(4 if exchange == "vectors" else 0)
+    if exchange == "vectors":
+        np.testing.assert_allclose(stored(output, "components"), stored(whole, "components"), rtol=0, atol=1e-12)
+        assert stored(output, "reads") == pytest.approx(stored(whole, "reads"), abs=1e-9)
+    else:
+        run(1, "verify", output, folder / "data", "--tol", "1e-10").ok()
+        assert stored(output, "reads") < stored(whole, "reads") + 3  # the history before the round is given up
+
+
+@once
+@pytest.mark.parametrize("operator", ["gram", "in-memory"])
+def test_another_operator_goes_on(folder, tmp_path, operator):
+    output, checkpoint = tmp_path / "out.h5", tmp_path / "out.h5.ckpt"
+    process = fit(folder, output, "--operator", "streaming", seconds=0.06)
+    begun(process, 4)
+    os.kill(ranks_of(process)[0], signal.SIGUSR1)
+    assert finish(process, 20).code == 75
+    run(4, "resume", checkpoint, "--operator", operator, "--tol", "1e-9").ok()
+    run(1, "verify", output, folder / "data", "--tol", "1e-9").ok()
+
+
+@once
+def test_max_time(folder, tmp_path):
+    """Over and over, until it is done."""
+    output, checkpoint = tmp_path / "out.h5", tmp_path / "out.h5.ckpt"
+    command, codes = ("fit", folder / "data", "-k", K, "-o", output, "--operator", "streaming", "--cold"), []
+    while not codes or codes[-1] == 75:
+        assert len(codes) < 12
+        done = finish(start(2, *command, "--max-time", "4s", inject=slowed(0.06)), 20)
+        codes.append(done.code)
+        assert done.seconds < 6, done
+        assert done.code == 0 or "--max-time 4s is over" in done.stderr
+        command = ("resume", checkpoint)
+    assert len(codes) > 2 and codes[-1] == 0
+    run(1, "verify", output, folder / "data").ok()
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_signals_through_the_launcher(folder, tmp_path, name):
+    if name != "USR1" and OPEN_MPI:
+        pytest.skip("Open MPI's mpiexec kills its ranks a second after TERM and INT")
+    process = fit(folder, tmp_path / "out.h5", "--operator", "streaming", seconds=0.2)
+    begun(process, 2)
+    process.send_signal(SIGNALS[name])
+    done = finish(process, 20)
+    assert done.code == 75 and f"SIG{name} received" in done.stderr and (tmp_path / "out.h5.ckpt").exists(), done
+
+
+def test_a_second_signal_ends_at_once(folder, tmp_path):
+    process = fit(folder, tmp_path / "out.h5", "--operator", "streaming", seconds=100)
+    begun(process, 1.5)
+    pids = ranks_of(process)
+    for _ in range(2):
+        told = time.monotonic()
+        for pid in pids:
+            os.kill(pid, signal.SIGUSR1)
+        time.sleep(1.5)
+    done = finish(process, 20)
+    assert done.code not in (0, 75) and time.monotonic() - told < 4 and "second signal" in done.stderr, done
+    assert not (tmp_path / "out.h5.ckpt").exists()
+
+
+@once
+def test_without_checkpoints_the_result_so_far_is_written(folder, tmp_path):
+    output = tmp_path / "out.h5"
+    process = fit(folder, output, "--operator", "streaming", "--no-checkpoint", "--cold", seconds=0.06)
+    begun(process, 4)
+    os.kill(ranks_of(process)[0], signal.SIGUSR1)
+    done = finish(process, 20)
+    assert done.code == 4 and f"hpcpca resume {output}" in done.stderr, done
+    assert stored(output, "outcome") == "interrupted" and list(tmp_path.iterdir()) == [output]
+    run(2, "resume", output).ok()
+    process = fit(folder, tmp_path / "early.h5", "--operator", "streaming", "--no-checkpoint")
+    begun(process, 2)
+    os.kill(ranks_of(process)[0], signal.SIGUSR1)
+    done = finish(process, 20)
+    assert done.code == 4 and "nothing is left" in done.stderr and not (tmp_path / "early.h5").exists()
+
+
+def test_two_runs_on_one_checkpoint(folder, tmp_path):
+    """The second is refused with exit code 5 while the first is alive; one that was killed leaves nothing in the way."""
+    output, checkpoint = tmp_path / "out.h5", tmp_path / "out.h5.ckpt"
+    process = fit(folder, output, "--operator", "streaming", seconds=0.6)
+    begun(process, 2)
+    for command in (("fit", folder / "data", "-k", K, "-o", output), ("fit", folder / "data", "-k", K, "-o", tmp_path / "b.h5", "--checkpoint", checkpoint)):
+        done = run(2, *command, "--overwrite").ended(5)
+        assert len(done.messages) == 1 and "belongs to a run that is going on (process " in done.messages[0]
+    shown = run(0, "status", checkpoint).ok().stdout
+    assert f"{checkpoint}: running (process " in shown and "no checkpoint yet" in shown, shown
+    for pid in ranks_of(process):
+        os.kill(pid, signal.SIGKILL)
+    finish(process, 20)
+    run(0, "status", checkpoint).ended(3)
+    run(2, "fit", folder / "data", "-k", K, "-o", output, "--overwrite").ok()
+    assert [path.name for path in tmp_path.iterdir()] == ["out.h5"]
+
+
+@once
+def test_status_of_a_stopped_run(folder, tmp_path):
+    output, checkpoint = tmp_path / "out.h5", tmp_path / "out.h5.ckpt"
+    process = fit(folder, output, "--operator", "streaming", "--cold", seconds=0.1)
+    begun(process, 5)
+    os.kill(ranks_of(process)[0], signal.SIGUSR1)
+    assert finish(process, 20).code == 75
+    shown = run(0, "status", checkpoint).ok().stdout
+    assert "interrupted" in shown and "% of the rows" in shown and f"hpcpca resume {checkpoint}" in shown, shown
+    found = json.loads(run(0, "status", "--json", checkpoint).ok().stdout)
+    assert found["state"] == "interrupted" and found["round"] == stored(checkpoint, "state_round") and 0 < found["pass_done"] < 1
+    assert "no such file" in run(0, "status", tmp_path / "none.ckpt").ended(3).messages[0]
