@@ -9,6 +9,7 @@ from ..rng import unit_vectors
 from .state import State, relative, unmeasured
 
 DONE = 0.8          # of the tolerance: an independent check at the tolerance then agrees
+LET_GO = 0.2        # of the tolerance: converged workers help the others a little longer, which can save a pass at 4 % more products
 ROUNDING = 1e-24    # squared length of what is left of a unit vector when all of it was in the basis
 SMALLEST_BASIS = 3  # times the panel, so that a restart keeps Ritz vectors, last round's, and has room for new ones
 
@@ -56,7 +57,7 @@ class RitzExchange:
         if "pending" in state.extra:
             self._add(*state.extra.pop("pending"))
         else:
-            self._expand(state.extra["directions"], state.residuals > DONE * self.tol)
+            self._expand(state.extra["directions"], state.residuals > LET_GO * self.tol)
         if self.size < self.count:  # dependent start vectors
             self._fill()
         if self.applied == self.size:
