@@ -1,5 +1,6 @@
 """The guarded entry: one message from one rank, the right exit code, and no rank left waiting for a failed one."""
 
+import _thread
 import sys
 import time
 
@@ -15,9 +16,18 @@ def main(arguments=None):
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
+def _not_lost(unraisable):
+    """Python drops exceptions of callbacks in C code; Ctrl-C must not be one of them."""
+    if unraisable.exc_type is KeyboardInterrupt:
+        _thread.interrupt_main()
+    else:
+        sys.__unraisablehook__(unraisable)
+
+
 def run(arguments):
     """Run the command line; return its exit code."""
     import click
+    sys.unraisablehook = _not_lost
 
     from .cli import commands
     try:

@@ -198,7 +198,8 @@ class Fit:
         if not begin.is_warm and not begin.pending and self.config.is_ritz:
             vectors = self._warmed(vectors)
         self.state = unmeasured(begin.round, vectors, self.panel)  # what a stop in this pass leaves
-        state = method.initialize(vectors, round=begin.round)
+        again = begin.round > 0 and self.config.is_ritz  # the round that gave these vectors, which has to be measured again
+        state = method.initialize(vectors, round=begin.round - again)
         if begin.pending and begin.images is None:
             state = method.take_up(state, *begin.pending)
         return method.step(state) if self.config.is_ritz else state
@@ -239,7 +240,7 @@ class Fit:
         """Write a checkpoint of what there is; without checkpoints, the result so far."""
         report = self.recorder.report(self.state, self.operator, self.method)
         if self.config.checkpoint_path:
-            self.recorder.checkpoint(report, self.operator, INTERRUPTED, stop.unfinished)
+            self.recorder.checkpoint(report, self.operator, INTERRUPTED, stop)
         elif self.state.round > self.begin.round:
             self.recorder.result(report, self.operator, INTERRUPTED, False)
         else:

@@ -1,8 +1,8 @@
 """What a job will take, in lines of text, before it runs; and the batch file that runs it."""
 
 import math
-import shlex
 
+from .batch import batch_file
 from .kernels import WORTH_COMPILING
 from .traffic import ritz_round, vectors_round
 from .units import format_seconds, format_size
@@ -48,31 +48,9 @@ def lines(job, plan, components, nodes, network):
            f"{format_size(network)}/s per rank between nodes, every node alike; an eigenvalue spectrum that takes {job.passes} passes to {job.tol:g}")
 
 
-SBATCH = """#!/bin/bash
-# Edit: account, partition, and how your site loads Python and MPI.
-#SBATCH --job-name=hpcpca
-#SBATCH --nodes={nodes}
-#SBATCH --ntasks={ranks}
-#SBATCH --cpus-per-task={threads}
-#SBATCH --mem={mem}M
-#SBATCH --time={time}
-
-# module load python openmpi
-# . /path/to/venv/bin/activate
-export HDF5_USE_FILE_LOCKING=FALSE
-OUT={output}
-if [ -e "$OUT.ckpt" ]; then
-    srun -K hpcpca resume "$OUT.ckpt" --threads {threads} --memory {memory}M
-else
-    srun -K hpcpca fit {data} -k {components} -o "$OUT" --threads {threads} --memory {memory}M
-fi
-"""
-
-
-def sbatch(job, plan, components, nodes, network, data, output):
-    """Return the text of a batch file for the job, with half as much time again and some memory to spare."""
+def sbatch(job, plan, components, nodes, network, data, output, options=()):
+    """Return the text of a batch file for the job, with half as much time again and some memory to spare; ``options`` are words for fit."""
     minutes = 5 + int(1.5 * sum(seconds(job, plan, network).values()) / 60) + 1
     memory = int(1.2 * plan.bytes / 2**20) + 64
-    return SBATCH.format(nodes=nodes, ranks=job.ranks, threads=job.threads, mem=memory + 200 * job.ranks_on_node, memory=memory,
-                         time=f"{minutes // 60:02d}:{minutes % 60:02d}:00", output=shlex.quote(output), components=components,
-                         data=" ".join(shlex.quote(item) for item in data))
+    words = [*data, "-k", components, *options, "--threads", job.threads, "--memory", f"{memory}M"]
+    return batch_file(nodes, job.ranks, job.threads, memory + 200 * job.ranks_on_node, minutes, words, output)

@@ -142,7 +142,7 @@ def _in_memory(job):
 
 def _streaming(job):
     shards, passes = job.shards or job.ranks, job.passes
-    piece = max(job.chunk_bytes, job.row_bytes, min(LARGEST_PIECE, job.memory // (8 * job.ranks_on_node)))
+    piece = max(job.chunk_bytes, job.row_bytes, min(LARGEST_PIECE, _share_bytes(job, shards), job.memory // (8 * job.ranks_on_node)))
     most = job.memory // 4 // (job.row_bytes * job.ranks_on_node // shards + 1)
     sample = int(max(1, min(most, max(SAMPLE_SHARE * job.n, 4 * job.panel, SAMPLE_ROWS), job.n)))
     held = job.ranks_on_node * (2 * piece + 2 * sample * job.row_bytes // shards) + _scratch(job, shards)
@@ -152,14 +152,19 @@ def _streaming(job):
     return Plan("streaming", shards, held, seconds, (passes + 1) * job.n * job.d // shards, piece_bytes=piece, sample_rows=sample)
 
 
+def _share_bytes(job, shards):
+    """Of the largest share of the rows."""
+    return -(-job.n // shards) * job.row_bytes + job.chunk_bytes
+
+
 def _gram(job):
     matrix = 8 * job.d ** 2
     apply = job.passes * 2 * job.d ** 2 * job.panel / (job.rates.large(8) * job.cores) + _algebra_seconds(job)
     if job.n is None:
         return Plan("gram", job.shards or 1, matrix, apply, 0)
     item = job.work.itemsize
-    tile = tile_step(job.d, item, tile_rows(job.d, item)) * job.d * item
-    held = matrix + job.ranks_on_node * (matrix + matrix * item // 8 + tile + 2 * max(LARGEST_PIECE, job.chunk_bytes))
+    tile = min(tile_step(job.d, item, tile_rows(job.d, item)), -(-job.n // job.ranks)) * job.d * item
+    held = matrix + job.ranks_on_node * (matrix + matrix * item // 8 + tile + 2 * max(min(LARGEST_PIECE, _share_bytes(job, job.ranks)), job.chunk_bytes))
     products = job.n * job.d ** 2 / (job.rates.large(item) * job.cores)
     seconds = max(products + SWEEPS * _convert_seconds(job), _read_seconds(job)) + apply
     return Plan("gram", job.shards or 1, held, seconds, job.n * job.d // job.ranks)

@@ -44,11 +44,13 @@ class Recorder:
         return Report(state, method, self.counters, self.config.components, float(seconds + self._before["seconds"]),
                       true(state.eigenvalues, operator), operator.is_double, self.config.tol)
 
-    def checkpoint(self, report, operator, outcome, unfinished=None):
-        """Write a checkpoint; raise DataError where that fails, on all ranks."""
+    def checkpoint(self, report, operator, outcome, stop=None):
+        """Write a checkpoint; raise DataError where that fails, on all ranks. ``stop`` is the Interrupted that ended the run."""
         begun = perf_counter()
         with self.counters.time("checkpoint"):
-            write_checkpoint(self.world, self.config.checkpoint_path, self._content(report, operator, outcome), operator, self.exchange.grid, unfinished)
+            content = self._content(report, operator, outcome)
+            content.attributes["reason"] = str(stop or "")
+            write_checkpoint(self.world, self.config.checkpoint_path, content, operator, self.exchange.grid, stop and stop.unfinished)
         seconds = perf_counter() - begun
         self.checkpoint_seconds = max(self.checkpoint_seconds, seconds) if self._has_written else seconds
         self._has_written = True

@@ -3,6 +3,7 @@
 Rows are y = Σ_k sqrt(λ_k) g_k v_k + σ e + μ with g, e standard normal, so that the population covariance is V diag(λ) Vᵀ + σ²I.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,8 +96,8 @@ class Recipe:
         most = min(self.n - 1, self.d) if self.is_exact else self.d
         if self.n < 1 or self.d < 1 or not 1 <= self.components <= most:
             raise UsageError(f"{self.n}x{self.d} with --rank {self.components}: at least one row, one column, and 1 to {most} components are needed")
-        if self.noise < 0 or self.ratio < 0 or self.seed < 0:
-            raise UsageError("--noise, --mean-std and --seed must not be negative")
+        if not (0 <= self.noise < math.inf and 0 <= self.ratio < math.inf) or self.seed < 0:
+            raise UsageError(f"--noise {self.noise:g} --mean-std {self.ratio:g}: finite numbers from 0 on are needed, and so is a --seed")
         if self.kind.kind == "u" and self.ratio < MARGIN:
             raise UsageError(f"--mean-std {self.ratio:g} with {self.kind} would cut off values below 0; give at least {MARGIN}, or a signed type")
         if self.is_exact and self.kind.kind != "f":

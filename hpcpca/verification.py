@@ -144,7 +144,7 @@ def examine(covariance, vectors, tol, stored_eigenvalues=None, seed=0, search=Tr
     others = np.array([] if np.isnan(following) else [following])
     limit = covariance.d if covariance.n is None else min(covariance.n - 1, covariance.d)
     found = separation(values, residuals, others[:max(0, limit - len(values))],
-                       np.full(len(others), following_error / largest)[:max(0, limit - len(values))], limit, covariance.d, ROUNDING)
+                       np.full(len(others), following_error / largest if largest > 0 else np.nan)[:max(0, limit - len(values))], limit, covariance.d, ROUNDING)
     true = np.ldexp(values, covariance.exponent)
     stored = None if stored_eigenvalues is None else np.ldexp(stored_eigenvalues, -covariance.exponent)
     error = orthonormality_error(vectors)

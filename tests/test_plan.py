@@ -1,7 +1,9 @@
 """The cost model chooses what fits, says what does not, and its traffic is what runs measure."""
 
 import re
+import subprocess
 import time
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from launch import run
 from spectra import data_rows, power_law
 
+from hpcpca.batch import FUNCTIONS
 from hpcpca.errors import UsageError
 from hpcpca.forecast import lines, sbatch
 from hpcpca.plan import Job, choose, panel_width
@@ -104,6 +107,33 @@ def test_a_forecast_for_a_cluster_states_its_assumptions():
         assert word in text
     script = sbatch(large, chosen, 20, 128, GIB, ["my data/*.h5"], "pca.h5")
     assert "#SBATCH --nodes=128" in script and "'my data/*.h5'" in script and "resume" in script
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+    scripts = Path(__file__).resolve().parent.parent / "slurm"
+    functions = (scripts / "env.sh").read_text()
+    functions = functions[functions.index("# hpcpca_run OUT"):]
+    assert functions == FUNCTIONS, "hpcpca/batch.py and slurm/env.sh say different things"
+    for path in scripts.iterdir():
+        subprocess.run(["bash", "-n", path], check=True)
+
+
+def test_the_batch_file_asks_for_the_job_that_was_planned(tmp_path):
+    words = ("--operator", "streaming", "--exchange", "vectors", "--tol", "1e-09", "--precision", "double")
+    run(0, "plan", "1000x50", "-k", 4, *words, "--sbatch", tmp_path / "job.sh").ok()
+    command = (tmp_path / "job.sh").read_text().splitlines()[-1]
+    assert command.startswith("hpcpca_run pca.h5 DATA.h5 -k 4 ") and all(word in command.split() for word in words), command
+    run(0, "plan", "50x50", "-k", 4, "--covariance", "--sbatch", tmp_path / "job.sh").ok()
+    assert "--covariance" in (tmp_path / "job.sh").read_text().splitlines()[-1]
+
+
+@pytest.mark.parametrize("words, says", [(("--bandwidth", "0"), "more than nothing"), (("--network", "0"), "more than nothing"), (("--memory", "0"), "more than"),
+                                         (("--ranks", "0"), "--ranks"), (("--covariance",), "square"), (("--dtype", "complex64"), "64 bits")])
+def test_plan_refuses(words, says):
+    assert says in run(0, "plan", "1000x50", "-k", 4, *words).ended(2).messages[0]
+
+
+def test_plan_under_mpiexec_is_refused_once():
+    done = run(2, "plan", "1000x50", "-k", 4).ended(2)
+    assert len(done.messages) == 1 and "leave mpiexec out" in done.messages[0]
 
 
 def test_plan_command_says_what_fit_then_does(tmp_path):

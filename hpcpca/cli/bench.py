@@ -2,7 +2,10 @@
 
 import click
 
+from ..errors import NOT_ACHIEVED
 from .types import Numbers, Shape
+
+FAILED = "| failed"
 
 INPUTS = ("fashion", "tall", "wide")
 PEERS = ("covariance_eigh", "randomized", "arpack", "IncrementalPCA", "SLEPc")
@@ -13,6 +16,19 @@ MPIEXEC = click.option("--mpiexec", help="Launcher with its options; default: th
 @click.group()
 def bench():
     """Measure hpcpca on this machine."""
+    from ..comm.launch import launched_size
+    from ..errors import UsageError, on_all_ranks
+    if launched_size() > 1:
+        raise on_all_ranks(UsageError("benchmarks start mpiexec themselves: run this without it"))
+
+
+def _shown(lines):
+    """Show a table; return the exit code: 4 where a run of it failed."""
+    code = 0
+    for line in lines:
+        click.echo(line)
+        code = NOT_ACHIEVED if FAILED in line else code
+    return code
 
 
 @bench.command()
@@ -33,15 +49,14 @@ def peers(data, components, inputs, folder, tol, solvers, runs, mpiexec):
     if bool(data) == bool(inputs) or (data and not components):
         raise UsageError("give DATA and -k, or --input")
     chosen = {"solvers": [name for name in solvers or PEERS if name != "SLEPc"], "slepc": not solvers or "SLEPc" in solvers}
-    for line in compare(data, components, tol, runs, mpiexec, **chosen) if data else ():
-        click.echo(line)
+    code = _shown(compare(data, components, tol, runs, mpiexec, **chosen)) if data else 0
     for name in inputs:
         given = made.INPUTS[name]
         words, files = made.make(given.rows, given.columns, given.options, folder, f"bench-{name}")
         click.echo(f"{name}: hpcpca {' '.join(words)}; K = {components or given.components}\n")
-        for line in compare(files, components or given.components, tol, runs, mpiexec, **chosen):
-            click.echo(line)
+        code = max(code, _shown(compare(files, components or given.components, tol, runs, mpiexec, **chosen)))
         click.echo()
+    return code
 
 
 @bench.command()
@@ -69,9 +84,13 @@ def kernels(types, vectors, columns, runs):
 @MPIEXEC
 def scaling(shape, components, ranks, operator, folder, runs, mpiexec):
     """Strong and weak scaling over ranks of one thread on this machine, on N×D data made here, with the share of time in exchange."""
+    import os
+
     from ..bench.scaling import scale
-    for line in scale(*shape, components, ranks, operator, runs, mpiexec, folder):
-        click.echo(line)
+    from ..errors import DataError
+    if folder and not os.path.isdir(folder):
+        raise DataError(f"--folder {folder}: no such folder; make it first")
+    return _shown(scale(*shape, components, ranks, operator, runs, mpiexec, folder))
 
 
 @bench.command()

@@ -6,13 +6,14 @@ from ..units import parse_size
 
 
 class Size(click.ParamType):
-    """A number of bytes, such as 2G."""
+    """A number of bytes from 1 on, such as 2G."""
 
     name = "size"
 
     def convert(self, value, param, ctx):
         """Bytes of the text; a usage error where it is none."""
         try:
-            return value if isinstance(value, int) else parse_size(value)
+            found = value if isinstance(value, int) else parse_size(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+        return found if found > 0 else self.fail(f"{value}: more than nothing is needed, such as 2G", param, ctx)

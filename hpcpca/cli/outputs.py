@@ -5,8 +5,11 @@ import os
 from ..errors import DataError, UsageError
 
 
-def check_outputs(config, log_json):
-    """Raise unless result, checkpoint and log can be written, are three files, and none is read: data or init. For one rank to call."""
+def check_outputs(config, log_json, own=()):
+    """Raise unless result, checkpoint and log can be written, are three files, and none is read: data or init. For one rank to call.
+
+    What is there and not ours is not replaced, but for the files ``own``, which a run goes on from.
+    """
     from ..io.paths import split_dataset
     from ..io.source import open_source
     written = {"-o": config.output, "--checkpoint": config.checkpoint_path, "--log-json": log_json}
@@ -25,7 +28,8 @@ def check_outputs(config, log_json):
             raise UsageError(f"{option} {path} would overwrite {what}, not only be a {option.strip('-')} file; name another file")
         seen[real] = option
     for option, path in written.items():
-        _check_replaced(path, option)
+        if os.path.realpath(path) not in own:
+            _check_replaced(path, option)
 
 
 def _check_place(path, option):
@@ -68,8 +72,8 @@ def check_new(config, log_json):
 
 def check_resumed(config, log_json, start):
     """As ``check_outputs``, for a run that goes on from ``start``: its own result may be replaced, no other file."""
-    check_outputs(config, log_json)
-    own = {os.path.realpath(path) for path in (start.path, start.config["output"])}
+    own = {os.path.realpath(path) for path in (start.path, start.path.removesuffix(".1"), start.config["output"])}
+    check_outputs(config, log_json, own)
     if os.path.exists(config.output) and os.path.realpath(config.output) not in own:
         raise DataError(f"{config.output} exists and is not the result of {start.path}; name another file with -o")
     if log_json and os.path.realpath(log_json) in own:

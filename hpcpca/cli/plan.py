@@ -4,17 +4,19 @@ import re
 
 import click
 
-from ..errors import DataError, UsageError
+from ..errors import DataError, UsageError, on_all_ranks
 from .options import Size
+
+SHAPE = r"(\d+)[xX×](\d+)"
 
 
 @click.command()
 @click.argument("data", nargs=-1, required=True, metavar="DATA[:dataset]...|NxD")
 @click.option("-k", "--components", type=int, required=True, help="Number of principal components K.")
 @click.option("--dtype", default="float32", show_default=True, help="Type of the values, where only NxD is given.")
-@click.option("--nodes", type=int, default=1, show_default=True, help="Nodes.")
-@click.option("--ranks", type=int, help="Ranks over all nodes; default: one per processor of this machine on each.")
-@click.option("--threads", type=int, default=1, show_default=True, help="Threads per rank.")
+@click.option("--nodes", type=click.IntRange(1), default=1, show_default=True, help="Nodes.")
+@click.option("--ranks", type=click.IntRange(1), help="Ranks over all nodes; default: one per processor of this machine on each.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads per rank.")
 @click.option("--memory", type=Size(), help="Memory per node, such as 64G; default: what is free here.")
 @click.option("--bandwidth", type=Size(), default="1G", show_default=True, help="Bytes a second that a node gets from the files.")
 @click.option("--network", type=Size(), default="1G", show_default=True, help="Bytes a second between nodes, per rank.")
@@ -33,18 +35,23 @@ def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, op
     import numpy as np
 
     from .. import forecast
+    from ..comm.launch import launched_size
     from ..config import FitConfig
     from ..machine import available_memory
     from ..plan import Job, choose, panel_width
     from ..rates import measured_rates
+    if launched_size() > 1:
+        raise on_all_ranks(UsageError(f"mpiexec started {launched_size()} processes, a plan needs one: leave mpiexec out and say --ranks {launched_size()}"))
     n, d, dtype, chunk = _sizes(data, options.pop("dtype"), np)
     config = FitConfig(components=components, operator=operator, **options).check()
+    if config.covariance and n != d:
+        raise UsageError(f"--covariance needs one square dataset; {data[0]} is {n} × {d}")
     limit = d if config.covariance else min(n - 1, d)
     if components > limit:
         raise UsageError(f"-k {components}: the data have at most {limit} components (min(n−1, d), n = {n}, d = {d}); ask for fewer")
     ranks = ranks or nodes * len(os.sched_getaffinity(0))
-    if ranks < nodes or threads < 1 or nodes < 1:
-        raise UsageError(f"--nodes {nodes} --ranks {ranks} --threads {threads}: at least one of each, and a rank per node")
+    if ranks < nodes:
+        raise UsageError(f"--nodes {nodes} --ranks {ranks}: at least one rank per node is needed")
     job = Job(None if config.covariance else n, d, dtype, panel_width(components, None, limit, config.is_ritz), config.starts_in_double,
               config.is_ritz, ranks, -(-ranks // nodes), threads, None, memory or available_memory(), chunk,
               tol=config.tol, rates=replace(measured_rates(), read=float(bandwidth)))
@@ -52,7 +59,8 @@ def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, op
     for line in forecast.lines(job, chosen, components, nodes, network):
         click.echo(line)
     if sbatch:
-        text = forecast.sbatch(job, chosen, components, nodes, network, data if os.path.exists(data[0].split(':')[0]) else ['DATA.h5'], output)
+        named = data if not re.fullmatch(SHAPE, data[0]) else ("DATA.h5",)
+        text = forecast.sbatch(job, chosen, components, nodes, network, named, output, _words(config, operator))
         try:
             with open(sbatch, "w") as file:
                 file.write(text)
@@ -61,12 +69,25 @@ def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, op
         click.echo(f"batch file: {sbatch}")
 
 
+def _words(config, operator):
+    """Options of ``fit`` that make the job the one that was planned."""
+    defaults = type(config)()
+    words = [] if operator == "auto" else ["--operator", operator]
+    for name in ("exchange", "tol", "precision"):
+        if getattr(config, name) != getattr(defaults, name):
+            words += [f"--{name}", str(getattr(config, name))]
+    return words + ["--covariance"] * config.covariance
+
+
 def _sizes(data, dtype, np):
     """n, d, type and bytes of the largest chunk's rows, from "NxD" or files."""
-    match = re.fullmatch(r"(\d+)[xX×](\d+)", data[0]) if len(data) == 1 else None
+    match = re.fullmatch(SHAPE, data[0]) if len(data) == 1 else None
     if match:
         try:
-            return int(match[1]), int(match[2]), np.dtype(dtype), 0
+            kind = np.dtype(dtype)
+            if kind.kind not in "iuf" or kind.itemsize > 8:
+                raise UsageError(f"--dtype {dtype}: real numbers of at most 64 bits are needed")
+            return int(match[1]), int(match[2]), kind, 0
         except TypeError:
             raise UsageError(f"--dtype {dtype} is no type of numpy; write float32, uint8, …") from None
     from ..io.source import open_source

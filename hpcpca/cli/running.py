@@ -64,7 +64,8 @@ def _summarise(say, outcome, config, size):
     rest = sum(split.values()) - sum(split.get(name, 0) for name in ("read", "apply", "exchange"))
     done = int((report.residuals <= config.tol).sum())
     say(f"{outcome.name}: {done} of {config.components} components within {config.tol:g} (largest residual {report.residuals.max():.1e}), "
-        f"{report.state.round} rounds, {counters.passes:.4g} passes, {counters.reads:.4g} reads")
+        f"{report.state.round} rounds, " + ("of this run: " if config.resumed_from else "")
+        + f"{counters.passes:.4g} passes, {counters.reads:.4g} reads")
     say(f"time {format_seconds(counters.elapsed())}: read {format_seconds(split.get('read', 0))}, apply {format_seconds(split.get('apply', 0))}, "
         f"exchange {format_seconds(split.get('exchange', 0))}, rest {format_seconds(rest)}; "
         f"exchanged {format_size(counters.bytes_exchanged)}; peak memory {format_size(outcome.peak_memory)} per node on {size} rank(s)")
@@ -86,6 +87,6 @@ def _unconverged(outcome, config):
     source = outcome.checkpoint_path or outcome.result_path
     why = {"max_rounds": f"--max-rounds {config.max_rounds} reached", "exhausted": "no direction is left to improve along"}[outcome.name]
     remedy = {"max_rounds": f"go on with 'hpcpca resume {source} --max-rounds {2 * max(config.max_rounds, outcome.report.state.round)}'",
-              "exhausted": "try --precision double or a larger --tol"}[outcome.name]
+              "exhausted": "ask for a larger --tol" if outcome.report.is_double else "try --precision double or a larger --tol"}[outcome.name]
     return (f"not converged: {why}; component {worst} has residual {outcome.report.residuals[worst]:.1e}, asked for {config.tol:g}; "
             f"{remedy} (the result was written)")

@@ -80,7 +80,7 @@ def prepare(laid_out, overwrite=False):
         raise DataError(f"folder {folder} cannot be made: {describe(error)}; name another place with -o") from None
     existing = [path for path in laid_out.paths if os.path.exists(path)]
     if existing and not overwrite:
-        raise DataError(f"{existing[0]} exists; name another place with -o, or remove it first")
+        raise DataError(f"{existing[0]} exists; name another place with -o, or remove it first (data make: or --overwrite)")
     if laid_out.out not in laid_out.paths:
         _refuse_others(folder, {os.path.basename(path) for path in laid_out.paths})
     needed, free = laid_out.row_bytes * laid_out.edges[-1], shutil.disk_usage(folder).free

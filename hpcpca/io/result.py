@@ -70,9 +70,9 @@ def root_attributes(content, kind):
 
 
 def is_foreign(path):
-    """Whether a file is HDF5 that hpcpca has not written: somebody's data."""
+    """Whether a file is none that hpcpca has written: somebody's data, notes, whatever. Damaged HDF5 may be ours; an empty file is nothing."""
     if not h5py.is_hdf5(path):
-        return False
+        return os.path.getsize(path) > 0
     try:
         with h5py.File(path, "r", locking=False) as file:
             return not str(file.attrs.get("format", "")).startswith("hpcpca-")

@@ -34,7 +34,7 @@ def _of_checkpoint(stored, warning):
     at, residuals = stored.attributes, stored.arrays["residuals"]
     done = stored.arrays.get("state/rows_done")
     rows = sum(part["rows"] for part in stored.source)
-    return {"checkpoint": stored.path, "outcome": at["outcome"], "warning": warning, "written": os.stat(stored.path).st_mtime,
+    return {"checkpoint": stored.path, "outcome": at["outcome"], "reason": at.get("reason", ""), "warning": warning, "written": os.stat(stored.path).st_mtime,
             "round": at["state_round"], "components": stored.count, "converged": int((residuals <= at["tol"]).sum()),
             "residual": float(residuals.max()) if np.isfinite(residuals).all() else None, "tol": at["tol"], "passes": at["passes"], "reads": at["reads"],
             "seconds": at["seconds"], "pass_done": None if done is None else float(np.diff(done, axis=1).sum() / rows)}
@@ -48,6 +48,8 @@ def lines_of(found, now=None):
     if told:
         head += f" (process {told['pid']} on {told['host']}" + (f", SLURM job {told['job']}" if told.get("job") else "")
         head += f", since {_clock(told['started'])}; last sign of it {_ago(now - told['updated'])} ago)"
+    elif found.get("reason"):
+        head += f" ({found['reason']})"
     lines.append(head)
     if "round" in told:
         lines.append("now: " + _progress(told))

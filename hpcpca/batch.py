@@ -1,0 +1,68 @@
+"""The batch file that ``hpcpca plan`` writes: a run that stops in time with a checkpoint and is requeued until it is done.
+
+The shell functions are those of slurm/env.sh in the sources; a batch file has to stand alone.
+"""
+
+import shlex
+
+HEAD = """#!/bin/bash
+# Edit: account, partition, and how your site loads Python and MPI.
+#SBATCH --job-name=hpcpca
+#SBATCH --nodes={nodes}
+#SBATCH --ntasks={ranks}
+#SBATCH --cpus-per-task={threads}
+#SBATCH --mem={mem}M
+#SBATCH --time={time}
+#SBATCH --signal=B:USR1@120
+#SBATCH --requeue
+#SBATCH --open-mode=append
+
+# module load python openmpi
+# . /path/to/venv/bin/activate
+LAUNCH=${{LAUNCH:-srun -K --cpu-bind=cores}}  # or mpiexec; Open MPI: mpiexec --bind-to none
+REQUEUES=${{REQUEUES:-20}}
+export OMP_NUM_THREADS={threads} OPENBLAS_NUM_THREADS={threads} SRUN_CPUS_PER_TASK={threads} HDF5_USE_FILE_LOCKING=FALSE
+
+"""
+
+FUNCTIONS = r"""# hpcpca_run OUT WORDS...: hpcpca fit WORDS -o OUT, or, where OUT.ckpt is there, hpcpca resume. USR1 (time limit) is passed on to the
+# ranks, and a run that stopped with a checkpoint is requeued. TERM comes with scancel, or with preemption, where SLURM requeues by itself.
+hpcpca_run() {
+    local out=$1 job status cancelled= id=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
+    shift
+    if [ -e "$out.ckpt" ]; then
+        set -- resume "$out.ckpt"
+    else
+        set -- fit "$@" -o "$out"
+    fi
+    echo "hpcpca_run: $LAUNCH hpcpca $* (start ${SLURM_RESTART_COUNT:-0})"
+    $LAUNCH hpcpca "$@" &
+    job=$!
+    trap 'kill -USR1 "$job" 2>/dev/null' USR1
+    trap 'cancelled=yes; kill -USR1 "$job" 2>/dev/null' TERM
+    wait "$job"
+    status=$?
+    while kill -0 "$job" 2>/dev/null; do # a signal that is trapped ends `wait` early
+        wait "$job"
+        status=$?
+    done
+    trap - USR1 TERM
+    if [ "$status" != 0 ] && [ -z "$cancelled" ] && hpcpca_stopped "$out" && [ "${SLURM_RESTART_COUNT:-0}" -lt "$REQUEUES" ]; then
+        echo "hpcpca_run: requeued"
+        scontrol requeue "${id:-$SLURM_JOB_ID}"
+    fi
+    return "$status"
+}
+
+# Whether the last run wrote its checkpoint because its time was over. Asked of the file: srun may report another exit code than 75
+# when it ends ranks that are a moment behind.
+hpcpca_stopped() {
+    hpcpca status --json "$1.ckpt" 2>/dev/null | grep '"state": "interrupted"' | grep -qv '"reason": "SIGTERM'
+}
+"""
+
+
+def batch_file(nodes, ranks, threads, mem, minutes, words, output):
+    """Return the text of a batch file that runs ``hpcpca fit`` with ``words``; ``mem`` in MiB per node."""
+    head = HEAD.format(nodes=nodes, ranks=ranks, threads=threads, mem=mem, time=f"{minutes // 60:02d}:{minutes % 60:02d}:00")
+    return head + FUNCTIONS + "\nhpcpca_run " + " ".join(shlex.quote(str(word)) for word in (output, *words)) + "\n"

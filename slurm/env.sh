@@ -1,0 +1,53 @@
+# Sourced by the batch scripts of this folder: what depends on the site, and how a run is started, stopped in time and requeued.
+# Edit: the lines under "site".
+
+# ---- site: Python with hpcpca, MPI, and (better) parallel HDF5; see "SLURM" in the README for installing against them
+# module load python openmpi hdf5-mpi
+# . "$HOME/hpcpca-env/bin/activate"
+# export MPI4PY_LIBMPI=libmpi.so.40                  # where mpi4py does not find the site's library by itself
+
+# srun starts the ranks; --mpi as "srun --mpi=list" has it: pmix for Open MPI, pmi2 for MPICH. Or mpiexec, where srun cannot.
+LAUNCH=${LAUNCH:-srun -K --mpi=pmix --cpu-bind=cores}
+# LAUNCH="mpiexec"                                   # MPICH, Intel MPI
+# LAUNCH="mpiexec --bind-to none"                    # Open MPI: it would bind every rank, and all its threads, to one core
+REQUEUES=${REQUEUES:-20}                             # how often a job may start again
+
+# ---- the same everywhere
+export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1} OPENBLAS_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1} MKL_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1}
+export HDF5_USE_FILE_LOCKING=FALSE                   # Lustre and GPFS often have no locks; hpcpca has its own on the checkpoint
+export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1}  # srun of SLURM 22.05 and later no longer takes it from sbatch
+
+# hpcpca_run OUT WORDS...: hpcpca fit WORDS -o OUT, or, where OUT.ckpt is there, hpcpca resume. USR1 (time limit) is passed on to the
+# ranks, and a run that stopped with a checkpoint is requeued. TERM comes with scancel, or with preemption, where SLURM requeues by itself.
+hpcpca_run() {
+    local out=$1 job status cancelled= id=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
+    shift
+    if [ -e "$out.ckpt" ]; then
+        set -- resume "$out.ckpt"
+    else
+        set -- fit "$@" -o "$out"
+    fi
+    echo "hpcpca_run: $LAUNCH hpcpca $* (start ${SLURM_RESTART_COUNT:-0})"
+    $LAUNCH hpcpca "$@" &
+    job=$!
+    trap 'kill -USR1 "$job" 2>/dev/null' USR1
+    trap 'cancelled=yes; kill -USR1 "$job" 2>/dev/null' TERM
+    wait "$job"
+    status=$?
+    while kill -0 "$job" 2>/dev/null; do # a signal that is trapped ends `wait` early
+        wait "$job"
+        status=$?
+    done
+    trap - USR1 TERM
+    if [ "$status" != 0 ] && [ -z "$cancelled" ] && hpcpca_stopped "$out" && [ "${SLURM_RESTART_COUNT:-0}" -lt "$REQUEUES" ]; then
+        echo "hpcpca_run: requeued"
+        scontrol requeue "${id:-$SLURM_JOB_ID}"
+    fi
+    return "$status"
+}
+
+# Whether the last run wrote its checkpoint because its time was over. Asked of the file: srun may report another exit code than 75
+# when it ends ranks that are a moment behind.
+hpcpca_stopped() {
+    hpcpca status --json "$1.ckpt" 2>/dev/null | grep '"state": "interrupted"' | grep -qv '"reason": "SIGTERM'
+}
