@@ -71,13 +71,13 @@ class Job:
     def state(self):
         return self.command("squeue", "-h", "-t", "all", "-j", self.number, "-o", "%T").split()
 
-    def until(self, condition, seconds=60):
+    def until(self, condition, seconds=120):
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, (self.state, self.log)
             time.sleep(0.1)
 
-    def ended(self, state="COMPLETED", seconds=60):
+    def ended(self, state="COMPLETED", seconds=120):
         self.until(lambda: set(self.state) <= {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "PREEMPTED"}, seconds)
         assert set(self.state) == {state}, (self.state, self.log)
         return self
