@@ -99,7 +99,9 @@ def test_disk_full(data, tmp_path, what, when, overwrite):
     """A checkpoint that cannot be written costs a warning, a result the exit code; files that were there stay."""
     output = tmp_path / "out.h5"
     if overwrite:
-        output.write_bytes(b"precious")
+        with h5py.File(output, "w") as file:
+            file.attrs["format"] = "hpcpca-result"
+        precious = output.read_bytes()
     wanted = ".out.h5.part" if what == "result" else ".out.h5.ckpt.part"
     code = f"{WHO}\nWANTED = {wanted!r}{FULL}{WHEN[when]}"
     done = run(2, "fit", data, "-k", 3, "-o", output, "--checkpoint-every", "1r", *(["--overwrite"] if overwrite else []), inject=code,
@@ -112,7 +114,7 @@ def test_disk_full(data, tmp_path, what, when, overwrite):
     assert done.code in (3, 5) and len(done.messages) == 1, done.stderr
     assert "out.h5" in done.messages[0] and "No space left" in done.messages[0]
     assert left - {"out.h5.ckpt", "out.h5.ckpt.1"} == ({"out.h5"} if overwrite else set())
-    assert not overwrite or output.read_bytes() == b"precious"
+    assert not overwrite or output.read_bytes() == precious
 
 
 @pytest.mark.parametrize("victim", [0, -1])
