@@ -32,6 +32,7 @@ class FitConfig:
     threads: int | None = None
     memory: int | None = None
     covariance: bool = False
+    follow_links: bool = False
     overwrite: bool = False
     checkpoint: str | None = None
     checkpoint_every: str = "10m"

@@ -57,7 +57,7 @@ class Fit:
         """``say(text)`` shows a line to the user (root only); ``start`` is the Stored file to go on from."""
         self.world, self.config, self.say, self.start = world, config, say, start
         self.counters, self.memory = Counters(), PeakMemory()
-        self.source = world.decide(lambda: open_source(config.data))
+        self.source = world.decide(lambda: open_source(config.data, config.follow_links))
         with world.agreed():
             self._check_against_data()
         self.plan = self._plan()

@@ -94,7 +94,7 @@ def _given(world, config, d, start, own):
             return start.rows("components", min(own.start, start.count), min(own.stop, start.count))
     if not config.init:
         return np.zeros((0, d))
-    given = world.decide(lambda: open_source([config.init]))
+    given = world.decide(lambda: open_source([config.init], config.follow_links))
     if given.d != d:
         raise on_all_ranks(DataError(f"{given.parts[0].name} has vectors of length {given.d}, the data have {d} columns; "
                                      "give others with --init"))

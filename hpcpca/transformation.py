@@ -21,10 +21,10 @@ PIECE_BYTES = 64 << 20  # of an array of rows read or made at a time, whatever t
 COPIES = 3              # of rows made: those at hand, those on their way, those the root receives
 
 
-def transform(world, say, result, data, output, components=None, whiten=False, centre=True, dtype=None, **options):
+def transform(world, say, result, data, output, components=None, whiten=False, centre=True, dtype=None, follow_links=False, **options):
     """Write the scores (Y − 1μᵀ)Vᵀ of the rows of ``data`` on the components of ``result``; raise DataError, UsageError on all ranks."""
     basis = world.decide(lambda: files.load_basis(result, components, centre, whiten))
-    source = world.decide(lambda: open_source(data))
+    source = world.decide(lambda: open_source(data, follow_links))
     if source.d != basis.d:
         raise on_all_ranks(DataError(f"{source.parts[0].name} has {source.d} columns, the components of {result} have {basis.d}; "
                                      "give data with the features that were fitted"))

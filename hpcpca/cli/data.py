@@ -5,6 +5,7 @@ import time
 import click
 
 from .info import info
+from .options import follow_links
 from .session import speaker, world
 from .types import Shape
 
@@ -156,7 +157,8 @@ def _check_storage(output, shards, chunk_rows, compression):
 @click.argument("data", nargs=-1, required=True, metavar="DATA[:dataset]...")
 @_storage
 @click.option("--dtype", type=click.Choice(TYPES), help="Another element type: floats are rounded, integers must stay the same.")
-def shard(data, output, shards, uneven, chunk_rows, compression, dataset, dtype):
+@follow_links
+def shard(data, follow_links, output, shards, uneven, chunk_rows, compression, dataset, dtype):
     """Write the rows of DATA anew, in order and bit for bit, in other files, chunks or compression.
 
     Rank r writes shards r, r+ranks, …, reading their rows only. Nothing is overwritten; files get their names when all are written.
@@ -169,7 +171,7 @@ def shard(data, output, shards, uneven, chunk_rows, compression, dataset, dtype)
     with world() as ranks:
         with ranks.agreed():
             _check_storage(output, shards, chunk_rows, compression)
-        source = ranks.decide(lambda: open_source(data))
+        source = ranks.decide(lambda: open_source(data, follow_links, is_whole=False))
         kind = np.dtype(dtype or source.dtype)
         laid_out = layout(output, source.n, source.d, kind, shards, uneven, dataset=dataset or source.parts[0].dataset,
                           chunk_rows=chunk_rows, compression=compression)
@@ -186,7 +188,8 @@ def _room(ranks):
 
 @data.command()
 @click.argument("data", nargs=-1, required=True, metavar="DATA[:dataset]...")
-def check(data):
+@follow_links
+def check(data, follow_links):
     """Read all of DATA once and report NaN, constant columns, and chunks that will hurt; exit 4 where there is trouble."""
     import sys
 
@@ -196,7 +199,7 @@ def check(data):
     begun = time.monotonic()
     with world() as ranks:
         say = speaker(ranks, stream=sys.stdout)
-        source = ranks.decide(lambda: open_source(data))
+        source = ranks.decide(lambda: open_source(data, follow_links))
         say(f"{source.n} × {source.d} {source.dtype} in {len(source.parts)} file(s), {format_size(source.bytes)}")
         findings = ranks.decide(lambda: list(storage_findings(source)))
         with ranks.agreed():

@@ -6,7 +6,7 @@ import click
 
 from ..config import FitConfig
 from ..signals import Signals
-from .options import Size
+from .options import Size, follow_links
 from .outputs import check_new, check_resumed
 from .running import run_fit
 from .session import holding, speaker, world
@@ -52,6 +52,7 @@ running = _options(
 @click.option("--seed", type=int, help="Seed of everything random (default 0).")
 @click.option("--precision", type=click.Choice(["auto", "single", "double"]), help="Arithmetic of the products (default auto: by type and tol).")
 @click.option("--covariance", is_flag=True, default=None, help="DATA is a d×d covariance matrix itself.")
+@follow_links
 @click.option("--overwrite", is_flag=True, default=None, help="Replace an existing result and its checkpoint.")
 @running
 def fit(log_json, quiet, **options):

@@ -5,6 +5,9 @@ import click
 from ..units import parse_size
 
 
+follow_links = click.option("--follow-links", is_flag=True, default=None, help="Read values that a dataset takes from files outside of its folder.")
+
+
 class Size(click.ParamType):
     """A number of bytes from 1 on, such as 2G."""
 

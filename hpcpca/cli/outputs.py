@@ -14,7 +14,7 @@ def check_outputs(config, log_json, own=()):
     from ..io.source import open_source
     written = {"-o": config.output, "--checkpoint": config.checkpoint_path, "--log-json": log_json}
     written = {option: path for option, path in written.items() if path}
-    read = {os.path.realpath(part.path): "the data" for part in open_source(config.data).parts}
+    read = {os.path.realpath(part.path): "the data" for part in open_source(config.data, config.follow_links).parts}
     if config.init:
         read[os.path.realpath(split_dataset(config.init)[0])] = "the start vectors"
     seen = {}

@@ -5,7 +5,7 @@ import re
 import click
 
 from ..errors import DataError, UsageError, on_all_ranks
-from .options import Size
+from .options import Size, follow_links
 
 SHAPE = r"(\d+)[xX×](\d+)"
 
@@ -25,6 +25,7 @@ SHAPE = r"(\d+)[xX×](\d+)"
 @click.option("--tol", type=float, default=1e-6, show_default=True, help="As of fit.")
 @click.option("--precision", type=click.Choice(["auto", "single", "double"]), default="auto", help="As of fit.")
 @click.option("--covariance", is_flag=True, help="As of fit.")
+@follow_links
 @click.option("-o", "--output", default="pca.h5", show_default=True, help="Result file, for the batch file.")
 @click.option("--sbatch", type=click.Path(), help="Write a SLURM batch file here.")
 def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, operator, sbatch, output, **options):
@@ -42,7 +43,7 @@ def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, op
     from ..rates import measured_rates
     if launched_size() > 1:
         raise on_all_ranks(UsageError(f"mpiexec started {launched_size()} processes, a plan needs one: leave mpiexec out and say --ranks {launched_size()}"))
-    n, d, dtype, chunk = _sizes(data, options.pop("dtype"), np)
+    n, d, dtype, chunk = _sizes(data, options.pop("dtype"), options["follow_links"], np)
     config = FitConfig(components=components, operator=operator, **options).check()
     if config.covariance and n != d:
         raise UsageError(f"--covariance needs one square dataset; {data[0]} is {n} × {d}")
@@ -76,10 +77,10 @@ def _words(config, operator):
     for name in ("exchange", "tol", "precision"):
         if getattr(config, name) != getattr(defaults, name):
             words += [f"--{name}", str(getattr(config, name))]
-    return words + ["--covariance"] * config.covariance
+    return words + ["--covariance"] * bool(config.covariance) + ["--follow-links"] * bool(config.follow_links)
 
 
-def _sizes(data, dtype, np):
+def _sizes(data, dtype, follow_links, np):
     """n, d, type and bytes of the largest chunk's rows, from "NxD" or files."""
     match = re.fullmatch(SHAPE, data[0]) if len(data) == 1 else None
     if match:
@@ -91,5 +92,5 @@ def _sizes(data, dtype, np):
         except TypeError:
             raise UsageError(f"--dtype {dtype} is no type of numpy; write float32, uint8, …") from None
     from ..io.source import open_source
-    source = open_source(data)
+    source = open_source(data, follow_links)
     return source.n, source.d, source.dtype, max(part.chunk_rows for part in source.parts) * source.d * source.dtype.itemsize

@@ -17,8 +17,20 @@ def world():
         raise on_all_ranks(PlatformError(f"MPI cannot be loaded ({describe(error)}); pip install 'hpcpca[mpich]', or load your site's MPI module")) from error
     made = World()
     made.check_launcher()
+    made.check_alike(_versions())
     yield made
     made.free()
+
+
+def _versions():
+    """Of all that ranks have to agree on, whichever node they are on."""
+    import numpy
+    from mpi4py import MPI
+
+    from .._version import __version__
+    from ..io.hdf5 import LIBRARY
+    library = " ".join(MPI.Get_library_version().replace("\0", " ").split())
+    return {"hpcpca": __version__, "numpy": numpy.__version__, "h5py": LIBRARY, "MPI": library}
 
 
 @contextmanager

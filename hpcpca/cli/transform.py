@@ -2,7 +2,7 @@
 
 import click
 
-from .fit import Size
+from .options import Size, follow_links
 from .session import speaker, world
 
 DTYPES = click.Choice(["float32", "float64"])
@@ -29,6 +29,7 @@ def _writing(function):
 @click.option("--whiten", is_flag=True, help="Divide scores by their standard deviations.")
 @click.option("--no-centre", is_flag=True, help="Leave the rows as they are: do not subtract the mean.")
 @click.option("--dtype", type=DTYPES, help="Type of the scores; default: float32 for float32, float16 and integers up to 16 bits, else float64.")
+@follow_links
 @_writing
 def transform(no_centre, quiet, **options):
     """Write the scores (Y − 1μᵀ)Vᵀ of DATA's rows on the components in RESULT as /scores (n, K).

@@ -2,6 +2,7 @@
 
 import click
 
+from .options import follow_links
 from .session import speaker, world
 
 DEFAULT_TOL = 1e-6
@@ -15,8 +16,9 @@ SHOWN = 64
 @click.option("--covariance", is_flag=True, help="DATA is a d×d covariance matrix itself (known from a result).")
 @click.option("--save", is_flag=True, help="Store the findings in the result, under /verification.")
 @click.option("--no-search", "search", flag_value=False, default=True, help="Do not search for a missed component: one pass instead of nine.")
+@follow_links
 @click.option("-q", "--quiet", is_flag=True, help="Only errors and the exit code.")
-def verify(vectors, data, tol, covariance, save, search, quiet):
+def verify(vectors, data, tol, covariance, save, search, follow_links, quiet):
     """Measure VECTORS against DATA in float64, with passes of its own; exit 4 where the tolerance does not hold."""
     import sys
 
@@ -29,7 +31,7 @@ def verify(vectors, data, tol, covariance, save, search, quiet):
     from ..verification import PlainCovariance, examine
     with world() as ranks:
         rows, stored = ranks.decide(lambda: load_vectors(vectors))
-        source = ranks.decide(lambda: open_source(data))
+        source = ranks.decide(lambda: open_source(data, follow_links))
         if save and not search:
             raise on_all_ranks(UsageError("--save stores whole findings; leave out --no-search"))
         if save and stored is None:

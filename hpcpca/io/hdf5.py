@@ -17,6 +17,7 @@ from ..errors import DataError, HpcpcaError, describe, on_all_ranks
 PIECE_BYTES = 64 << 20
 _H5PY_ERRORS = (OSError, RuntimeError, ValueError)  # what h5py raises where HDF5 fails
 HAS_MPI = bool(h5py.get_config().mpi)
+LIBRARY = f"{h5py.__version__} (HDF5 {h5py.version.hdf5_version}{', parallel' if HAS_MPI else ''})"
 LIBVER = ("v108", "v108")  # attributes over 64 KiB (sources of many files) need this; every HDF5 since 1.8 reads it
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import DataError, PlatformError, describe
 from ..partition import blocks_of, outside
+from .links import check_place, check_written
 from .paths import expand
 
 PIECE_BYTES = 64 << 20  # read at a time
@@ -78,7 +79,10 @@ def find_dataset(file, path, name):
         name = names[0]
     try:
         item = file[name]
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, RuntimeError, OSError):
+        link = file.get(name, getlink=True) if name in file.keys() else None
+        if isinstance(link, h5py.ExternalLink):
+            raise DataError(f"{path}:{name} is an external link to {link.filename}:{link.path}, which cannot be opened; restore that file") from None
         names = ", ".join(numeric_2d(file)[:6])
         raise DataError(f"{path} has no dataset {name}; its two-dimensional ones: {names or 'none'}") from None
     if not isinstance(item, h5py.Dataset):
@@ -98,7 +102,7 @@ def element_type(dtype, name):
     raise DataError(f"{name} holds {what.get(dtype.kind, str(dtype))} (dtype {dtype}); real numbers of at most 64 bits are needed")
 
 
-def _part(path, dataset):
+def _part(path, dataset, follow_links, is_whole):
     with open_file(path) as file:
         kind = str(file.attrs.get("format", ""))
         if dataset is None and kind.startswith("hpcpca-"):
@@ -107,6 +111,9 @@ def _part(path, dataset):
         name = f"{path}:{item.name.lstrip('/')}"
         dtype = element_type(item.dtype, name)
         rows, columns = item.shape
+        check_place(item, path, name, follow_links)
+        if is_whole:
+            check_written(item, name)
         chunk = item.chunks[0] if item.chunks else 1
         status = os.stat(path)
         picked = np.unique(np.linspace(0, max(0, rows - 1), SAMPLED_ROWS).astype(int)) if rows and columns else []
@@ -214,9 +221,12 @@ class Source:
         return max(abs(float(low)), abs(float(high)))
 
 
-def open_source(arguments):
-    """Look at the files that DATA arguments name and return their ``Source``; raise DataError. For one rank to call."""
-    parts = [_part(path, dataset) for path, dataset in expand(arguments)]
+def open_source(arguments, follow_links=False, is_whole=True):
+    """Look at the files that DATA arguments name and return their ``Source``; raise DataError. For one rank to call.
+
+    Values outside of a file's folder are used where ``follow_links`` says so; ones never written where ``is_whole`` is False.
+    """
+    parts = [_part(path, dataset, follow_links, is_whole) for path, dataset in expand(arguments)]
     parts = _agreeing(parts)
     if parts[0].columns == 0 or sum(part.rows for part in parts) == 0:
         raise DataError(f"{parts[0].name} is empty: {sum(part.rows for part in parts)} rows, {parts[0].columns} columns")

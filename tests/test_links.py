@@ -1,0 +1,122 @@
+"""Values that are somewhere else, or nowhere: HDF5 gives fill values without a word, hpcpca an error that says where."""
+
+import os
+import time
+
+import h5py
+import numpy as np
+import pytest
+from launch import run
+
+from hpcpca.errors import DataError
+from hpcpca.io.source import open_source
+
+ROWS = np.random.default_rng(3).standard_normal((60, 7))
+
+
+def put(path, rows=ROWS, **options):
+    path.parent.mkdir(exist_ok=True)
+    with h5py.File(path, "w") as file:
+        file.create_dataset("X", data=rows, **options)
+    return path
+
+
+def virtual(path, *sources):
+    layout = h5py.VirtualLayout((len(ROWS) * len(sources), ROWS.shape[1]), "f8")
+    for number, source in enumerate(sources):
+        layout[number * len(ROWS):(number + 1) * len(ROWS)] = h5py.VirtualSource(source, "X", ROWS.shape)
+    path.parent.mkdir(exist_ok=True)
+    with h5py.File(path, "w") as file:
+        file.create_virtual_dataset("V", layout)
+    return path
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """A file in another folder."""
+    return put(tmp_path / "elsewhere" / "a.h5")
+
+
+def external_link(here, target):
+    here.mkdir(exist_ok=True)
+    with h5py.File(here / "x.h5", "w") as file:
+        file["X"] = h5py.ExternalLink(str(target), "/X")
+    return f"{here / 'x.h5'}:X"
+
+
+def external_storage(here, target):
+    here.mkdir(exist_ok=True)
+    ROWS.tofile(target)
+    with h5py.File(here / "x.h5", "w") as file:
+        file.create_dataset("X", ROWS.shape, "f8", external=[(str(target), 0, ROWS.nbytes)])
+    return f"{here / 'x.h5'}:X"
+
+
+MAKERS = {"link": external_link, "virtual": lambda here, target: f"{virtual(here / 'x.h5', str(target))}:V", "storage": external_storage}
+
+
+@pytest.mark.parametrize("how", MAKERS)
+def test_outside_of_the_folder(tmp_path, elsewhere, how):
+    data = MAKERS[how](tmp_path / "here", elsewhere)
+    with pytest.raises(DataError, match="outside of its folder; give --follow-links"):
+        open_source([data])
+    assert open_source([data], follow_links=True).n == 60
+    os.remove(elsewhere)
+    with pytest.raises(DataError, match="is not there|cannot be opened"):
+        open_source([data], follow_links=True)
+
+
+@pytest.mark.parametrize("how", MAKERS)
+def test_inside_of_the_folder(tmp_path, how):
+    put(tmp_path / "here" / "a.h5")
+    target = "a.h5" if how != "storage" else tmp_path / "here" / "a.raw"
+    assert open_source([MAKERS[how](tmp_path / "here", target)]).n == 60
+
+
+def test_a_link_that_leads_out_by_a_symlink(tmp_path, elsewhere):
+    (tmp_path / "here").mkdir()
+    os.symlink(elsewhere, tmp_path / "here" / "a.h5")
+    with pytest.raises(DataError, match="outside of its folder"):
+        open_source([external_link(tmp_path / "here", "a.h5")])
+    assert open_source([str(tmp_path / "here" / "a.h5")]).n == 60  # what the user names is what the user wants
+
+
+def test_fit_follows_when_told_and_resume_remembers(tmp_path, elsewhere):
+    data = external_link(tmp_path / "here", elsewhere)
+    done = run(2, "fit", data, "-k", 2, "-o", tmp_path / "out.h5").ended(3)
+    assert len(done.messages) == 1 and "--follow-links" in done.messages[0]
+    run(2, "fit", data, "-k", 2, "-o", tmp_path / "out.h5", "--follow-links", "--max-rounds", 1, "--exchange", "vectors").ended(4)
+    run(2, "resume", tmp_path / "out.h5.ckpt", "--max-rounds", 5000).ok()
+    run(1, "verify", tmp_path / "out.h5", data).ended(3)
+    run(1, "verify", tmp_path / "out.h5", data, "--follow-links").ok()
+
+
+def test_links_in_a_circle(tmp_path):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["a"], file["b"] = h5py.SoftLink("/b"), h5py.SoftLink("/a")
+        file.create_group("g")
+        file["g/up"] = h5py.SoftLink("/")
+        file["X"] = ROWS
+    assert open_source([str(tmp_path / "x.h5")]).n == 60
+    with pytest.raises(DataError, match="has no dataset a"):
+        open_source([f"{tmp_path / 'x.h5'}:a"])
+    assert open_source([f"{tmp_path / 'x.h5'}:g/up/g/up/X"]).n == 60
+
+
+def test_never_written(tmp_path):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.create_dataset("contiguous", (1000, 7), "f4")
+        file.create_dataset("chunked", (10**9, 10**6), "f4", chunks=(10, 1000))  # 4 PB declared
+        half = file.create_dataset("half", (100, 7), "f4", chunks=(10, 7), fillvalue=-1)
+        half[:40] = 1
+        file.create_dataset("packed", data=np.zeros((100, 7)), chunks=(10, 7), compression="gzip")
+    begun = time.monotonic()
+    for name, says in (("contiguous", "holds none: it was never written"), ("chunked", "holds none: it was never written"),
+                       ("half", "6 of its 10 chunks were never written .* would count as -1")):
+        with pytest.raises(DataError, match=says):
+            open_source([f"{tmp_path / 'x.h5'}:{name}"])
+    assert open_source([f"{tmp_path / 'x.h5'}:packed"]).n == 100
+    assert time.monotonic() - begun < 5
+    run(1, "data", "shard", f"{tmp_path / 'x.h5'}:half", "-o", tmp_path / "whole.h5").ok()
+    with h5py.File(tmp_path / "whole.h5") as file:
+        assert (file["half"][40:] == -1).all() and (file["half"][:40] == 1).all()
