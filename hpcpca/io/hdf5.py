@@ -7,6 +7,7 @@ the root writes what it gathers, piece by piece. The files are the same.
 import json
 import os
 import zlib
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import h5py
@@ -204,9 +205,20 @@ def names_of(file):
     return names
 
 
+@contextmanager
+def ours(path):
+    """Context in which whatever a damaged file makes the libraries raise becomes a DataError that names it."""
+    try:
+        yield
+    except HpcpcaError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError) as error:
+        raise DataError(f"{path} is damaged or not a file of hpcpca: {describe(error)}") from None
+
+
 def check(file, path):
     """Raise DataError unless every dataset and attribute of one of our files is as it was written. For one rank to call."""
-    try:
+    with ours(path):
         checksums = {}
         for name in names_of(file):
             item = file[name]
@@ -218,8 +230,6 @@ def check(file, path):
                 raise DataError(f"{path} is damaged: /{name} does not match its checksum")
         if _seal(dict(file.attrs), checksums) != file.attrs["seal"]:
             raise DataError(f"{path} is damaged: its attributes do not match their checksum")
-    except (KeyError, OSError, RuntimeError, ValueError, TypeError) as error:
-        raise DataError(f"{path} is damaged or not a file of hpcpca: {describe(error)}") from None
 
 
 def reseal(file):

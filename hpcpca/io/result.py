@@ -11,7 +11,7 @@ from .._version import __version__
 from ..errors import DataError
 from ..linalg.angles import separation
 from ..linalg.orth import with_positive_peak
-from .hdf5 import Rows, check, names_of
+from .hdf5 import Rows, check, names_of, ours
 from .source import open_file
 
 FORMAT, CHECKPOINT = "hpcpca-result", "hpcpca-checkpoint"
@@ -86,7 +86,7 @@ class Stored:
     def __init__(self, path):
         """Check and read the file; raise DataError. For one rank to call."""
         self.path = path
-        with open_file(path) as file:
+        with ours(path), open_file(path) as file:
             kind = file.attrs.get("format")
             if kind not in (FORMAT, CHECKPOINT):
                 raise DataError(f"{path} is not a result or checkpoint of hpcpca")
@@ -98,12 +98,12 @@ class Stored:
             self.count, self.d = file["components"].shape
             self.shapes = {name: file[name].shape for name in names_of(file) if _is_panel(name)}
             self.panel = self.shapes.get("state/vectors", (self.count,))[0]
+            self.config, self.source = json.loads(self.attributes["config"]), json.loads(self.attributes["source"])
         self.is_checkpoint = kind == CHECKPOINT
-        self.config, self.source = json.loads(self.attributes["config"]), json.loads(self.attributes["source"])
 
     def rows(self, name, start, stop):
         """Rows start..stop−1 of ``components`` or a panel of the state: (stop − start, d) float64."""
-        with h5py.File(self.path, "r", locking=False) as file:
+        with ours(self.path), h5py.File(self.path, "r", locking=False) as file:
             return file[name][start:stop]
 
 

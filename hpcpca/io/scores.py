@@ -8,6 +8,7 @@ import numpy as np
 from .._version import __version__
 from ..comm.shared import SharedArray
 from ..errors import DataError, UsageError
+from .hdf5 import ours
 from .result import Stored
 from .source import open_file, open_source
 
@@ -64,7 +65,7 @@ def load_basis(path, count=None, centre=True, whiten=False):
 
 def load_scores(path, result):
     """Return the source of a scores file and the ``Basis`` in ``result`` that it was made with; raise DataError. For one rank to call."""
-    with open_file(path) as file:
+    with ours(path), open_file(path) as file:
         at = dict(file.attrs)
     if at.get("format") != SCORES:
         raise DataError(f"{path} is not a scores file of hpcpca; make one with 'hpcpca transform'")

@@ -128,10 +128,12 @@ def _read(item, start, stop, name):
     try:
         return item[start:stop]
     except OSError as error:
-        text = describe(error)
-        if "filter" in text and ("plugin" in text or "not registered" in text or "not available" in text):
-            raise PlatformError(f"{name} is compressed by a filter that this HDF5 has not; pip install 'hpcpca[filters]'") from None
-        raise DataError(f"{name}: rows {start}–{stop - 1} cannot be read: {text}") from None
+        plist = item.id.get_create_plist()
+        for code, _, _, title in (plist.get_filter(i) for i in range(plist.get_nfilters())):
+            if not h5py.h5z.filter_avail(code):
+                which = title.decode(errors="replace") or f"number {code}"
+                raise PlatformError(f"{name} is compressed by a filter that this HDF5 has not ({which}); pip install 'hpcpca[filters]'") from None
+        raise DataError(f"{name}: rows {start}–{stop - 1} cannot be read: {describe(error)}") from None
 
 
 def forget(file, item, start, stop):

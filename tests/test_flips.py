@@ -1,0 +1,77 @@
+"""One byte of a result or checkpoint changed: noticed, or without effect; never another answer, a traceback, a crash or a hang.
+
+HPCPCA_TEST_FLIPS=1000 makes it that many, half of them of each kind of file.
+"""
+
+import json
+import os
+import random
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import spectra
+from launch import HERE, run
+
+FLIPS = int(os.environ.get("HPCPCA_TEST_FLIPS", "300")) // 2  # of each kind of file
+AT_ONCE = 75  # per process: a crash of HDF5 would take it with it
+
+
+def read_all(path):
+    """Everything of a file that any command uses: {name: array or value}."""
+    from hpcpca.io.result import Stored
+    stored = Stored(str(path))
+    found = dict(stored.attributes) | stored.arrays
+    for name, shape in stored.shapes.items():
+        found[name] = stored.rows(name, 0, shape[0])
+    return found
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(np.array_equal(one[name], other[name], equal_nan=np.asarray(one[name]).dtype.kind == "f") for name in one)
+
+
+def judge(path, first, last):
+    """Print what each flip of ``path`` came to: number, verdict."""
+    from hpcpca.errors import HpcpcaError
+    whole, true = bytearray(open(path, "rb").read()), read_all(path)
+    for number in range(first, last):
+        chance = random.Random(number)
+        flipped = bytearray(whole)
+        flipped[chance.randrange(len(whole))] ^= chance.randint(1, 255)
+        with open(f"{path}.{first}", "wb") as file:
+            file.write(flipped)
+        print(number, end=" ", flush=True)
+        try:
+            verdict = "harmless" if same(read_all(f"{path}.{first}"), true) else "WRONG"
+        except HpcpcaError as error:
+            verdict = "detected" if "\n" not in str(error) and str(error) else "SILENT"
+        print(verdict, flush=True)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A result, and the checkpoint of a run that was stopped."""
+    import h5py
+    here = tmp_path_factory.mktemp("flips")
+    with h5py.File(here / "x.h5", "w") as file:
+        file["X"] = spectra.data_rows(spectra.exponential(12, 0.8), 200)
+    run(1, "fit", here / "x.h5", "-k", 3, "-o", here / "a.h5", "--exchange", "vectors", "--max-rounds", 3).ended(4)
+    return {"result": here / "a.h5", "checkpoint": here / "a.h5.ckpt"}
+
+
+@pytest.mark.parametrize("kind", ["result", "checkpoint"])
+def test_flipped_bytes(files, kind):
+    verdicts = []
+    for first in range(0, FLIPS, AT_ONCE):
+        command = [sys.executable, HERE / "test_flips.py", files[kind], str(first), str(min(FLIPS, first + AT_ONCE))]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, f"flip {done.stdout.split()[-1] if done.stdout else first} ended the process: {done.returncode}\n{done.stderr[-2000:]}"
+        verdicts += [line.split()[1] for line in done.stdout.splitlines()]
+    counts = {name: verdicts.count(name) for name in set(verdicts)}
+    assert len(verdicts) == FLIPS and set(counts) <= {"detected", "harmless"} and counts["detected"] > FLIPS / 4, json.dumps(counts)
+
+
+if __name__ == "__main__":
+    judge(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
