@@ -6,6 +6,17 @@ import numpy as np
 import pytest
 
 
+# Serial runs are shared out by files (pytest-xdist): those that take longest come first, so that none is left alone at the end.
+LONG = ("slurm", "stop", "cli_data", "cli_fit", "cli_resume", "faults", "bench", "flips", "cli_errors", "transform", "cli_failures", "data_commands",
+        "plan", "streaming", "cli_verify", "names")
+
+
+def pytest_collection_modifyitems(items):
+    """Sort tests by how long their files take, in a stable way."""
+    place = {f"test_{name}": number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+
+
 @pytest.fixture
 def comm():
     """All ranks of the run."""

@@ -39,7 +39,7 @@ def test_one_selection(sparse):
     """All rows in one read: 2³² + 3·2¹⁶ elements."""
     from hpcpca.io.source import open_source
     need(5)
-    source, rows = open_source([str(sparse)]), np.empty((ROWS, WIDTH), np.int8)
+    source, rows = open_source([str(sparse)], is_whole=False), np.empty((ROWS, WIDTH), np.int8)
     assert rows.size > LIMITS[1] and source.n * source.d == rows.size
     source.read_into(0, 0, ROWS, rows)
     for row in marks():

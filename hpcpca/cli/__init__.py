@@ -5,6 +5,7 @@ import click
 from .._version import __version__
 from .bench import bench
 from .data import data
+from .doctor import doctor
 from .fit import fit, resume
 from .info import info
 from .plan import plan
@@ -22,5 +23,5 @@ def commands():
     """
 
 
-for command in (fit, resume, status, verify, info, plan, bench, data, transform, reconstruct):
+for command in (fit, resume, status, doctor, verify, info, plan, bench, data, transform, reconstruct):
     commands.add_command(command)

@@ -43,8 +43,8 @@ def verify(vectors, data, tol, covariance, save, search, follow_links, quiet):
             raise on_all_ranks(DataError(f"{source.parts[0].name} has one row only; a covariance needs at least two"))
         if covariance and source.n != source.d:
             raise on_all_ranks(UsageError(f"--covariance needs a square dataset; {source.parts[0].name} is {source.n} × {source.d}"))
-        if tol is not None and not 0 < tol < 1:
-            raise on_all_ranks(UsageError(f"--tol {tol}: a number between 0 and 1 is needed"))
+        if tol is not None and not 0 < tol <= 1:
+            raise on_all_ranks(UsageError(f"--tol {tol}: a number above 0, and at most 1, is needed"))
         if tol is None:
             tol = stored.attributes["tol"] if stored else DEFAULT_TOL
         keep = min(ranks.comm.allgather(available_memory())) // (2 * ranks.node.size)

@@ -27,7 +27,7 @@ def compile_kernels(dtype):
     vector.deflate(np.ones(2), np.ones(2), np.ones((1, 2)), np.ones(1))
 
 
-def _marker(dtype):
+def marker(dtype):
     """File beside Numba's own cache that says: kernels of this version, for this type and processor, are in it."""
     folder = Path(__file__).parent
     digest = hashlib.sha256(repr((numba.__version__, np.dtype(dtype).str, numba.config.CPU_NAME, os.uname().machine)).encode())
@@ -38,14 +38,14 @@ def _marker(dtype):
 
 def is_warm(dtype):
     """Whether the kernels for ``dtype`` were compiled here before; a wrong yes costs time only."""
-    return _marker(dtype).exists()
+    return marker(dtype).exists()
 
 
 def warm_up(dtype):
     """Compile or load the kernels for ``dtype`` and say so to those who come later."""
     compile_kernels(np.dtype(dtype))
     try:
-        _marker(dtype).parent.mkdir(parents=True, exist_ok=True)
-        _marker(dtype).touch()
+        marker(dtype).parent.mkdir(parents=True, exist_ok=True)
+        marker(dtype).touch()
     except OSError:
         return  # no place to keep a cache: every run compiles
