@@ -1,6 +1,7 @@
 """The guarded entry: one message from one rank, the right exit code, and no rank left waiting for a failed one."""
 
 import _thread
+import os
 import sys
 import time
 
@@ -13,7 +14,21 @@ PIPE_CLOSED = 141  # as shells count a death by SIGPIPE
 
 def main(arguments=None):
     """Run the command line; return never, exit with the code of the design."""
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    code = run(sys.argv[1:] if arguments is None else arguments)
+    hdf5 = sys.modules.get("hpcpca.io.hdf5")
+    if hdf5 is not None and hdf5.unfinished:
+        _leave(code)
+    sys.exit(code)
+
+
+def _leave(code):
+    """End without HDF5's own clean-up, which crashes on files that it could not write."""
+    mpi = sys.modules.get("mpi4py.MPI")
+    if mpi is not None and mpi.Is_initialized() and not mpi.Is_finalized():
+        mpi.Finalize()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _not_lost(unraisable):

@@ -9,7 +9,7 @@ import numpy as np
 from .comm.shared import shm_free
 from .io.hdf5 import HAS_MPI, LIBRARY, sync
 from .io.lock import Lock
-from .machine import available_memory
+from .machine import available_memory, node_name
 from .rates import measured_rates
 from .units import format_seconds, format_size
 
@@ -29,7 +29,7 @@ def examine(world, folder):
 
 
 def _ranks(world):
-    nodes = sorted(set(world.comm.allgather(os.uname().nodename)))
+    nodes = sorted(set(world.comm.allgather(node_name())))
     asked = os.environ.get("SLURM_NTASKS") or "1"
     text = f"{world.size} rank(s) on {len(nodes)} node(s)"
     if world.decide(lambda: asked.isdigit() and int(asked) > world.size and "SLURM_STEP_ID" in os.environ):
@@ -128,7 +128,7 @@ def _speed(world):
             begun = time.perf_counter()
             square @ square
             gemm = min(gemm, time.perf_counter() - begun)
-    slowest, where = max(world.comm.allgather((gemm, os.uname().nodename)))
+    slowest, where = max(world.comm.allgather((gemm, node_name())))
     bandwidth, flops = block.nbytes / max(world.comm.allgather(best)), 2 * 1024 ** 3 / slowest
     text = (f"with all ranks at work the slowest core reads {bandwidth / 1e9:.1f} GB/s and multiplies at {flops / 1e9:.0f} Gflop/s (sgemm); "
             f"panels {rates.skinny4 / 1e9:.0f} Gflop/s")

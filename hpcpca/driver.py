@@ -12,7 +12,7 @@ from .errors import DataError, Interrupted, NotAchieved, UsageError, on_all_rank
 from .io import rows as row_io
 from .io.source import open_source
 from .kernels import kernels_for
-from .machine import available_memory
+from .machine import available_memory, node_name
 from .methods.registry import METHODS, ORTHONORMAL_TO
 from .monitors.breakdown import finite
 from .monitors.checkpointing import Checkpointing
@@ -30,6 +30,7 @@ from .recording import Recorder, Unbuilt, true
 from .starting import beginning, warmed
 from .units import format_size
 
+LAG, LAG_SECONDS = 3, 1.0  # a rank that works so many times as long as the others, and so much longer, is named
 ROUNDING_SHARE = 0.2     # of the tolerance: what residuals leave to rounding
 PROBED_FROM = 256 << 20  # bytes of data whose reading takes long enough to be timed
 PROBE_BYTES = 48 << 20   # that each rank reads for it
@@ -48,6 +49,7 @@ class Outcome:
     checkpoint_path: str | None
     seconds: dict
     reason: str | None = None  # why it was stopped
+    laggard: tuple | None = None  # (rank, node, its seconds of reading and computing, the others' median) where one held up all
 
 
 class Fit:
@@ -249,7 +251,16 @@ class Fit:
 
     def _outcome(self, name, report, reason=None):
         return Outcome(name, report, self.plan, self.panel, self._peak_memory(), self.config.output, self.config.checkpoint_path,
-                       self.counters.split(), reason)
+                       self.counters.split(), reason, self._laggard())
+
+    def _laggard(self):
+        """The rank that the others waited for, where there is one."""
+        split = self.counters.split()
+        found = self.world.comm.allgather((split.get("read", 0.0) + split.get("apply", 0.0), self.world.rank, node_name()))
+        seconds, rank, node = max(found)
+        others = sorted(each[0] for each in found)[:-1]
+        typical = float(np.median(others)) if others else seconds
+        return (rank, node, seconds, typical) if seconds > LAG * typical and seconds - typical > LAG_SECONDS else None
 
     def _peak_memory(self):
         """Largest sum of its ranks' shares over the nodes, in bytes."""

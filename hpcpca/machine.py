@@ -32,6 +32,11 @@ def available_memory():
     return int(SHARE * min(limits, default=1 << 32))
 
 
+def node_name():
+    """Name of this node."""
+    return os.uname().nodename
+
+
 def process_age():
     """Seconds since this process was started; 0 where the system does not tell."""
     try:

@@ -69,6 +69,9 @@ def _summarise(say, outcome, config, size):
     say(f"time {format_seconds(counters.elapsed())}: read {format_seconds(split.get('read', 0))}, apply {format_seconds(split.get('apply', 0))}, "
         f"exchange {format_seconds(split.get('exchange', 0))}, rest {format_seconds(rest)}; "
         f"exchanged {format_size(counters.bytes_exchanged)}; peak memory {format_size(outcome.peak_memory)} per node on {size} rank(s)")
+    if outcome.laggard:
+        say("rank {} on node {} read and computed for {}, the others for {}: they waited for it; look for other jobs there, or its share of the data".format(
+            *outcome.laggard[:2], *map(format_seconds, outcome.laggard[2:])))
     files = [f"result: {outcome.result_path}"] if outcome.name != "interrupted" or not outcome.checkpoint_path else []
     if outcome.name != "converged" and outcome.checkpoint_path:
         files.append(f"checkpoint: {outcome.checkpoint_path}")

@@ -14,11 +14,14 @@ import h5py
 import numpy as np
 
 from ..errors import DataError, HpcpcaError, describe, on_all_ranks
+from ..units import format_size
 
 PIECE_BYTES = 64 << 20
 _H5PY_ERRORS = (OSError, RuntimeError, ValueError)  # what h5py raises where HDF5 fails
 HAS_MPI = bool(h5py.get_config().mpi)
 LIBRARY = f"{h5py.__version__} (HDF5 {h5py.version.hdf5_version}{', parallel' if HAS_MPI else ''})"
+OVERHEAD = 64 << 10  # bytes of a file beside its datasets, at most
+unfinished = []  # files that HDF5 could not write to the end (disk full): it crashes when it tries once more as the process ends
 LIBVER = ("v108", "v108")  # attributes over 64 KiB (sources of many files) need this; every HDF5 since 1.8 reads it
 
 
@@ -60,7 +63,11 @@ def write(world, path, attributes, arrays, keep_previous=False):
     """
     temporary = os.path.join(os.path.dirname(path) or ".", f".{os.path.basename(path)}.part")
     try:
-        (_write_parallel if HAS_MPI and world.size > 1 else _write_by_root)(world, temporary, attributes, arrays)
+        plan = _plan(world, attributes, arrays)
+        with world.agreed():
+            if world.is_root:
+                check_room(os.path.dirname(path) or ".", sum(int(np.prod(shape)) * np.dtype(dtype).itemsize for _, shape, dtype, _ in plan[1]) + OVERHEAD)
+        (_write_parallel if HAS_MPI and world.size > 1 else _write_by_root)(world, temporary, *plan, arrays)
         with world.agreed():
             if world.is_root:
                 _commit(temporary, path, keep_previous)
@@ -68,6 +75,14 @@ def write(world, path, attributes, arrays, keep_previous=False):
         if world.is_root and os.path.exists(temporary):
             os.remove(temporary)
         raise on_all_ranks(DataError(f"{path} cannot be written: {describe(error)}")) from error
+
+
+def check_room(folder, count):
+    """Raise OSError where a folder's disk has not so many bytes left: better than HDF5's failing halfway, which it does not get over."""
+    status = os.statvfs(folder)
+    free = status.f_bavail * status.f_frsize
+    if status.f_blocks and free < count:
+        raise OSError(f"No space left on device: {format_size(count)} needed, {format_size(free)} free")
 
 
 def _commit(temporary, path, keep_previous):
@@ -108,8 +123,7 @@ def _create(file, attributes, datasets):
     file.attrs["seal"] = _seal(dict(file.attrs), {name.strip("/"): int(crc) for name, _, _, crc in datasets})
 
 
-def _write_parallel(world, temporary, attributes, arrays):
-    attributes, datasets = _plan(world, attributes, arrays)
+def _write_parallel(world, temporary, attributes, datasets, arrays):
     with world.agreed():  # an open that fails on some ranks only would hang the others
         if world.is_root:
             open(temporary, "wb").close()
@@ -125,13 +139,15 @@ def _write_parallel(world, temporary, attributes, arrays):
                     file[name][array.offsets[world.rank]:array.offsets[world.rank] + len(array.own)] = array.own
                 elif world.is_root and not isinstance(array, Rows):
                     file[name][...] = array
+    except HpcpcaError:
+        unfinished.append(file)
+        raise
     finally:
         with world.agreed(also=_H5PY_ERRORS):
             file.close()
 
 
-def _write_by_root(world, temporary, attributes, arrays):
-    attributes, datasets = _plan(world, attributes, arrays)
+def _write_by_root(world, temporary, attributes, datasets, arrays):
     writer = _RootWriter()
     if world.is_root:
         writer.call(lambda: writer.open(temporary, attributes, datasets))
@@ -157,6 +173,7 @@ class _RootWriter:
                 action()
             except _H5PY_ERRORS as error:
                 self.error = error
+                unfinished.append(self.file)
 
     def open(self, path, attributes, datasets):
         self.file = h5py.File(path, "w", libver=LIBVER)
@@ -168,7 +185,11 @@ class _RootWriter:
     def close(self):
         if self.file is not None:
             self.call(self.file.flush)
-            self.file.close()
+            try:
+                self.file.close()
+            except _H5PY_ERRORS as error:
+                self.error = self.error or error
+                unfinished.append(self.file)
         if self.error is not None:
             raise self.error
 

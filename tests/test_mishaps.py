@@ -1,0 +1,121 @@
+"""What goes wrong while a run goes on: a file that vanishes, reads that fail, a slow rank, a disk that is really full, a clock that jumps."""
+
+import os
+import subprocess
+import time
+
+import h5py
+import numpy as np
+import pytest
+import spectra
+from launch import finish, ranks_of, run, start
+from test_stop import CUT, D, K, N, begun, slowed
+
+RANK = 'import os\nRANK = int(os.environ.get("PMI_RANK") or os.environ.get("OMPI_COMM_WORLD_RANK") or 0)\n'
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Rows in two shards, one for each of two ranks."""
+    rows = spectra.data_rows(spectra.exponential(D, 0.9), N, mean=3.0)
+    (tmp_path / "data").mkdir()
+    for name, part in (("s1", rows[:N // 2]), ("s2", rows[N // 2:])):
+        with h5py.File(tmp_path / "data" / f"{name}.h5", "w") as file:
+            file["X"] = part
+    return tmp_path
+
+
+def fit(folder, *options, inject, n=2):
+    return start(n, "fit", folder / "data", "-k", K, "-o", folder / "out.h5", "--operator", "streaming", "--cold", "--checkpoint-every", "1r", *options, inject=inject)
+
+
+@pytest.mark.parametrize("how", ["removed", "cut", "replaced"])
+def test_a_shard_vanishes(folder, how):
+    """One line that names it, within seconds; the last checkpoint stays, and goes on when the file is back."""
+    shard, kept = folder / "data" / "s2.h5", folder / "kept.h5"
+    process = fit(folder, inject=slowed(0.06))
+    begun(process, 0)
+    end = time.monotonic() + 30
+    while not (folder / "out.h5.ckpt").exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    os.rename(shard, kept)
+    if how == "cut":
+        shard.write_bytes(kept.read_bytes()[:5000])
+    elif how == "replaced":
+        with h5py.File(shard, "w") as file:
+            file["X"] = np.zeros((7, D))
+    told = time.monotonic()
+    done = finish(process, 20)
+    assert done.code == 3 and len(done.messages) == 1 and "s2.h5" in done.messages[0] and time.monotonic() - told < 10, done
+    shard.unlink(missing_ok=True)
+    os.rename(kept, shard)
+    run(2, "resume", folder / "out.h5.ckpt").ok()
+    run(1, "verify", folder / "out.h5", folder / "data").ok()
+
+
+def test_reads_that_fail(folder):
+    failing = CUT + RANK + """
+count = [0]
+def failing(self, number, start, stop, out):
+    count[0] += 1
+    if RANK == 1 and count[0] > 120:
+        raise OSError(5, "Input/output error")
+    old(self, number, start, stop, out)
+s.Source.read_into = failing"""
+    done = finish(fit(folder, inject=failing), 20)
+    assert done.code in (3, 5) and len(done.messages) == 1 and "Input/output error" in done.messages[0], done
+    run(3, "resume", folder / "out.h5.ckpt").ok()
+    run(1, "verify", folder / "out.h5", folder / "data").ok()
+
+
+def test_a_slow_rank_is_named(folder):
+    """Ten times as slow: it finishes, and the summary says whom the others waited for."""
+    slow = slowed(0.002) + "\n" + RANK + "if RANK == 1:\n    SLOWER = 10\n    quick = s.Source.read_into\n" \
+        "    s.Source.read_into = lambda self, *a: [quick(self, *a) for _ in range(SLOWER)][-1]\n"
+    done = finish(fit(folder, inject=slow), 60)
+    assert done.code == 0 and "rank 1 on node " in done.stderr and "they waited for it" in done.stderr, done
+    run(1, "verify", folder / "out.h5", folder / "data").ok()
+    assert "waited" not in finish(fit(folder, "--overwrite", inject=CUT), 60).stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+@pytest.mark.parametrize("is_seen", [True, False])
+@pytest.mark.parametrize("what", ["checkpoint", "result"])
+def test_a_disk_that_is_full(folder, what, is_seen):
+    """A tmpfs of a few KB: a checkpoint costs a warning, a result the exit code; nothing half-written is left.
+
+    Where the lack of room is not seen beforehand (quotas), HDF5 fails in the middle, and would crash at the end.
+    """
+    code = CUT if is_seen else CUT + "import hpcpca.io.hdf5\nhpcpca.io.hdf5.check_room = lambda *_: None\n"
+    small = folder / "small"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", small], capture_output=True).returncode:
+        pytest.skip("this container cannot mount")
+    try:
+        where = ("--checkpoint", small / "c.ckpt") if what == "checkpoint" else ("-o", small / "out.h5", "--no-checkpoint")
+        done = finish(fit(folder, *where, inject=code), 60)
+        assert [path for path in small.iterdir() if not path.name.endswith(".lock")] == []
+        if what == "checkpoint":
+            assert done.code == 0 and "warning: checkpoint not written" in done.stderr, done
+        else:
+            assert done.code in (3, 5) and len(done.messages) == 1 and "small/out.h5 cannot be written" in done.messages[0], done
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def test_a_clock_that_jumps(folder):
+    """A day back and forth on every look: neither checkpoints nor --max-time go by that clock."""
+    jumping = CUT + "import time\nplain, jumps = time.time, [0]\ndef jumping():\n    jumps[0] += 1\n    return plain() + 86400 * (-1) ** jumps[0]\ntime.time = jumping\n"
+    done = finish(fit(folder, "--max-time", "1h", inject=jumping), 60)
+    assert done.code == 0, done
+    run(1, "verify", folder / "out.h5", folder / "data").ok()
+
+
+def test_nothing_is_left_running(folder):
+    """After an error on one rank no process of the job remains."""
+    process = fit(folder, inject=slowed(0.06))
+    begun(process, 1)
+    pids = ranks_of(process)
+    os.remove(folder / "data" / "s1.h5")
+    assert finish(process, 20).code == 3
+    assert len(pids) == 2 and not any(os.path.exists(f"/proc/{pid}") for pid in pids)
