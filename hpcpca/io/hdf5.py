@@ -7,7 +7,6 @@ the root writes what it gathers, piece by piece. The files are the same.
 import json
 import os
 import zlib
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import h5py
@@ -15,6 +14,7 @@ import numpy as np
 
 from ..errors import DataError, HpcpcaError, describe, on_all_ranks
 from ..units import format_size
+from .damage import naming
 
 PIECE_BYTES = 64 << 20
 _H5PY_ERRORS = (OSError, RuntimeError, ValueError)  # what h5py raises where HDF5 fails
@@ -226,15 +226,9 @@ def names_of(file):
     return names
 
 
-@contextmanager
 def ours(path):
-    """Context in which whatever a damaged file makes the libraries raise becomes a DataError that names it."""
-    try:
-        yield
-    except HpcpcaError:
-        raise
-    except (ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError) as error:
-        raise DataError(f"{path} is damaged or not a file of hpcpca: {describe(error)}") from None
+    """Context for reading one of our files: whatever a damaged one makes the libraries raise becomes a DataError that names it."""
+    return naming(path, "is damaged or not a file of hpcpca")
 
 
 def check(file, path):

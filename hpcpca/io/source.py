@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import DataError, PlatformError, describe
 from ..partition import blocks_of, outside
+from .damage import naming
 from .links import check_place, check_written
 from .paths import expand
 
@@ -103,7 +104,7 @@ def element_type(dtype, name):
 
 
 def _part(path, dataset, follow_links, is_whole):
-    with open_file(path) as file:
+    with naming(path), open_file(path) as file:
         kind = str(file.attrs.get("format", ""))
         if dataset is None and kind.startswith("hpcpca-"):
             raise DataError(f"{path} is a file of hpcpca itself ({kind}), not data; leave it out of DATA, or name a dataset of it")
@@ -169,7 +170,7 @@ class Source:
     def read_into(self, number, start, stop, out):
         """out (stop − start, d) ← rows of file ``number``; raise DataError where they cannot be read or are not finite."""
         part = self.parts[number]
-        with open_file(part.path) as file:
+        with naming(part.path), open_file(part.path) as file:
             item = find_dataset(file, part.path, part.dataset)
             if item.shape != (part.rows, part.columns):
                 raise DataError(f"{part.name} changed while it was used: shape {item.shape} instead of {(part.rows, part.columns)}")
