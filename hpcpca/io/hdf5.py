@@ -20,6 +20,7 @@ PIECE_BYTES = 64 << 20
 _H5PY_ERRORS = (OSError, RuntimeError, ValueError)  # what h5py raises where HDF5 fails
 HAS_MPI = bool(h5py.get_config().mpi)
 LIBRARY = f"{h5py.__version__} (HDF5 {h5py.version.hdf5_version}{', parallel' if HAS_MPI else ''})"
+TAKEN = 256 << 20     # bytes that are tried out: some file systems write for it
 OVERHEAD = 64 << 10  # bytes of a file beside its datasets, at most
 unfinished = []  # files that HDF5 could not write to the end (disk full): it crashes when it tries once more as the process ends
 LIBVER = ("v108", "v108")  # attributes over 64 KiB (sources of many files) need this; every HDF5 since 1.8 reads it
@@ -66,7 +67,7 @@ def write(world, path, attributes, arrays, keep_previous=False):
         plan = _plan(world, attributes, arrays)
         with world.agreed():
             if world.is_root:
-                check_room(os.path.dirname(path) or ".", sum(int(np.prod(shape)) * np.dtype(dtype).itemsize for _, shape, dtype, _ in plan[1]) + OVERHEAD)
+                check_room(temporary, sum(int(np.prod(shape)) * np.dtype(dtype).itemsize for _, shape, dtype, _ in plan[1]) + OVERHEAD)
         (_write_parallel if HAS_MPI and world.size > 1 else _write_by_root)(world, temporary, *plan, arrays)
         with world.agreed():
             if world.is_root:
@@ -77,12 +78,19 @@ def write(world, path, attributes, arrays, keep_previous=False):
         raise on_all_ranks(DataError(f"{path} cannot be written: {describe(error)}")) from error
 
 
-def check_room(folder, count):
-    """Raise OSError where a folder's disk has not so many bytes left: better than HDF5's failing halfway, which it does not get over."""
-    status = os.statvfs(folder)
+def check_room(path, count):
+    """Raise OSError where there is no room for a file of so many bytes: better than HDF5's failing halfway, which it does not get over.
+
+    Of not too large ones the space is really taken for a moment: quotas show only then.
+    """
+    status = os.statvfs(os.path.dirname(path) or ".")
     free = status.f_bavail * status.f_frsize
     if status.f_blocks and free < count:
         raise OSError(f"No space left on device: {format_size(count)} needed, {format_size(free)} free")
+    if count <= TAKEN:
+        with open(path, "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, count)
+        os.remove(path)
 
 
 def _commit(temporary, path, keep_previous):
@@ -140,11 +148,14 @@ def _write_parallel(world, temporary, attributes, datasets, arrays):
                 elif world.is_root and not isinstance(array, Rows):
                     file[name][...] = array
     except HpcpcaError:
-        unfinished.append(file)
+        unfinished.append(file)  # closing it is collective, and waits for ever for what one rank could not write
         raise
-    finally:
-        with world.agreed(also=_H5PY_ERRORS):
+    with world.agreed(also=_H5PY_ERRORS):
+        try:
             file.close()
+        except _H5PY_ERRORS:
+            unfinished.append(file)
+            raise
 
 
 def _write_by_root(world, temporary, attributes, datasets, arrays):
