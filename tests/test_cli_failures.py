@@ -42,7 +42,7 @@ def inject(rank, module, owner, name, calls, error):
 
 
 STAGES = {  # module, class, function, which call
-    "look at the files": ("hpcpca.io.source", "", "find_dataset", 1),
+    "look at the files": ("hpcpca.io.source", "", "expand", 1),
     "read": ("hpcpca.io.source", "Source", "read_into", 1),
     "check": ("hpcpca.io.source", "Source", "check_finite", 1),
     "apply": ("hpcpca.operators.in_memory", "InMemoryCovariance", "apply", 3),
