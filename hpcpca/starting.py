@@ -71,7 +71,7 @@ def _stored(start, config, source, exchange, own, kernels):
         found.pending = start.rows("state/pending", mine.start, mine.stop), count
     if "state/shift" in arrays:
         shift, offset, squares = (arrays.get(name) for name in MEASURES)
-        found.known = Centring(shift, at["state_centring_exponent"], work_type(source.dtype, found.is_double), kernels, is_whole(source.dtype), offset,
+        found.known = Centring(shift, at["state_centring_exponent"], work_type(source.dtype, bool(at.get("state_centring_double", found.is_double))), kernels, is_whole(source.dtype), offset,
                                source.n if squares is not None else 0, squares)
     if "state/rows_done" in arrays:
         found.unfinished = _unfinished(start, exchange, found, count)

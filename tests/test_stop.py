@@ -236,3 +236,6 @@ def test_status_of_a_stopped_run(folder, tmp_path):
     found = json.loads(run(0, "status", "--json", checkpoint).ok().stdout)
     assert found["state"] == "interrupted" and found["round"] == stored(checkpoint, "state_round") and 0 < found["pass_done"] < 1
     assert "no such file" in run(0, "status", tmp_path / "none.ckpt").ended(3).messages[0]
+    run(2, "resume", checkpoint).ok()
+    assert "finished" in run(0, "status", checkpoint).ok().stdout and "converged" in run(0, "status", output).ok().stdout  # the result itself
+    assert "is not a result or checkpoint" in run(0, "status", folder / "data" / "s1.h5").ended(3).messages[0]

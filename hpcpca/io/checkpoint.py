@@ -2,6 +2,8 @@
 
 import os
 
+import numpy as np
+
 from .hdf5 import Rows, write
 from .result import CHECKPOINT, FORMAT, result_arrays, root_attributes
 
@@ -24,9 +26,9 @@ def write_checkpoint(world, path, content, operator, grid, unfinished=None):
     attributes = root_attributes(content, CHECKPOINT) | {"state_round": state.round, "state_exponent": operator.exponent,
                                                          "state_double": operator.is_double, "state_has_images": state.has_images}
     if centring is not None and (unfinished or content.n is not None):
-        attributes["state_centring_exponent"] = centring.exponent
+        attributes |= {"state_centring_exponent": centring.exponent, "state_centring_double": centring.work == np.float64}
         arrays["state/shift"] = centring.shift
-        if content.n is not None:
+        if centring.count == content.n:  # else what it has measured is a sample
             arrays |= {"state/offset": centring.offset, "state/squares": centring.squares}
     if unfinished:
         arrays |= _pass_arrays(world, unfinished, grid)

@@ -35,7 +35,7 @@ def _of_checkpoint(stored, warning):
     done = stored.arrays.get("state/rows_done")
     rows = sum(part["rows"] for part in stored.source)
     return {"checkpoint": stored.path, "outcome": at["outcome"], "reason": at.get("reason", ""), "warning": warning, "written": os.stat(stored.path).st_mtime,
-            "round": at["state_round"], "components": stored.count, "converged": int((residuals <= at["tol"]).sum()),
+            "round": at["rounds"], "components": stored.count, "converged": int((residuals <= at["tol"]).sum()),
             "residual": float(residuals.max()) if np.isfinite(residuals).all() else None, "tol": at["tol"], "passes": at["passes"], "reads": at["reads"],
             "seconds": at["seconds"], "pass_done": None if done is None else float(np.diff(done, axis=1).sum() / rows)}
 
