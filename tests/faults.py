@@ -57,10 +57,7 @@ class Fault(Exception):
 def make(folder):
     """Data in two shards; return Σ's leading eigenvalues and the matrix itself, for an independent check."""
     rows = spectra.data_rows(spectra.exponential(D, 0.93), N, seed=7, mean=2.0)
-    (folder / "data").mkdir()
-    for name, part in (("s1", rows[:N // 3]), ("s2", rows[N // 3:])):
-        with h5py.File(folder / "data" / f"{name}.h5", "w") as file:
-            file["X"] = part
+    spectra.write_shards(folder / "data", s1=rows[:N // 3], s2=rows[N // 3:])
     return np.cov(rows.T)
 
 

@@ -25,10 +25,7 @@ def folder(tmp_path_factory):
     """Rows in three shards, and the same rows elsewhere in one file."""
     here = tmp_path_factory.mktemp("resume")
     rows = spectra.data_rows(spectra.exponential(D, 0.9), N, mean=1.0)
-    (here / "data").mkdir()
-    for name, part in (("s1", rows[:33]), ("s2", rows[33:300]), ("s10", rows[300:])):
-        with h5py.File(here / "data" / f"{name}.h5", "w") as file:
-            file["X"] = part
+    spectra.write_shards(here / "data", s1=rows[:33], s2=rows[33:300], s10=rows[300:])
     shutil.copytree(here / "data", here / "moved")
     with h5py.File(here / "other.h5", "w") as file:
         file["X"] = np.random.default_rng(0).standard_normal((N, D))

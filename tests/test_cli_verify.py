@@ -18,10 +18,7 @@ def folder(tmp_path_factory):
     """Data in two files, a good result, good.npy and good.h5:deep/v of its components; the same for their covariance."""
     here = tmp_path_factory.mktemp("verify")
     rows = spectra.data_rows(spectra.exponential(D, 0.75), N, mean=2.0)
-    (here / "data").mkdir()
-    for name, part in (("s1", rows[:101]), ("s2", rows[101:])):
-        with h5py.File(here / "data" / f"{name}.h5", "w") as file:
-            file["X"] = part
+    spectra.write_shards(here / "data", s1=rows[:101], s2=rows[101:])
     with h5py.File(here / "sigma.h5", "w") as file:
         file["sigma"] = spectra.dense_covariance(rows)[0]
     done = batch(2, {"rows": ["fit", here / "data", "-k", K + 1, "-o", here / "nine.h5"],

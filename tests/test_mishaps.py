@@ -18,10 +18,7 @@ RANK = 'import os\nRANK = int(os.environ.get("PMI_RANK") or os.environ.get("OMPI
 def folder(tmp_path):
     """Rows in two shards, one for each of two ranks."""
     rows = spectra.data_rows(spectra.exponential(D, 0.9), N, mean=3.0)
-    (tmp_path / "data").mkdir()
-    for name, part in (("s1", rows[:N // 2]), ("s2", rows[N // 2:])):
-        with h5py.File(tmp_path / "data" / f"{name}.h5", "w") as file:
-            file["X"] = part
+    spectra.write_shards(tmp_path / "data", s1=rows[:N // 2], s2=rows[N // 2:])
     return tmp_path
 
 

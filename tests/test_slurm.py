@@ -34,10 +34,7 @@ def folder(tmp_path_factory):
     """Data, the result of an uninterrupted run, and an ``hpcpca`` whose passes take 2 s on two ranks until it is requeued."""
     here = tmp_path_factory.mktemp("slurm")
     rows = spectra.data_rows(spectra.exponential(D, 0.9), N, mean=3.0)
-    (here / "data").mkdir()
-    for name, part in (("s1", rows[:1234]), ("s2", rows[1234:])):
-        with h5py.File(here / "data" / f"{name}.h5", "w") as file:
-            file["X"] = part
+    spectra.write_shards(here / "data", s1=rows[:1234], s2=rows[1234:])
     (here / "bin").mkdir()
     command = here / "bin" / "hpcpca"
     command.write_text(SLOW_AT_FIRST.format(python=sys.executable, code=slowed('float(os.environ.get("HPCPCA_TEST_SLOW", "0.06"))')))

@@ -40,10 +40,7 @@ def folder(tmp_path_factory):
     """Rows in two shards."""
     here = tmp_path_factory.mktemp("stop")
     rows = spectra.data_rows(spectra.exponential(D, 0.9), N, mean=3.0)
-    (here / "data").mkdir()
-    for name, part in (("s1", rows[:1234]), ("s2", rows[1234:])):
-        with h5py.File(here / "data" / f"{name}.h5", "w") as file:
-            file["X"] = part
+    spectra.write_shards(here / "data", s1=rows[:1234], s2=rows[1234:])
     return here
 
 
