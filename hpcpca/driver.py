@@ -87,6 +87,7 @@ class Fit:
         stagnation = Stagnation(self.config.tol) if self.config.precision == "auto" else None
         watching = [finite, self.recorder.history, *monitors, self._checkpointing(), self.memory]
         state = self._initial_state()
+        self.begin.release()
         with self.world.agreed():
             self._check_range()
         while True:
@@ -154,6 +155,7 @@ class Fit:
         """The operator, which may take reading all data, and the method."""
         config = self.config
         self.operator = self._operator()
+        self.begin.unfinished = None  # the operator has it
         if config.precision == "auto" and not self.operator.is_double and self.operator.rounding > max(ROUNDING[False], ROUNDING_SHARE * config.tol):
             self.say(f"rounding in single precision, {self.operator.rounding:.1e}, is too near the tolerance: going on in double")
             self.operator.to_double()
@@ -169,16 +171,12 @@ class Fit:
             return loading.covariance(*parts)
         parts = (*parts, self.kernels, self.team)
         if self.plan.operator == "gram":
-            unfinished = begin.unfinished if begin.unfinished and begin.unfinished.panel is None else None
-            return loading.gram(*parts, config.starts_in_double, config.seed, unfinished)
+            return loading.gram(*parts, config.starts_in_double, config.seed, begin.unfinished_gram())
         if self.plan.operator == "in-memory":
             return loading.in_memory(*parts, config.starts_in_double)
-        unfinished = begin.unfinished if begin.unfinished and begin.unfinished.panel is not None else None
-        known = begin.known if begin.known is not None and (begin.known.squares is not None or unfinished) else None
-        if known is not None and config.starts_in_double and not begin.is_double:
-            known = unfinished = None  # it was measured in single precision
-        return loading.streaming(*parts, config.starts_in_double or (known is not None and begin.is_double), config.seed, self.plan.piece_bytes,
-                                 self.plan.sample_rows, known, unfinished)
+        known, unfinished = begin.unfinished_pass(config.starts_in_double)
+        double = config.starts_in_double or (known is not None and begin.is_double)
+        return loading.streaming(*parts, double, config.seed, self.plan.piece_bytes, self.plan.sample_rows, known, unfinished)
 
     def _check_range(self):
         variance = true(self.operator.total_variance, self.operator)

@@ -16,6 +16,14 @@ def span(total, parts, index):
     return start, start + size + (index < extra)
 
 
+NO_ROWS = np.zeros((0, 2), np.int64)
+
+
+def count_rows(intervals):
+    """Number of rows in half-open intervals (r, 2) that do not overlap."""
+    return int(np.diff(intervals, axis=1).sum())
+
+
 def merged(intervals):
     """Return half-open intervals of rows sorted, those that touch or overlap joined: (r, 2) int64."""
     found = []

@@ -34,6 +34,20 @@ class Beginning:
     values: np.ndarray = field(default_factory=lambda: np.zeros(0))
     residuals: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
+    def unfinished_gram(self):
+        """Σ half built, or None."""
+        return self.unfinished if self.unfinished and self.unfinished.panel is None else None
+
+    def unfinished_pass(self, double):
+        """(Centring, Unfinished) that streaming can go on with, each or None: what was measured in single precision is not for ``double``."""
+        unfinished = self.unfinished if self.unfinished and self.unfinished.panel is not None else None
+        known = self.known if self.known is not None and (self.known.squares is not None or unfinished) else None
+        return (None, None) if known is None or (double and not self.is_double) else (known, unfinished)
+
+    def release(self):
+        """Let go of all arrays, once the run has taken them over."""
+        self.vectors = self.images = self.pending = self.known = self.unfinished = None
+
     def state(self, panel):
         """The state before anything is done."""
         if self.images is None:

@@ -5,7 +5,7 @@ from time import perf_counter
 
 import numpy as np
 
-NOTHING = np.zeros((0, 2), np.int64)  # no rows
+from ..partition import NO_ROWS
 
 
 def shard_rows(source, shards, shard):
@@ -55,7 +55,7 @@ def read_ahead(source, places, counters):
             yield number, start, buffers[index % 2][:stop - start]
 
 
-def windows(source, shards, shard, piece_bytes, counters, checked=None, done=NOTHING):
+def windows(source, shards, shard, piece_bytes, counters, checked=None, done=NO_ROWS):
     """Yield (number of the first row, rows) of a shard piece by piece, read ahead; of what is not among the rows ``done``.
 
     Rows are numbered over the whole file set. Given ``checked`` = [largest, count], pieces are checked for NaN, and max |value| and
@@ -67,7 +67,7 @@ def windows(source, shards, shard, piece_bytes, counters, checked=None, done=NOT
         yield int(source.first_rows[number]) + start, rows
 
 
-def pieces_of_shard(source, shards, shard, counters, known, largest, done=NOTHING):
+def pieces_of_shard(source, shards, shard, counters, known, largest, done=NO_ROWS):
     """Yield (intervals of rows, rows) of a shard piece by piece, read ahead; first those in the list ``known`` = [rows, runs, max |value|]
     (``read_blocks``).
 

@@ -6,6 +6,7 @@ import time
 import numpy as np
 
 from ..errors import DataError
+from ..partition import count_rows
 from . import lock
 from .result import load
 
@@ -37,7 +38,7 @@ def _of_checkpoint(stored, warning):
     return {"checkpoint": stored.path, "outcome": at["outcome"], "reason": at.get("reason", ""), "warning": warning, "written": os.stat(stored.path).st_mtime,
             "round": at["rounds"], "components": stored.count, "converged": int((residuals <= at["tol"]).sum()),
             "residual": float(residuals.max()) if np.isfinite(residuals).all() else None, "tol": at["tol"], "passes": at["passes"], "reads": at["reads"],
-            "seconds": at["seconds"], "pass_done": None if done is None else float(np.diff(done, axis=1).sum() / rows)}
+            "seconds": at["seconds"], "pass_done": None if done is None else count_rows(done) / rows}
 
 
 def lines_of(found, now=None):

@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import DataError, on_all_ranks
-from ..partition import merged
+from ..partition import NO_ROWS, count_rows
 from ..rng import spread
 from .centring import Centring, Moments, exponent_of, first_shift, is_whole, work_type
 from .gram import GramCovariance, accumulate_gram, finish_gram, read_covariance, rounding_of, sum_by_slabs
 from .in_memory import InMemoryCovariance
 from .products import ROUNDING
 from .streaming import StreamingCovariance
-from .unfinished import Unfinished
+from .unfinished import Unfinished, all_finished
 
 SAMPLE_ROWS = 1024      # whose mean is the shift where rows are read once: off by 0.03 standard deviations
 SAMPLE_BYTES = 64 << 20  # of them at most
@@ -81,13 +81,14 @@ def gram(source, io, ranks, counters, kernels, team, double, seed, unfinished=No
     panel, row_bytes = ranks.panel(source.d, source.d), source.d * source.dtype.itemsize
 
     def build(is_double):
-        work, begun = work_type(source.dtype, is_double), unfinished
-        if begun is None or begun.centring.work != work:
-            begun = None
+        nonlocal unfinished
+        work, begun = work_type(source.dtype, is_double), None
+        if unfinished is not None and unfinished.centring.work == work:
+            begun, unfinished = unfinished, None  # not kept: it is as large as Σ
+            centring, known = begun.centring, []
+        else:
             centring, known = _sampled_centring(source, io, ranks, counters, kernels, team, work, seed, (ranks.size, ranks.rank),
                                                 min(SAMPLE_ROWS, max(1, SAMPLE_BYTES // row_bytes)))
-        else:
-            centring, known = begun.centring, []
         for _ in range(3):
             measured, matrix, rounding = _one_read(source, io, ranks, counters, centring, known, panel, begun)
             begun = None
@@ -147,16 +148,17 @@ def _one_read(source, io, ranks, counters, centring, known, panel, begun):
     What ``begun`` holds is not read again. Raises Interrupted, with what is finished, on all ranks within a piece of a request to stop.
     """
     largest, total, sums = [0.0], np.zeros((source.d, source.d)), np.zeros((2, source.d))
-    done = begun.rows if begun else np.zeros((0, 2), np.int64)
+    done = begun.rows if begun else NO_ROWS
     if begun and ranks.rank == 0:
         total += begun.sums
+        begun.sums = None  # as large as Σ
         sums += begun.moments
     interrupt = ranks.world.interrupt
     with ranks.world.agreed():
         pieces = io.pieces_of_shard(source, ranks.size, ranks.rank, counters, known, largest, done)
         finished, halted = accumulate_gram(pieces, total, sums, centring, counters, interrupt.requested)
-    interrupt.stop_if(halted, lambda: _unfinished_gram(source, ranks, counters, centring, panel, total, sums, finished, done))
-    counters.reads += 1 - np.diff(done, axis=1).sum() / source.n
+    interrupt.stop_if(halted, lambda: _unfinished_gram(source, ranks, counters, centring, panel, total, sums, finished, begun))
+    counters.reads += 1 - count_rows(done) / source.n
     joint = ranks.sum(np.concatenate([*sums, np.diag(total)]))
     if not np.isfinite(joint).all():  # so is every entry of a positive semidefinite matrix whose diagonal is
         return replace(centring, exponent=exponent_of(ranks.maximum(largest[0]), centring.work)), None, None
@@ -170,10 +172,10 @@ def _one_read(source, io, ranks, counters, centring, known, panel, begun):
     return measured, panel.array, rounding_of(diagonal, squares, centring.work)
 
 
-def _unfinished_gram(source, ranks, counters, centring, panel, total, sums, finished, done):
+def _unfinished_gram(source, ranks, counters, centring, panel, total, sums, finished, begun):
     """What is known of Σ, summed over the ranks: on the root. Collective."""
-    rows = merged([*done.tolist(), *sum(ranks.world.comm.allgather(finished), [])])
-    counters.reads += (np.diff(rows, axis=1).sum() - np.diff(done, axis=1).sum()) / source.n
+    rows, new = all_finished(ranks.world.comm, finished, begun)
+    counters.reads += new / source.n
     sum_by_slabs(total, panel.array if panel.node.rank == 0 else None, ranks.sum)
     panel.fence()
     return Unfinished(None, panel.array, rows, ranks.sum(sums), centring)

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import DataError, on_all_ranks
-from ..partition import merged
+from ..partition import NO_ROWS, count_rows
 from .centring import exponent_of
 from .products import ROUNDING, Sample, about_the_mean, panel_product
-from .unfinished import Unfinished
+from .unfinished import Unfinished, all_finished
 
 READINGS = 3  # of all data until shift and scale fit them
 
@@ -60,7 +60,7 @@ class StreamingCovariance:
         Raises Interrupted, with what is finished, on all ranks within a piece of a request to stop.
         """
         begun = self._begun(panel)
-        done = begun.rows if begun else np.zeros((0, 2), np.int64)
+        done = begun.rows if begun else NO_ROWS
         if begun and sums is not None and self._group.rank == 0:
             sums += begun.moments
             largest[1] += begun.count
@@ -80,7 +80,7 @@ class StreamingCovariance:
         if begun:
             own += begun.sums
         interrupt.stop_if(halted, lambda: self._unfinished_pass(panel, own, finished, begun, sums))
-        self._count(1 - np.diff(done, axis=1).sum() / self._rows)
+        self._count(1 - count_rows(done) / self._rows)
         return own
 
     def _begun(self, panel):
@@ -94,8 +94,8 @@ class StreamingCovariance:
     def _unfinished_pass(self, panel, own, finished, begun, sums):
         """What there is of this pass; None where groups of ranks, each over all rows for its own columns, are not equally far. Collective."""
         world = self._group.world
-        rows = merged([*(begun.rows.tolist() if begun else ()), *sum(world.comm.allgather(finished), [])])
-        self._count((np.diff(rows, axis=1).sum() - (begun.count if begun else 0)) / self._rows)
+        rows, new = all_finished(world.comm, finished, begun)
+        self._count(new / self._rows)
         if self._group.size < world.size:
             return None
         moments = None if sums is None else self._group.sum(sums)

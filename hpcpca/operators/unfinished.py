@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..partition import count_rows, merged
+
 SAME = 1e-9  # largest difference between entries of unit vectors that were computed again
 
 
@@ -25,8 +27,15 @@ class Unfinished:
     @property
     def count(self):
         """Number of finished rows."""
-        return int(np.diff(self.rows, axis=1).sum())
+        return count_rows(self.rows)
 
     def belongs_to(self, own):
         """Whether this rank's rows of a panel are those the sums are images of."""
         return own.shape == self.panel.shape and bool(np.allclose(own, self.panel, rtol=0, atol=SAME))
+
+
+def all_finished(comm, finished, begun):
+    """Return the rows that all ranks have finished, with those of a pass that had ``begun`` before or None; and how many are new. Collective."""
+    before = begun.rows.tolist() if begun else []
+    rows = merged([*before, *sum(comm.allgather(finished), [])])
+    return rows, count_rows(rows) - (begun.count if begun else 0)
