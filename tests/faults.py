@@ -17,7 +17,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import spectra
-from launch import end, environment, finish, ranks_of, run, start
+from launch import end, finish, ranks_of, run, start
 
 K, N, D = 4, 1500, 30
 TOL = 1e-7
