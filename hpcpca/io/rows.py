@@ -1,11 +1,18 @@
 """From files to arrays: one rank's shard, or the pieces of it one after the other."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from time import perf_counter
 
 import numpy as np
 
 from ..partition import NO_ROWS
+
+LOOK_EVERY = 0.02  # seconds
+
+
+def never():
+    """Nobody asks to stop."""
+    return False
 
 
 def shard_rows(source, shards, shard):
@@ -14,7 +21,7 @@ def shard_rows(source, shards, shard):
     return int(source.blocks.rows[first:last].sum())
 
 
-def load_shard(source, shards, shard, counters, rows, halt=lambda: False):
+def load_shard(source, shards, shard, counters, rows, halt=never):
     """Read the blocks of a shard into ``rows`` (r, d) of the files' type; return max |value| among them.
 
     Ends early where ``halt()`` says so.
@@ -32,10 +39,11 @@ def load_shard(source, shards, shard, counters, rows, halt=lambda: False):
     return largest
 
 
-def read_ahead(source, places, counters):
+def read_ahead(source, places, counters, halt=never):
     """Yield (file, start, rows) for every (file, start, stop) of ``places``; the next is read while one is worked on.
 
     Rows are a view of one of two buffers, used again for the piece after the next. Time spent waiting counts as "read".
+    Ends early where ``halt()`` says so, which is asked while waiting too: messages that carry such a request may travel only then.
     """
     places = list(places)
     most = max((stop - start for _, start, stop in places), default=0)
@@ -49,25 +57,29 @@ def read_ahead(source, places, counters):
         waiting = reader.submit(read, 0) if places else None
         for index, (number, start, stop) in enumerate(places):
             with counters.time("read"):
+                while not wait([waiting], LOOK_EVERY).done:
+                    halt()
                 waiting.result()
+            if halt():
+                return
             if index + 1 < len(places):
                 waiting = reader.submit(read, index + 1)
             yield number, start, buffers[index % 2][:stop - start]
 
 
-def windows(source, shards, shard, piece_bytes, counters, checked=None, done=NO_ROWS):
+def windows(source, shards, shard, piece_bytes, counters, checked=None, done=NO_ROWS, halt=never):
     """Yield (number of the first row, rows) of a shard piece by piece, read ahead; of what is not among the rows ``done``.
 
     Rows are numbered over the whole file set. Given ``checked`` = [largest, count], pieces are checked for NaN, and max |value| and
     the number of rows are put there.
     """
-    for number, start, rows in read_ahead(source, source.pieces_left(done, shards, shard, piece_bytes), counters):
+    for number, start, rows in read_ahead(source, source.pieces_left(done, shards, shard, piece_bytes), counters, halt):
         if checked is not None:
             checked[:] = max(checked[0], source.check_finite(number, start, rows)), checked[1] + len(rows)
         yield int(source.first_rows[number]) + start, rows
 
 
-def pieces_of_shard(source, shards, shard, counters, known, largest, done=NO_ROWS):
+def pieces_of_shard(source, shards, shard, counters, known, largest, done=NO_ROWS, halt=never):
     """Yield (intervals of rows, rows) of a shard piece by piece, read ahead; first those in the list ``known`` = [rows, runs, max |value|]
     (``read_blocks``).
 
@@ -87,7 +99,7 @@ def pieces_of_shard(source, shards, shard, counters, known, largest, done=NO_ROW
         first, last = source.blocks.shard(shards, shard)
         ends = [first, *(number for run in runs for number in run), last]
         places = [place for begin, end in zip(ends[::2], ends[1::2]) for place in source.pieces(begin, end)]
-    for number, start, rows in read_ahead(source, places, counters):
+    for number, start, rows in read_ahead(source, places, counters, halt):
         largest[0] = max(largest[0], source.check_finite(number, start, rows))
         first = int(source.first_rows[number]) + start
         yield [(first, first + len(rows))], rows
@@ -106,7 +118,7 @@ def seconds_to_read(source, shards, shard, most):
     return perf_counter() - begun, rows.nbytes
 
 
-def read_blocks(source, numbers, counters, halt=lambda: False):
+def read_blocks(source, numbers, counters, halt=never):
     """Read some blocks, those that follow one another in one go: rows (r, d), the runs [(first, last)] they are of, and max |value|.
 
     Ends early where ``halt()`` says so.

@@ -46,15 +46,13 @@ class GramCovariance:
             return self._group.own_rows(panel) @ self._matrix
 
 
-def accumulate_gram(pieces, total, sums, centring, counters, halt=lambda: False):
+def accumulate_gram(pieces, total, sums, centring, counters):
     """total (d, d) += Σ_B (B−c)ᵀ(B−c) and sums (2, d) += sums and sums of squares of all rows B−c over ``pieces``; float64.
 
-    ``pieces`` yields (intervals, rows); return the intervals of those worked on, and whether ``halt()`` ended it early.
+    ``pieces`` yields (intervals, rows); return the intervals of those worked on.
     """
     finished, d = [], len(total)
     for taken, rows in pieces:
-        if halt():
-            return finished, True
         tiles = centring.tiles(rows)
         tiles.step = tile_step(d, tiles.dtype.itemsize, tiles.step)
         buffer = tiles.buffer()
@@ -64,7 +62,7 @@ def accumulate_gram(pieces, total, sums, centring, counters, halt=lambda: False)
                 centring.kernels.add_sums(tile, sums)
                 total += tile.T @ tile  # the same array on both sides: numpy calls SYRK
         finished += taken
-    return finished, False
+    return finished
 
 
 def rounding_of(diagonal, squares, work):

@@ -115,7 +115,7 @@ def streaming(source, io, ranks, counters, kernels, team, double, seed, piece_by
         return centring, known[0], centring.count / source.n
 
     def read(checked, done):
-        return io.windows(source, shards, shard, piece_bytes, counters, checked, done)
+        return io.windows(source, shards, shard, piece_bytes, counters, checked, done, ranks.world.interrupt.requested)
 
     return StreamingCovariance(read, source.n, sampled, double, ranks, counters, team, known, unfinished)
 
@@ -155,9 +155,9 @@ def _one_read(source, io, ranks, counters, centring, known, panel, begun):
         sums += begun.moments
     interrupt = ranks.world.interrupt
     with ranks.world.agreed():
-        pieces = io.pieces_of_shard(source, ranks.size, ranks.rank, counters, known, largest, done)
-        finished, halted = accumulate_gram(pieces, total, sums, centring, counters, interrupt.requested)
-    interrupt.stop_if(halted, lambda: _unfinished_gram(source, ranks, counters, centring, panel, total, sums, finished, begun))
+        pieces = io.pieces_of_shard(source, ranks.size, ranks.rank, counters, known, largest, done, interrupt.requested)
+        finished = accumulate_gram(pieces, total, sums, centring, counters)
+    interrupt.stop_if(interrupt.requested(), lambda: _unfinished_gram(source, ranks, counters, centring, panel, total, sums, finished, begun))
     counters.reads += 1 - count_rows(done) / source.n
     joint = ranks.sum(np.concatenate([*sums, np.diag(total)]))
     if not np.isfinite(joint).all():  # so is every entry of a positive semidefinite matrix whose diagonal is

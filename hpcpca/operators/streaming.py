@@ -64,12 +64,10 @@ class StreamingCovariance:
         if begun and sums is not None and self._group.rank == 0:
             sums += begun.moments
             largest[1] += begun.count
-        partial, finished, halted = np.zeros(panel.shape), [], False
+        partial, finished = np.zeros(panel.shape), []
         interrupt = self._group.world.interrupt
         with self._group.world.agreed():
             for first, rows in self._windows(largest, done):
-                if halted := interrupt.requested():
-                    break
                 with self._counters.time("apply"):
                     tiles = self.centring.tiles(rows)
                     partial += panel_product(self._team, tiles, panel)
@@ -79,7 +77,7 @@ class StreamingCovariance:
         own = self._group.reduce_to_owners(partial, count)
         if begun:
             own += begun.sums
-        interrupt.stop_if(halted, lambda: self._unfinished_pass(panel, own, finished, begun, sums))
+        interrupt.stop_if(interrupt.requested(), lambda: self._unfinished_pass(panel, own, finished, begun, sums))
         self._count(1 - count_rows(done) / self._rows)
         return own
 
