@@ -17,7 +17,7 @@ import spectra
 from launch import HERE, run
 
 FLIPS = int(os.environ.get("HPCPCA_TEST_FLIPS", "300")) // 3  # of each kind of file
-CRASHES = 0.1 if h5py.version.hdf5_version_tuple < (1, 14) else 0  # share of flips that old HDF5 itself crashes on, before anybody can look
+OLD = h5py.version.hdf5_version_tuple < (1, 14)  # crashes by itself on some damaged structure; ours is checked before it can
 AT_ONCE = 75  # per process: a crash of HDF5 would take it with it
 
 
@@ -81,18 +81,18 @@ def files(tmp_path_factory):
 
 @pytest.mark.parametrize("kind", ["result", "checkpoint", "data"])
 def test_flipped_bytes(files, kind):
-    verdicts, first, crashes = [], 0, 0
+    verdicts, first, crashes, allowed = [], 0, 0, 0.1 * FLIPS * (OLD and kind == "data")
     while first < FLIPS:
         command = [sys.executable, HERE / "test_flips.py", files[kind], str(first), str(min(FLIPS, first + AT_ONCE))]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
         told = [line.split() for line in done.stdout.splitlines()]
         crashes += done.returncode < 0
-        assert done.returncode == 0 or done.returncode < 0 and CRASHES, f"flip {told[-1:] or first} ended the process: {done.returncode}\n{done.stderr[-2000:]}"
+        assert done.returncode == 0 or done.returncode < 0 and allowed, f"flip {told[-1:] or first} ended the process: {done.returncode}\n{done.stderr[-2000:]}"
         verdicts += [words[1] for words in told if len(words) == 2]
         first = min(FLIPS, first + AT_ONCE) if done.returncode == 0 else int(told[-1][0]) + 1
     counts = {name: verdicts.count(name) for name in set(verdicts)}
     assert len(verdicts) + crashes == FLIPS and set(counts) <= {"detected", "harmless"} and counts["detected"] > FLIPS / 6, json.dumps(counts)
-    assert crashes <= CRASHES * FLIPS, f"{crashes} of {FLIPS} flips crashed HDF5"
+    assert crashes <= allowed, f"{crashes} of {FLIPS} flips crashed HDF5"
 
 
 if __name__ == "__main__":

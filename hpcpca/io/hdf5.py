@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import DataError, HpcpcaError, describe, on_all_ranks
 from ..units import format_size
 from .damage import naming
+from .trailer import append_trailer
 
 PIECE_BYTES = 64 << 20
 _H5PY_ERRORS = (OSError, RuntimeError, ValueError)  # what h5py raises where HDF5 fails
@@ -94,6 +95,7 @@ def check_room(path, count):
 
 
 def _commit(temporary, path, keep_previous):
+    append_trailer(temporary)
     sync(temporary)
     if keep_previous and os.path.exists(path):
         os.replace(path, path + ".1")

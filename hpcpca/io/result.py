@@ -74,9 +74,9 @@ def is_foreign(path):
     if not h5py.is_hdf5(path):
         return os.path.getsize(path) > 0
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        with ours(path), open_file(path) as file:
             return not str(file.attrs.get("format", "")).startswith("hpcpca-")
-    except OSError:
+    except DataError:
         return False  # damaged: nothing to lose
 
 

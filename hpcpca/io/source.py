@@ -13,6 +13,7 @@ from ..partition import blocks_of, outside
 from .damage import naming
 from .links import check_place, check_written
 from .paths import expand
+from .trailer import check_trailer
 
 PIECE_BYTES = 64 << 20  # read at a time
 SAMPLED_ROWS = 4        # of each file, for the fingerprint
@@ -49,8 +50,7 @@ def open_file(path):
             raise DataError(f"{path} is not a regular file")
         if os.path.getsize(path) == 0:
             raise DataError(f"{path} is empty (0 bytes); it was perhaps never written to the end")
-        with open(path, "rb"):
-            pass
+        check_trailer(path)
         return h5py.File(path, "r", locking=False)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; check the name and the current folder") from None
@@ -222,6 +222,11 @@ class Source:
             raise DataError(f"{self.parts[number].name}: row {start + row}, column {column} is {rows[row, column]}; "
                             "remove or fill such values first")
         return max(abs(float(low)), abs(float(high)))
+
+    def check_rows(self, first, rows):
+        """The same of rows numbered over the whole set, from ``first`` on; they lie in one file."""
+        number = int(np.searchsorted(self.first_rows, first, side="right")) - 1
+        return self.check_finite(number, first - int(self.first_rows[number]), rows)
 
 
 def open_source(arguments, follow_links=False, is_whole=True):

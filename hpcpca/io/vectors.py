@@ -10,6 +10,7 @@ from .hdf5 import reseal, sync
 from .paths import split_dataset
 from .result import CHECKPOINT, FORMAT, Stored
 from .source import find_dataset, open_file
+from .trailer import append_trailer
 
 
 def load_vectors(text):
@@ -52,6 +53,7 @@ def save_finding(path, finding, tol):
             file["verification"].attrs["tol"] = tol
             file["verification"].attrs["failures"] = "\n".join(finding.failures)
             reseal(file)
+        append_trailer(temporary)
         sync(temporary)
         os.replace(temporary, path)
     except OSError as error:
