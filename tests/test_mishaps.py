@@ -50,6 +50,22 @@ def test_a_shard_vanishes(folder, how):
     run(1, "verify", folder / "out.h5", folder / "data").ok()
 
 
+@pytest.mark.parametrize("what, code, text", [("nan", 3, "s2.h5:X: row 7, column 3 is nan"), ("1e308", 1, "rows 2000 to 2061 of all give images")])
+def test_rows_that_change(folder, what, code, text):
+    """Numbers that are not finite from the third reading on: named with file and row, in that pass; nothing is left half-written."""
+    changing = CUT + """
+readings = [0]
+def changing(self, number, start, stop, out):
+    old(self, number, start, stop, out)
+    readings[0] += (number, start) == (1, 0)
+    if readings[0] > 2 and number == 1 and start == 0:
+        out[7:, 3] = float("WHAT")
+s.Source.read_into = changing""".replace("WHAT", what)
+    done = finish(fit(folder, "--precision", "single", inject=changing), 60)
+    assert done.code == code and len(done.messages) == 1 and text in done.messages[0], done
+    assert not (folder / "out.h5").exists()
+
+
 def test_reads_that_fail(folder):
     failing = CUT + RANK + """
 count = [0]

@@ -117,7 +117,7 @@ def streaming(source, io, ranks, counters, kernels, team, double, seed, piece_by
     def read(checked, done):
         return io.windows(source, shards, shard, piece_bytes, counters, checked, done, ranks.world.interrupt.requested)
 
-    return StreamingCovariance(read, source.n, sampled, double, ranks, counters, team, known, unfinished)
+    return StreamingCovariance(read, source.check_rows, source.n, sampled, double, ranks, counters, team, known, unfinished)
 
 
 def _sampled_centring(source, io, ranks, counters, kernels, team, work, seed, place, wanted):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..errors import DataError, on_all_ranks
+from ..errors import DataError, HpcpcaError, on_all_ranks
 from ..partition import NO_ROWS, count_rows
 from .centring import exponent_of
 from .products import ROUNDING, Sample, about_the_mean, panel_product
@@ -21,10 +21,12 @@ class StreamingCovariance:
     Mean, variance and the check for NaN ride on the first pass; where its shift or scale turn out wrong, it is done again.
     ``sampled(is_double)`` gives the first centring, and rows (s, d) of this rank and what share of all the sample is; the rows are kept
     until the start panel is made. A run that goes on from another gives the ``Centring`` known by then instead, and what is ``Unfinished``.
+    ``check_rows(number of the first, rows)`` raises DataError for rows with NaN or Inf: asked where a later pass gives such numbers.
     """
 
-    def __init__(self, windows, rows, sampled, is_double, group, counters, team, known=None, unfinished=None):
+    def __init__(self, windows, check_rows, rows, sampled, is_double, group, counters, team, known=None, unfinished=None):
         self._windows, self._rows, self._group, self._counters, self._team = windows, rows, group, counters, team
+        self._check_rows = check_rows
         self.is_double, self._unfinished, self._sample = is_double, unfinished, None
         self.n = self.mean = self.total_variance = None
         if known is None:
@@ -73,6 +75,8 @@ class StreamingCovariance:
                     partial += panel_product(self._team, tiles, panel)
                     if sums is not None:
                         tiles.add_sums(self._team, sums)
+                    else:
+                        self._check(partial, first, rows)
                 finished.append((first, first + len(rows)))
         own = self._group.reduce_to_owners(partial, count)
         if begun:
@@ -80,6 +84,13 @@ class StreamingCovariance:
         interrupt.stop_if(interrupt.requested(), lambda: self._unfinished_pass(panel, own, finished, begun, sums))
         self._count(1 - count_rows(done) / self._rows)
         return own
+
+    def _check(self, partial, first, rows):
+        """Raise an error that names the rows with which sums are no longer finite, which on a first pass they were or it was done again."""
+        if not np.isfinite(partial.sum()):
+            self._check_rows(first, rows)
+            raise HpcpcaError(f"rows {first} to {first + len(rows) - 1} of all give images that are not finite; the data's range is too large "
+                              "even after scaling: rescale the data, or report this")
 
     def _begun(self, panel):
         """The pass that was stopped, where it is one of this panel. Collective where there is one."""
