@@ -69,6 +69,7 @@ def folder(tmp_path_factory):
     (here / "empty.h5").touch()
     (here / "text.h5").write_text("not HDF5\n" * 100)
     (here / "text.npy").write_text("not npy\n")
+    (here / "header.npy").write_bytes(b"\x93NUMPY\x01\0\x10\0{'descr': (((((\n")
     np.save(here / "objects.npy", np.array([[{}]]), allow_pickle=True)
     np.save(here / "short.npy", np.eye(3))
     np.save(here / "nan.npy", np.full((1, 8), np.nan))
@@ -191,6 +192,7 @@ CASES = {
     "verify other length": ("verify short.npy good.h5", 3, "3", "8"),
     "verify nothing": ("verify no.npy good.h5", 3, "no.npy", "no such file"),
     "verify text": ("verify text.npy good.h5", 3, "text.npy"),
+    "verify a broken header": ("verify header.npy good.h5", 3, "header.npy"),
     "verify objects": ("verify objects.npy good.h5", 3, "objects.npy"),
     "verify NaN vectors": ("verify nan.npy good.h5", 3, "nan.npy", "NaN"),
     "verify on NaN": ("verify done.h5 nan", 3, "s2.h5", "row 17, column 3"),

@@ -9,6 +9,7 @@ import os
 import random
 import subprocess
 import sys
+from contextlib import suppress
 
 import h5py
 import numpy as np
@@ -32,8 +33,14 @@ def read_all(path):
 
 
 def read_data(path):
-    """All values of a data file, as a run reads them: an empty dict, since they may be others."""
+    """All values of a data file, as a run, ``info`` and ``verify`` read them: an empty dict, since they may be others."""
+    from hpcpca.errors import DataError
+    from hpcpca.io.describe import describe_file
     from hpcpca.io.source import open_source
+    from hpcpca.io.vectors import load_vectors
+    for reader in (describe_file, load_vectors):
+        with suppress(DataError):
+            reader(str(path))
     source = open_source([f"{path}:g/X"])
     if source.n * source.d > 1 << 24:  # a shape may have grown: nobody reads all of that here
         return {}

@@ -141,7 +141,7 @@ def test_lock(tmp_path):
     path = str(tmp_path / "a.ckpt")
     first = Lock(path)
     assert first.is_held and is_running(path + ".lock") and read(path + ".lock")["pid"] == os.getpid()
-    first.note({"round": 7})
+    first.note({"round": 7, "components": 3, "converged": 1, "residual": None, "tol": 0.0, "passes": 2.5, "seconds": 1})
     assert read(path + ".lock")["round"] == 7
     code = "import sys; from hpcpca.io.lock import Lock; Lock(sys.argv[1])"
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)
@@ -158,5 +158,16 @@ def test_lock(tmp_path):
     assert not nowhere.is_held
     nowhere.note({})
     nowhere.release()
-    (tmp_path / "b.lock").write_text("no JSON")
-    assert read(str(tmp_path / "b.lock")) == {}
+
+
+HOLDER = '"host": "h", "pid": 1, "started": 1.0, "updated": 2.0'
+
+
+@pytest.mark.parametrize("text", ["no JSON", "[" * 100_000, "[]", "{}", '{"host": 1, "pid": 1}', "{" + HOLDER.replace("2.0", "NaN") + "}", "{" + HOLDER.replace("2.0", "1e99") + "}",
+                                  "{" + HOLDER.replace("1,", '"x",') + "}", "{" + HOLDER + ', "round": 3}'])
+def test_lock_files_that_others_wrote(tmp_path, text):
+    """Nobody's figures rather than a traceback."""
+    (tmp_path / "b.ckpt.lock").write_text(text)
+    assert read(str(tmp_path / "b.ckpt.lock")) == {}
+    (tmp_path / "b.ckpt.lock").write_text("{" + HOLDER + "}")
+    assert read(str(tmp_path / "b.ckpt.lock"))["pid"] == 1

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..units import format_seconds, format_size
+from .damage import naming
 from .result import CHECKPOINT, FORMAT, Stored
 from .source import element_type, find_dataset, numeric_2d, open_file
 
@@ -14,7 +15,7 @@ SHOWN = 12
 
 def describe_file(path, dataset=None):
     """Return lines that say what an HDF5 file is: data, result or checkpoint; raise DataError."""
-    with open_file(path) as file:
+    with naming(path), open_file(path) as file:
         if file.attrs.get("format") not in (FORMAT, CHECKPOINT):
             return _data(file, path, dataset)
     return _stored(Stored(path))

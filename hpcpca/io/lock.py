@@ -10,6 +10,8 @@ import time
 from ..errors import PlatformError
 
 SUFFIX = ".lock"
+HOLDER, FIGURES = ("pid", "started", "updated"), ("round", "components", "converged", "tol", "passes", "seconds")  # beside the host and the residual
+LARGEST = 1e11  # of these, times among them
 UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 
 
@@ -78,9 +80,17 @@ def read(path):
     try:
         with open(path) as file:
             found = json.load(file)
-        return found if isinstance(found, dict) and {"host", "pid"} <= found.keys() else {}
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
+    return found if isinstance(found, dict) and _is_ours(found) else {}
+
+
+def _is_ours(found):
+    """Whether a dict is of the form that ``note`` writes."""
+    numbers = [found.get(name) for name in HOLDER + (FIGURES if "round" in found else ())]
+    if found.get("residual") is not None:
+        numbers.append(found["residual"])
+    return isinstance(found.get("host"), str) and all(isinstance(number, (int, float)) and 0 <= number < LARGEST for number in numbers)
 
 
 def is_running(path):

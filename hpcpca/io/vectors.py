@@ -2,10 +2,12 @@
 
 import os
 import shutil
+from tokenize import TokenError
 
 import numpy as np
 
 from ..errors import DataError, describe
+from .damage import naming
 from .hdf5 import reseal, sync
 from .paths import split_dataset
 from .result import CHECKPOINT, FORMAT, Stored
@@ -19,7 +21,7 @@ def load_vectors(text):
     if path.endswith(".npy"):
         vectors, stored = _npy(path), None
     else:
-        with open_file(path) as file:
+        with naming(path), open_file(path) as file:
             ours = dataset is None and file.attrs.get("format") in (FORMAT, CHECKPOINT)
             vectors = None if ours else find_dataset(file, path, dataset)[...]
         stored = Stored(path) if ours else None
@@ -36,7 +38,7 @@ def _npy(path):
         return np.load(path, allow_pickle=False)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; check the name and the current folder") from None
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, SyntaxError, TokenError) as error:  # numpy parses the header as Python
         raise DataError(f"{path} is not a .npy file that can be read: {describe(error)}") from None
 
 

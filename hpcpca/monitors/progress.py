@@ -1,6 +1,7 @@
 """What the user sees while a run goes on: a live table, or a line a round, or nothing; and a JSON log. Root only."""
 
 import json
+import math
 import sys
 import time
 
@@ -71,9 +72,9 @@ class Note:
     def __call__(self, report):
         now = time.monotonic()
         if now - self._last >= 1.0:
-            self._last = now
+            self._last, residual = now, float(report.residuals.max())
             self._lock.note({"round": report.state.round, "components": report.components, "converged": sum(converged(report)),
-                             "residual": float(report.residuals.max()), "tol": report.tol, "passes": report.counters.passes,
+                             "residual": residual if math.isfinite(residual) else None, "tol": report.tol, "passes": report.counters.passes,
                              "seconds": report.seconds, "checkpoint": self._checkpoint})
 
     def close(self):
