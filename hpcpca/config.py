@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, field, replace
 from .errors import UsageError
 from .units import parse_duration
 
+EXCHANGES = {"parallel-deflation": ("ritz", "vectors"), "sequential-deflation": ("vectors",), "eigengame-alpha": ("vectors",),
+             "eigengame-mu": ("vectors",), "orthogonal-iteration": ("ritz",), "block-krylov": ("ritz",)}  # of each method, the default first
 SMALLEST_SINGLE_TOL = 2e-7  # float32 sums floor residuals at about 1e-7
 
 
@@ -15,10 +17,14 @@ class FitConfig:
     data: tuple = ()
     components: int = 1
     output: str = ""
-    exchange: str = "ritz"
+    method: str = "parallel-deflation"
+    exchange: str | None = None
     top1: str | None = None
+    deflation: str | None = None
     local_steps: int | None = None
+    step_size: str | None = None
     stagger: bool | None = None
+    advance: bool | None = None
     guards: int | None = None
     basis: str | None = None
     warm_start: bool | None = None
@@ -40,10 +46,24 @@ class FitConfig:
     max_time: str | None = None
     resumed_from: tuple = field(default=())
 
+    def __post_init__(self):
+        if self.exchange is None:
+            object.__setattr__(self, "exchange", EXCHANGES[self.method][0])
+
     @property
     def is_ritz(self):
         """Whether rounds end in a Rayleigh–Ritz step."""
         return self.exchange == "ritz"
+
+    @property
+    def vector_panels(self):
+        """Panels of the vectors exchange that are held once per node: two of vectors, and two of images where superiors' are wanted."""
+        return 4 if self.method == "eigengame-alpha" or self.deflation == "projection" else 2
+
+    @property
+    def own_vectors(self):
+        """Vectors that the top1 solver holds beside each one."""
+        return {"lanczos": 4 * (self.local_steps or 1), "momentum": 4, "chebyshev": 3}.get(self.top1, 0)
 
     @property
     def starts_in_double(self):
@@ -57,9 +77,14 @@ class FitConfig:
 
     def check(self):
         """Raise UsageError where options contradict each other, whatever the data are."""
-        for name, belongs in (("top1", "vectors"), ("stagger", "vectors"), ("basis", "ritz"), ("warm_start", "ritz")):
+        if self.exchange not in EXCHANGES[self.method]:
+            raise UsageError(f"--exchange {self.exchange}: --method {self.method} exchanges {' or '.join(EXCHANGES[self.method])}")
+        asked = f"--exchange {self.exchange}" if self.method == "parallel-deflation" else f"--method {self.method}"
+        for name, belongs in (("top1", "vectors"), ("deflation", "vectors"), ("step_size", "vectors"), ("stagger", "vectors"), ("advance", "vectors"),
+                              ("basis", "ritz"), ("warm_start", "ritz")):
             if getattr(self, name) is not None and self.exchange != belongs:
-                raise UsageError(f"--{name.replace('_', '-')} goes with --exchange {belongs}, not with --exchange {self.exchange}")
+                raise UsageError(f"--{name.replace('_', '-')} goes with --exchange {belongs}, not with {asked}")
+        self._check_vectors()
         if self.is_ritz and (self.local_steps or 1) != 1:
             raise UsageError(f"--local-steps {self.local_steps} goes with --exchange vectors; the ritz exchange takes one step a round")
         if self.warm_start and self.init:
@@ -83,6 +108,24 @@ class FitConfig:
         except ValueError:
             raise UsageError(f"--max-time {self.max_time}: write 55m, 1h30m or 90s") from None
         return self
+
+    def _check_vectors(self):
+        is_game = self.method.startswith("eigengame")
+        if is_game and self.deflation:
+            raise UsageError(f"--deflation {self.deflation}: --method {self.method} is a rule of its own; leave --deflation out")
+        if is_game and self.top1 not in (None, "power", "hebb"):
+            raise UsageError(f"--top1 {self.top1} needs a symmetric operator, which --method {self.method} has not; use power or hebb")
+        if self.method == "sequential-deflation" and (self.stagger is not None or self.advance):
+            raise UsageError("--method sequential-deflation is a schedule of its own; leave --stagger and --advance out")
+        if self.advance and self.stagger is not None:
+            raise UsageError("--advance and --stagger both say when workers begin; give one of them")
+        if self.step_size is not None and self.top1 != "hebb":
+            raise UsageError("--step-size goes with --top1 hebb; the other solvers have no step to choose")
+        try:
+            if self.step_size not in (None, "auto") and not 0 < float(self.step_size) < float("inf"):
+                raise ValueError
+        except ValueError:
+            raise UsageError(f"--step-size {self.step_size}: write auto, or a number above 0 such as 0.5") from None
 
     def cadence(self):
         """Return (seconds or None, rounds or None) between checkpoints; raise UsageError."""

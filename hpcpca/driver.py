@@ -130,7 +130,8 @@ class Fit:
                   world.size, max(world.comm.allgather(world.node.size)), self.threads, asked and asked.shards,
                   config.memory or min(world.comm.allgather(available_memory())),
                   max(part.chunk_rows for part in source.parts) * source.d * source.dtype.itemsize,
-                  min(world.comm.allgather(shm_free())), config.tol, self._rates())
+                  min(world.comm.allgather(shm_free())), config.tol, self._rates(),
+                  config.vector_panels, config.own_vectors)
         operator = "gram" if config.covariance else config.operator
         plan = world.decide(lambda: choose(job, operator, config.basis))
         self.grid = asked or Grid(world.size // plan.shards, plan.shards)
@@ -159,7 +160,7 @@ class Fit:
         if config.precision == "auto" and not self.operator.is_double and self.operator.rounding > max(ROUNDING[False], ROUNDING_SHARE * config.tol):
             self.say(f"rounding in single precision, {self.operator.rounding:.1e}, is too near the tolerance: going on in double")
             self.operator.to_double()
-        self.method = METHODS[config.exchange](self.operator, self.exchange, self.panel, config, self.plan.basis, self.kernels)
+        self.method = METHODS[config.method, config.exchange](self.operator, self.exchange, self.panel, config, self.plan.basis)
         if lacking := self.world.comm.allreduce(self.exchange.bytes_not_shared()):
             self.say(f"/dev/shm is too small for what ranks of a node share: one copy per rank, {format_size(lacking)} over all; "
                      "give it more room (--shm-size of containers), or use fewer ranks and more threads")
@@ -192,14 +193,14 @@ class Fit:
         known = operator.total_variance is not None  # streaming learns it, and the mean, on a pass
         if begin.images is not None and known and begin.is_double >= operator.is_double:
             images = np.ldexp(begin.images, begin.exponent - operator.exponent)
-            state = method.initialize(begin.vectors, images, round=begin.round)
+            state = method.initialize(begin.vectors, images, begin.round, begin.memory)
             return method.take_up(state, *begin.pending) if begin.pending else state
         vectors = begin.vectors
         if not begin.is_warm and not begin.pending and self.config.is_ritz:
             vectors = self._warmed(vectors)
         self.state = unmeasured(begin.round, vectors, self.panel)  # what a stop in this pass leaves
         again = begin.round > 0 and self.config.is_ritz  # the round that gave these vectors, which has to be measured again
-        state = method.initialize(vectors, round=begin.round - again)
+        state = method.initialize(vectors, None, begin.round - again, begin.memory)
         if begin.pending and begin.images is None:
             state = method.take_up(state, *begin.pending)
         return method.step(state) if self.config.is_ritz else state

@@ -18,7 +18,7 @@ def exchange_bytes(job, plan, local_steps=1):
     if job.ritz:
         basis = min(plan.basis, job.passes * job.panel) // 2
         return ritz_round(job.ranks, plan.shards, job.d, job.panel, job.panel, basis)
-    return vectors_round(job.ranks, plan.shards, job.d, job.panel, local_steps)
+    return vectors_round(job.ranks, plan.shards, job.d, job.panel, job.panel, local_steps)
 
 
 def seconds(job, plan, network):

@@ -77,6 +77,11 @@ class Grid:
         return np.array([*starts, count], dtype=np.int64)
 
 
+def columns_within(offsets, first, stop):
+    """Who owns which of the columns first..stop−1 alone, numbered from 0, given who owns which of all: (ranks + 1) int64."""
+    return np.clip(offsets, first, stop) - first
+
+
 @dataclass(frozen=True)
 class Blocks:
     """Consecutive rows of one file each, numbered over the whole file set."""

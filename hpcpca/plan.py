@@ -48,6 +48,8 @@ class Job:
     shm: int = 1 << 62     # bytes that ranks of a node may share
     tol: float = 1e-6
     rates: Rates = Rates()
+    panels: int = 2        # of the vectors exchange, once per node
+    own: int = 0           # vectors that a top1 solver needs beside each one
 
     @property
     def row_bytes(self):
@@ -99,8 +101,8 @@ def panel_width(components, guards, rank_limit, ritz):
 def _vectors_bytes(job, basis):
     """Panels held once per node, and each rank's own rows and scratch."""
     own = -(-job.panel // job.ranks)
-    panels = 2 * basis if job.ritz else 2 * job.panel
-    return 8 * job.d * (panels + job.ranks_on_node * (8 * own + 8))
+    panels = 2 * basis if job.ritz else job.panels * job.panel
+    return 8 * job.d * (panels + job.ranks_on_node * ((8 + job.own) * own + 8))
 
 
 def _scratch(job, shards):

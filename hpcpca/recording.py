@@ -50,7 +50,7 @@ class Recorder:
         with self.counters.time("checkpoint"):
             content = self._content(report, operator, outcome)
             content.attributes["reason"] = str(stop or "")
-            write_checkpoint(self.world, self.config.checkpoint_path, content, operator, self.exchange.grid, stop and stop.unfinished)
+            write_checkpoint(self.world, self.config.checkpoint_path, content, operator, stop and stop.unfinished)
         seconds = perf_counter() - begun
         self.checkpoint_seconds = max(self.checkpoint_seconds, seconds) if self._has_written else seconds
         self._has_written = True
@@ -68,7 +68,7 @@ class Recorder:
         counters, config, before = self.counters, self.config, self._before
         attributes = {
             "config": json.dumps(config.stored()), "source": json.dumps(self.source.describe()), "outcome": outcome, "seed": config.seed,
-            "tol": config.tol, "method": "parallel-deflation", "operator": self.plan.operator, "rounds": report.state.round,
+            "tol": config.tol, "method": config.method, "operator": self.plan.operator, "rounds": report.state.round,
             "passes": counters.passes + before["passes"], "reads": counters.reads + before["reads"],
             "applications": counters.applications + before["applications"],
             "bytes_exchanged": counters.bytes_exchanged + before["bytes_exchanged"], "seconds": report.seconds,

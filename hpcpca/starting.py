@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .errors import DataError, on_all_ranks
+from .io.result import MEMORY
 from .io.source import open_source
 from .methods.state import State, unmeasured
 from .methods.warm_start import sampled_rows, warm_start
@@ -31,6 +32,7 @@ class Beginning:
     pending: tuple | None = None
     known: Centring | None = None
     unfinished: Unfinished | None = None
+    memory: dict = field(default_factory=dict)
     values: np.ndarray = field(default_factory=lambda: np.zeros(0))
     residuals: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
@@ -75,6 +77,7 @@ def _stored(start, config, source, exchange, own, kernels):
     if at.get("state_has_images", True):
         found.images = start.rows("state/images", own.start, own.stop)
         found.values = np.ldexp(np.concatenate([arrays["explained_variance"], arrays["guard_eigenvalues"]]), -found.exponent)
+        found.memory = {name.removeprefix(MEMORY): start.rows(name, own.start, own.stop) for name in start.shapes if name.startswith(MEMORY)}
         found.residuals = np.concatenate([arrays["residuals"], arrays["guard_residuals"]])
     if source.describe() != start.source:
         found.images = None
@@ -98,7 +101,8 @@ def _unfinished(start, exchange, found, count):
         d = start.shapes["state/gram"][0]
         return Unfinished(None, start.rows("state/gram", 0, d) if exchange.rank == 0 else None, rows, moments, found.known)
     mine = exchange.owned(count)
-    return Unfinished(found.pending[0], start.rows("state/pending_sums", mine.start, mine.stop), rows, moments, found.known)
+    return Unfinished(found.pending[0], start.rows("state/pending_sums", mine.start, mine.stop), rows, moments, found.known,
+                      exchange.grid.offsets(count))
 
 
 def _given(world, config, d, start, own):

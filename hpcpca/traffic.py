@@ -21,9 +21,10 @@ def ritz_round(ranks, shards, d, panel, active, basis):
     return ITEM * (vectors + grams + projection + solution + ranks - 1)
 
 
-def vectors_round(ranks, shards, d, panel, local_steps):
-    """Bytes of one round of the vectors exchange: one publication, λ̂ with residuals, the clock; per local step the images'
-    reduction over shards, and per step between exchanges the vectors within the group."""
-    published = (ranks - 1) * panel * d
-    steps = local_steps * (shards - 1) * panel * d + (local_steps - 1) * (shards - 1) * panel * d
+def vectors_round(ranks, shards, d, panel, working, local_steps, images=False):
+    """Bytes of one round of the vectors exchange: one publication, of ``images`` too where the rule of deflation wants them, λ̂ with
+    residuals, the clock; of the ``working`` workers per local step the images' reduction over shards, and per step between exchanges
+    the vectors within the group."""
+    published = (1 + images) * (ranks - 1) * panel * d
+    steps = (2 * local_steps - 1) * (shards - 1) * working * d
     return ITEM * (published + steps + (ranks - 1) * (2 * panel + 1))

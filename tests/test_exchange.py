@@ -111,10 +111,10 @@ def test_images_are_summed_within_a_group_and_handed_to_their_owners(comm, findi
         exchange = exchange_over(comm, groups, shards, NODES[nodes])
         group, shard = exchange.grid.place(exchange.rank)
         for count in COUNTS:
-            first, last = exchange.grid.group_columns(count, group)
+            (first, last), offsets = exchange.grid.group_columns(count, group), exchange.grid.offsets(count)
             # small integers: any order of summation is exact
             parts = np.random.default_rng([count, group]).integers(-99, 99, (shards, last - first, D)).astype(float)
-            found, nbytes = counted(exchange, lambda: exchange.reduce_to_owners(parts[shard].copy(), count))
+            found, nbytes = counted(exchange, lambda: exchange.reduce_to_owners(parts[shard].copy(), offsets))
             own = exchange.owned(count)
             findings.equal(found, parts.sum(axis=0)[own.start - first:own.stop - first], f"grid {groups}x{shards}, {count} columns")
             findings.that(nbytes == (shards - 1) * count * D * 8, f"{nbytes} bytes counted")
@@ -125,11 +125,11 @@ def test_gather_in_group(comm, findings, exchange_over, nodes):
     for groups, shards in grids(comm.size):
         exchange = exchange_over(comm, groups, shards, NODES[nodes])
         for count in COUNTS:
-            whole = panel_of(count)
-            found, nbytes = counted(exchange, lambda: exchange.gather_in_group(whole[exchange.owned(count)], count))
-            findings.equal(found, whole[exchange.group_columns(count)], f"grid {groups}x{shards}, {count} columns")
+            whole, offsets = panel_of(count), exchange.grid.offsets(count)
+            found, nbytes = counted(exchange, lambda: exchange.gather_in_group(whole[exchange.owned(count)], offsets))
+            findings.equal(found, whole[exchange.group_columns(offsets)], f"grid {groups}x{shards}, {count} columns")
             findings.that(nbytes == (shards - 1) * count * D * 8, f"{nbytes} bytes counted")
-            findings.equal(exchange.own_rows(found), whole[exchange.owned(count)], "own rows of the group's panel")
+            findings.equal(exchange.own_rows(found, offsets), whole[exchange.owned(count)], "own rows of the group's panel")
 
 
 @pytest.mark.parametrize("slab", [1 << 30, 3])

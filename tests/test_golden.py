@@ -14,19 +14,24 @@ FOLLOWED_TO = 1e-9
 pytestmark = pytest.mark.mpi
 
 
-def golden(name):
+# What the authors call a method, and our options for it.
+OPTIONS = {"parallel_deflation_power": {}, "parallel_deflation_hebb": {"top1": "hebb", "step_size": "0.5"},
+           "eigengame_alpha": {"method": "eigengame-alpha"}, "eigengame_mu": {"method": "eigengame-mu"}}
+
+
+def golden(name, method="parallel_deflation_power"):
     """Return start vectors, {T: trajectory (8, K, d)} and the rounds kept."""
     with h5py.File(GOLDEN / name) as file:
-        return file["v0"][...], {t: file[f"parallel_deflation_power/T{t}"][...] for t in (1, 3, 5)}, file["kept_rounds"][...].tolist()
+        return file["v0"][...], {t: file[f"{method}/T{t}"][...] for t in (1, 3, 5)}, file["kept_rounds"][...].tolist()
 
 
-def run(operator, exchange, start, local_steps, kept):
+def run(operator, exchange, start, local_steps, kept, **options):
     """The whole panel (K, d) after every kept round."""
-    from hpcpca.kernels import plain
-    from hpcpca.linalg.top1 import SOLVERS
-    from hpcpca.methods.parallel_deflation import VectorExchange
+    from hpcpca.config import FitConfig
+    from hpcpca.methods.registry import METHODS
     count = len(start)
-    method = VectorExchange(operator, exchange, count, SOLVERS["power"], local_steps, stagger=True, seed=0, kernels=plain)
+    config = FitConfig(components=count, exchange="vectors", local_steps=local_steps, **options).check()
+    method = METHODS[config.method, config.exchange](operator, exchange, count, config, 0)
     state = method.initialize(start[exchange.owned(count)])
     found = []
     for number in range(kept[-1] + 1):
@@ -45,17 +50,18 @@ def differences(found, expected):
 
 
 @pytest.mark.parametrize("local_steps", [1, 3, 5])
+@pytest.mark.parametrize("method", OPTIONS)
 @pytest.mark.parametrize("name", ["powerlaw.h5", "exponential.h5"])
-def test_follows_the_authors_trajectories(comm, exchange_over, name, local_steps):
+def test_follows_the_authors_trajectories(comm, exchange_over, name, method, local_steps):
     from hpcpca.io import rows as row_io
     from hpcpca.io.source import open_source
     from hpcpca.operators import loading
-    start, trajectories, kept = golden(name)
+    start, trajectories, kept = golden(name, method)
     nodes = [None] * len(grids(comm.size)) + [lambda rank: rank % 2, lambda rank: rank // 2]
     for (groups, shards), node_of in zip([*grids(comm.size), (comm.size, 1), (comm.size, 1)], nodes):
         exchange = exchange_over(comm, groups, shards, node_of)
         operator = loading.covariance(open_source([f"{GOLDEN / name}:sigma"]), row_io, exchange, exchange.counters)
-        found = run(operator, exchange, start, local_steps, kept)
+        found = run(operator, exchange, start, local_steps, kept, **OPTIONS[method])
         worst = differences(found, trajectories[local_steps])
         agreed_assert(comm, (worst <= FOLLOWED_TO).all(),
                       f"grid {groups}x{shards}: {worst.max():.1e} off, first in round {kept[int(np.argmax((worst > FOLLOWED_TO).any(axis=1)))]}")

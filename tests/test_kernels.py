@@ -198,18 +198,6 @@ def test_gram_product(kernels, dtype, m, r, d):
     assert (np.abs(out - exact) <= bound).all()
 
 
-@pytest.mark.parametrize("k", [0, 1, 5])
-def test_deflate(kernels, k):
-    """Hotelling's deflation, also by superiors that are neither orthogonal nor of unit length: every product with the vector itself."""
-    rng = np.random.default_rng(k)
-    image, vector, superiors, values = rng.standard_normal(40), rng.standard_normal(40), rng.standard_normal((k, 40)), rng.standard_normal(k)
-    expected = image - superiors.T @ (values * (superiors @ vector))
-    # rounding: 40 + k terms, of the size of the largest product
-    bound = (40 + k + 2) * 2.0**-53 * (np.abs(image) + np.abs(superiors).T @ (np.abs(values) * (np.abs(superiors) @ np.abs(vector))))
-    kernels.deflate(image, vector, superiors, values)
-    assert (np.abs(image - expected) <= 2 * bound).all()
-
-
 def test_small_jobs_do_not_load_a_compiler():
     assert kernels_for(1000) is SETS["plain"] and kernels_for(10**12) is SETS["compiled"]
     assert all(callable(getattr(SETS["plain"], name)) for name in SETS["compiled"].__all__)

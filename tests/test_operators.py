@@ -63,8 +63,8 @@ SINGLE = {np.dtype(t) for t in (np.uint8, np.int8, np.uint16, np.int16, np.float
 
 def images(operator, exchange, panel):
     """Σ·panel in the scaled units of the operator, gathered on all ranks."""
-    own = operator.apply(panel[exchange.group_columns(len(panel))], len(panel))
-    return exchange.gather_small(own, exchange.grid.offsets(len(panel)))
+    offsets = exchange.grid.offsets(len(panel))
+    return exchange.gather_small(operator.apply(panel[exchange.group_columns(offsets)], offsets), offsets)
 
 
 def wrong(operator, exchange, rows, work):
@@ -98,7 +98,7 @@ def test_small_integers_without_rounding(alone, exchange_over, tmp_path, kernels
     """Integers less an integer shift: products in single precision are integers too, and Σ is that of float64."""
     rows = (np.random.default_rng(3).random((5000, D)) < np.linspace(0.02, 0.98, D)).astype(dtype) * dtype(1 if dtype == np.bool_ else 9)
     operator = build(exchange_over(alone, 1, 1), "gram", write(alone, tmp_path, rows), False, kernels)
-    sigma = np.ldexp(operator.apply(np.eye(D), D), operator.exponent)
+    sigma = np.ldexp(operator.apply(np.eye(D), np.array([0, D])), operator.exponent)
     np.testing.assert_allclose(sigma, np.cov(rows.astype(np.float64), rowvar=False), rtol=0, atol=1e-13 * 81)
     assert operator.rounding == 2.0 ** -23
 
@@ -112,7 +112,7 @@ def test_rounding_of_gram_is_measured(alone, exchange_over, tmp_path):
     sigma, _ = dense_covariance(rows.astype(np.longdouble))
     for double in (False, True):
         operator = build(exchange, "gram", parts, double, plain)
-        error = abs(np.ldexp(operator.apply(np.eye(1, D), 1)[0, 0], operator.exponent) / sigma[0, 0] - 1)
+        error = abs(np.ldexp(operator.apply(np.eye(1, D), np.array([0, 1]))[0, 0], operator.exponent) / sigma[0, 0] - 1)
         assert error <= 1.01 * operator.rounding and (operator.rounding > 2.0 ** -23) != double
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import spectra
 
-from hpcpca.linalg.top1 import SOLVERS, lanczos, power
+from hpcpca.linalg.top1 import SOLVERS, Hints, chebyshev, hebb, lanczos, momentum, power
 
 SEEDS = [0, 1, 2]
 
@@ -28,9 +28,16 @@ def problem(values, seed, rows=3):
     return Counted(matrices), start / np.linalg.norm(start, axis=1, keepdims=True)
 
 
-def solve(solver, apply, start, steps, floor=0.0):
+def hints(start, **given):
+    """What solvers are told, with a memory of their own."""
+    memory = {}
+    given = {"step": np.full(len(start), 0.5), "upper": np.full(len(start), 0.1)} | given
+    return Hints(remember=lambda name, width: memory.setdefault(name, np.zeros((len(start), width))), **given)
+
+
+def solve(solver, apply, start, steps, floor=0.0, told=None):
     images = np.einsum("rd,rde->re", start, apply.matrices)
-    found = solver(apply, start, images, steps, floor)
+    found = solver(apply, start, images, steps, told or hints(start, floor=floor))
     assert apply.calls == steps - 1  # collective: every solver calls as often on all ranks
     return found
 
@@ -90,3 +97,72 @@ def test_lanczos_keeps_to_its_krylov_space_where_the_operator_is_negative():
     matrix = -np.diag([1.0, 2.0])
     found = solve(lanczos, Counted([matrix]), np.array([[0.6, 0.8]]), 4)
     np.testing.assert_allclose(np.abs(found[0]), [1, 0], atol=1e-14)
+
+
+@pytest.mark.parametrize("values", [spectra.power_law(25), spectra.clusters(25)])
+@pytest.mark.parametrize("steps", [1, 4])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_hebb(values, steps, seed):
+    apply, start = problem(values, seed)
+    eta = np.array([0.5, 2.0, 100.0])
+    found = solve(hebb, apply, start, steps, told=hints(start, step=eta))
+    for row, matrix, vector, step in zip(found, apply.matrices, start, eta):
+        for _ in range(steps):
+            vector = vector + step * (matrix @ vector)
+            vector /= np.linalg.norm(vector)
+        np.testing.assert_allclose(row, vector, atol=1e-13)
+
+
+@pytest.mark.parametrize("split", [[8], [3, 5], [1, 1, 1, 5], [2, 2, 2, 2]])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_momentum_goes_on_over_rounds(split, seed):
+    """However the steps are divided into rounds, they are those of one recurrence, written out for one vector at a time."""
+    apply, start = problem(spectra.power_law(25), seed)
+    told, found = hints(start), start
+    for steps in split:
+        apply.calls = 0
+        found = solve(momentum, apply, found, steps, told=told)
+    for row, matrix, vector in zip(found, apply.matrices, start):
+        before, seen, beta = 0 * vector, None, 0.0
+        for _ in range(sum(split)):
+            image = matrix @ vector
+            value = vector @ image
+            residual = np.linalg.norm(image - value * vector)
+            if seen is not None:
+                rho = min(residual / seen, 1)
+                beta = (value * 2 * rho / (1 + rho**2)) ** 2 / 4
+            seen = residual
+            new = image - beta * before
+            before, vector = vector / np.linalg.norm(new), new / np.linalg.norm(new)
+        np.testing.assert_allclose(row, vector, atol=1e-12)
+
+
+def test_momentum_is_ahead_of_power():
+    """λ_1/λ_0 = 0.98: power steps shrink the error by 0.98 each, momentum by about (1 − sqrt(1 − 0.98²))/0.98 = 0.82 once it has found β."""
+    values = np.concatenate([[1.0, 0.98], spectra.exponential(23, 0.9) * 0.9])
+    sigma, true = spectra.covariance(values, 0)
+    start = np.random.default_rng(0).standard_normal((1, 25))
+    start /= np.linalg.norm(start)
+    errors = [spectra.sine(solve(solver, Counted([sigma]), start, 200)[0], true[:1]) for solver in (power, momentum)]
+    assert errors[0] > 1e-3 and errors[1] < 1e-7
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 6])
+@pytest.mark.parametrize("upper", [0.0, 0.3, 0.9, 5.0])
+def test_chebyshev(steps, upper):
+    """The polynomial itself, on eigenvalues and coefficients: T_n((λ − c)/c) on the interval [0, 2c] that is kept from the eigenvalue."""
+    values = spectra.power_law(25)
+    sigma, true = spectra.covariance(values, 1)
+    start = np.random.default_rng(1).standard_normal((1, 25))
+    start /= np.linalg.norm(start)
+    found = solve(chebyshev, Counted([sigma]), start, steps, told=hints(start, upper=np.array([upper])))
+    quotient = (start @ sigma @ start.T)[0, 0]
+    half = np.clip(upper, 0.01 * quotient, 0.98 * quotient) / 2
+    expected = (np.polynomial.chebyshev.chebval((values - half) / half, [0] * steps + [1]) * (true @ start[0])) @ true
+    np.testing.assert_allclose(found[0], expected / np.linalg.norm(expected), atol=1e-12)
+
+
+def test_chebyshev_where_an_eigenvalue_looks_negative():
+    """Hotelling's deflation by poor superiors: a vector of unit length comes out, not NaN."""
+    found = solve(chebyshev, Counted([-np.diag([1.0, 2.0]), np.zeros((2, 2))]), np.array([[0.6, 0.8], [1, 0]]), 4)
+    assert abs(np.linalg.norm(found[0]) - 1) < 1e-12 and not found[1].any()

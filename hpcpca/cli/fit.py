@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import click
 
-from ..config import FitConfig
+from ..config import EXCHANGES, FitConfig
 from ..signals import Signals
 from .options import Size, follow_links
 from .outputs import check_new, check_resumed
@@ -39,10 +39,14 @@ running = _options(
 @click.argument("data", nargs=-1, required=True, metavar="DATA[:dataset]...")
 @click.option("-k", "--components", type=int, required=True, help="Number of principal components K.")
 @click.option("-o", "--output", required=True, type=click.Path(), help="Result file (HDF5).")
+@click.option("--method", type=click.Choice(list(EXCHANGES)), help="Default parallel-deflation; the others to compare with.")
 @click.option("--exchange", type=click.Choice(["ritz", "vectors"]), help="What workers exchange: ritz (default), or vectors, as in the paper.")
-@click.option("--top1", type=click.Choice(["power", "lanczos"]), help="Top1 solver of the vectors exchange (default power).")
+@click.option("--top1", type=click.Choice(["power", "hebb", "momentum", "lanczos", "chebyshev"]), help="Top1 solver of the vectors exchange (default power).")
+@click.option("--deflation", type=click.Choice(["hotelling", "projection"]), help="Of the vectors exchange: by eigenvalues (default), or by orthonormalised superiors.")
+@click.option("--step-size", metavar="ETA|auto", help="η of --top1 hebb, in units of 1/variance; auto (default): by the eigenvalues.")
 @click.option("--local-steps", type=int, metavar="T", help="Applications of Σ between two exchanges of vectors (default 1).")
 @click.option("--stagger/--no-stagger", default=None, help="Vectors exchange: component k starts in round k+1 (default), or all at once.")
+@click.option("--advance", is_flag=True, default=None, help="Vectors exchange: all at once, deflated by those only whose turn has come.")
 @click.option("--guards", type=int, help="Extra columns past K; default: to a multiple of 8, at least eight (ritz); none (vectors).")
 @click.option("--basis", metavar="N|all", help="Rows of history the ritz exchange may keep, at least 3 panels; default by memory.")
 @click.option("--warm-start/--cold", default=None, help="Ritz exchange: start from sampled rows (default where it pays), or at random.")

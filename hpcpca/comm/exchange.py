@@ -67,9 +67,10 @@ class Exchange:
         offsets = self.grid.offsets(count)
         return slice(int(offsets[self.rank]), int(offsets[self.rank + 1]))
 
-    def group_columns(self, count):
-        """Slice of the columns of this rank's group."""
-        return slice(*self.grid.group_columns(count, self.group_number))
+    def group_columns(self, offsets):
+        """Slice of the columns of this rank's group, where rank r owns offsets[r]:offsets[r+1] of them."""
+        first = self.group_number * self.grid.shards
+        return slice(int(offsets[first]), int(offsets[first + self.grid.shards]))
 
     def publish(self, own, panel, offsets, first=0):
         """Put every rank's rows ``own`` (r, d) into ``panel`` from row ``first`` on, on all nodes: Allgather."""
@@ -99,40 +100,38 @@ class Exchange:
             self.counters.bytes_exchanged += (self.size - 1) * whole.nbytes
         return whole
 
-    def gather_in_group(self, own, count):
-        """Return the group's panel (c, d) from its ranks' rows; ``count`` is the number of columns of all groups."""
+    def gather_in_group(self, own, offsets):
+        """Return the group's panel (c, d) from its ranks' rows; ``offsets`` says who owns which columns, over all groups."""
         if self.group.size == 1:
             return own
-        columns = self.group_columns(count)
+        columns = self.group_columns(offsets)
         whole = np.empty((columns.stop - columns.start, own.shape[1]))
         with self.counters.time("exchange"):
             if whole.size:
                 row = MPI.DOUBLE.Create_contiguous(own.shape[1]).Commit()
-                self.group.Allgatherv([np.ascontiguousarray(own), len(own), row], [whole, self._group_counts(len(whole)), None, row])
+                self.group.Allgatherv([np.ascontiguousarray(own), len(own), row], [whole, np.diff(self._group_offsets(offsets)), None, row])
                 row.Free()
-            self.counters.bytes_exchanged += (self.group.size - 1) * count * own.shape[1] * 8
+            self.counters.bytes_exchanged += (self.group.size - 1) * int(offsets[-1]) * own.shape[1] * 8
         return whole
 
-    def _group_counts(self, count):
-        return np.diff(self.group_offsets(count))
+    def _group_offsets(self, offsets):
+        """Where the rows of each rank of this group start in the group's panel."""
+        first = self.group_number * self.grid.shards
+        return offsets[first:first + self.grid.shards + 1] - offsets[first]
 
-    def group_offsets(self, count):
-        """Where the rows of each rank of this group start in a panel of ``count`` columns of the group."""
-        return type(self.grid)(1, self.group.size).offsets(count)
-
-    def own_rows(self, panel):
+    def own_rows(self, panel, offsets):
         """This rank's rows of its group's panel (c, d)."""
-        offsets = self.group_offsets(len(panel))
+        offsets = self._group_offsets(offsets)
         return panel[offsets[self.shard]:offsets[self.shard + 1]]
 
-    def reduce_to_owners(self, partial, count):
+    def reduce_to_owners(self, partial, offsets):
         """Sum the group's partial images (c, d) and return this rank's rows of the sum: Reduce_scatter.
 
-        ``count`` is the number of columns of all groups.
+        ``offsets`` says who owns which columns, over all groups.
         """
         if self.group.size == 1:
             return partial
-        counts = self._group_counts(len(partial))
+        counts = np.diff(self._group_offsets(offsets))
         own = np.empty((counts[self.shard], partial.shape[1]))
         width = max(1, SLAB // max(1, len(partial)))
         with self.counters.time("exchange"):
@@ -141,7 +140,7 @@ class Exchange:
                 mine = np.empty((counts[self.shard], slab.shape[1]))
                 self.group.Reduce_scatter(slab, mine, counts * slab.shape[1])
                 own[:, start:start + width] = mine
-            self.counters.bytes_exchanged += (self.group.size - 1) * count * partial.shape[1] * 8
+            self.counters.bytes_exchanged += (self.group.size - 1) * int(offsets[-1]) * partial.shape[1] * 8
         return own
 
     def sum(self, array):

@@ -5,7 +5,7 @@ import os
 import numpy as np
 
 from .hdf5 import Rows, write
-from .result import CHECKPOINT, FORMAT, result_arrays, root_attributes
+from .result import CHECKPOINT, FORMAT, MEMORY, result_arrays, root_attributes
 
 
 def write_result(world, path, content):
@@ -13,7 +13,7 @@ def write_result(world, path, content):
     write(world, path, root_attributes(content, FORMAT), result_arrays(content))
 
 
-def write_checkpoint(world, path, content, operator, grid, unfinished=None):
+def write_checkpoint(world, path, content, operator, unfinished=None):
     """Write a checkpoint and keep the one before as PATH.1. Collective; raises DataError on all ranks.
 
     Images are scaled; true ones are theirs times 2**state_exponent. ``unfinished`` is what there is of a pass that was stopped.
@@ -23,6 +23,7 @@ def write_checkpoint(world, path, content, operator, grid, unfinished=None):
         "state/vectors": Rows(state.vectors, content.offsets),
         "state/images": Rows(state.images, content.offsets),
     }
+    arrays |= {MEMORY + name: Rows(array, content.offsets) for name, array in state.memory.items()}
     attributes = root_attributes(content, CHECKPOINT) | {"state_round": state.round, "state_exponent": operator.exponent,
                                                          "state_double": operator.is_double, "state_has_images": state.has_images}
     if centring is not None and (unfinished or content.n is not None):
@@ -31,18 +32,17 @@ def write_checkpoint(world, path, content, operator, grid, unfinished=None):
         if centring.count == content.n:  # else what it has measured is a sample
             arrays |= {"state/offset": centring.offset, "state/squares": centring.squares}
     if unfinished:
-        arrays |= _pass_arrays(world, unfinished, grid)
+        arrays |= _pass_arrays(unfinished)
     write(world, path, attributes, arrays, keep_previous=True)
 
 
-def _pass_arrays(world, unfinished, grid):
+def _pass_arrays(unfinished):
     arrays = {"state/rows_done": unfinished.rows}
     if unfinished.moments is not None:
         arrays["state/moments"] = unfinished.moments
     if unfinished.panel is None:
         return arrays | {"state/gram": unfinished.sums}
-    offsets = grid.offsets(world.comm.allreduce(len(unfinished.panel)))
-    return arrays | {"state/pending": Rows(unfinished.panel, offsets), "state/pending_sums": Rows(unfinished.sums, offsets)}
+    return arrays | {"state/pending": Rows(unfinished.panel, unfinished.offsets), "state/pending_sums": Rows(unfinished.sums, unfinished.offsets)}
 
 
 def remove_checkpoint(path):

@@ -15,6 +15,7 @@ from .hdf5 import Rows, check, names_of, ours
 from .source import open_file
 
 FORMAT, CHECKPOINT = "hpcpca-result", "hpcpca-checkpoint"
+MEMORY = "state/memory/"  # what a top1 solver keeps from round to round
 VERSIONS = {FORMAT: 1, CHECKPOINT: 2}  # checkpoints of version 1 have no unfinished pass
 
 
@@ -108,7 +109,7 @@ class Stored:
 
 
 def _is_panel(name):
-    return name in ("components", "state/vectors", "state/images", "state/pending", "state/pending_sums", "state/gram")
+    return name.startswith(MEMORY) or name in ("components", "state/vectors", "state/images", "state/pending", "state/pending_sums", "state/gram")
 
 
 def load(path):

@@ -3,8 +3,7 @@
 from .convert import scaled_deviations
 from .moments import accumulate, add_sums, merge
 from .panel import gram_product, shifted_gram_product
-from .vector import deflate
 from .warm_up import is_warm, warm_up
 
-__all__ = ["accumulate", "add_sums", "deflate", "gram_product", "is_warm", "merge", "scaled_deviations",
+__all__ = ["accumulate", "add_sums", "gram_product", "is_warm", "merge", "scaled_deviations",
            "shifted_gram_product", "warm_up"]

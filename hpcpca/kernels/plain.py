@@ -57,11 +57,6 @@ def shifted_gram_product(rows, shift, scale, panel, buffer, out):
     gram_product(tile, panel, out)
 
 
-def deflate(image, vector, superiors, eigenvalues):
-    """image −= Σ_j λ_j v_j (v_jᵀ·vector), as ``vector.deflate``."""
-    image -= (eigenvalues * (superiors @ vector)) @ superiors
-
-
 def is_warm(dtype):
     """There is nothing to compile."""
     return True

@@ -71,20 +71,3 @@ def add_gram_vector(rows, shift, square, vector, part):
     while i < rows.shape[0]:
         _one_row(rows[i], shift, square, vector, part)
         i += 1
-
-
-@compiled
-def deflate(image, vector, superiors, eigenvalues):
-    """image −= Σ_j λ_j v_j (v_jᵀ·vector) over the rows v_j of superiors, in place (Hotelling; arXiv 2502.17615, eq. 3).
-
-    image, vector (d), superiors (k, d), eigenvalues (k), float64. All inner products are with the vector given (Jacobi).
-    """
-    d = vector.shape[0]
-    for k in range(superiors.shape[0]):
-        superior = superiors[k]
-        product = 0.0
-        for j in range(d):
-            product += superior[j] * vector[j]
-        product *= eigenvalues[k]
-        for j in range(d):
-            image[j] -= product * superior[j]

@@ -24,7 +24,6 @@ def compile_kernels(dtype):
         panel.shifted_gram_product(rows, shift, np.dtype(work).type(1), tile[:1], tile, np.zeros((1, 2)))
         panel.add_to(np.zeros((3, 2)), tile)
     moments.merge(1, np.zeros(2), np.zeros(2), 1, np.zeros(2), np.zeros(2))
-    vector.deflate(np.ones(2), np.ones(2), np.ones((1, 2)), np.ones(1))
 
 
 def marker(dtype):

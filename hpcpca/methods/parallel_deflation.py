@@ -1,8 +1,13 @@
-"""Parallel deflation, exchanging vectors: arXiv 2502.17615, Algorithm 1, to the letter."""
+"""Workers that exchange vectors: parallel deflation as in arXiv 2502.17615, Algorithm 1, and what shares its loop.
+
+Another rule of deflation makes it EigenGame, another schedule sequential deflation.
+"""
 
 import numpy as np
 
 from ..linalg.orth import orthonormal_rows, orthonormality_error
+from ..linalg.top1 import Hints
+from ..partition import columns_within
 from ..rng import unit_vectors
 from .state import State, measure
 
@@ -12,18 +17,30 @@ VANISHED = {True: 1e-13, False: 1e-6}  # share of λ_0 below which an image is r
 class VectorExchange:
     """Every worker improves its vector on Σ deflated by what its superiors published last round (Jacobi), then publishes.
 
-    No orthogonalisation, no sorting, no Rayleigh–Ritz. With ``stagger`` worker k (from 0) starts in round k+1.
+    No orthogonalisation, no sorting, no Rayleigh–Ritz. ``schedule`` says who works when, ``deflation`` what superiors take away, ``step_size``
+    (values (r), λ_0) → η. With ``advance`` superiors that have not begun are none.
     """
 
-    def __init__(self, operator, exchange, count, top1, local_steps, stagger, seed, kernels):
-        self.operator, self.exchange, self.count, self.kernels = operator, exchange, count, kernels
-        self.top1, self.local_steps, self.stagger, self.seed = top1, local_steps, stagger, seed
-        self.own = exchange.owned(count)
-        self._published = [exchange.panel(count, operator.d) for _ in range(2)]  # one is read while the next is written
+    def __init__(self, operator, exchange, count, top1, local_steps, schedule, deflation, step_size, tol, seed, advance=False):
+        self.operator, self.exchange, self.count, self.tol, self.seed = operator, exchange, count, tol, seed
+        self.top1, self.local_steps, self.schedule, self.deflation = top1, local_steps, schedule, deflation
+        self.step_size, self.advance = step_size, advance
+        self.own, self.offsets = exchange.owned(count), exchange.grid.offsets(count)
+        self._published = self._panels()  # one is read while the next is written
+        self._images = self._panels() if deflation.needs_images else (None, None)
 
-    def initialize(self, vectors, images=None, round=0):
+    def _panels(self):
+        return [self.exchange.panel(self.count, self.operator.d) for _ in range(2)]
+
+    def initialize(self, vectors, images=None, round=0, memory=None):
         """Return the state of a run that starts with this rank's ``vectors`` (own, d). Collective."""
-        return self._published_state(round, vectors, images)
+        if images is None:
+            images = np.zeros_like(vectors)
+            self._publish(round, vectors)
+            self._apply_to(round, images, 0, self.count)
+        else:
+            self._publish(round, vectors)
+        return self._measured(round, vectors, images, memory or {})
 
     def take_up(self, state, own, count):
         """Nothing to do: a round repeated is the same round, and its pass goes on where it was stopped."""
@@ -31,46 +48,87 @@ class VectorExchange:
 
     def step(self, state):
         """One round: deflate, improve, exchange. Collective."""
-        superiors = self._published[state.round % 2].array
-        deflated = self._deflated(superiors, state.eigenvalues)
-        images = self._deflate(state.vectors, state.images.copy(), superiors, state.eigenvalues)
-        floor = VANISHED[self.operator.is_double] * max(state.eigenvalues.max(), 0.0)
-        improved = self.top1(deflated, state.vectors, images, self.local_steps, floor)
-        waiting = self._numbers() >= state.round + 1 if self.stagger else np.zeros(len(improved), bool)
-        vectors = np.where(waiting[:, None], state.vectors, self._alive(improved, state, superiors))
-        return self._published_state(state.round + 1, vectors)
+        deflated = self._deflated(state)
+        first, stop = self.schedule(self, state, lambda: self._own_residuals(deflated, state))
+        rows = self._own_within(first, stop)
+        memory = {name: array.copy() for name, array in state.memory.items()}
+        vectors = state.vectors.copy()
+        vectors[rows] = self._improved(deflated, state, rows, columns_within(self.offsets, first, stop), memory)
+        images = state.images.copy()
+        self._publish(state.round + 1, vectors)
+        self._apply_to(state.round + 1, images, first, stop)
+        return self._measured(state.round + 1, vectors, images, memory)
 
-    def _deflated(self, superiors, eigenvalues):
-        """Σ_k x = Σx − Σ_{j<k} λ̂_j v_j (v_jᵀx) for every own worker k at once: (own, d) → (own, d)."""
+    def _deflated(self, state):
+        """The superiors' rule, with what they published last."""
+        superiors, images = self._published[state.round % 2].array, self._images[state.round % 2]
+        return self.deflation(superiors, state.eigenvalues, images and images.array)
+
+    def _improved(self, deflated, state, rows, offsets, memory):
+        """New vectors of the workers in ``rows`` of this rank's own, from ``local_steps`` steps on their deflated operators. Collective."""
+        counts = self._superiors(state)[rows]
+
         def apply(vectors):
-            self.exchange.counters.applications += self.count
-            panel = self.exchange.gather_in_group(vectors, self.count)
-            return self._deflate(vectors, self.operator.apply(panel, self.count), superiors, eigenvalues)
-        return apply
+            self.exchange.counters.applications += int(offsets[-1])
+            panel = self.exchange.gather_in_group(vectors, offsets)
+            return deflated.apply(self.operator.apply(panel, offsets), vectors, counts)
 
-    def _deflate(self, vectors, images, superiors, eigenvalues):
-        for row, k in enumerate(self._numbers()):
-            self.kernels.deflate(images[row], vectors[row], superiors[:k], eigenvalues[:k])
-        return images
+        vectors, images = deflated.start(state.vectors[rows], state.images[rows].copy(), counts)
+        improved = self.top1(apply, vectors, images, self.local_steps, self._hints(state, rows, memory))
+        return self._alive(improved, state, rows)
 
-    def _published_state(self, round, vectors, images=None):
-        """Publish vectors, apply Σ to them and tell each other the eigenvalues."""
-        self.exchange.publish(vectors, self._published[round % 2], self.exchange.grid.offsets(self.count))
-        if images is None:
-            panel = self._published[round % 2].array[self.exchange.group_columns(self.count)]
-            self.exchange.counters.applications += self.count
-            images = self.operator.apply(panel, self.count)
-        return State(round, vectors, images, *measure(vectors, images, self.exchange, self.count))
+    def _superiors(self, state):
+        """How many superiors each own worker has."""
+        numbers = np.arange(self.own.start, self.own.stop)
+        return np.minimum(numbers, state.round) if self.advance else numbers
 
-    def _numbers(self):
-        return np.arange(self.own.start, self.own.stop)
+    def _hints(self, state, rows, memory):
+        values, largest = state.eigenvalues, max(state.eigenvalues.max(), 0.0)
+        own = self.own.start + np.arange(rows.start, rows.stop)
+        following = np.append(values[1:], values[-1] * values[-1] / values[-2] if len(values) > 1 and values[-2] > 0 else 0.0)
+        floor = VANISHED[self.operator.is_double] * largest
 
-    def _alive(self, improved, state, superiors):
+        def remember(name, width):
+            return memory.setdefault(name, np.zeros((len(state.vectors), width)))[rows]
+
+        return Hints(floor, self.step_size(values[own], largest, self.operator.exponent), following[own], remember)
+
+    def _own_within(self, first, stop):
+        """Which of this rank's own workers are among first..stop−1."""
+        start = min(max(self.own.start, first), self.own.stop)
+        return slice(start - self.own.start, max(start, min(self.own.stop, stop)) - self.own.start)
+
+    def _own_residuals(self, deflated, state):
+        """‖Σ_k v − (vᵀΣ_k v)v‖/λ_0 of all workers on their own operators; on Σ where nothing is left of their own. Collective."""
+        vectors, images = deflated.start(state.vectors, state.images.copy(), self._superiors(state))
+        values = np.sum(vectors * images, axis=1, keepdims=True)
+        own = np.stack([np.linalg.norm(images - values * vectors, axis=1), np.linalg.norm(images, axis=1)], axis=1)
+        residuals, lengths = self.exchange.gather_small(own, self.offsets).T / state.eigenvalues.max()
+        return np.where(lengths > VANISHED[self.operator.is_double], residuals, state.residuals)
+
+    def _publish(self, round, vectors):
+        self.exchange.publish(vectors, self._published[round % 2], self.offsets)
+
+    def _apply_to(self, round, images, first, stop):
+        """Put the images of the published vectors first..stop−1 into this rank's own ``images`` (own, d); the others are still right."""
+        offsets = columns_within(self.offsets, first, stop)
+        panel = self._published[round % 2].array[first:stop][self.exchange.group_columns(offsets)]
+        self.exchange.counters.applications += stop - first
+        images[self._own_within(first, stop)] = self.operator.apply(panel, offsets)
+
+    def _measured(self, round, vectors, images, memory):
+        """The state; superiors' images travel too where the rule wants them."""
+        if self.deflation.needs_images:
+            self.exchange.publish(images, self._images[round % 2], self.offsets)
+        return State(round, vectors, images, *measure(vectors, images, self.exchange, self.count), memory=memory)
+
+    def _alive(self, improved, state, rows):
         """Where a worker's operator has nothing left (rank-deficient Σ), its vector made orthogonal to the superiors."""
-        for row, k in enumerate(self._numbers()):
+        superiors = self._published[state.round % 2].array
+        for row, k in enumerate(range(self.own.start + rows.start, self.own.start + rows.stop)):
             if not improved[row].any():
                 taken = orthonormal_rows(superiors[:k]) if k else superiors[:0]
-                for draw in (state.vectors[row], *unit_vectors(self.seed, [self.count + k], improved.shape[1])):
+                for draw in (state.vectors[rows][row], *unit_vectors(self.seed, [self.count + k], improved.shape[1])):
                     rest = draw - taken.T @ (taken @ draw)
                     rest -= taken.T @ (taken @ rest)
                     if np.linalg.norm(rest) > 1e-6:
@@ -80,7 +138,7 @@ class VectorExchange:
 
     def remeasure(self, state):
         """The state with images computed anew, after the operator changed its precision. Collective."""
-        return self._published_state(state.round, state.vectors)
+        return self.initialize(state.vectors, None, state.round, state.memory)
 
     def orthonormality(self, state):
         """Return max|VVᵀ − I| over the whole panel. Collective."""

@@ -33,8 +33,8 @@ class RitzExchange:
         self.size, self.applied = 0, 0    # rows of the basis; those whose images are known
         self.projected = np.zeros((0, 0))
 
-    def initialize(self, vectors, images=None, round=0):
-        """Return the state before a round: directions are this rank's ``vectors`` (own, d). Collective.
+    def initialize(self, vectors, images=None, round=0, memory=None):
+        """Return the state before a round: directions are this rank's ``vectors`` (own, d). Collective. There is no ``memory``.
 
         Given their ``images`` (Ritz vectors of a stopped run), the round's results are there already.
         """
@@ -52,12 +52,11 @@ class RitzExchange:
 
     def step(self, state):
         """One round: deflate (off all history), improve (apply Σ), exchange (publish, Rayleigh–Ritz). Collective."""
-        if self.size + self.count > len(self.basis.array):
-            self._restart(state)
+        self._make_room(state)
         if "pending" in state.extra:
             self._add(*state.extra.pop("pending"))
         else:
-            self._expand(state.extra["directions"], state.residuals > LET_GO * self.tol)
+            self._expand(*self._directions(state))
         if self.size < self.count:  # dependent start vectors
             self._fill()
         if self.applied == self.size:
@@ -66,10 +65,22 @@ class RitzExchange:
         self._apply_to_new()
         return self._rayleigh_ritz(state.round + 1, state.extra.get("coefficients"))
 
-    def _expand(self, directions, active):
-        """Add what the workers' directions (own, d) have outside the basis, orthonormalised, to the basis. Collective."""
-        offsets = np.concatenate([[0], np.cumsum(active)])[self.exchange.grid.offsets(self.count)]
-        own = directions[active[self.own]]
+    def _make_room(self, state):
+        """Have rows free for as many directions as there are workers. Collective."""
+        if self.size + self.count > len(self.basis.array):
+            self._restart(state)
+
+    def _directions(self, state):
+        """This rank's directions (r, d) of the round, and who has which of all: residuals of those who have not converged."""
+        active = state.residuals > LET_GO * self.tol
+        return state.extra["directions"][active[self.own]], self._offsets_of(active)
+
+    def _offsets_of(self, active):
+        """Who has which of the ``active`` workers."""
+        return np.concatenate([[0], np.cumsum(active)])[self.exchange.grid.offsets(self.count)]
+
+    def _expand(self, own, offsets):
+        """Add what directions, this rank's ``own`` (r, d), have outside the basis, orthonormalised, to the basis. Collective."""
         length = np.linalg.norm(own, axis=1, keepdims=True)
         own = project_off(own / np.where(length > 0, length, 1), self.basis.array[:self.size])
         # free rows of both panels serve in turn, so that nobody overwrites what another still reads
@@ -111,17 +122,17 @@ class RitzExchange:
             missing = self.count - self.size
             active = np.arange(self.count) < missing
             numbers = attempt * self.count + np.arange(self.own.start, self.own.stop)
-            self._expand(unit_vectors(self.seed, numbers, self.operator.d), active)
+            self._expand(unit_vectors(self.seed, numbers, self.operator.d)[active[self.own]], self._offsets_of(active))
             if self.size == self.count:
                 return
 
     def _apply_to_new(self):
         """Images of the new rows of the basis, published; H grows by their rows and columns."""
         first, new = self.applied, self.size - self.applied
-        columns = self.exchange.group_columns(new)
+        offsets = self.exchange.grid.offsets(new)
         self.exchange.counters.applications += new
-        images = self.operator.apply(self.basis.array[first:self.size][columns], new)
-        self.exchange.publish(images, self.basis_images, self.exchange.grid.offsets(new), first)
+        images = self.operator.apply(self.basis.array[first:self.size][self.exchange.group_columns(offsets)], offsets)
+        self.exchange.publish(images, self.basis_images, offsets, first)
         self.applied = self.size
         self._extend_projection(first)
 

@@ -19,6 +19,7 @@ class State:
     residuals: np.ndarray     # (m) ‖Σv_k − λ_k v_k‖/λ_0, of all
     exhausted: bool = False   # no direction is left to improve along
     extra: dict = field(default_factory=dict)  # what only the method itself needs
+    memory: dict = field(default_factory=dict)  # name → (own, width): what a top1 solver keeps from round to round, and checkpoints
 
     @property
     def has_images(self):

@@ -39,11 +39,11 @@ class GramCovariance:
         self._take(*self._build(True))
         self.is_double = True
 
-    def apply(self, panel, count):
-        """Return the images (own, d) of this rank's columns; ``panel`` (c, d) holds its group's of ``count`` in all."""
+    def apply(self, panel, offsets):
+        """Return the images (own, d) of this rank's columns; ``panel`` (c, d) holds its group's, ``offsets`` says who owns which of all."""
         self._counters.passes += 1
         with self._counters.time("apply"):
-            return self._group.own_rows(panel) @ self._matrix
+            return self._group.own_rows(panel, offsets) @ self._matrix
 
 
 def accumulate_gram(pieces, total, sums, centring, counters):

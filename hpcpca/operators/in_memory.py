@@ -49,15 +49,18 @@ class InMemoryCovariance:
         """Error of the images relative to λ_0."""
         return ROUNDING[self.is_double]
 
-    def apply(self, panel, count):
-        """Return the images (own, d) of this rank's columns; ``panel`` (c, d) holds its group's of ``count`` in all. Collective."""
+    def apply(self, panel, offsets):
+        """Return the images (own, d) of this rank's columns; ``panel`` (c, d) holds its group's, ``offsets`` says who owns which of all.
+
+        Collective.
+        """
         self._counters.passes += 1
         with self._counters.time("apply"):
             interrupt = self._group.world.interrupt
             partial = panel_product(self._team, self._tiles, panel, interrupt.requested)
             interrupt.stop_if(interrupt.requested())  # a pass over memory is short enough to be done again
-            own = self._group.reduce_to_owners(partial, count)
-            return about_the_mean(own, self._group.own_rows(panel), self.centring)
+            own = self._group.reduce_to_owners(partial, offsets)
+            return about_the_mean(own, self._group.own_rows(panel, offsets), self.centring)
 
     def sampled(self, ranges, share):
         """Return the operator of a sample, ``share`` of all rows: those of this rank's shard in ``ranges`` [(start, stop)], copied."""

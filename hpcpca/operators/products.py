@@ -39,8 +39,8 @@ class Sample:
         self.d, self.is_double = whole.d, whole.is_double
         self._tiles, self._share, self._group, self._counters, self._team = tiles, share, group, counters, team
 
-    def apply(self, panel, count):
+    def apply(self, panel, offsets):
         """As the whole operator's, but for a factor. Collective."""
         self._counters.passes += self._share
         with self._counters.time("apply"):
-            return self._group.reduce_to_owners(panel_product(self._team, self._tiles, panel), count)
+            return self._group.reduce_to_owners(panel_product(self._team, self._tiles, panel), offsets)

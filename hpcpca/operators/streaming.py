@@ -50,18 +50,21 @@ class StreamingCovariance:
         self._sample = None
         return sample
 
-    def apply(self, panel, count):
-        """Return the images (own, d) of this rank's columns; ``panel`` (c, d) holds its group's of ``count`` in all. Collective."""
-        self._sample = None
-        images = self._first_pass(panel, count) if self.n is None else self._pass(panel, count)
-        return about_the_mean(images, self._group.own_rows(panel), self.centring)
+    def apply(self, panel, offsets):
+        """Return the images (own, d) of this rank's columns; ``panel`` (c, d) holds its group's, ``offsets`` says who owns which of all.
 
-    def _pass(self, panel, count, sums=None, largest=None):
+        Collective.
+        """
+        self._sample = None
+        images = self._first_pass(panel, offsets) if self.n is None else self._pass(panel, offsets)
+        return about_the_mean(images, self._group.own_rows(panel, offsets), self.centring)
+
+    def _pass(self, panel, offsets, sums=None, largest=None):
         """Sums of images about the shift over all rows; column sums and squares (2, d) are added to ``sums``.
 
         Raises Interrupted, with what is finished, on all ranks within a piece of a request to stop.
         """
-        begun = self._begun(panel)
+        begun = self._begun(self._group.own_rows(panel, offsets), offsets)
         done = begun.rows if begun else NO_ROWS
         if begun and sums is not None and self._group.rank == 0:
             sums += begun.moments
@@ -78,10 +81,10 @@ class StreamingCovariance:
                     else:
                         self._check(partial, first, rows)
                 finished.append((first, first + len(rows)))
-        own = self._group.reduce_to_owners(partial, count)
+        own = self._group.reduce_to_owners(partial, offsets)
         if begun:
             own += begun.sums
-        interrupt.stop_if(interrupt.requested(), lambda: self._unfinished_pass(panel, own, finished, begun, sums))
+        interrupt.stop_if(interrupt.requested(), lambda: self._unfinished_pass(self._group.own_rows(panel, offsets), offsets, own, finished, begun, sums))
         self._count(1 - count_rows(done) / self._rows)
         return own
 
@@ -92,15 +95,18 @@ class StreamingCovariance:
             raise HpcpcaError(f"rows {first} to {first + len(rows) - 1} of all give images that are not finite; the data's range is too large "
                               "even after scaling: rescale the data, or report this")
 
-    def _begun(self, panel):
-        """The pass that was stopped, where it is one of this panel. Collective where there is one."""
+    def _begun(self, own, offsets):
+        """The pass that was stopped, where it is one of a panel of which these rows are this rank's. Collective where there is one."""
         begun = self._unfinished
-        if begun is None or self._group.maximum(not begun.belongs_to(self._group.own_rows(panel))):
+        if begun is None:
+            return None
+        begun.share_out(offsets, self._group)
+        if self._group.maximum(not begun.belongs_to(own)):
             return None
         self._unfinished = None
         return begun
 
-    def _unfinished_pass(self, panel, own, finished, begun, sums):
+    def _unfinished_pass(self, own, offsets, images, finished, begun, sums):
         """What there is of this pass; None where groups of ranks, each over all rows for its own columns, are not equally far. Collective."""
         world = self._group.world
         rows, new = all_finished(world.comm, finished, begun)
@@ -108,16 +114,16 @@ class StreamingCovariance:
         if self._group.size < world.size:
             return None
         moments = None if sums is None else self._group.sum(sums)
-        return Unfinished(self._group.own_rows(panel).copy(), own, rows, moments, self.centring)
+        return Unfinished(own.copy(), images, rows, moments, self.centring, offsets)
 
     def _count(self, share):
         self._counters.passes += share
         self._counters.reads += share
 
-    def _first_pass(self, panel, count):
+    def _first_pass(self, panel, offsets):
         for _ in range(READINGS):
             sums, largest = np.zeros((2, self.d)), [0.0, 0]
-            images = self._pass(panel, count, sums, largest)
+            images = self._pass(panel, offsets, sums, largest)
             mine = self._group.group_number == 0  # each group holds all rows: count them once
             joint = self._group.sum(np.concatenate([[largest[1]], *sums]) * mine)
             if not np.isfinite(joint).all() or self._group.maximum(not np.isfinite(images).all()):

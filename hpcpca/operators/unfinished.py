@@ -11,10 +11,11 @@ SAME = 1e-9  # largest difference between entries of unit vectors that were comp
 
 @dataclass
 class Unfinished:
-    """Sums over the rows that were finished; the panel they are images of is shared out over the ranks as always.
+    """Sums over the rows that were finished, and this rank's rows of the panel they are images of.
 
     ``sums`` (own, d) are Σ_B Bᵀ(BV) of scaled deviations B from the shift, over the finished rows of all ranks; ``rows`` (r, 2) says
     which those are, numbered over the whole file set; ``moments`` (2, d), sums and squares of B's columns, are there on a first pass.
+    ``offsets`` (ranks + 1) says who has which of the panel's rows.
     Where the operator is Σ itself, ``panel`` is None and ``sums`` is that (d, d) on the root: what is known of it.
     """
 
@@ -23,11 +24,19 @@ class Unfinished:
     rows: np.ndarray
     moments: np.ndarray | None
     centring: object
+    offsets: np.ndarray | None = None
 
     @property
     def count(self):
         """Number of finished rows."""
         return count_rows(self.rows)
+
+    def share_out(self, offsets, group):
+        """Give every rank the rows that ``offsets`` says, if they are as many; ``group`` is the exchange. Collective."""
+        if offsets[-1] == self.offsets[-1] and not np.array_equal(offsets, self.offsets):
+            mine = slice(offsets[group.rank], offsets[group.rank + 1])
+            self.panel, self.sums = (group.gather_small(rows, self.offsets)[mine].copy() for rows in (self.panel, self.sums))
+            self.offsets = offsets
 
     def belongs_to(self, own):
         """Whether this rank's rows of a panel are those the sums are images of."""

@@ -1,0 +1,24 @@
+"""Block Krylov: Rayleigh–Ritz on [V, ΣV, Σ²V, …], orthonormalised block by block (Musco & Musco, arXiv 1504.05477)."""
+
+from .ritz_exchange import RitzExchange
+
+
+class BlockKrylov(RitzExchange):
+    """The next block is the last one's images, whoever has converged; after a thick restart the Ritz vectors' residuals."""
+
+    def _reset(self):
+        super()._reset()
+        self._last = None  # where the last block begins
+
+    def _restart(self, state):
+        super()._restart(state)
+        self._last = None
+
+    def _directions(self, state):
+        if self._last is None:
+            self._last = self.size
+            return state.extra["directions"].copy(), self.exchange.grid.offsets(self.count)
+        first, self._last = self._last, self.size
+        block = self.basis_images.array[first:self.size]
+        own = self.exchange.owned(len(block))
+        return block[own].copy(), self.exchange.grid.offsets(len(block))

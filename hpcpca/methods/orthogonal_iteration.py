@@ -1,0 +1,17 @@
+"""Orthogonal (subspace) iteration: V ← qr(ΣV) with guards, and Rayleigh–Ritz on what it spans (Saad 2011, algorithm 5.3)."""
+
+from .ritz_exchange import RitzExchange
+
+
+class OrthogonalIteration(RitzExchange):
+    """No history: every round's basis is the panel's images, orthonormalised.
+
+    Rayleigh–Ritz does not change the spans; with it a round shows what the run would give if it ended there.
+    """
+
+    def _make_room(self, state):
+        self._reset()
+
+    def _directions(self, state):
+        own = state.images if state.has_images else state.extra["directions"]
+        return own.copy(), self.exchange.grid.offsets(self.count)

@@ -1,0 +1,29 @@
+"""Who works in a round: workers first..stop−1, as ``schedule(method, state, residuals)`` gives them.
+
+``residuals()`` are those of every worker on its own deflated operator, relative to λ_0; asking for them is collective.
+"""
+
+import numpy as np
+
+FINER = (0.1, 0.01, 1e-3, 1e-4)  # of the tolerance: what a superior is left with, in the first sweep and in those that mend it
+
+
+def staggered(method, state, residuals):
+    """Worker k (from 0) starts in round k+1 (arXiv 2502.17615, Algorithm 1)."""
+    return 0, min(state.round + 1, method.count)
+
+
+def all_at_once(method, state, residuals):
+    """Everybody, from the first round on."""
+    return 0, method.count
+
+
+def sequential(method, state, residuals):
+    """One after the other: the first worker that is not done on its own operator. Superiors are frozen then, so they must be better than
+    the tolerance; where the whole still misses it, all are gone through again."""
+    for share in FINER:
+        late = np.flatnonzero(~(residuals() <= share * method.tol))
+        if len(late):
+            break
+    first = int(late[0]) if len(late) else 0
+    return first, first + 1
