@@ -14,6 +14,7 @@ PIPE_CLOSED = 141  # as shells count a death by SIGPIPE
 
 def main(arguments=None):
     """Run the command line; return never, exit with the code of the design."""
+    os.environ.setdefault("HDF5_EXTFILE_PREFIX", "${ORIGIN}")  # external storage beside its file, not whatever has its name here
     code = run(sys.argv[1:] if arguments is None else arguments)
     hdf5 = sys.modules.get("hpcpca.io.hdf5")
     if hdf5 is not None and hdf5.unfinished:

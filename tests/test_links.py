@@ -120,3 +120,70 @@ def test_never_written(tmp_path):
     run(1, "data", "shard", f"{tmp_path / 'x.h5'}:half", "-o", tmp_path / "whole.h5").ok()
     with h5py.File(tmp_path / "whole.h5") as file:
         assert (file["half"][40:] == -1).all() and (file["half"][:40] == 1).all()
+
+
+def part_of(path, source, rows):
+    """A virtual dataset that maps only so many rows."""
+    layout = h5py.VirtualLayout(ROWS.shape, "f8")
+    layout[:rows] = h5py.VirtualSource(source, "X", ROWS.shape)[:rows]
+    with h5py.File(path, "w") as file:
+        file.create_virtual_dataset("V", layout)
+    return f"{path}:V"
+
+
+def test_virtual_datasets_with_holes(tmp_path):
+    put(tmp_path / "a.h5")
+    assert open_source([part_of(tmp_path / "v.h5", "a.h5", 60)]).n == 60
+    with pytest.raises(DataError, match="maps 280 of its 420 values"):
+        open_source([part_of(tmp_path / "w.h5", "a.h5", 40)])
+    assert open_source([part_of(tmp_path / "w.h5", "a.h5", 40)], is_whole=False).n == 60
+
+
+@pytest.mark.parametrize("what", ["no dataset", "a group", "never written", "half written"])
+def test_sources_without_values(tmp_path, what):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        if what == "a group":
+            file.create_group("X")
+        elif what == "never written":
+            file.create_dataset("X", ROWS.shape, "f8")
+        elif what == "half written":
+            file.create_dataset("X", ROWS.shape, "f8", chunks=(10, 7))[:30] = ROWS[:30]
+    told = {"never written": "holds none", "half written": "3 of its 6 chunks"}.get(what, "a.h5:X, which is not there")
+    for data in (virtual(tmp_path / "v.h5", "a.h5"), virtual(tmp_path / "w.h5", "a.h5", "a.h5")):
+        with pytest.raises(DataError, match=told):
+            open_source([f"{data}:V"])
+
+
+def test_a_source_that_links_out(tmp_path, elsewhere):
+    """Virtual dataset → file beside it → external link: outside is outside, however many steps it takes."""
+    external_link(tmp_path / "here", "../elsewhere/a.h5")
+    data = f"{virtual(tmp_path / 'here' / 'v.h5', 'x.h5')}:V"
+    with pytest.raises(DataError, match="outside of its folder"):
+        open_source([data])
+    assert open_source([data], follow_links=True).n == 60
+
+
+def test_a_virtual_dataset_of_itself(tmp_path):
+    layout = h5py.VirtualLayout(ROWS.shape, "f8")
+    layout[:] = h5py.VirtualSource(".", "V", ROWS.shape)
+    with h5py.File(tmp_path / "v.h5", "w") as file:
+        file.create_virtual_dataset("V", layout)
+    with pytest.raises(DataError, match="deep"):
+        open_source([str(tmp_path / "v.h5")])
+
+
+def test_external_storage_is_looked_for_beside_the_file(tmp_path):
+    """Not in the current folder, where another file may have its name; and must be as long as it should."""
+    (tmp_path / "here").mkdir()
+    ROWS.tofile(tmp_path / "here" / "a.raw")
+    with h5py.File(tmp_path / "here" / "x.h5", "w") as file:
+        file.create_dataset("X", ROWS.shape, "f8", external=[("a.raw", 0, ROWS.nbytes)])
+    (ROWS + 1000).tofile(tmp_path / "a.raw")
+    for folder in (tmp_path, tmp_path / "here"):
+        run(0, "fit", tmp_path / "here" / "x.h5", "-k", 2, "-o", tmp_path / "out.h5", "--overwrite", cwd=folder).ok()
+        with h5py.File(tmp_path / "out.h5") as file:
+            np.testing.assert_allclose(file["mean"][...], ROWS.mean(axis=0), atol=1e-12)
+    with open(tmp_path / "here" / "a.raw", "r+b") as file:
+        file.truncate(ROWS.nbytes // 2)
+    with pytest.raises(DataError, match="which has 1680 of them"):
+        open_source([str(tmp_path / "here" / "x.h5")])

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import DataError, PlatformError, describe
 from ..partition import blocks_of, outside
 from .damage import naming
-from .links import check_place, check_written
+from .links import check_values
 from .paths import expand
 from .trailer import check_trailer
 
@@ -112,9 +112,7 @@ def _part(path, dataset, follow_links, is_whole):
         name = f"{path}:{item.name.lstrip('/')}"
         dtype = element_type(item.dtype, name)
         rows, columns = item.shape
-        check_place(item, path, name, follow_links)
-        if is_whole:
-            check_written(item, name)
+        check_values(item, path, name, follow_links, is_whole)
         chunk = item.chunks[0] if item.chunks else 1
         status = os.stat(path)
         picked = np.unique(np.linspace(0, max(0, rows - 1), SAMPLED_ROWS).astype(int)) if rows and columns else []
@@ -211,6 +209,17 @@ class Source:
         ends = np.cumsum([stop - start for _, start, stop in left])
         cuts = np.searchsorted(ends, ends[-1] * np.array([shard, shard + 1]) / shards)
         return left[cuts[0]:cuts[1] if shard + 1 < shards else None]
+
+    def changed(self):
+        """Names of files that were written to, or went away, since they were opened here. For one rank to call."""
+        def same(part):
+            try:
+                status = os.stat(part.path)
+            except OSError:
+                return False
+            return (status.st_size, status.st_mtime) == (part.size, part.mtime)
+
+        return [part.path for part in self.parts if not same(part)]
 
     def check_finite(self, number, start, rows):
         """Return max |value| of rows of file ``number`` from ``start`` on; raise DataError that names the first NaN or Inf."""
