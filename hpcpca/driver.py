@@ -1,5 +1,6 @@
 """Builds the parts of a fit and holds the one loop."""
 
+import os
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from .config import FitConfig
 from .counters import Counters
 from .errors import DataError, Interrupted, NotAchieved, UsageError, on_all_ranks
 from .io import rows as row_io
+from .io.hdf5 import check_room_for_result
 from .io.source import open_source
 from .kernels import kernels_for
 from .machine import available_memory, node_name
@@ -49,6 +51,7 @@ class Outcome:
     checkpoint_path: str | None
     seconds: dict
     reason: str | None = None  # why it was stopped
+    changed: str | None = None  # a file of the data that was written to in the meantime
     laggard: tuple | None = None  # (rank, node, its seconds of reading and computing, the others' median) where one held up all
 
 
@@ -64,7 +67,9 @@ class Fit:
             self._check_against_data()
         self.plan = self._plan()
         self.kernels = kernels_for(self.plan.elements)
-        world.first_on_node(lambda: self.kernels.is_warm(self.source.dtype), lambda: self.kernels.warm_up(self.source.dtype))
+        with world.agreed():
+            if world.is_root:
+                check_room_for_result(config.output, 8 * self.source.d * config.components)
         self.team = Team(self.threads)
         self.exchange = Exchange(world, self.grid, self.counters)
         self.recorder = Recorder(world, config, self.source, self.exchange, self.counters, self.plan, self.panel, start)
@@ -106,9 +111,8 @@ class Fit:
 
     def _check_against_data(self):
         source, config = self.source, self.config
-        if self.start is not None and not same_data(source.describe(), self.start.source):
-            raise DataError(f"{self.start.path} belongs to other data than {source.parts[0].path} (shape, type or contents differ); "
-                            "name its own data, or start a new fit")
+        if self.start is not None:
+            self._check_start()
         if config.covariance:
             if source.n != source.d or len(source.parts) != 1:
                 raise UsageError(f"--covariance needs one square dataset; {source.parts[0].name} is {source.n} × {source.d}")
@@ -121,6 +125,16 @@ class Fit:
             raise UsageError(f"-k {config.components}: the data have at most {self.rank_limit} components (min(n−1, d), n = {source.n}, "
                              f"d = {source.d}); ask for fewer")
         self.panel = panel_width(config.components, config.guards, self.rank_limit, config.is_ritz)
+
+    def _check_start(self):
+        """Raise DataError where a run would go on with other data; say where a file may have changed."""
+        parts, stored = self.source.describe(), self.start.source
+        if other := other_data(parts, stored):
+            raise DataError(f"{self.start.path} belongs to other data: {other}; name its own data with --data, or start a new fit")
+        for part, before in zip(parts, stored):
+            if part["path"] == before["path"] and (part["size"], part["mtime"]) != (before["size"], before["mtime"]):
+                self.say(f"hpcpca: warning: {part['path']} was written to after {self.start.path}: shape, type and a few rows that were compared are the "
+                         "same; if others have changed, start anew")
 
     def _plan(self):
         config, source, world = self.config, self.source, self.world
@@ -155,6 +169,7 @@ class Fit:
     def _build(self):
         """The operator, which may take reading all data, and the method."""
         config = self.config
+        self._warm_up()
         self.operator = self._operator()
         self.begin.unfinished = None  # the operator has it
         if config.precision == "auto" and not self.operator.is_double and self.operator.rounding > max(ROUNDING[False], ROUNDING_SHARE * config.tol):
@@ -164,6 +179,17 @@ class Fit:
         if lacking := self.world.comm.allreduce(self.exchange.bytes_not_shared()):
             self.say(f"/dev/shm is too small for what ranks of a node share: one copy per rank, {format_size(lacking)} over all; "
                      "give it more room (--shm-size of containers), or use fewer ranks and more threads")
+
+    def _warm_up(self):
+        """Have the kernels compiled, by one rank of each node."""
+        kernels, dtype, interrupt = self.kernels, self.source.dtype, self.world.interrupt
+
+        def compiled():
+            self.say("compiling kernels for this kind of processor, once: half a minute")
+            kernels.warm_up(dtype, interrupt.requested)
+
+        self.world.first_on_node(lambda: kernels.is_warm(dtype), compiled)
+        interrupt.stop_if(interrupt.requested())
 
     def _operator(self):
         config, begin = self.config, self.begin
@@ -241,16 +267,26 @@ class Fit:
         """Write a checkpoint of what there is; without checkpoints, the result so far."""
         report = self.recorder.report(self.state, self.operator, self.method)
         if self.config.checkpoint_path:
-            self.recorder.checkpoint(report, self.operator, INTERRUPTED, stop)
+            self._last_checkpoint(report, stop)
         elif self.state.round > self.begin.round:
             self.recorder.result(report, self.operator, INTERRUPTED, False)
         else:
             raise on_all_ranks(NotAchieved(f"interrupted ({stop}) before the first round was over; without checkpoints nothing is left"))
         return self._outcome(INTERRUPTED, report, str(stop))
 
+    def _last_checkpoint(self, report, stop):
+        path = self.config.checkpoint_path
+        try:
+            self.recorder.checkpoint(report, self.operator, INTERRUPTED, stop)
+        except DataError as error:
+            is_left = self.world.decide(lambda: os.path.exists(path))
+            raise on_all_ranks(DataError(f"interrupted ({stop}), and {error}; " + (
+                f"make room and go on from the checkpoint before it with 'hpcpca resume {path}'" if is_left else
+                "make room and start again: nothing is left of this run"))) from error
+
     def _outcome(self, name, report, reason=None):
         return Outcome(name, report, self.plan, self.panel, self._peak_memory(), self.config.output, self.config.checkpoint_path,
-                       self.counters.split(), reason, self._laggard())
+                       self.counters.split(), reason, next(iter(self.world.decide(self.source.changed)), None), self._laggard())
 
     def _laggard(self):
         """The rank that the others waited for, where there is one."""
@@ -272,10 +308,17 @@ class Fit:
         self.team.close()
 
 
-def same_data(described, stored):
-    """Whether two descriptions of a source agree in all but paths and times."""
-    keys = ("dataset", "rows", "columns", "dtype", "content")
-    return [[part[key] for key in keys] for part in described] == [[part[key] for key in keys] for part in stored]
+def other_data(described, stored):
+    """What differs between two descriptions of a source beside paths and times, or None."""
+    if len(described) != len(stored):
+        return f"{len(described)} files instead of {len(stored)}"
+    for part, before in zip(described, stored):
+        for key in ("dataset", "rows", "columns", "dtype"):
+            if part[key] != before[key]:
+                return f"{part['path']} has {key} {part[key]} instead of {before[key]}"
+        if part["content"] != before["content"]:
+            return f"{part['path']} holds other values"
+    return None
 
 
 def _parse_grid(text, ranks):

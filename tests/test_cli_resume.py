@@ -1,5 +1,6 @@
 """``hpcpca resume``: a run stopped, or killed with -9 at any moment, goes on to the answer of an uninterrupted one."""
 
+import json
 import os
 import random
 import shutil
@@ -244,3 +245,52 @@ def test_the_other_stack_reads_it(folder, stopped, whole, tmp_path):
     run(2, "resume", tmp_path / "there.h5.ckpt", "--max-rounds", 60, "-o", tmp_path / "back.h5").ended(4)
     np.testing.assert_allclose(components(tmp_path / "back.h5"), whole[60], rtol=0, atol=1e-12)
     run(1, "info", tmp_path / "there.h5").ok()
+
+
+def test_a_file_written_to_since(folder, tmp_path):
+    """Rows that nobody compared may have changed: said, not refused."""
+    shutil.copytree(folder / "data", tmp_path / "data")
+    run(2, "fit", tmp_path / "data", "-k", K, "-o", tmp_path / "out.h5", "--max-rounds", 2).ended(4)
+    os.utime(tmp_path / "data" / "s2.h5", (1, 1))
+    done = run(2, "resume", tmp_path / "out.h5.ckpt", "--max-rounds", 500).ok()
+    assert done.stderr.count("warning") == 1 and "s2.h5 was written to after" in done.stderr
+
+
+def test_the_file_that_differs_is_named(folder, tmp_path):
+    shutil.copytree(folder / "data", tmp_path / "data")
+    run(2, "fit", tmp_path / "data", "-k", K, "-o", tmp_path / "out.h5", "--max-rounds", 2).ended(4)
+    with h5py.File(tmp_path / "data" / "s10.h5", "r+") as file:
+        file["X"][...] += 1
+    assert "s10.h5 holds other values" in run(2, "resume", tmp_path / "out.h5.ckpt").ended(3).messages[0]
+    os.remove(tmp_path / "data" / "s2.h5")
+    assert "2 files instead of 3" in run(2, "resume", tmp_path / "out.h5.ckpt", "--data", tmp_path / "data").ended(3).messages[0]
+
+
+def test_one_result_is_one_runs(folder, tmp_path):
+    """Another checkpoint does not make it another run; nor does a symlink; nor is there anything to resume before the first checkpoint."""
+    output = tmp_path / "out.h5"
+    (tmp_path / "link.ckpt").symlink_to(tmp_path / "out.h5.ckpt")
+    process = start(1, "fit", folder / "data", "-k", K, "-o", output, *VECTORS, "--max-rounds", LONG, inject=SLOW)
+    while not (tmp_path / "out.h5.ckpt.lock").exists():
+        time.sleep(0.05)
+    for options in (("-o", output, "--checkpoint", tmp_path / "other.ckpt", "--overwrite"), ("-o", tmp_path / "b.h5", "--checkpoint", tmp_path / "link.ckpt")):
+        done = run(1, "fit", folder / "data", "-k", K, *options).ended(5)
+        assert len(done.messages) == 1 and "belongs to a run that is going on" in done.messages[0]
+    assert "belongs to a run that is going on" in run(1, "resume", tmp_path / "out.h5.ckpt").ended(5).messages[0]
+    os.kill(ranks_of(process)[0], signal.SIGKILL)
+    finish(process, 20)
+
+
+def test_a_result_that_is_a_symlink(folder, tmp_path):
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "out.h5").symlink_to(tmp_path / "scratch" / "real.h5")
+    fit(folder, tmp_path / "out.h5").ok()
+    assert (tmp_path / "out.h5").is_symlink() and (tmp_path / "scratch" / "real.h5").is_file()
+
+
+def test_the_log_goes_on(folder, tmp_path):
+    log = tmp_path / "log.json"
+    fit(folder, tmp_path / "out.h5", "--max-rounds", 2, "--log-json", log).ended(4)
+    run(2, "resume", tmp_path / "out.h5.ckpt", "--max-rounds", 500, "--log-json", log).ok()
+    rounds = [json.loads(line)["round"] for line in log.read_text().splitlines()]
+    assert rounds[:2] == [1, 2] and rounds[-1] > 2

@@ -236,3 +236,17 @@ def test_status_of_a_stopped_run(folder, tmp_path):
     run(2, "resume", checkpoint).ok()
     assert "finished" in run(0, "status", checkpoint).ok().stdout and "converged" in run(0, "status", output).ok().stdout  # the result itself
     assert "is not a result or checkpoint" in run(0, "status", folder / "data" / "s1.h5").ended(3).messages[0]
+
+
+@once
+def test_stops_while_kernels_are_compiled(folder, tmp_path, monkeypatch):
+    """Compiling takes half a minute on a new machine: a stop comes through between two kernels."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "numba"))
+    output = tmp_path / "out.h5"
+    process = start(2, "fit", folder / "data", "-k", K, "-o", output, "--operator", "streaming", inject=CUT + "import hpcpca.kernels as k\nk.WORTH_COMPILING = 0")
+    begun(process, 2)
+    told = time.monotonic()
+    os.kill(ranks_of(process)[0], signal.SIGUSR1)
+    done = finish(process, 60)
+    assert done.code == 75 and time.monotonic() - told < 15 and "compiling kernels" in done.stderr, done
+    run(1, "resume", output.with_name("out.h5.ckpt"), inject=CUT).ok()

@@ -5,6 +5,7 @@ from dataclasses import fields
 import click
 
 from ..config import EXCHANGES, FitConfig
+from ..errors import UsageError
 from ..signals import Signals
 from .options import Size, follow_links
 from .outputs import check_new, check_resumed
@@ -29,7 +30,7 @@ running = _options(
     click.option("--checkpoint", type=click.Path(), help="Checkpoint file; default: OUT.ckpt."),
     click.option("--checkpoint-every", metavar="30s|10m|10r", help="Seconds, minutes or rounds between checkpoints (default 10m)."),
     click.option("--no-checkpoint", is_flag=True, default=None, help="Write no checkpoints."),
-    click.option("--max-time", metavar="55m", help="Stop in time with a checkpoint and exit 75; counted from the start of the program."),
+    click.option("--max-time", metavar="55m", help="Stop in time with a checkpoint and exit 75; counted from the start of the program; a bare number is seconds."),
     click.option("--log-json", type=click.Path(), help="Write one JSON object a round to this file."),
     click.option("-q", "--quiet", is_flag=True, help="Only errors and the exit code."),
 )
@@ -65,6 +66,8 @@ def fit(log_json, quiet, **options):
     DATA: HDF5 files, globs or folders, in order; :dataset may be left out where a file has one 2-D dataset. Rows are samples.
     """
     config = FitConfig(**_given(options)).check()
+    if not config.output.strip():
+        raise UsageError("-o '': name the result file")
     with Signals() as signals, world() as ranks, holding(ranks, config) as lock:
         ranks.decide(lambda: check_new(config, log_json))
         return run_fit(ranks, config, None, log_json, quiet, signals, lock)
@@ -82,9 +85,8 @@ def fit(log_json, quiet, **options):
 def resume(file, log_json, quiet, **options):
     """Go on from a checkpoint or a result, on any number of ranks."""
     from ..driver import resumed_config
-    from ..io.result import load
     with Signals() as signals, world() as ranks:
-        start, warning = ranks.decide(lambda: load(file))
+        start, warning = ranks.decide(lambda: load_when_free(file))
         if warning:
             speaker(ranks)(f"hpcpca: warning: {warning}")
         changes = _given(options)
@@ -94,6 +96,18 @@ def resume(file, log_json, quiet, **options):
         with holding(ranks, config) as lock:
             ranks.decide(lambda: check_resumed(config, log_json, start))
             return run_fit(ranks, config, start, log_json, quiet, signals, lock)
+
+
+def load_when_free(path):
+    """The stored run to go on from; raise PlatformError where it is going on and has written nothing yet. For one rank to call."""
+    import os
+
+    from ..errors import PlatformError
+    from ..io import lock
+    from ..io.result import load
+    if not os.path.exists(path) and not os.path.exists(path + ".1") and lock.is_running(path + lock.SUFFIX):
+        raise PlatformError(f"{path} belongs to a run that is going on, and is not written yet; wait for it, or stop it")
+    return load(path)
 
 
 def _given(options):

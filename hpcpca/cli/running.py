@@ -21,7 +21,7 @@ def run_fit(ranks, config, start, log_json, quiet, signals, lock):
             if not quiet:
                 shown.append(progress.Table() if sys.stderr.isatty() else progress.Lines())
             if log_json:
-                shown.append(progress.JsonLog(log_json))
+                shown.append(progress.JsonLog(log_json, is_resumed=start is not None))
             shown.append(progress.Note(lock, config.checkpoint_path))
     with ExitStack() as stack:
         for monitor in shown:
@@ -29,10 +29,11 @@ def run_fit(ranks, config, start, log_json, quiet, signals, lock):
         outcome = fit.run(shown)
     _summarise(say, outcome, config, ranks.size)
     fit.close()
-    if outcome.name == stopping.CONVERGED:
+    if outcome.name == stopping.CONVERGED and not outcome.changed:
         return 0
     if ranks.is_root:
-        print("hpcpca: " + (_interrupted if outcome.name == stopping.INTERRUPTED else _unconverged)(outcome, config), file=sys.stderr)
+        tell = {stopping.INTERRUPTED: _interrupted, stopping.CONVERGED: _changed}.get(outcome.name, _unconverged)
+        print("hpcpca: " + tell(outcome, config), file=sys.stderr)
     return INTERRUPTED if outcome.name == stopping.INTERRUPTED and outcome.checkpoint_path else NOT_ACHIEVED
 
 
@@ -83,6 +84,11 @@ def _interrupted(outcome, config):
     if outcome.checkpoint_path:
         return where + f"go on with 'hpcpca resume {outcome.checkpoint_path}'"
     return where + f"the result so far was written; go on with 'hpcpca resume {outcome.result_path}'"
+
+
+def _changed(outcome, config):
+    return (f"verification failed: {outcome.changed} was written to while it was read, so that the result may belong to neither state; "
+            "measure it with 'hpcpca verify', or start anew (the result was written)")
 
 
 def _unconverged(outcome, config):

@@ -35,16 +35,17 @@ def _versions():
 
 @contextmanager
 def holding(ranks, config):
-    """The lock on a run's checkpoint (or result), held by the root; raises PlatformError where another run has it."""
+    """The lock on a run's checkpoint, held by the root; raises PlatformError where another run has it, or writes the same result."""
     from ..io.lock import Lock
-    lock = None
-    with ranks.agreed():
-        if ranks.is_root:
-            lock = Lock(config.checkpoint_path or config.output)
+    locks, usual = [], config.output + ".ckpt"
     try:
-        yield lock
+        with ranks.agreed():
+            if ranks.is_root:
+                for path in dict.fromkeys([config.checkpoint_path or usual, usual]):
+                    locks.append(Lock(path))
+        yield locks[0] if locks else None
     finally:
-        if lock is not None:
+        for lock in locks:
             lock.release()
 
 

@@ -63,7 +63,8 @@ def write(world, path, attributes, arrays, keep_previous=False):
     A temporary file in the same folder, flushed, synced and renamed; ``keep_previous`` keeps the old file as PATH.1.
     Collective; raises DataError on all ranks, and then ``path`` is as it was.
     """
-    temporary = os.path.join(os.path.dirname(path) or ".", f".{os.path.basename(path)}.part")
+    path = path if keep_previous else os.path.realpath(path)  # what a symlink leads to, not the link
+    temporary = _temporary(path)
     try:
         plan = _plan(world, attributes, arrays)
         with world.agreed():
@@ -92,6 +93,18 @@ def check_room(path, count):
         with open(path, "wb") as file:
             os.posix_fallocate(file.fileno(), 0, count)
         os.remove(path)
+
+
+def check_room_for_result(path, count):
+    """Raise DataError where ``check_room`` finds none, before a run that would end without its result. For the root to call."""
+    try:
+        check_room(_temporary(path), count + OVERHEAD)
+    except OSError as error:
+        raise DataError(f"{path} could not be written in the end: {describe(error)}; make room, or name another place with -o") from None
+
+
+def _temporary(path):
+    return os.path.join(os.path.dirname(path) or ".", f".{os.path.basename(path)}.part")
 
 
 def _commit(temporary, path, keep_previous):

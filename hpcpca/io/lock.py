@@ -20,7 +20,7 @@ class Lock:
 
     def __init__(self, path):
         """Take the lock; raise PlatformError where another run has it. ``is_held`` is False where the file system has no locks."""
-        self.path, self.is_held = path + SUFFIX, False
+        self.path, self.is_held = os.path.realpath(path) + SUFFIX, False  # one lock however a file is named
         self._started = time.time()
         self._descriptor = _open_locked(self.path)
         self.is_held = self._descriptor is not None
@@ -75,10 +75,14 @@ def _holder(path):
     return f"process {found['pid']} on {found['host']}" + (f", SLURM job {found['job']}" if found.get("job") else "")
 
 
+def _real(path):
+    return os.path.realpath(path.removesuffix(SUFFIX)) + SUFFIX
+
+
 def read(path):
     """What the holder of the lock file ``path`` wrote last: dict; {} where there is nothing to read."""
     try:
-        with open(path) as file:
+        with open(_real(path)) as file:
             found = json.load(file)
     except (OSError, ValueError, RecursionError):
         return {}
@@ -96,7 +100,7 @@ def _is_ours(found):
 def is_running(path):
     """Whether some process holds the lock file ``path``; None where that cannot be found out."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(_real(path), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
     try:

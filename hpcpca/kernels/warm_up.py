@@ -10,20 +10,20 @@ import numpy as np
 from . import convert, moments, panel, vector
 
 
-def compile_kernels(dtype):
-    """Call every kernel that data of ``dtype`` need, so that Numba compiles it or loads it from its cache."""
+def compilations(dtype):
+    """Yield calls of all kernels that data of ``dtype`` need: each has Numba compile one, or load it from its cache."""
     rows, row = np.ones((3, 2), dtype), np.ones(2, dtype)
     exact = dtype.kind in "iu" and dtype.itemsize == 8
     for work in (np.float32, np.float64) if dtype.itemsize <= 4 else (np.float64,):
-        shift = row if exact else row.astype(work)
-        tile = np.empty((3, 2), work)
-        convert.scaled_deviations(rows, shift, np.dtype(work).type(1), tile)
-        moments.accumulate(tile, 0, np.zeros(2), np.zeros(2))
-        moments.add_sums(tile, np.zeros((2, 2)))
-        panel.gram_product(tile, tile, np.zeros((3, 2)))
-        panel.shifted_gram_product(rows, shift, np.dtype(work).type(1), tile[:1], tile, np.zeros((1, 2)))
-        panel.add_to(np.zeros((3, 2)), tile)
-    moments.merge(1, np.zeros(2), np.zeros(2), 1, np.zeros(2), np.zeros(2))
+        shift, one = row if exact else row.astype(work), np.dtype(work).type(1)
+        tile = np.ones((3, 2), work)
+        yield lambda: convert.scaled_deviations(rows, shift, one, tile)
+        yield lambda: moments.accumulate(tile, 0, np.zeros(2), np.zeros(2))
+        yield lambda: moments.add_sums(tile, np.zeros((2, 2)))
+        yield lambda: panel.gram_product(tile, tile, np.zeros((3, 2)))
+        yield lambda: panel.shifted_gram_product(rows, shift, one, tile[:1], tile, np.zeros((1, 2)))
+        yield lambda: panel.add_to(np.zeros((3, 2)), tile)
+    yield lambda: moments.merge(1, np.zeros(2), np.zeros(2), 1, np.zeros(2), np.zeros(2))
 
 
 def marker(dtype):
@@ -40,9 +40,12 @@ def is_warm(dtype):
     return marker(dtype).exists()
 
 
-def warm_up(dtype):
-    """Compile or load the kernels for ``dtype`` and say so to those who come later."""
-    compile_kernels(np.dtype(dtype))
+def warm_up(dtype, halt=lambda: False):
+    """Compile or load the kernels for ``dtype`` and say so to those who come later; end early where ``halt()`` says so."""
+    for call in compilations(np.dtype(dtype)):
+        if halt():
+            return
+        call()
     try:
         marker(dtype).parent.mkdir(parents=True, exist_ok=True)
         marker(dtype).touch()

@@ -82,10 +82,10 @@ class Note:
 
 
 class JsonLog:
-    """One JSON object a round in a file."""
+    """One JSON object a round in a file; those of a run that is gone on with stay."""
 
-    def __init__(self, path):
-        self._file = open(path, "w")
+    def __init__(self, path, is_resumed=False):
+        self._file = open(path, "a" if is_resumed else "w")
 
     def __call__(self, report):
         counters = report.counters
