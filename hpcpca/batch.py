@@ -28,13 +28,14 @@ export OMP_NUM_THREADS={threads} OPENBLAS_NUM_THREADS={threads} SRUN_CPUS_PER_TA
 FUNCTIONS = r"""# hpcpca_run OUT WORDS...: hpcpca fit WORDS -o OUT, or, where OUT.ckpt is there, hpcpca resume. USR1 (time limit) is passed on to the
 # ranks, and a run that stopped with a checkpoint is requeued. TERM comes with scancel, or with preemption, where SLURM requeues by itself.
 hpcpca_run() {
-    local out=$1 job status cancelled= id=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
+    local out=$1 job status mark cancelled= id=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
     shift
     if [ -e "$out.ckpt" ]; then
         set -- resume "$out.ckpt"
     else
         set -- fit "$@" -o "$out"
     fi
+    mark=$(hpcpca_mark "$out")
     echo "hpcpca_run: $LAUNCH hpcpca $* (start ${SLURM_RESTART_COUNT:-0})"
     $LAUNCH hpcpca "$@" &
     job=$!
@@ -47,17 +48,30 @@ hpcpca_run() {
         status=$?
     done
     trap - USR1 TERM
-    if [ "$status" != 0 ] && [ -z "$cancelled" ] && hpcpca_stopped "$out" && [ "${SLURM_RESTART_COUNT:-0}" -lt "$REQUEUES" ]; then
+    if [ -z "$cancelled" ] && hpcpca_stopped "$out" "$status" "$mark" && [ "${SLURM_RESTART_COUNT:-0}" -lt "$REQUEUES" ]; then
         echo "hpcpca_run: requeued"
         scontrol requeue "${id:-$SLURM_JOB_ID}"
     fi
     return "$status"
 }
 
-# Whether the last run wrote its checkpoint because its time was over. Asked of the file: srun may report another exit code than 75
-# when it ends ranks that are a moment behind.
+# hpcpca_stopped OUT STATUS MARK: whether the run stopped with a checkpoint because its time was over (75). srun may report another exit
+# code when it ends ranks that are a moment behind: then the checkpoint is asked, unless it is the one of an earlier start, with MARK.
 hpcpca_stopped() {
-    hpcpca status --json "$1.ckpt" 2>/dev/null | grep '"state": "interrupted"' | grep -qv '"reason": "SIGTERM'
+    local mark said=
+    case $2 in 0 | 2 | 3 | 5 | 126 | 127) return 1 ;; esac # usage, data, environment, no launcher: the next start would end likewise
+    mark=$(hpcpca_mark "$1")
+    [ -z "$mark" ] || [ "$mark" = "$3" ] || said=$(hpcpca status --json "$1.ckpt" 2>/dev/null)
+    case $said in
+        *'"reason": "SIGTERM'*) return 1 ;;
+        *'"outcome": "interrupted"'*) return 0 ;; # not "state": that needs locks
+        *) [ "$2" = 75 ] ;;
+    esac
+}
+
+# What tells the checkpoint that is there from the next one.
+hpcpca_mark() {
+    stat -c '%i %y' "$1.ckpt" 2>/dev/null
 }
 """
 

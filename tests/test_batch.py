@@ -1,0 +1,125 @@
+"""The shell functions of the batch scripts, with commands that play SLURM's part: what is run, and when it is requeued."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import spectra
+from launch import environment, run
+from test_stop import D, K, N, once, slowed
+
+ROOT = Path(__file__).resolve().parent.parent
+SRUN = '#!/bin/bash\nwhile [[ $1 == -* ]]; do shift; done\nexec "$@"\n'
+SCONTROL = '#!/bin/bash\necho "$@" >>requeued\n'
+# plays hpcpca: checkpoints hold what `status --json` would say of them
+HPCPCA = '#!/bin/bash\nif [ "$1" = status ]; then exec cat "$3"; fi\nprintf "%s\\n" "$@" >words\neval "$PLAY"\n'
+# hpcpca itself, slow to read until its job is started again
+SLOW = """#!{python}
+import os
+if os.environ["SLURM_RESTART_COUNT"] == "0":
+    exec({code!r})
+from hpcpca.__main__ import main
+main()
+"""
+
+
+class Job:
+    """A folder to submit from, its commands, and what came of the last start."""
+
+    def __init__(self, here, hpcpca=HPCPCA):
+        self.here = here
+        shutil.copytree(ROOT / "slurm", here / "slurm")
+        for name, text in {"srun": SRUN, "scontrol": SCONTROL, "squeue": "#!/bin/bash\nexit 1\n", "hpcpca": hpcpca}.items():
+            path = here / "bin" / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+            path.chmod(0o755)
+
+    def begin(self, script="fit.sbatch", *words, **variables):
+        """Start a script as SLURM does; return its process."""
+        variables = {"PATH": f"{self.here / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": ROOT, "SLURM_SUBMIT_DIR": self.here, "SLURM_JOB_ID": 7,
+                     "SLURM_RESTART_COUNT": 0, "OUT": "out.h5", "DATA": None, "K": None, "LAUNCH": None, **variables}
+        (self.here / "requeued").unlink(missing_ok=True)
+        with open(self.here / "log", "w") as log:
+            return subprocess.Popen(["bash", self.here / "slurm" / script, *words], cwd=self.here, env=environment(**variables),
+                                    stdout=log, stderr=subprocess.STDOUT)
+
+    def start(self, *words, **variables):
+        """The exit code of a script."""
+        return self.begin(*words, **variables).wait(60)
+
+    @property
+    def log(self):
+        return (self.here / "log").read_text()
+
+    @property
+    def words(self):
+        return (self.here / "words").read_text().splitlines()
+
+    @property
+    def requeued(self):
+        path = self.here / "requeued"
+        return path.read_text().splitlines() if path.exists() else []
+
+
+def writes(outcome, reason="", keep=False):
+    """Shell for a run that writes a checkpoint, as hpcpca does: under another name, then renamed."""
+    said = f'{{"state": "perhaps running", "outcome": "{outcome}", "reason": "{reason}"}}'
+    return f"echo '{said}' >.part; " + "mv out.h5.ckpt out.h5.ckpt.1; " * keep + "mv .part out.h5.ckpt; "
+
+
+STOPPED = writes("interrupted", "SIGUSR1 received")
+
+
+@pytest.mark.parametrize("before, play, code, is_requeued", [
+    ("", STOPPED, 75, True), (STOPPED, STOPPED, 75, True),
+    ("", STOPPED, 137, True), (STOPPED, writes("interrupted", "the SLURM job is about to end", keep=True), 1, True),  # srun's own codes
+    (STOPPED, "", 75, True),                                                                # the checkpoint's folder is seen late
+    *((STOPPED, "", code, False) for code in (0, 1, 2, 3, 4, 5, 126, 127, 137)),            # of an earlier start
+    *((STOPPED, STOPPED, code, False) for code in (0, 2, 3, 5, 126, 127)),                  # would be the same next time
+    ("", "", 1, False), ("", writes("running"), 1, False), (STOPPED, writes("running"), 137, False), (STOPPED, writes("max_rounds"), 4, False),
+    (STOPPED, "mv out.h5.ckpt out.h5.ckpt.1; ", 137, False),                                # killed between two renames
+    ("", writes("interrupted", "SIGTERM received"), 75, False), ("", writes("interrupted", "SIGTERM received"), 143, False)])
+def test_requeued_only_where_this_start_stopped_in_time(tmp_path, before, play, code, is_requeued):
+    job = Job(tmp_path)
+    subprocess.run(["bash", "-c", before], cwd=tmp_path, check=True)
+    assert job.start(PLAY=f"{play}exit {code}") == code
+    assert job.requeued == ["requeue 7"] * is_requeued, job.log
+
+
+def test_requeued_so_often_and_no_more(tmp_path):
+    job = Job(tmp_path)
+    for count, is_requeued in ((2, True), (3, False)):
+        job.start(PLAY="exit 75", REQUEUES=3, SLURM_RESTART_COUNT=count)
+        assert bool(job.requeued) == is_requeued
+
+
+def test_a_launcher_that_is_not_there_is_not_called_twice(tmp_path):
+    job = Job(tmp_path)
+    subprocess.run(["bash", "-c", STOPPED], cwd=tmp_path, check=True)
+    assert job.start(LAUNCH="no-such-launcher") == 127 and not job.requeued
+
+
+@once
+def test_stopped_requeued_and_not_requeued_for_data_that_are_gone(tmp_path):
+    """hpcpca itself: stopped by USR1; its data moved away; and back."""
+    job = Job(tmp_path, SLOW.format(python=sys.executable, code=slowed(4)))
+    rows = spectra.data_rows(spectra.exponential(D, 0.9), N, mean=3.0)
+    spectra.write_shards(tmp_path / "data", s1=rows[:1234], s2=rows[1234:])
+    process, end = job.begin(DATA="data", K=K), time.monotonic() + 30
+    while "operator:" not in job.log:
+        assert time.monotonic() < end and process.poll() is None, job.log
+        time.sleep(0.05)
+    process.send_signal(signal.SIGUSR1)
+    assert process.wait(30) == 75 and job.requeued == ["requeue 7"], job.log
+    (tmp_path / "data").rename(tmp_path / "moved")
+    assert job.start(DATA="data", K=K, SLURM_RESTART_COUNT=1) == 3 and not job.requeued, job.log
+    (tmp_path / "moved").rename(tmp_path / "data")
+    assert job.start(DATA="data", K=K, SLURM_RESTART_COUNT=1) == 0 and not job.requeued, job.log
+    assert "hpcpca resume out.h5.ckpt (start 1)" in job.log
+    run(0, "verify", tmp_path / "out.h5", tmp_path / "data").ok()
