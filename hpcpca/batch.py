@@ -30,7 +30,7 @@ FUNCTIONS = r"""# hpcpca_run OUT WORDS...: hpcpca fit WORDS -o OUT, or, where OU
 hpcpca_run() {
     local out=$1 job status mark cancelled= id=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
     shift
-    if [ -e "$out.ckpt" ]; then
+    if [ -e "$out.ckpt" ] || [ -e "$out.ckpt.1" ]; then # .1 alone: killed between two renames
         set -- resume "$out.ckpt"
     else
         set -- fit "$@" -o "$out"

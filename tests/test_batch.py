@@ -99,6 +99,17 @@ def test_requeued_so_often_and_no_more(tmp_path):
         assert bool(job.requeued) == is_requeued
 
 
+@pytest.mark.parametrize("there, words", [((), ["fit", "data.h5", "-k", "8", "-o", "out.h5"]), (("out.h5.ckpt",), ["resume", "out.h5.ckpt"]),
+                                          (("out.h5.ckpt.1",), ["resume", "out.h5.ckpt"])])
+def test_goes_on_from_what_a_kill_left(tmp_path, there, words):
+    """Between the two renames of a checkpoint there is only the one before."""
+    job = Job(tmp_path)
+    for name in there:
+        (tmp_path / name).touch()
+    job.start(DATA="data.h5")
+    assert job.words == words
+
+
 def test_a_launcher_that_is_not_there_is_not_called_twice(tmp_path):
     job = Job(tmp_path)
     subprocess.run(["bash", "-c", STOPPED], cwd=tmp_path, check=True)
@@ -107,7 +118,7 @@ def test_a_launcher_that_is_not_there_is_not_called_twice(tmp_path):
 
 @once
 def test_stopped_requeued_and_not_requeued_for_data_that_are_gone(tmp_path):
-    """hpcpca itself: stopped by USR1; its data moved away; and back."""
+    """hpcpca itself: stopped by USR1; its data moved away; and back, as if it had been killed between two renames."""
     job = Job(tmp_path, SLOW.format(python=sys.executable, code=slowed(4)))
     rows = spectra.data_rows(spectra.exponential(D, 0.9), N, mean=3.0)
     spectra.write_shards(tmp_path / "data", s1=rows[:1234], s2=rows[1234:])
@@ -120,6 +131,7 @@ def test_stopped_requeued_and_not_requeued_for_data_that_are_gone(tmp_path):
     (tmp_path / "data").rename(tmp_path / "moved")
     assert job.start(DATA="data", K=K, SLURM_RESTART_COUNT=1) == 3 and not job.requeued, job.log
     (tmp_path / "moved").rename(tmp_path / "data")
+    (tmp_path / "out.h5.ckpt").rename(tmp_path / "out.h5.ckpt.1")
     assert job.start(DATA="data", K=K, SLURM_RESTART_COUNT=1) == 0 and not job.requeued, job.log
     assert "hpcpca resume out.h5.ckpt (start 1)" in job.log
     run(0, "verify", tmp_path / "out.h5", tmp_path / "data").ok()
