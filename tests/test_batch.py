@@ -110,6 +110,19 @@ def test_goes_on_from_what_a_kill_left(tmp_path, there, words):
     assert job.words == words
 
 
+@pytest.mark.parametrize("text, line, words", [
+    ("a.h5 1.h5\nb.h5 2.h5\n", 1, ["a.h5", "1.h5"]), ("a.h5 1.h5\nb.h5 2.h5\n", 2, ["b.h5", "2.h5"]), ("a.h5 1.h5\nb.h5 2.h5", 2, ["b.h5", "2.h5"]),
+    ("a.h5 1.h5\n", 2, None), ("a.h5 1.h5\nb.h5\n", 2, None), ("a.h5 1.h5\n\n", 2, None)])
+def test_a_task_of_an_array_has_its_line(tmp_path, text, line, words):
+    job = Job(tmp_path)
+    (tmp_path / "list.txt").write_text(text)
+    code = job.start("array.sbatch", SLURM_ARRAY_TASK_ID=line, SLURM_ARRAY_JOB_ID=7, PLAY="exit 75", out="x")
+    if words:
+        assert job.words == ["fit", words[0], "-k", "8", "-o", words[1]] and job.requeued == [f"requeue 7_{line}"]
+    else:
+        assert code == 3 and job.log == f"array.sbatch: no line {line} 'DATA OUT' in list.txt\n"
+
+
 def test_a_launcher_that_is_not_there_is_not_called_twice(tmp_path):
     job = Job(tmp_path)
     subprocess.run(["bash", "-c", STOPPED], cwd=tmp_path, check=True)
