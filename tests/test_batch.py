@@ -1,5 +1,6 @@
 """The shell functions of the batch scripts, with commands that play SLURM's part: what is run, and when it is requeued."""
 
+import json
 import os
 import shutil
 import signal
@@ -8,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import h5py
 import pytest
 import spectra
 from launch import environment, run
@@ -112,6 +114,7 @@ def test_goes_on_from_what_a_kill_left(tmp_path, there, words):
 
 @pytest.mark.parametrize("text, line, words", [
     ("a.h5 1.h5\nb.h5 2.h5\n", 1, ["a.h5", "1.h5"]), ("a.h5 1.h5\nb.h5 2.h5\n", 2, ["b.h5", "2.h5"]), ("a.h5 1.h5\nb.h5 2.h5", 2, ["b.h5", "2.h5"]),
+    ("my\\ data/*.h5 out\\ 1.h5", 1, ["my data/*.h5", "out 1.h5"]),
     ("a.h5 1.h5\n", 2, None), ("a.h5 1.h5\nb.h5\n", 2, None), ("a.h5 1.h5\n\n", 2, None)])
 def test_a_task_of_an_array_has_its_line(tmp_path, text, line, words):
     job = Job(tmp_path)
@@ -127,6 +130,26 @@ def test_a_launcher_that_is_not_there_is_not_called_twice(tmp_path):
     job = Job(tmp_path)
     subprocess.run(["bash", "-c", STOPPED], cwd=tmp_path, check=True)
     assert job.start(LAUNCH="no-such-launcher") == 127 and not job.requeued
+
+
+@pytest.mark.parametrize("script", ["fit.sbatch", "array.sbatch"])
+def test_patterns_names_with_spaces_and_words_behind_the_script_reach_hpcpca_as_they_are(tmp_path, script):
+    job = Job(tmp_path)
+    spectra.write_shards(tmp_path / "my data", s1=spectra.data_rows(spectra.exponential(4, 0.9), 10))
+    (tmp_path / "list.txt").write_text("my\\ data/*.h5 my\\ pca.h5\n")
+    job.start(script, "--log-json", "my log", DATA="my data/*.h5", OUT="my pca.h5", SLURM_ARRAY_TASK_ID=1)
+    assert job.words == ["fit", "my data/*.h5", "-k", "8", "--log-json", "my log", "-o", "my pca.h5"]
+
+
+@once
+def test_the_order_of_files_is_natural(tmp_path):
+    """hpcpca itself, on a pattern that the shell would bring into another order."""
+    job = Job(tmp_path, f'#!/bin/bash\nexec {sys.executable} -m hpcpca "$@"\n')
+    rows = spectra.data_rows(spectra.exponential(D, 0.9), N, mean=3.0)
+    spectra.write_shards(tmp_path / "my data", s1=rows[:1000], s2=rows[1000:1234], s10=rows[1234:])
+    assert job.start(DATA="my data/*.h5", K=K) == 0, job.log
+    with h5py.File(tmp_path / "out.h5") as file:
+        assert [Path(part["path"]).name for part in json.loads(file.attrs["source"])] == ["s1.h5", "s2.h5", "s10.h5"]
 
 
 @once

@@ -46,14 +46,14 @@ def folder(tmp_path_factory):
 class Job:
     """A submitted job, and the files it writes."""
 
-    def __init__(self, here, script, folder, *options, slow=True, **variables):
+    def __init__(self, here, script, folder, *options, words=(), slow=True, **variables):
         self.here = here
         shutil.copytree(SCRIPTS, here / "slurm", dirs_exist_ok=True)
         path = f"{folder / 'bin'}:{os.environ['PATH']}" if slow else os.environ["PATH"]
         variables = {"PATH": path, "LAUNCH": SRUN, "DATA": folder / "data", "K": K, "OUT": "out.h5", "HDF5_USE_FILE_LOCKING": None, **variables}
         self.environment = environment(SLURM_CONF=os.environ["HPCPCA_TEST_SLURM"], **variables)
-        words = ["sbatch", "--parsable", "--nodes=2", "--ntasks-per-node=1", "--mem=2G", *options, here / "slurm" / script]
-        self.number = self.command(*words).strip()
+        asked = ["--nodes=2", "--ntasks-per-node=1", "--mem=2G", *options]
+        self.number = self.command("sbatch", "--parsable", *asked, here / "slurm" / script, *words).strip()
 
     def command(self, *words):
         done = subprocess.run([*map(str, words)], cwd=self.here, env=self.environment, capture_output=True, text=True, timeout=60)
@@ -138,7 +138,7 @@ def test_preempted(folder, tmp_path):
 @once
 def test_a_node_goes_down(folder, tmp_path):
     """Nobody is asked: what is left is the last checkpoint."""
-    job = Job(tmp_path, "fit.sbatch", folder, DATA=f"{folder / 'data'} --checkpoint-every 1r --operator streaming --cold")
+    job = Job(tmp_path, "fit.sbatch", folder, words=("--checkpoint-every", "1r", "--operator", "streaming", "--cold"))
     job.until(lambda: (tmp_path / "out.h5.ckpt").exists())
     job.command("scontrol", "update", "nodename=n2", "state=down", "reason=test")
     job.until(lambda: job.state == ["PENDING"])  # the node comes back by itself: its slurmd is alive
