@@ -1,5 +1,6 @@
 """The cost model chooses what fits, says what does not, and its traffic is what runs measure."""
 
+import os
 import re
 import subprocess
 import time
@@ -11,8 +12,9 @@ import pytest
 from launch import run
 from spectra import data_rows, power_law
 
+from hpcpca import batch
 from hpcpca.batch import FUNCTIONS
-from hpcpca.errors import UsageError
+from hpcpca.errors import DataError, UsageError
 from hpcpca.forecast import lines, sbatch
 from hpcpca.plan import Job, choose, panel_width
 from hpcpca.rates import _best
@@ -123,8 +125,41 @@ def test_the_batch_file_asks_for_the_job_that_was_planned(tmp_path):
     run(0, "plan", "1000x50", "-k", 4, *words, "--sbatch", tmp_path / "job.sh").ok()
     command = (tmp_path / "job.sh").read_text().splitlines()[-1]
     assert command.startswith("hpcpca_run pca.h5 DATA.h5 -k 4 ") and all(word in command.split() for word in words), command
-    run(0, "plan", "50x50", "-k", 4, "--covariance", "--sbatch", tmp_path / "job.sh").ok()
+    run(0, "plan", "50x50", "-k", 4, "--covariance", "--sbatch", tmp_path / "job.sh", "--overwrite").ok()
     assert "--covariance" in (tmp_path / "job.sh").read_text().splitlines()[-1]
+
+
+def test_a_batch_file_replaces_nothing_unasked_and_no_other_file_ever(tmp_path):
+    words, job, data = ("plan", "1000x50", "-k", 4, "--sbatch"), tmp_path / "job.sh", tmp_path / "s0.h5"
+    job.write_text("#!/bin/bash\n# mine\n")
+    with h5py.File(data, "w") as file:
+        file["x"] = np.eye(3)
+    (tmp_path / "notes").write_text("to keep\n")
+    os.mkfifo(tmp_path / "fifo")
+    before = {path: path.read_bytes() for path in (job, data, tmp_path / "notes")}
+    done = run(0, *words, job).ended(3)
+    assert done.messages == [f"hpcpca: error: --sbatch {job} exists; name another file, or give --overwrite"] and not done.stdout
+    for path in (data, tmp_path / "notes", tmp_path / "fifo", tmp_path):
+        for more in ((), ("--overwrite",)):
+            message, = run(0, *words, path, *more).ended(3).messages
+            assert f"{path} exists and is no batch file" in message
+    assert before == {path: path.read_bytes() for path in before}
+    run(0, *words, job, "--overwrite").ok()
+    assert "hpcpca_run" in job.read_text()
+    message, = run(0, *words, tmp_path / "none" / "job.sh").ended(3).messages
+    assert "cannot be written: No such file or directory" in message
+    assert {path.name for path in tmp_path.iterdir()} == {"job.sh", "s0.h5", "notes", "fifo"}
+
+
+def test_a_batch_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    (tmp_path / "job.sh").write_text("#!/bin/bash\n")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(DataError, match="job.sh cannot be written: No space left on device"):
+        batch.write(str(tmp_path / "job.sh"), "#!/bin/bash\nother\n")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["#!/bin/bash\n"]
 
 
 @pytest.mark.parametrize("words, says", [(("--bandwidth", "0"), "more than nothing"), (("--network", "0"), "more than nothing"), (("--memory", "0"), "more than"),

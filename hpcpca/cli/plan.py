@@ -4,7 +4,7 @@ import re
 
 import click
 
-from ..errors import DataError, UsageError, on_all_ranks
+from ..errors import UsageError, on_all_ranks
 from .options import Size, follow_links
 
 SHAPE = r"(\d+)[xX×](\d+)"
@@ -28,14 +28,15 @@ SHAPE = r"(\d+)[xX×](\d+)"
 @follow_links
 @click.option("-o", "--output", default="pca.h5", show_default=True, help="Result file, for the batch file.")
 @click.option("--sbatch", type=click.Path(), help="Write a SLURM batch file here.")
-def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, operator, sbatch, output, **options):
+@click.option("--overwrite", is_flag=True, help="Replace an existing batch file.")
+def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, operator, sbatch, overwrite, output, **options):
     """Say what operator, memory, reads, exchange and time a fit of DATA (or of N×D values) will take. Not under mpiexec."""
     import os
     from dataclasses import replace
 
     import numpy as np
 
-    from .. import forecast
+    from .. import batch, forecast
     from ..comm.launch import launched_size
     from ..config import FitConfig
     from ..machine import available_memory
@@ -43,6 +44,8 @@ def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, op
     from ..rates import measured_rates
     if launched_size() > 1:
         raise on_all_ranks(UsageError(f"mpiexec started {launched_size()} processes, a plan needs one: leave mpiexec out and say --ranks {launched_size()}"))
+    if sbatch:
+        batch.check_place(sbatch, overwrite)
     n, d, dtype, chunk = _sizes(data, options.pop("dtype"), options["follow_links"], np)
     config = FitConfig(components=components, operator=operator, **options).check()
     if config.covariance and n != d:
@@ -62,11 +65,7 @@ def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, op
     if sbatch:
         named = data if not re.fullmatch(SHAPE, data[0]) else ("DATA.h5",)
         text = forecast.sbatch(job, chosen, components, nodes, network, named, output, _words(config, operator))
-        try:
-            with open(sbatch, "w") as file:
-                file.write(text)
-        except OSError as error:
-            raise DataError(f"--sbatch {sbatch} cannot be written: {error.strerror}") from None
+        batch.write(sbatch, text)
         click.echo(f"batch file: {sbatch}")
 
 
