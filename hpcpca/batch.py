@@ -9,8 +9,10 @@ from contextlib import suppress
 
 from .errors import DataError
 
+PLACEHOLDER = "DATA.h5"  # where only the size of the data is known
+
 HEAD = """#!/bin/bash
-# Edit: account, partition, and how your site loads Python and MPI.
+# Edit: account, partition, how your site loads Python and MPI, and how it starts ranks.
 #SBATCH --job-name=hpcpca
 #SBATCH --nodes={nodes}
 #SBATCH --ntasks={ranks}
@@ -23,7 +25,10 @@ HEAD = """#!/bin/bash
 
 # module load python openmpi
 # . /path/to/venv/bin/activate
-LAUNCH=${{LAUNCH:-srun -K --cpu-bind=cores}}  # or mpiexec; Open MPI: mpiexec --bind-to none
+# srun starts the ranks; add --mpi as "srun --mpi=list" has it: --mpi=pmix for Open MPI, --mpi=pmi2 for MPICH. Or mpiexec, where srun cannot.
+LAUNCH=${{LAUNCH:-srun -K --cpu-bind=cores}}
+# LAUNCH="mpiexec"                                   # MPICH, Intel MPI
+# LAUNCH="mpiexec --bind-to none"                    # Open MPI: it would bind every rank, and all its threads, to one core
 REQUEUES=${{REQUEUES:-20}}
 export OMP_NUM_THREADS={threads} OPENBLAS_NUM_THREADS={threads} SRUN_CPUS_PER_TASK={threads} HDF5_USE_FILE_LOCKING=FALSE
 
@@ -80,10 +85,12 @@ hpcpca_mark() {
 """
 
 
-def batch_file(nodes, ranks, threads, mem, minutes, words, output):
-    """Return the text of a batch file that runs ``hpcpca fit`` with ``words``; ``mem`` in MiB per node."""
+def batch_file(nodes, ranks, threads, mem, minutes, data, words, output):
+    """Return the text of a batch file that runs ``hpcpca fit`` with ``data`` (or a placeholder) and ``words``; ``mem`` in MiB per node."""
     head = HEAD.format(nodes=nodes, ranks=ranks, threads=threads, mem=mem, time=f"{minutes // 60:02d}:{minutes % 60:02d}:00")
-    return head + FUNCTIONS + "\nhpcpca_run " + " ".join(shlex.quote(str(word)) for word in (output, *words)) + "\n"
+    note = "" if data else f"# Edit: {PLACEHOLDER} stands for your data, of which hpcpca plan knew the size only.\n"
+    command = " ".join(shlex.quote(str(word)) for word in ("hpcpca_run", output, *(data or [PLACEHOLDER]), *words))
+    return f"{head}{FUNCTIONS}\n{note}{command}\n"
 
 
 def check_place(path, overwrite):

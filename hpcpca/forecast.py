@@ -49,8 +49,11 @@ def lines(job, plan, components, nodes, network):
 
 
 def sbatch(job, plan, components, nodes, network, data, output, options=()):
-    """Return the text of a batch file for the job, with half as much time again and some memory to spare; ``options`` are words for fit."""
+    """Return the text of a batch file for the job, with half as much time again and some memory to spare.
+
+    ``data`` (none: not known yet) and ``options`` are words for fit.
+    """
     minutes = 5 + int(1.5 * sum(seconds(job, plan, network).values()) / 60) + 1
     memory = int(1.2 * plan.bytes / 2**20) + 64
-    words = [*data, "-k", components, *options, "--threads", job.threads, "--memory", f"{memory}M"]
-    return batch_file(nodes, job.ranks, job.threads, memory + 200 * job.ranks_on_node, minutes, words, output)
+    words = ["-k", components, *options, "--threads", job.threads, "--memory", f"{memory}M"]
+    return batch_file(nodes, job.ranks, job.threads, memory + 200 * job.ranks_on_node, minutes, data, words, output)

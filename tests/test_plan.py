@@ -129,6 +129,22 @@ def test_the_batch_file_asks_for_the_job_that_was_planned(tmp_path):
     assert "--covariance" in (tmp_path / "job.sh").read_text().splitlines()[-1]
 
 
+def test_a_batch_file_says_what_is_to_be_edited(tmp_path):
+    """How srun starts ranks of this MPI; and the data, where only their size was given."""
+    said = run(0, "plan", "1000x50", "-k", 4, "--sbatch", tmp_path / "job.sh").ok().stdout.splitlines()[-1]
+    assert said == f"batch file: {tmp_path / 'job.sh'}; in its last line DATA.h5 stands for your data: edit it"
+    lines = (tmp_path / "job.sh").read_text().splitlines()
+    launch = next(number for number, line in enumerate(lines) if line.startswith("LAUNCH="))
+    assert all(word in lines[launch - 1] for word in ("--mpi=pmix for Open MPI", "--mpi=pmi2 for MPICH"))
+    assert lines[-2].startswith("# Edit: DATA.h5 stands for your data") and lines[-1].startswith("hpcpca_run pca.h5 DATA.h5 -k 4")
+    with h5py.File(tmp_path / "my x.h5", "w") as file:
+        file["x"] = data_rows(power_law(30, 1), 400, seed=1)
+    said = run(0, "plan", tmp_path / "my x.h5", "-k", 4, "--sbatch", tmp_path / "other.sh").ok().stdout.splitlines()[-1]
+    assert said == f"batch file: {tmp_path / 'other.sh'}"
+    *_, before, last = (tmp_path / "other.sh").read_text().splitlines()
+    assert last.startswith(f"hpcpca_run pca.h5 '{tmp_path}/my x.h5' -k 4") and not before
+
+
 def test_a_batch_file_replaces_nothing_unasked_and_no_other_file_ever(tmp_path):
     words, job, data = ("plan", "1000x50", "-k", 4, "--sbatch"), tmp_path / "job.sh", tmp_path / "s0.h5"
     job.write_text("#!/bin/bash\n# mine\n")

@@ -63,10 +63,10 @@ def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, op
     for line in forecast.lines(job, chosen, components, nodes, network):
         click.echo(line)
     if sbatch:
-        named = data if not re.fullmatch(SHAPE, data[0]) else ("DATA.h5",)
+        named = () if re.fullmatch(SHAPE, data[0]) else data
         text = forecast.sbatch(job, chosen, components, nodes, network, named, output, _words(config, operator))
         batch.write(sbatch, text)
-        click.echo(f"batch file: {sbatch}")
+        click.echo(f"batch file: {sbatch}" + ("" if named else f"; in its last line {batch.PLACEHOLDER} stands for your data: edit it"))
 
 
 def _words(config, operator):
