@@ -250,3 +250,15 @@ def test_stops_while_kernels_are_compiled(folder, tmp_path, monkeypatch):
     done = finish(process, 60)
     assert done.code == 75 and time.monotonic() - told < 15 and "compiling kernels" in done.stderr, done
     run(1, "resume", output.with_name("out.h5.ckpt"), inject=CUT).ok()
+
+
+def test_a_run_stopped_before_its_first_pass(folder, tmp_path):
+    """Nothing was measured: no variances, no clusters, and the rows are those of the files."""
+    output, checkpoint = tmp_path / "out.h5", tmp_path / "out.h5.ckpt"
+    run(2, "fit", folder / "data", "-k", K, "-o", output, "--operator", "gram", "--max-time", "0.01s").ended(75)
+    shown = run(0, "info", checkpoint).ok().stdout
+    assert f"{K} components of {D} features, {N} samples" in shown and "nothing measured yet" in shown, shown
+    assert not any(word in shown for word in ("nan", "cluster", "eigenvalue", "covariance")), shown
+    assert "largest residual not known yet" in run(0, "status", checkpoint).ok().stdout
+    run(2, "resume", checkpoint).ok()
+    assert f"{K} components of {D} features, {N} samples" in run(0, "info", output).ok().stdout

@@ -40,28 +40,43 @@ def _data(file, path, dataset):
 
 
 def _stored(stored):
-    at, arrays = stored.attributes, stored.arrays
-    kind = "checkpoint" if stored.is_checkpoint else "result"
-    values, ratio, residuals = (arrays[name] for name in ("explained_variance", "explained_variance_ratio", "residuals"))
+    at, kind = stored.attributes, "checkpoint" if stored.is_checkpoint else "result"
+    is_measured = np.isfinite(stored.arrays["residuals"]).any()
     lines = [f"{stored.path}: {kind} of hpcpca {at['hpcpca_version']} (format {at['format_version']}): {at['outcome']}",
-             f"  {stored.count} components of {stored.d} features" + (f", {at['n_samples']} samples" if "n_samples" in at else ", of a covariance"),
+             f"  {stored.count} components of {stored.d} features, " + ("of a covariance" if stored.config["covariance"] else f"{_samples(stored)} samples"),
              f"  {at['method']}, exchange {stored.config['exchange']}, operator {at['operator']}, tol {at['tol']:g}, seed {at['seed']}",
              f"  {at['rounds']} rounds, {at['passes']:.4g} passes, {at['reads']:g} reads, {format_seconds(at['seconds'])} on {at['ranks']} rank(s)",
-             f"  total variance {at['total_variance']:.6g}, of which these explain {100 * ratio.sum():.2f} %"]
+             _variance(stored) if is_measured else "  nothing measured yet"]
     if stored.is_checkpoint:
         lines.append(f"  to go on from round {at['state_round']}: hpcpca resume {stored.path}")
-    lines.append(f"  {'component':>9} {'eigenvalue':>14} {'ratio':>9} {'residual':>9} {'angle ≤':>9}")
-    for k in range(min(stored.count, SHOWN)):
-        lines.append(f"  {k:>9} {values[k]:>14.7g} {ratio[k]:>9.5f} {residuals[k]:>9.1e} {arrays['angle_bounds'][k]:>9.1e}")
-    if stored.count > SHOWN:
-        lines.append(f"  {'…':>9}")
-    lines += cluster_lines(arrays["clusters"], arrays["cluster_angle_bounds"])
+    if is_measured:
+        lines += _components(stored)
     for part in stored.source[:SHOWN]:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(part["mtime"]))
         lines.append(f"  from {part['path']}:{part['dataset']}: {part['rows']} × {part['columns']} {np.dtype(part['dtype'])}, {format_size(part['size'])}, {when}")
     if len(stored.source) > SHOWN:
         lines.append(f"  … {len(stored.source)} files in all")
     return lines
+
+
+def _samples(stored):
+    """Number of rows; a run that was stopped in its first pass knows them from its files only."""
+    return stored.attributes.get("n_samples", sum(part["rows"] for part in stored.source))
+
+
+def _variance(stored):
+    explained = stored.arrays["explained_variance_ratio"].sum()
+    return f"  total variance {stored.attributes['total_variance']:.6g}, of which these explain {100 * explained:.2f} %"
+
+
+def _components(stored):
+    arrays = stored.arrays
+    lines = [f"  {'component':>9} {'eigenvalue':>14} {'ratio':>9} {'residual':>9} {'angle ≤':>9}"]
+    columns = zip(*(arrays[name][:SHOWN] for name in ("explained_variance", "explained_variance_ratio", "residuals", "angle_bounds")))
+    lines += [f"  {k:>9} {value:>14.7g} {ratio:>9.5f} {residual:>9.1e} {bound:>9.1e}" for k, (value, ratio, residual, bound) in enumerate(columns)]
+    if stored.count > SHOWN:
+        lines.append(f"  {'…':>9}")
+    return lines + cluster_lines(arrays["clusters"], arrays["cluster_angle_bounds"])
 
 
 def cluster_lines(clusters, bounds):
