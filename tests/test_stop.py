@@ -234,7 +234,7 @@ def test_status_of_a_stopped_run(folder, tmp_path):
     assert found["state"] == "interrupted" and found["round"] == stored(checkpoint, "state_round") and 0 < found["pass_done"] < 1
     assert "no such file" in run(0, "status", tmp_path / "none.ckpt").ended(3).messages[0]
     run(2, "resume", checkpoint).ok()
-    assert "finished" in run(0, "status", checkpoint).ok().stdout and "converged" in run(0, "status", output).ok().stdout  # the result itself
+    assert f"{checkpoint}: finished" in run(0, "status", checkpoint).ok().stdout and f"{output}: finished" in run(0, "status", output).ok().stdout
     assert "is not a result or checkpoint" in run(0, "status", folder / "data" / "s1.h5").ended(3).messages[0]
 
 
@@ -262,3 +262,18 @@ def test_a_run_stopped_before_its_first_pass(folder, tmp_path):
     assert "largest residual not known yet" in run(0, "status", checkpoint).ok().stdout
     run(2, "resume", checkpoint).ok()
     assert f"{K} components of {D} features, {N} samples" in run(0, "info", output).ok().stdout
+
+
+@once
+def test_status_of_a_result(folder, tmp_path):
+    """That it is there, how it ended, and what to type to go on only where there is something left to do."""
+    output = tmp_path / "out.h5"
+    for rounds, code, outcome in ((1, 4, "max_rounds"), (1000, 0, "converged")):
+        run(1, "fit", folder / "data", "-k", K, "-o", output, "--cold", "--max-rounds", rounds, "--no-checkpoint", "--overwrite").ended(code)
+        for path in (output, f"{output}.ckpt"):
+            shown = run(0, "status", path).ok().stdout
+            assert f"result ({outcome}) of " in shown and f"the result is there: hpcpca info {output}" in shown and "checkpoint of" not in shown, shown
+            assert (f"to go on: hpcpca resume {output}\n" in shown) == (code == 4), shown
+            found = json.loads(run(0, "status", "--json", path).ok().stdout)
+            assert (found["state"], found["outcome"]) == ("finished", outcome) and found["result"] == str(output)
+    assert "s1.h5 is not a result or checkpoint" in run(0, "status", folder / "data" / "s1.h5.ckpt").ended(3).messages[0]

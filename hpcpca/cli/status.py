@@ -6,10 +6,10 @@ import click
 
 
 @click.command()
-@click.argument("checkpoint", metavar="CKPT")
+@click.argument("checkpoint", metavar="CKPT|RESULT")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for scripts.")
 def status(checkpoint, as_json):
-    """Say how far the run is that writes CKPT, while it goes on or after it has ended."""
+    """Say how far the run is that writes CKPT, or wrote RESULT, while it goes on or after it has ended."""
     from ..io.status import lines_of, status_of
     found = status_of(checkpoint)
     click.echo(json.dumps(found) if as_json else "\n".join(lines_of(found)))

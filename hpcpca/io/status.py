@@ -10,33 +10,33 @@ from ..partition import count_rows
 from . import lock
 from .result import load
 
-RUNNING, FINISHED, KILLED = "running", "finished", "not running"
+RUNNING, FINISHED, KILLED, CONVERGED = "running", "finished", "not running", "converged"
 
 
 def status_of(path):
-    """Return what is known of the run whose checkpoint is ``path`` as a dict; raise DataError where there is nothing. For one rank to call."""
+    """Return what is known of the run whose checkpoint or result is ``path`` as a dict; raise DataError where there is nothing. For one rank to call."""
     found = {"checkpoint": path, "state": KILLED}
     is_running = lock.is_running(path + lock.SUFFIX)
     if is_running is not False:
         found |= {"state": RUNNING if is_running else "perhaps running (this file system has no locks)", "now": lock.read(path + lock.SUFFIX)}
     if os.path.exists(path) or os.path.exists(path + ".1"):
-        found |= _of_checkpoint(*load(path))
-        if is_running is False and found["outcome"] != RUNNING:
-            found["state"] = found["outcome"]
+        found |= _of_stored(*load(path))
     elif is_running is False:
         result = path.removesuffix(".ckpt")
         if result == path or not os.path.exists(result):
             raise DataError(f"{path}: no such file, and no run that would write it; check the name and the current folder")
-        found |= {"state": FINISHED, "result": result}
+        found |= _of_stored(*load(result))
+    if is_running is False and found["outcome"] != RUNNING:
+        found["state"] = FINISHED if "result" in found else found["outcome"]
     return found
 
 
-def _of_checkpoint(stored, warning):
+def _of_stored(stored, warning):
     at, residuals = stored.attributes, stored.arrays["residuals"]
     done = stored.arrays.get("state/rows_done")
     rows = sum(part["rows"] for part in stored.source)
-    return {"checkpoint": stored.path, "outcome": at["outcome"], "reason": at.get("reason", ""), "warning": warning, "written": os.stat(stored.path).st_mtime,
-            "round": at["rounds"], "components": stored.count, "converged": int((residuals <= at["tol"]).sum()),
+    return {"checkpoint" if stored.is_checkpoint else "result": stored.path, "outcome": at["outcome"], "reason": at.get("reason", ""), "warning": warning,
+            "written": os.stat(stored.path).st_mtime, "round": at["rounds"], "components": stored.count, "converged": int((residuals <= at["tol"]).sum()),
             "residual": float(residuals.max()) if np.isfinite(residuals).all() else None, "tol": at["tol"], "passes": at["passes"], "reads": at["reads"],
             "seconds": at["seconds"], "pass_done": None if done is None else count_rows(done) / rows}
 
@@ -55,17 +55,18 @@ def lines_of(found, now=None):
     if "round" in told:
         lines.append("now: " + _progress(told))
     if "written" in found:
-        lines.append(f"checkpoint of {_clock(found['written'])}, {_ago(now - found['written'])} ago: {_progress(found)}")
+        kind = f"result ({found['outcome']})" if "result" in found else "checkpoint"
+        lines.append(f"{kind} of {_clock(found['written'])}, {_ago(now - found['written'])} ago: {_progress(found)}")
         if found["pass_done"] is not None:
             lines.append(f"in the next pass {100 * found['pass_done']:.0f} % of the rows are done")
     elif found["state"] == RUNNING:
         lines.append("no checkpoint yet")
     if found.get("warning"):
         lines.append(f"warning: {found['warning']}")
-    if found["state"] == FINISHED:
+    if "result" in found:
         lines.append(f"the result is there: hpcpca info {found['result']}")
-    elif found["state"] != RUNNING:
-        lines.append(f"to go on: hpcpca resume {found['checkpoint']}")
+    if found["state"] != RUNNING and not ("result" in found and found["outcome"] == CONVERGED):
+        lines.append(f"to go on: hpcpca resume {found.get('result', found['checkpoint'])}")
     return lines
 
 
