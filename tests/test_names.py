@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from launch import run
 
+from hpcpca.io.paths import split_dataset
+
 ROWS = np.random.default_rng(2).standard_normal((80, 6))
 NAMES = ["a b.h5", "a:b.h5", "Größe π.h5", "-k.h5", "[1].h5", "x%d.h5", "a'\"b.h5"]
 
@@ -29,6 +31,35 @@ def test_names(folder, name):
     run(1, "verify", "--", f"out {name}", name, cwd=folder).ok()
     with h5py.File(folder / f"out {name}") as file:
         assert json.loads(file.attrs["source"])[0]["path"] == name
+
+
+@pytest.mark.parametrize("name", ["x.h5", "a:b.h5", "[1].h5"])
+def test_datasets_with_colons(tmp_path, name):
+    """As the error suggests them, to every command that takes FILE:dataset; resume finds them again."""
+    with h5py.File(tmp_path / name, "w") as file:
+        file["a:b/X:y"], file["other"] = ROWS, ROWS[:3]
+    done = run(0, "fit", name, "-k", 2, "-o", "out.h5", cwd=tmp_path).ended(3)
+    data = f"{name}:a:b/X:y"
+    assert f"name one: {data}" in done.messages[0]
+    run(2, "fit", data, "-k", 2, "-o", "out.h5", "--init", f"{name}:other", "--exchange", "vectors", "--max-rounds", 1, cwd=tmp_path).ended(4)
+    run(2, "resume", "out.h5.ckpt", "--max-rounds", 5000, cwd=tmp_path).ok()
+    run(0, "verify", "out.h5", data, cwd=tmp_path).ok()
+    run(0, "verify", data, data, cwd=tmp_path).ended(4)  # rows are no eigenvectors, but they were found
+    run(0, "transform", "out.h5", data, "-o", "scores.h5", cwd=tmp_path).ok()
+    run(0, "data", "shard", data, "-o", "again.h5", "--dataset", "X", cwd=tmp_path).ok()
+    run(0, "plan", data, "-k", 2, cwd=tmp_path).ok()
+    assert "a:b/X:y: 80 rows × 6 columns" in run(0, "info", data, cwd=tmp_path).ok().stdout
+    done = run(0, "fit", data, "-k", 2, "-o", "on.h5", "--init", f"{name}:other", "--checkpoint", name, "--overwrite", cwd=tmp_path).ended(2)
+    assert "would overwrite the" in done.messages[0]
+
+
+def test_the_longest_name_that_is_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "a:b", "s1.h5", "s2.h5"):
+        (tmp_path / name).touch()
+    split = {"a:b:c": ("a:b", "c"), "a:b": ("a:b", None), "a:": ("a", None), "a:c:b": ("a", "c:b"), "s*.h5:x:y": ("s*.h5", "x:y"), "s[12].h5": ("s[12].h5", None),
+             "no:x:y": ("no:x", "y"), "no": ("no", None), f"{tmp_path}:x:y": (str(tmp_path), "x:y")}
+    assert {text: split_dataset(text) for text in split} == split
 
 
 def test_other_byte_order_among_shards(tmp_path):

@@ -15,11 +15,17 @@ def natural_order(path):
 
 
 def split_dataset(text):
-    """Return (file part, dataset or None): ``x.h5:a/b`` → ("x.h5", "a/b"); a path that exists as it stands keeps its colons."""
-    if os.path.exists(text) or ":" not in text:
-        return text, None
-    path, dataset = text.rsplit(":", 1)
-    return path, dataset or None
+    """Return (file part, dataset or None): ``x.h5:a/b`` → ("x.h5", "a/b").
+
+    Files and datasets may have colons in their names: the file is the longest part that is there, else what stands before the last colon.
+    """
+    colons = [match.start() for match in re.finditer(":", text)]
+    end = next((end for end in (len(text), *reversed(colons)) if _is_there(text[:end])), colons[-1] if colons else len(text))
+    return text[:end], text[end + 1:] or None
+
+
+def _is_there(path):
+    return os.path.exists(path) or bool(glob.glob(path))
 
 
 def expand(arguments):
