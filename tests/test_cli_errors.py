@@ -98,7 +98,7 @@ CASES = {
     "damaged chunk": ("fit damaged.h5", 3, "damaged.h5", "cannot be read"),
     "no such dataset": ("fit good.h5:Y", 3, "no dataset Y", "X"),
     "two candidates": ("fit two.h5", 3, "two.h5", "A, B", "two.h5:A"),
-    "one-dimensional": ("fit one-d.h5", 3, "one-d.h5", "no two-dimensional"),
+    "one-dimensional": ("fit one-d.h5", 3, "one-d.h5", "no two-dimensional", "X has shape (8,)", "name another"),
     "one-dimensional, named": ("fit one-d.h5:X", 3, "one-d.h5:X", "(8,)"),
     "three-dimensional": ("fit three-d.h5:X", 3, "(30, 4, 2)"),
     "other columns": ("fit good.h5 seven.h5", 3, "seven.h5:X has 7 columns", "good.h5:X", "8"),

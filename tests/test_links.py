@@ -103,6 +103,36 @@ def test_links_in_a_circle(tmp_path):
     assert open_source([f"{tmp_path / 'x.h5'}:g/up/g/up/X"]).n == 60
 
 
+def test_only_an_external_link(tmp_path, elsewhere):
+    """What it leads to is named as it can be given; nothing outside of the folder is used unasked."""
+    path = external_link(tmp_path / "here", elsewhere).removesuffix(":X")
+    target = f"{elsewhere}:X"
+    done = run(0, "fit", path, "-k", 2, "-o", tmp_path / "out.h5").ended(3)
+    assert len(done.messages) == 1 and f"X is an external link to {elsewhere}:/X, name it: {target})" in done.messages[0], done.stderr
+    assert f"name it: {target}" in run(0, "info", path).ok().stdout
+    run(0, "fit", target, "-k", 2, "-o", tmp_path / "out.h5").ok()
+    os.remove(elsewhere)
+    assert "/X, which cannot be opened)" in run(0, "fit", path, "-k", 2, "-o", tmp_path / "on.h5").ended(3).messages[0]
+
+
+def test_what_a_file_without_two_dimensions_holds(tmp_path):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["a"], file["b"], file["c"] = h5py.SoftLink("/b"), h5py.SoftLink("/a"), h5py.SoftLink("/nowhere")
+        file["g/one"], file["g/three"], file["up"] = ROWS[0], ROWS.reshape(60, 7, 1), h5py.SoftLink("/g")
+    with pytest.raises(DataError) as caught:
+        open_source([str(tmp_path / "x.h5")])
+    nowhere = "is a link that leads nowhere or in a circle"
+    assert f"(a {nowhere}; b {nowhere}; c {nowhere}; g/one has shape (7,); g/three has shape (60, 7, 1)); name another file" in str(caught.value)
+    with h5py.File(tmp_path / "x.h5", "a") as file:
+        file["z"] = 1
+    with pytest.raises(DataError, match=r"\(60, 7, 1\); …\); name another file"):
+        open_source([str(tmp_path / "x.h5")])
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.create_group("g")
+    with pytest.raises(DataError, match=r"\(no dataset at all\); name another file"):
+        open_source([str(tmp_path / "x.h5")])
+
+
 def test_never_written(tmp_path):
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file.create_dataset("contiguous", (1000, 7), "f4")

@@ -1,6 +1,7 @@
 """What a file holds, in lines of text."""
 
 import time
+from itertools import islice
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from ..errors import DataError
 from ..units import format_seconds, format_size
 from .damage import naming
 from .result import CHECKPOINT, FORMAT, Stored
-from .source import element_type, find_dataset, numeric_2d, open_file
+from .source import HELD, element_type, find_dataset, held_otherwise, numeric_2d, open_file
 
 SHOWN = 12
 
@@ -24,6 +25,8 @@ def describe_file(path, dataset=None):
 def _data(file, path, dataset):
     names = [dataset] if dataset else numeric_2d(file)
     lines = [f"{path}: data, {len(names)} two-dimensional dataset(s)"]
+    if not names:
+        lines += [f"  {text}" for text in islice(held_otherwise(file), HELD)]
     for name in names:
         item = find_dataset(file, path, name)
         stored, held = item.id.get_storage_size(), item.size * item.dtype.itemsize
@@ -34,7 +37,7 @@ def _data(file, path, dataset):
             use = ""
         except DataError as error:
             use = f"  (cannot be used: {error})"
-        lines.append(f"  {item.name.lstrip('/')}: {item.shape[0]} rows × {item.shape[1]} columns {item.dtype}, {format_size(held)} "
+        lines.append(f"  {name.lstrip('/')}: {item.shape[0]} rows × {item.shape[1]} columns {item.dtype}, {format_size(held)} "
                      f"({format_size(stored)} stored), {how}{use}")
     return lines
 

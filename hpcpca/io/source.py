@@ -4,6 +4,7 @@ import os
 import stat
 import zlib
 from dataclasses import asdict, dataclass
+from itertools import islice
 
 import h5py
 import numpy as np
@@ -17,6 +18,8 @@ from .trailer import check_trailer
 
 PIECE_BYTES = 64 << 20  # read at a time
 SAMPLED_ROWS = 4        # of each file, for the fingerprint
+HELD = 5                # things named where a file has no 2-D dataset
+MISSING = (KeyError, ValueError, RuntimeError, OSError)  # raised for names and links without anything behind them
 FORGET = bool(os.environ.get("HPCPCA_FORGET_FILES"))  # for benchmarks: every read comes from the disk
 
 
@@ -65,8 +68,37 @@ def open_file(path):
 def numeric_2d(file):
     """Names of the 2-D datasets of a file."""
     found = []
-    file.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) and item.ndim == 2 else None)
+    file.visititems(lambda name, item: found.append(name) if _is_2d(item) else None)
     return found
+
+
+def _is_2d(item):
+    return isinstance(item, h5py.Dataset) and item.ndim == 2
+
+
+def held_otherwise(file):
+    """Yield in words what a file holds that ``numeric_2d`` does not name: other datasets, external links, and links that lead nowhere."""
+    names = []
+    file.id.links.visit(names.append)  # unlike visititems it tells of links
+    for name in (name.decode(errors="surrogateescape") for name in names):
+        link = file.get(name, getlink=True)
+        try:
+            item = file[name]
+        except MISSING:
+            item = None
+        if isinstance(link, h5py.ExternalLink):
+            more = ", which cannot be opened" if item is None else f", name it: {item.file.filename}:{item.name.lstrip('/')}" if _is_2d(item) else ""
+            yield f"{name} is an external link to {link.filename}:{link.path}{more}"
+        elif item is None:
+            yield f"{name} is a link that leads nowhere or in a circle"
+        elif isinstance(link, h5py.HardLink) and isinstance(item, h5py.Dataset) and not _is_2d(item):
+            yield f"{name} has shape {item.shape}"
+
+
+def _without_2d(file, path):
+    told = list(islice(held_otherwise(file), HELD + 1))
+    listed = "; ".join(told[:HELD]) + ("; …" if len(told) > HELD else "") or "no dataset at all"
+    return f"{path} has no two-dimensional dataset ({listed}); name another file, or write the data as rows (samples) × columns (features)"
 
 
 def find_dataset(file, path, name):
@@ -76,11 +108,11 @@ def find_dataset(file, path, name):
         if len(names) != 1:
             listed = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
             raise DataError(f"{path} has {len(names)} two-dimensional datasets ({listed}); name one: {path}:{names[0]}" if names
-                            else f"{path} has no two-dimensional dataset")
+                            else _without_2d(file, path))
         name = names[0]
     try:
         item = file[name]
-    except (KeyError, ValueError, RuntimeError, OSError):
+    except MISSING:
         link = file.get(name, getlink=True) if name in file.keys() else None
         if isinstance(link, h5py.ExternalLink):
             raise DataError(f"{path}:{name} is an external link to {link.filename}:{link.path}, which cannot be opened; restore that file") from None
