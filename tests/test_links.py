@@ -141,7 +141,7 @@ def test_never_written(tmp_path):
         half[:40] = 1
         file.create_dataset("packed", data=np.zeros((100, 7)), chunks=(10, 7), compression="gzip")
     begun = time.monotonic()
-    for name, says in (("contiguous", "holds none: it was never written"), ("chunked", "holds none: it was never written"),
+    for name, says in (("contiguous", "holds none: it was never written; run its writer again"), ("chunked", "holds none: it was never written; run its writer again"),
                        ("half", "6 of its 10 chunks were never written .* would count as -1")):
         with pytest.raises(DataError, match=says):
             open_source([f"{tmp_path / 'x.h5'}:{name}"])

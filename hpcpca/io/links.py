@@ -98,7 +98,8 @@ def _check_chunks(item, name):
         count = math.prod(-(-size // chunk) for size, chunk in zip(item.shape, item.chunks))
         missing = count - item.id.get_num_chunks()
     if missing == count:
-        raise DataError(f"{name} declares {' × '.join(map(str, item.shape))} values and holds none: it was never written; write it, or leave it out")
+        raise DataError(f"{name} declares {' × '.join(map(str, item.shape))} values and holds none: it was never written; "
+                        "run its writer again, or name another dataset")
     if missing > 0:
         raise DataError(f"{name}: {missing} of its {count} chunks were never written (was its writer stopped?) and would count as {item.fillvalue!s}; "
                         "complete it, or, if that is meant, write it out with 'hpcpca data shard'")

@@ -52,7 +52,7 @@ def open_file(path):
         if not stat.S_ISREG(mode):
             raise DataError(f"{path} is not a regular file")
         if os.path.getsize(path) == 0:
-            raise DataError(f"{path} is empty (0 bytes); it was perhaps never written to the end")
+            raise DataError(f"{path} is empty (0 bytes); it was perhaps never written to the end: write it anew, or leave it out")
         check_trailer(path)
         return h5py.File(path, "r", locking=False)
     except FileNotFoundError:
@@ -278,7 +278,8 @@ def open_source(arguments, follow_links=False, is_whole=True):
     parts = [_part(path, dataset, follow_links, is_whole) for path, dataset in expand(arguments)]
     parts = _agreeing(parts)
     if parts[0].columns == 0 or sum(part.rows for part in parts) == 0:
-        raise DataError(f"{parts[0].name} is empty: {sum(part.rows for part in parts)} rows, {parts[0].columns} columns")
+        raise DataError(f"{parts[0].name} is empty: {sum(part.rows for part in parts)} rows, {parts[0].columns} columns; "
+                        "check its export, or name another dataset")
     return Source(parts)
 
 
