@@ -178,6 +178,10 @@ def test_damaged_checkpoint(folder, stopped, whole, tmp_path, damage):
     done = run(2, "resume", checkpoint, "--max-rounds", 60, "-o", tmp_path / "on.h5").ended(4)
     assert f"previous checkpoint {previous}" in done.stderr and done.stderr.count("hpcpca: warning") == 1
     np.testing.assert_allclose(components(tmp_path / "on.h5"), whole[60], rtol=0, atol=1e-12)
+    cut(previous)
+    for command in ("resume", "status"):
+        done = run(0, command, checkpoint).ended(3)
+        assert len(done.messages) == 1 and f"{previous}, is no better: start anew with 'hpcpca fit … --overwrite'" in done.messages[0], done.stderr
     previous.unlink()
     done = run(2, "resume", checkpoint, "-o", tmp_path / "off.h5").ended(3)
     assert len(done.messages) == 1 and checkpoint.name in done.messages[0] and not (tmp_path / "off.h5").exists()

@@ -113,11 +113,19 @@ def _is_panel(name):
 
 
 def load(path):
-    """Return the ``Stored`` file at ``path``, or the generation before it where that is damaged, and a warning or None."""
+    """Return the ``Stored`` file at ``path``, or the generation before it where that is damaged, and a warning or None; raise DataError."""
     try:
         return Stored(path), None
     except DataError as error:
         previous = path + ".1"
         if not os.path.exists(previous):
             raise
-        return Stored(previous), f"{error}; going on from the previous checkpoint {previous}"
+        return _previous(previous, error), f"{error}; going on from the previous checkpoint {previous}"
+
+
+def _previous(path, error):
+    """The ``Stored`` generation before one that raised ``error``; raise DataError about both where it is no better."""
+    try:
+        return Stored(path)
+    except DataError:
+        raise DataError(f"{error}; the checkpoint before it, {path}, is no better: start anew with 'hpcpca fit … --overwrite'") from None
