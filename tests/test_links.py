@@ -217,3 +217,16 @@ def test_external_storage_is_looked_for_beside_the_file(tmp_path):
         file.truncate(ROWS.nbytes // 2)
     with pytest.raises(DataError, match="which has 1680 of them"):
         open_source([str(tmp_path / "here" / "x.h5")])
+
+
+@pytest.mark.parametrize("target", ["X", "other"])
+def test_the_rows_read_are_those_behind_the_link(tmp_path, target):
+    """Behind an external link an item has the name that it has in its own file, which may be another dataset's here."""
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file[target] = ROWS + 5
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["X"], file["L"] = ROWS, h5py.ExternalLink("b.h5", target)
+    source, rows = open_source([f"{tmp_path / 'a.h5'}:L"]), np.empty(ROWS.shape)
+    source.read_into(0, 0, 60, rows)
+    np.testing.assert_array_equal(rows, ROWS + 5)
+    assert source.parts[0].dataset == "L"

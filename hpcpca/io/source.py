@@ -141,7 +141,9 @@ def _part(path, dataset, follow_links, is_whole):
         if dataset is None and kind.startswith("hpcpca-"):
             raise DataError(f"{path} is a file of hpcpca itself ({kind}), not data; leave it out of DATA, or name a dataset of it")
         item = find_dataset(file, path, dataset)
-        name = f"{path}:{item.name.lstrip('/')}"
+        is_elsewhere = os.path.realpath(item.file.filename) != os.path.realpath(path)
+        dataset = (dataset if is_elsewhere else item.name).strip("/")  # behind an external link an item has its target's name
+        name = f"{path}:{dataset}"
         dtype = element_type(item.dtype, name)
         rows, columns = item.shape
         check_values(item, path, name, follow_links, is_whole)
@@ -151,7 +153,7 @@ def _part(path, dataset, follow_links, is_whole):
         content = 0
         for row in picked:
             content = zlib.crc32(np.ascontiguousarray(_read(item, row, row + 1, name), dtype).tobytes(), content)
-        return Part(path, item.name.lstrip("/"), rows, columns, dtype.str.lstrip("<>=|"), chunk, status.st_size, status.st_mtime, content)
+        return Part(path, dataset, rows, columns, dtype.str.lstrip("<>=|"), chunk, status.st_size, status.st_mtime, content)
 
 
 def _read(item, start, stop, name):
