@@ -13,7 +13,7 @@ LONGEST = 350  # lines of a module
 LINES = [
     {"errors", "partition", "rng", "units", "counters", "machine", "config", "_version"},
     {"kernels"}, {"linalg"}, {"operators"}, {"methods"}, {"comm"}, {"io"}, {"monitors"},
-    {"plan", "verification"}, {"driver"}, {"bench"}, {"cli"}, {"__main__"},
+    {"plan", "verification"}, {"driver"}, {"plots"}, {"bench"}, {"cli"}, {"__main__"},
 ]
 ENGINE = next(number for number, names in enumerate(LINES) if "plan" in names)
 PLACE = {name: number for number, names in enumerate(LINES) for name in names}

@@ -9,6 +9,7 @@ from .doctor import doctor
 from .fit import fit, resume
 from .info import info
 from .plan import plan
+from .plot import plot
 from .status import status
 from .transform import reconstruct, transform
 from .verify import verify
@@ -23,5 +24,5 @@ def commands():
     """
 
 
-for command in (fit, resume, status, doctor, verify, info, plan, bench, data, transform, reconstruct):
+for command in (fit, resume, status, doctor, verify, info, plot, plan, bench, data, transform, reconstruct):
     commands.add_command(command)

@@ -7,6 +7,7 @@ from .types import Numbers, Shape
 
 FAILED = "| failed"
 
+EXPERIMENTS = ("synthetic", "local-steps", "gaps", "top1")
 INPUTS = ("fashion", "tall", "wide")
 PEERS = ("covariance_eigh", "randomized", "arpack", "IncrementalPCA", "SLEPc")
 RUNS = click.option("--runs", type=click.IntRange(1), default=5, show_default=True, help="Counted runs of each, in turn.")
@@ -106,3 +107,25 @@ def cold(data, components, memory, tol, ranks, runs, mpiexec):
     from ..bench.cold import run_cold
     for line in run_cold(data, components, memory, tol, ranks, runs, mpiexec):
         click.echo(line)
+
+
+@bench.command()
+@click.argument("names", nargs=-1, type=click.Choice(EXPERIMENTS), metavar="[NAME]...")
+@click.option("--folder", default=".", show_default=True, help="Where NAME.h5, NAME.md and (extra [plot]) NAME.png are written.")
+@click.option("--seeds", type=click.IntRange(1), default=10, show_default=True, help="Of data, eigenvectors and start vectors.")
+@click.option("--quick", is_flag=True, help="Small sizes and few rounds: whether it runs, not what it shows.")
+def experiments(names, folder, seeds, quick):
+    """The paper's experiments on this machine: synthetic, local-steps, gaps, top1 (default: all), with medians and ranges over seeds."""
+    import os
+    from importlib import import_module
+
+    from ..bench.experiments.record import save
+    from ..errors import DataError
+    from .session import world
+    if not os.path.isdir(folder):
+        raise DataError(f"--folder {folder}: no such folder; make it first")
+    with world() as ranks:
+        for name in names or EXPERIMENTS:
+            record = import_module(f"..bench.experiments.{name.replace('-', '_')}", __package__).run(ranks, seeds, quick)
+            paths = save(record, folder)
+            click.echo("\n".join([f"## {name}", "", *record.table, "", "written: " + ", ".join(paths), ""]))

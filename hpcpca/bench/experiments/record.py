@@ -1,0 +1,95 @@
+"""What an experiment leaves: series of trajectories in one HDF5 file, a markdown table, figures."""
+
+import json
+import os
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..._version import __version__
+from ...errors import DataError, PlatformError, describe
+from ...plots.experiment import FORMAT, draw
+from .trajectory import rounds_to
+
+
+@dataclass
+class Series:
+    """One way of doing it, over seeds: ``labels`` say what, ``trajectories`` are one for each seed, with every ``every``-th round."""
+
+    labels: dict
+    every: int = 1
+    trajectories: list = field(default_factory=list)
+
+    @property
+    def rounds(self):
+        """Numbers of the rounds kept: (R)."""
+        return self.every * np.arange(1, self.over_seeds("mean").shape[1] + 1)
+
+    def rounds_to(self, level):
+        """Of each seed, the round from which on the paper's error stays within ``level``; NaN where it never does: (seeds)."""
+        return self.every * np.array([rounds_to(each.mean, level) for each in self.trajectories])
+
+    def ended(self, what):
+        """Last value of "mean", "largest", "applications" or "seconds" for each seed: (seeds)."""
+        return np.array([getattr(each, what)[-1] for each in self.trajectories], dtype=float)
+
+    def over_seeds(self, what):
+        """All rounds of it: (seeds, R)."""
+        return np.array([getattr(each, what) for each in self.trajectories], dtype=float)
+
+
+@dataclass
+class Record:
+    """What an experiment found: its series, and its table as lines of markdown."""
+
+    name: str
+    settings: dict
+    series: list
+    table: list
+    panel: str  # which of the labels tells the panels of the figure apart
+
+
+def middle(values, form="{:.2g}"):
+    """"median [least, most]" of numbers."""
+    if not len(values) or np.isnan(values).all():
+        return "–"
+    return (form + " [" + form + ", " + form + "]").format(np.nanmedian(values), np.nanmin(values), np.nanmax(values))
+
+
+def table(series, count, about):
+    """Lines of markdown: a row for each series, with its labels, errors at the end, rounds to two levels and cost."""
+    names = list(series[0].labels)
+    lines = [about + " Median [least, most] over seeds. Error: root mean square over components of min over signs of ‖u − v‖ (the paper's).", "",
+             f"| {' | '.join(names)} | rounds | error at the end | largest of a component | rounds to 1e-2 | to 1e-4 | applications of Σ per worker | seconds |",
+             "|---" * (len(names) + 7) + "|"]
+    for each in series:
+        cells = [*(str(value) for value in each.labels.values()), str(each.rounds[-1]), middle(each.ended("mean")), middle(each.ended("largest")),
+                 *(middle(each.rounds_to(level), "{:.0f}") for level in (1e-2, 1e-4)),
+                 f"{np.median(each.ended('applications')) / count:.0f}", f"{np.median(each.ended('seconds')):.2f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def save(record, folder):
+    """Write NAME.h5, NAME.md and, where matplotlib is there, NAME.png into ``folder``; return their paths; raise DataError."""
+    import h5py
+    paths = [os.path.join(folder, f"{record.name}.{end}") for end in ("h5", "md", "png")]
+    try:
+        with h5py.File(paths[0] + ".part", "w") as file:
+            file.attrs.update({"format": FORMAT, "format_version": 1, "hpcpca_version": __version__, "name": record.name,
+                               "settings": json.dumps(record.settings)})
+            for number, series in enumerate(record.series):
+                group = file.create_group(f"series/{number:03d}")
+                group.attrs.update({"labels": json.dumps(series.labels), "every": series.every, "panel": str(series.labels[record.panel])})
+                for what in ("errors", "applications", "seconds"):
+                    group[what] = series.over_seeds(what)  # (seeds, R[, K])
+        os.replace(paths[0] + ".part", paths[0])
+        with open(paths[1], "w") as file:
+            file.write("\n".join(record.table) + "\n")
+    except OSError as error:
+        raise DataError(f"{paths[0]} cannot be written: {describe(error)}; make room, or name another folder with --folder") from None
+    try:
+        draw(paths[0], paths[2])
+    except PlatformError:
+        return paths[:2]
+    return paths

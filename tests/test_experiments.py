@@ -1,0 +1,110 @@
+"""``hpcpca bench experiments``: what it measures is what it says, and its files hold it."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+import spectra
+from launch import run
+
+from hpcpca.bench.experiments import synthetic
+from hpcpca.bench.experiments.problems import errors, problem
+from hpcpca.bench.experiments.record import Series, middle
+from hpcpca.bench.experiments.trajectory import Trajectory, follow, rounds_to
+
+NAMES = ("synthetic", "local-steps", "gaps", "top1")
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    """Folder with the results of all experiments, small ones, and what was printed."""
+    folder = tmp_path_factory.mktemp("experiments")
+    return folder, run(0, "bench", "experiments", "--quick", "--seeds", 2, "--folder", folder).ok().stdout
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_files(quick, name):
+    folder, printed = quick
+    with h5py.File(folder / f"{name}.h5") as file:
+        assert file.attrs["format"] == "hpcpca-experiment" and json.loads(file.attrs["settings"])["seeds"] == 2
+        rows = (folder / f"{name}.md").read_text().splitlines()
+        assert f"## {name}" in printed and all(row in printed for row in rows)
+        for group in file["series"].values():
+            seeds, rounds, _ = group["errors"].shape
+            assert seeds == 2 and group["applications"].shape == group["seconds"].shape == (2, rounds)
+            assert (np.diff(group["applications"], axis=1) >= 0).all() and np.isfinite(group["errors"][...]).all()
+            labels = json.loads(group.attrs["labels"])
+            assert any(all(f" {value} " in row or f" {value:g} " in row if isinstance(value, float) else f" {value} " in row for value in labels.values())
+                       for row in rows), labels
+    assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_is_found(quick):
+    """The Ritz exchange is right after a few rounds where the paper's method is not; so are better solvers than power steps."""
+    folder, _ = quick
+    with h5py.File(folder / "synthetic.h5") as file:
+        ended = {tuple(json.loads(group.attrs["labels"]).values()): group["errors"][:, -1].max() for group in file["series"].values()}
+    assert ended["1/k, full rank", "Ritz exchange", 1] < 1e-12 < ended["1/k, full rank", "parallel deflation", 1] < 1
+    with h5py.File(folder / "top1.h5") as file:
+        ended = {tuple(json.loads(group.attrs["labels"]).values()): group["errors"][:, -1].max() for group in file["series"].values()}
+    assert ended["lanczos", "projection", "all at once"] < 1e-9 < ended["power", "hotelling", "staggered"]
+
+
+def test_problem():
+    """The eigenpairs are those of Σ; another seed is another problem; start vectors do not depend on what else is asked."""
+    values = spectra.power_law(40)
+    one, again, other = problem(values, 40, 5, 1), problem(values, 40, 5, 1), problem(values, 40, 5, 2)
+    np.testing.assert_allclose(np.linalg.eigvalsh(one.sigma)[::-1], values, atol=1e-14)
+    np.testing.assert_allclose(one.vectors @ one.sigma, one.values[:, None] * one.vectors, atol=1e-14)
+    assert (one.sigma == again.sigma).all() and (one.start == again.start).all() and np.abs(one.sigma - other.sigma).max() > 0.01
+    assert (one.start == problem(values[:7], 40, 5, 1).start).all()
+
+
+@pytest.mark.parametrize("angle", [0.0, 1e-12, 1e-8, 0.3, np.pi / 2])
+def test_errors(angle):
+    """2 sin(θ/2) of the angle to the nearer of ±u, also where sqrt(2 − 2|u·v|) would give rounding."""
+    true = np.eye(2, 9)
+    found = np.array([np.cos(angle) * true[0] + np.sin(angle) * np.eye(9)[5], -true[1]])
+    np.testing.assert_allclose(errors(found, true), [2 * np.sin(angle / 2), 0], rtol=1e-12, atol=1e-16)
+
+
+def test_rounds_to():
+    assert rounds_to(np.array([1, 0.5, 0.01, 0.5, 0.01, 0.001]), 0.01) == 5
+    assert rounds_to(np.array([0.001, 0.001]), 0.01) == 1
+    assert np.isnan(rounds_to(np.array([1, 0.5]), 0.01)) and np.isnan(rounds_to(np.array([np.nan]), 0.01))
+
+
+def test_a_plane_is_right_whatever_the_vectors_in_it():
+    true = np.eye(4, 9)
+    turned = true.copy()
+    turned[1:3] = (true[1] + true[2]) / np.sqrt(2), (true[1] - true[2]) / np.sqrt(2)
+    made = Trajectory(errors(turned, true)[None], np.ones(1), np.ones(1), turned, true)
+    assert made.largest[0] > 0.7 and made.plane(1) < 1e-15 and abs(made.plane(0) - np.sqrt(0.5)) < 1e-12
+
+
+def test_follow_counts_what_is_applied(alone):
+    from hpcpca.comm.world import World
+    world = World(alone)
+    case = problem(spectra.power_law(30), 30, 4, 0)
+    found = follow(world, case, 6, every=2, exchange="vectors", local_steps=3, stagger=False)
+    assert found.applications.tolist() == [4 + 12 * number for number in (2, 4, 6)] and found.errors.shape == (3, 4)
+    world.free()
+
+
+@pytest.mark.parametrize("ours, theirs, verdict", [(0.08, 0.043, "yes"), (0.09, 0.043, "NO"), (9e-7, 4.5e-8, "yes"), (1.1e-6, 4.5e-8, "NO")])
+def test_the_comparison_can_fail(monkeypatch, ours, theirs, verdict):
+    monkeypatch.setattr(synthetic, "AUTHORS", {("x", "parallel deflation"): {1: theirs}})
+    made = Trajectory(np.full((1, 3), ours), np.ones(1), np.ones(1), None, None)
+    row = synthetic.against_the_authors([Series({"data": "x", "method": "parallel deflation", "T": 1}, 1, [made])])[-1]
+    assert row.endswith(f"| {verdict} |")
+
+
+def test_middle():
+    assert middle(np.array([1.0, 3.0, 2.0]), "{:.0f}") == "2 [1, 3]" and middle(np.array([np.nan, 4.0]), "{:.0f}") == "4 [4, 4]"
+    assert middle(np.array([np.nan])) == "–" == middle([])
+
+
+def test_errors_of_the_command(tmp_path):
+    assert "no such folder" in run(0, "bench", "experiments", "--folder", tmp_path / "no").ended(3).messages[0]
+    assert "other" in run(0, "bench", "experiments", "other").ended(2).messages[0]
