@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from hpcpca.errors import DataError
+from hpcpca.io.result import is_foreign
 from hpcpca.io.source import open_file
 from hpcpca.io.trailer import LARGE, MAGIC, append_trailer, check_trailer
 
@@ -78,3 +79,11 @@ def test_files_that_are_something_else(tmp_path, content):
         check_trailer(tmp_path / "b")
     except DataError as error:
         assert "damaged" in str(error)
+
+
+def test_a_file_of_ours_stays_ours(path):
+    """Even where not so much as HDF5's signature is left: --overwrite may replace it."""
+    flip(path, 0)
+    assert not h5py.is_hdf5(path) and not is_foreign(str(path))
+    path.write_bytes(path.read_bytes()[:-40])
+    assert is_foreign(str(path))

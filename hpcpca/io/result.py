@@ -13,6 +13,7 @@ from ..linalg.angles import separation
 from ..linalg.orth import with_positive_peak
 from .hdf5 import Rows, check, names_of, ours
 from .source import open_file
+from .trailer import has_trailer
 
 FORMAT, CHECKPOINT = "hpcpca-result", "hpcpca-checkpoint"
 MEMORY = "state/memory/"  # what a top1 solver keeps from round to round
@@ -72,6 +73,8 @@ def root_attributes(content, kind):
 
 def is_foreign(path):
     """Whether a file is none that hpcpca has written: somebody's data, notes, whatever. Damaged HDF5 may be ours; an empty file is nothing."""
+    if has_trailer(path):
+        return False
     if not h5py.is_hdf5(path):
         return os.path.getsize(path) > 0
     try:

@@ -33,6 +33,13 @@ def append_trailer(path):
         file.write(text + FOOTER.pack(len(text), zlib.crc32(text), MAGIC))
 
 
+def has_trailer(path):
+    """Whether a trailer stands at the end of a file: then it is ours, however damaged."""
+    with open(path, "rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - len(MAGIC)))
+        return file.read() == MAGIC
+
+
 def check_trailer(path):
     """Raise DataError where a file has a trailer that it does not agree with; OSError where it cannot be read."""
     with open(path, "rb") as file:
