@@ -6,21 +6,24 @@ import h5py
 import numpy as np
 import pytest
 import spectra
-from launch import run
+from launch import HERE, run
 
 from hpcpca.bench.experiments import synthetic
-from hpcpca.bench.experiments.problems import errors, problem
+from hpcpca.bench.experiments.problems import covariance_of, errors, problem
 from hpcpca.bench.experiments.record import Series, middle
 from hpcpca.bench.experiments.trajectory import Trajectory, follow, rounds_to
 
-NAMES = ("synthetic", "local-steps", "gaps", "top1")
+NAMES = ("synthetic", "local-steps", "gaps", "top1", "mnist")
+
+
+PICTURES = HERE.parent / "data" / "fashion-mnist"
 
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory):
     """Folder with the results of all experiments, small ones, and what was printed."""
     folder = tmp_path_factory.mktemp("experiments")
-    return folder, run(0, "bench", "experiments", "--quick", "--seeds", 2, "--folder", folder).ok().stdout
+    return folder, run(0, "bench", "experiments", "--quick", "--seeds", 2, "--folder", folder, "--data", PICTURES).ok().stdout
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -105,6 +108,15 @@ def test_middle():
     assert middle(np.array([np.nan])) == "–" == middle([])
 
 
+def test_covariance_of_files(tmp_path):
+    rows = spectra.data_rows(spectra.power_law(12), 90, mean=1000.0)
+    spectra.write_shards(tmp_path / "x", s1=rows[:40], s2=rows[40:])
+    sigma, values, vectors = covariance_of([str(tmp_path / "x")])
+    np.testing.assert_allclose(sigma, np.cov(rows.T), atol=1e-12 * values[0])
+    np.testing.assert_allclose((vectors.T * values) @ vectors, sigma, atol=1e-12 * values[0])
+
+
 def test_errors_of_the_command(tmp_path):
+    assert "--data" in run(0, "bench", "experiments", "mnist").ended(2).messages[0]
     assert "no such folder" in run(0, "bench", "experiments", "--folder", tmp_path / "no").ended(3).messages[0]
     assert "other" in run(0, "bench", "experiments", "other").ended(2).messages[0]

@@ -7,7 +7,8 @@ from .types import Numbers, Shape
 
 FAILED = "| failed"
 
-EXPERIMENTS = ("synthetic", "local-steps", "gaps", "top1")
+EXPERIMENTS = ("synthetic", "local-steps", "gaps", "top1", "mnist")
+ON_DATA = ("mnist",)
 INPUTS = ("fashion", "tall", "wide")
 PEERS = ("covariance_eigh", "randomized", "arpack", "IncrementalPCA", "SLEPc")
 RUNS = click.option("--runs", type=click.IntRange(1), default=5, show_default=True, help="Counted runs of each, in turn.")
@@ -114,18 +115,24 @@ def cold(data, components, memory, tol, ranks, runs, mpiexec):
 @click.option("--folder", default=".", show_default=True, help="Where NAME.h5, NAME.md and (extra [plot]) NAME.png are written.")
 @click.option("--seeds", type=click.IntRange(1), default=10, show_default=True, help="Of data, eigenvectors and start vectors.")
 @click.option("--quick", is_flag=True, help="Small sizes and few rounds: whether it runs, not what it shows.")
-def experiments(names, folder, seeds, quick):
-    """The paper's experiments on this machine: synthetic, local-steps, gaps, top1 (default: all), with medians and ranges over seeds."""
+@click.option("--data", multiple=True, metavar="DATA[:dataset]", help="Pictures for mnist, such as data/fashion-mnist of the sources.")
+def experiments(names, folder, seeds, quick, data):
+    """The paper's experiments on this machine: synthetic, local-steps, gaps, top1, and, on --data, mnist (default: all), with medians and ranges
+    over seeds."""
     import os
     from importlib import import_module
 
     from ..bench.experiments.record import save
-    from ..errors import DataError
+    from ..errors import DataError, UsageError
     from .session import world
     if not os.path.isdir(folder):
         raise DataError(f"--folder {folder}: no such folder; make it first")
+    if not data and set(names) & set(ON_DATA):
+        raise UsageError("mnist needs --data, such as data/fashion-mnist of the sources")
+    names = names or [name for name in EXPERIMENTS if data or name not in ON_DATA]
     with world() as ranks:
-        for name in names or EXPERIMENTS:
-            record = import_module(f"..bench.experiments.{name.replace('-', '_')}", __package__).run(ranks, seeds, quick)
+        for name in names:
+            given = (data,) if name in ON_DATA else ()
+            record = import_module(f"..bench.experiments.{name.replace('-', '_')}", __package__).run(ranks, seeds, quick, *given)
             paths = save(record, folder)
             click.echo("\n".join([f"## {name}", "", *record.table, "", "written: " + ", ".join(paths), ""]))

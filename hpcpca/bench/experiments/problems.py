@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...io.source import open_source
 from ...rng import unit_vectors
 
 
@@ -29,3 +30,23 @@ def errors(found, true):
     """min over signs of ‖u_k − s·v_k‖ for every k: (K). The paper's error (eq. 10) is the root of their mean square."""
     signs = np.where(np.einsum("kd,kd->k", found, true) < 0, -1.0, 1.0)
     return np.linalg.norm(true - signs[:, None] * found, axis=1)
+
+
+def covariance_of(data):
+    """Σ (d, d), its eigenvalues (d) and eigenvectors (d, d) of HDF5 data, all in float64 and by LAPACK; raise DataError."""
+    source = open_source(data)
+    pieces = (_rows(source, *place) for place in source.pieces(0, len(source.blocks)))
+    mean = sum(rows.sum(axis=0) for rows in pieces) / source.n
+    sigma = np.zeros((source.d, source.d))
+    for place in source.pieces(0, len(source.blocks)):
+        rows = _rows(source, *place) - mean
+        sigma += rows.T @ rows
+    sigma /= source.n - 1
+    values, vectors = np.linalg.eigh(sigma)
+    return sigma, values[::-1], vectors.T[::-1]
+
+
+def _rows(source, number, start, stop):
+    rows = np.empty((stop - start, source.d), source.dtype)
+    source.read_into(number, start, stop, rows)
+    return rows.astype(np.float64)
