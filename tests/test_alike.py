@@ -1,6 +1,11 @@
 """Ranks with other installations are found at the start, and named."""
 
+import subprocess
+
+import h5py
+import numpy as np
 import pytest
+from launch import PROGRAM, launcher
 
 from hpcpca.errors import PlatformError
 
@@ -17,3 +22,13 @@ def test_installations_are_compared(comm, findings):
     except PlatformError as error:
         findings.that(last > 0 and error.is_agreed and f"rank {last} on node" in str(error) and "numpy is 1.9 there and 2 on rank 0" in str(error), str(error))
     world.free()
+
+
+def test_command_lines_are_compared(tmp_path):
+    """mpiexec -n 1 … : -n 1 … with other options: decisions that ranks take alike would differ."""
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["X"] = np.random.default_rng(0).standard_normal((50, 6))
+    words = [*PROGRAM, "fit", str(tmp_path / "x.h5"), "-o", str(tmp_path / "a.h5"), "-k"]
+    done = subprocess.run([*launcher(), "-n", "1", *words, "2", ":", "-n", "1", *words, "3"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 5 and done.stderr.count("rank 1 on node") == 1 and "was started otherwise" in done.stderr, done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["x.h5"]

@@ -18,6 +18,7 @@ def world():
     made = World()
     made.check_launcher()
     made.check_alike(_versions())
+    made.check_alike({"command line": " ".join(sys.argv[1:])}, "was started otherwise", "start all ranks with the same options")
     yield made
     made.free()
 

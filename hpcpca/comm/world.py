@@ -43,15 +43,15 @@ class World:
                 f"mpiexec started {launched} processes, but each is alone in its MPI world: the launcher is not that of the "
                 f"MPI library loaded ({library}); use that library's mpiexec, or point MPI4PY_LIBMPI at the launcher's library"))
 
-    def check_alike(self, versions):
-        """Raise PlatformError, naming the node, where some rank's ``versions`` {name: text} are others than the root's. Collective."""
-        asked = self.comm.bcast(versions)
-        differing = [(name, text) for name, text in versions.items() if text != asked[name]]
+    def check_alike(self, found, says="has another installation", remedy="make it the same on all nodes"):
+        """Raise PlatformError, naming the node, where what some rank ``found`` {name: text} is another than the root's. Collective."""
+        asked = self.comm.bcast(found)
+        differing = [(name, text) for name, text in found.items() if text != asked[name]]
         first = self.comm.allreduce(self.rank if differing else self.size, MPI.MIN)
         if first < self.size:
             text = ", ".join(f"{name} is {mine[:60]} there and {asked[name][:60]} on rank 0" for name, mine in differing)
             where, text = self.comm.bcast((MPI.Get_processor_name(), text), root=first)
-            raise on_all_ranks(PlatformError(f"rank {first} on node {where} has another installation: {text}; make it the same on all nodes"))
+            raise on_all_ranks(PlatformError(f"rank {first} on node {where} {says}: {text}; {remedy}"))
 
     @contextmanager
     def agreed(self, also=()):
