@@ -76,7 +76,7 @@ def _holder(path):
 
 
 def _real(path):
-    return os.path.realpath(path.removesuffix(SUFFIX)) + SUFFIX
+    return os.path.realpath(os.fspath(path).removesuffix(SUFFIX)) + SUFFIX
 
 
 def read(path):
