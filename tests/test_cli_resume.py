@@ -274,7 +274,7 @@ def test_one_result_is_one_runs(folder, tmp_path):
     """Another checkpoint does not make it another run; nor does a symlink; nor is there anything to resume before the first checkpoint."""
     output = tmp_path / "out.h5"
     (tmp_path / "link.ckpt").symlink_to(tmp_path / "out.h5.ckpt")
-    process = start(1, "fit", folder / "data", "-k", K, "-o", output, *VECTORS, "--max-rounds", LONG, inject=SLOW)
+    process = start(1, "fit", folder / "data", "-k", K, "-o", output, *VECTORS, "--max-rounds", 3000, inject=SLOW)  # a minute
     while not (tmp_path / "out.h5.ckpt.lock").exists():
         time.sleep(0.05)
     for options in (("-o", output, "--checkpoint", tmp_path / "other.ckpt", "--overwrite"), ("-o", tmp_path / "b.h5", "--checkpoint", tmp_path / "link.ckpt")):
