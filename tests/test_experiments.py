@@ -104,7 +104,7 @@ def test_the_comparison_can_fail(monkeypatch, ours, theirs, verdict):
 
 
 def test_middle():
-    assert middle(np.array([1.0, 3.0, 2.0]), "{:.0f}") == "2 [1, 3]" and middle(np.array([np.nan, 4.0]), "{:.0f}") == "4 [4, 4]"
+    assert middle(np.array([1.0, 3.0, 2.0]), "{:.0f}") == "2 [1, 3]" and middle(np.array([np.nan, 4.0]), "{:.0f}") == "– [4, –]"
     assert middle(np.array([np.nan])) == "–" == middle([])
 
 

@@ -50,10 +50,12 @@ class Record:
 
 
 def middle(values, form="{:.2g}"):
-    """"median [least, most]" of numbers."""
-    if not len(values) or np.isnan(values).all():
+    """"median [least, most]" of numbers, over all of them: NaN is one that was never reached, later than any other, and shown as "–"."""
+    if not len(values):
         return "–"
-    return (form + " [" + form + ", " + form + "]").format(np.nanmedian(values), np.nanmin(values), np.nanmax(values))
+    values = np.where(np.isnan(values), np.inf, values)
+    median, least, most = (form.format(each) if np.isfinite(each) else "–" for each in (np.median(values), values.min(), values.max()))
+    return "–" if least == "–" else f"{median} [{least}, {most}]"
 
 
 def table(series, count, about):
