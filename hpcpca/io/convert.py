@@ -12,7 +12,7 @@ from ..errors import DataError, describe
 from ..partition import span
 from ..units import format_size
 from .hdf5 import LIBVER, sync
-from .paths import SUFFIXES
+from .paths import SUFFIXES, temporary
 from .rows import read_ahead
 
 PIECE_BYTES = 32 << 20    # written at a time
@@ -106,26 +106,22 @@ def write_set(world, laid_out, rows):
                 _write_shard(path, laid_out, rows, start, stop)
         with world.agreed():
             for path, *_ in mine:
-                os.replace(_temporary(path), path)
+                os.replace(temporary(path), path)
     finally:
         for path, *_ in mine:
-            if os.path.exists(_temporary(path)):
-                os.remove(_temporary(path))
-
-
-def _temporary(path):
-    return os.path.join(os.path.dirname(path) or ".", f".{os.path.basename(path)}.part")
+            if os.path.exists(temporary(path)):
+                os.remove(temporary(path))
 
 
 def _write_shard(path, laid_out, rows, start, stop):
     try:
-        with h5py.File(_temporary(path), "w", libver=LIBVER) as file:
+        with h5py.File(temporary(path), "w", libver=LIBVER) as file:
             item = file.create_dataset(laid_out.dataset, **laid_out.storage(stop - start))
             done = 0
             for piece in regroup(rows.read(start, stop), _piece(item, laid_out.row_bytes)):
                 item[done:done + len(piece)] = piece
                 done += len(piece)
-        sync(_temporary(path))
+        sync(temporary(path))
     except (OSError, RuntimeError, ValueError) as error:
         raise DataError(f"{path} cannot be written: {describe(error)}") from error
 

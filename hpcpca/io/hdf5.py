@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import DataError, HpcpcaError, describe, on_all_ranks
 from ..units import format_size
 from .damage import naming
+from .paths import temporary
 from .trailer import append_trailer
 
 PIECE_BYTES = 64 << 20
@@ -64,19 +65,19 @@ def write(world, path, attributes, arrays, keep_previous=False):
     Collective; raises DataError on all ranks, and then ``path`` is as it was.
     """
     path = path if keep_previous else os.path.realpath(path)  # what a symlink leads to, not the link
-    temporary = _temporary(path)
+    part = temporary(path)
     try:
         plan = _plan(world, attributes, arrays)
         with world.agreed():
             if world.is_root:
-                check_room(temporary, sum(int(np.prod(shape)) * np.dtype(dtype).itemsize for _, shape, dtype, _ in plan[1]) + OVERHEAD)
-        (_write_parallel if HAS_MPI and world.size > 1 else _write_by_root)(world, temporary, *plan, arrays)
+                check_room(part, sum(int(np.prod(shape)) * np.dtype(dtype).itemsize for _, shape, dtype, _ in plan[1]) + OVERHEAD)
+        (_write_parallel if HAS_MPI and world.size > 1 else _write_by_root)(world, part, *plan, arrays)
         with world.agreed():
             if world.is_root:
-                _commit(temporary, path, keep_previous)
+                _commit(part, path, keep_previous)
     except HpcpcaError as error:  # what ranks agreed on; anything else is a bug, and ends the run
-        if world.is_root and os.path.exists(temporary):
-            os.remove(temporary)
+        if world.is_root and os.path.exists(part):
+            os.remove(part)
         raise on_all_ranks(DataError(f"{path} cannot be written: {describe(error)}")) from error
 
 
@@ -98,13 +99,9 @@ def check_room(path, count):
 def check_room_for_result(path, count):
     """Raise DataError where ``check_room`` finds none, before a run that would end without its result. For the root to call."""
     try:
-        check_room(_temporary(path), count + OVERHEAD)
+        check_room(temporary(path), count + OVERHEAD)
     except OSError as error:
         raise DataError(f"{path} could not be written in the end: {describe(error)}; make room, or name another place with -o") from None
-
-
-def _temporary(path):
-    return os.path.join(os.path.dirname(path) or ".", f".{os.path.basename(path)}.part")
 
 
 def _commit(temporary, path, keep_previous):

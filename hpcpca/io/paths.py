@@ -14,6 +14,11 @@ def natural_order(path):
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path) if part]
 
 
+def temporary(path):
+    """Where a file is written before it is renamed to ``path``: hidden, in the same folder."""
+    return os.path.join(os.path.dirname(path) or ".", f".{os.path.basename(path)}.part")
+
+
 def split_dataset(text):
     """Return (file part, dataset or None): ``x.h5:a/b`` → ("x.h5", "a/b").
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import HpcpcaError
 from .hdf5 import HAS_MPI, sync
+from .paths import temporary
 from .row_targets import ByRoot, Collective, Independent
 
 
@@ -20,20 +21,20 @@ def row_file(world, path, name, shape, dtype, attributes, compression=None):
 
     Collective. On errors ``path`` is as it was; raises DataError on all ranks where the file cannot be written.
     """
-    temporary = os.path.join(os.path.dirname(path) or ".", f".{os.path.basename(path)}.part")
+    part = temporary(path)
     kind = ByRoot if not HAS_MPI or world.size == 1 else Collective if compression else Independent
     target = kind(world, path)
     try:
         with target.writing():
             if world.is_root:
-                open(temporary, "wb").close()
-        target.open(temporary, name, shape, np.dtype(dtype), attributes, compression)
+                open(part, "wb").close()
+        target.open(part, name, shape, np.dtype(dtype), attributes, compression)
         yield target
         target.close()
         with target.writing():
             if world.is_root:
-                sync(temporary)
-                os.replace(temporary, path)
+                sync(part)
+                os.replace(part, path)
                 sync(os.path.dirname(path) or ".")
     except BaseException as error:
         agreed = getattr(error, "is_agreed", False)  # otherwise the other ranks know of nothing, and the job will be aborted
@@ -42,5 +43,5 @@ def row_file(world, path, name, shape, dtype, attributes, compression=None):
                 target.close()
         if world.is_root or not agreed:
             with suppress(OSError):
-                os.remove(temporary)
+                os.remove(part)
         raise

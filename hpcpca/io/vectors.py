@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import DataError, describe
 from .damage import naming
 from .hdf5 import reseal, sync
-from .paths import split_dataset
+from .paths import split_dataset, temporary
 from .result import CHECKPOINT, FORMAT, Stored
 from .source import find_dataset, open_file
 from .trailer import append_trailer
@@ -45,20 +45,20 @@ def _npy(path):
 def save_finding(path, finding, tol):
     """Store what was measured in the result at ``path`` under /verification, whole or not at all; raise DataError."""
     import h5py
-    temporary = os.path.join(os.path.dirname(path) or ".", f".{os.path.basename(path)}.part")
+    part = temporary(path)
     try:
-        shutil.copyfile(path, temporary)
-        with h5py.File(temporary, "r+", locking=False) as file:
+        shutil.copyfile(path, part)
+        with h5py.File(part, "r+", locking=False) as file:
             file.pop("verification", None)
             for name, array in finding.arrays().items():
                 file[f"verification/{name}"] = array
             file["verification"].attrs["tol"] = tol
             file["verification"].attrs["failures"] = "\n".join(finding.failures)
             reseal(file)
-        append_trailer(temporary)
-        sync(temporary)
-        os.replace(temporary, path)
+        append_trailer(part)
+        sync(part)
+        os.replace(part, path)
     except OSError as error:
-        if os.path.exists(temporary):
-            os.remove(temporary)
+        if os.path.exists(part):
+            os.remove(part)
         raise DataError(f"{path} cannot be written: {describe(error)}") from None

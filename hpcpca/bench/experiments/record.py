@@ -8,6 +8,7 @@ import numpy as np
 
 from ..._version import __version__
 from ...errors import DataError, PlatformError, describe
+from ...io.paths import temporary
 from ...plots.experiment import FORMAT, draw
 from .trajectory import rounds_to
 
@@ -77,7 +78,7 @@ def save(record, folder):
     import h5py
     paths = [os.path.join(folder, f"{record.name}.{end}") for end in ("h5", "md", "png")]
     try:
-        with h5py.File(paths[0] + ".part", "w") as file:
+        with h5py.File(temporary(paths[0]), "w") as file:
             file.attrs.update({"format": FORMAT, "format_version": 1, "hpcpca_version": __version__, "name": record.name,
                                "settings": json.dumps(record.settings)})
             for number, series in enumerate(record.series):
@@ -85,7 +86,7 @@ def save(record, folder):
                 group.attrs.update({"labels": json.dumps(series.labels), "every": series.every, "panel": str(series.labels[record.panel])})
                 for what in ("errors", "applications", "seconds"):
                     group[what] = series.over_seeds(what)  # (seeds, R[, K])
-        os.replace(paths[0] + ".part", paths[0])
+        os.replace(temporary(paths[0]), paths[0])
         with open(paths[1], "w") as file:
             file.write("\n".join(record.table) + "\n")
     except OSError as error:
