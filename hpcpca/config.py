@@ -8,6 +8,7 @@ from .units import parse_duration
 EXCHANGES = {"parallel-deflation": ("ritz", "vectors"), "sequential-deflation": ("vectors",), "eigengame-alpha": ("vectors",),
              "eigengame-mu": ("vectors",), "orthogonal-iteration": ("ritz",), "block-krylov": ("ritz",)}  # of each method, the default first
 SMALLEST_SINGLE_TOL = 2e-7  # float32 sums floor residuals at about 1e-7
+TOL, BATCH_TOL = 1e-6, 1e-2  # asked for unless --tol says otherwise: of passes over all rows, of mini-batches
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,16 @@ class FitConfig:
     deflation: str | None = None
     local_steps: int | None = None
     step_size: str | None = None
+    step_schedule: str | None = None
     stagger: bool | None = None
     advance: bool | None = None
     guards: int | None = None
     basis: str | None = None
     warm_start: bool | None = None
     init: str | None = None
-    tol: float = 1e-6
+    batch_rows: int | None = None
+    polish: bool | None = None
+    tol: float | None = None
     max_rounds: int = 1000
     seed: int = 0
     operator: str = "auto"
@@ -49,6 +53,8 @@ class FitConfig:
     def __post_init__(self):
         if self.exchange is None:
             object.__setattr__(self, "exchange", EXCHANGES[self.method][0])
+        if self.tol is None:
+            object.__setattr__(self, "tol", BATCH_TOL if self.batch_rows and not self.polish else TOL)
 
     @property
     def is_ritz(self):
@@ -56,13 +62,25 @@ class FitConfig:
         return self.exchange == "ritz"
 
     @property
+    def eta(self):
+        """The step size in the data's own units, or None: scale-free."""
+        return None if self.step_size in (None, "auto") else float(self.step_size)
+
+    @property
+    def steps_schedule(self):
+        """How steps on mini-batches change: as asked for, else adaptive if scale-free, constant if given."""
+        return self.step_schedule or ("adaptive" if self.eta is None else "constant")
+
+    @property
     def vector_panels(self):
         """Panels of the vectors exchange that are held once per node: two of vectors, and two of images where superiors' are wanted."""
-        return 4 if self.method == "eigengame-alpha" or self.deflation == "projection" else 2
+        return 4 if self.method == "eigengame-alpha" or (self.deflation == "projection" and not self.batch_rows) else 2
 
     @property
     def own_vectors(self):
         """Vectors that the top1 solver holds beside each one."""
+        if self.batch_rows:
+            return 4
         return {"lanczos": 4 * (self.local_steps or 1), "momentum": 4, "chebyshev": 3}.get(self.top1, 0)
 
     @property
@@ -80,12 +98,14 @@ class FitConfig:
         if self.exchange not in EXCHANGES[self.method]:
             raise UsageError(f"--exchange {self.exchange}: --method {self.method} exchanges {' or '.join(EXCHANGES[self.method])}")
         asked = f"--exchange {self.exchange}" if self.method == "parallel-deflation" else f"--method {self.method}"
-        for name, belongs in (("top1", "vectors"), ("deflation", "vectors"), ("step_size", "vectors"), ("stagger", "vectors"), ("advance", "vectors"),
+        stepping = () if self.batch_rows else (("step_size", "vectors"),)
+        for name, belongs in (*stepping, ("top1", "vectors"), ("deflation", "vectors"), ("stagger", "vectors"), ("advance", "vectors"),
                               ("basis", "ritz"), ("warm_start", "ritz")):
             if getattr(self, name) is not None and self.exchange != belongs:
                 raise UsageError(f"--{name.replace('_', '-')} goes with --exchange {belongs}, not with {asked}")
         self._check_vectors()
-        if self.is_ritz and (self.local_steps or 1) != 1:
+        self._check_batches()
+        if self.is_ritz and not self.batch_rows and (self.local_steps or 1) != 1:
             raise UsageError(f"--local-steps {self.local_steps} goes with --exchange vectors; the ritz exchange takes one step a round")
         if self.warm_start and self.init:
             raise UsageError("--warm-start and --init both say where to start; give one of them")
@@ -119,13 +139,39 @@ class FitConfig:
             raise UsageError("--method sequential-deflation is a schedule of its own; leave --stagger and --advance out")
         if self.advance and self.stagger is not None:
             raise UsageError("--advance and --stagger both say when workers begin; give one of them")
-        if self.step_size is not None and self.top1 != "hebb":
-            raise UsageError("--step-size goes with --top1 hebb; the other solvers have no step to choose")
+        if self.step_size is not None and self.top1 != "hebb" and not self.batch_rows:
+            raise UsageError("--step-size goes with --top1 hebb or --batch-rows; the other solvers have no step to choose")
         try:
             if self.step_size not in (None, "auto") and not 0 < float(self.step_size) < float("inf"):
                 raise ValueError
         except ValueError:
             raise UsageError(f"--step-size {self.step_size}: write auto, or a number above 0 such as 0.5") from None
+
+    def _check_batches(self):
+        if not self.batch_rows:
+            for name in ("polish", "step_schedule"):
+                if getattr(self, name) is not None:
+                    raise UsageError(f"--{name.replace('_', '-')} goes with --batch-rows")
+            if self.top1 == "oja":
+                raise UsageError("--top1 oja learns from mini-batches: give --batch-rows, or use --top1 hebb")
+            return
+        asked = f"--batch-rows {self.batch_rows}"
+        if self.batch_rows < 2:
+            raise UsageError(f"{asked}: at least 2 are needed")
+        if self.method not in ("parallel-deflation", "eigengame-mu"):
+            raise UsageError(f"{asked} goes with --method parallel-deflation or eigengame-mu, not with {self.method}")
+        if self.top1 not in (None, "hebb", "oja"):
+            raise UsageError(f"--top1 {self.top1} needs Σ itself; with {asked} use oja, or leave --top1 out")
+        if self.operator not in ("auto", "mini-batch"):
+            raise UsageError(f"{asked} draws rows straight from the files; leave --operator {self.operator} out")
+        if self.covariance:
+            raise UsageError(f"{asked} needs rows, not a covariance; leave one of them out")
+        if self.warm_start is not None:
+            raise UsageError(f"{asked} starts with a pass over all rows; leave --warm-start and --cold out")
+        if self.basis is not None and not self.polish:
+            raise UsageError("--basis is history of exact passes; give --polish, or leave it out")
+        if self.step_schedule and self.is_ritz:
+            raise UsageError("--step-schedule goes with --exchange vectors; the Ritz exchange takes means")
 
     def cadence(self):
         """Return (seconds or None, rounds or None) between checkpoints; raise UsageError."""

@@ -11,11 +11,12 @@ from .config import FitConfig
 from .counters import Counters
 from .errors import DataError, Interrupted, NotAchieved, UsageError, on_all_ranks
 from .io import rows as row_io
+from .io.batches import RowReader
 from .io.hdf5 import check_room_for_result
 from .io.source import open_source
 from .kernels import kernels_for
 from .machine import available_memory, node_name
-from .methods.registry import METHODS, ORTHONORMAL_TO
+from .methods.registry import METHODS, ORTHONORMAL_TO, on_mini_batches
 from .monitors.breakdown import finite
 from .monitors.checkpointing import Checkpointing
 from .methods.state import unmeasured
@@ -23,9 +24,10 @@ from .monitors.memory import PeakMemory
 from .monitors.report import Report
 from .monitors.stopping import CONVERGED, INTERRUPTED, RUNNING, Stagnation, Stopping
 from .operators import loading
+from .operators.minibatch import MiniBatches
 from .operators.products import ROUNDING
 from .operators.team import Team
-from .partition import Grid
+from .partition import Grid, parse_grid
 from .plan import Job, choose, panel_width
 from .rates import cached_rates
 from .recording import Recorder, Unbuilt, true
@@ -70,7 +72,7 @@ class Fit:
         with world.agreed():
             if world.is_root:
                 check_room_for_result(config.output, 8 * self.source.d * config.components)
-        self.team = Team(self.threads)
+        self.team, self.reader = Team(self.threads), RowReader(self.source, self.plan.cache_bytes)
         self.exchange = Exchange(world, self.grid, self.counters)
         self.recorder = Recorder(world, config, self.source, self.exchange, self.counters, self.plan, self.panel, start)
         self.begin = beginning(world, config, self.source, self.exchange, self.panel, start, self.kernels)
@@ -121,6 +123,8 @@ class Fit:
             raise DataError(f"{source.parts[0].name} has one row only; a covariance needs at least two")
         else:
             self.rank_limit = min(source.n - 1, source.d)
+        if (config.batch_rows or 0) > source.n:
+            raise UsageError(f"--batch-rows {config.batch_rows}: the data have {source.n} rows; ask for fewer, or leave it out for exact passes")
         if config.components > self.rank_limit:
             raise UsageError(f"-k {config.components}: the data have at most {self.rank_limit} components (min(n−1, d), n = {source.n}, "
                              f"d = {source.d}); ask for fewer")
@@ -138,15 +142,15 @@ class Fit:
 
     def _plan(self):
         config, source, world = self.config, self.source, self.world
-        asked = world.decide(lambda: _parse_grid(config.grid, world.size))
+        asked = world.decide(lambda: parse_grid(config.grid, world.size))
         self.threads = config.threads or world.default_threads()
-        job = Job(None if config.covariance else source.n, source.d, source.dtype, self.panel, config.starts_in_double, config.is_ritz,
+        job = Job(None if config.covariance else source.n, source.d, source.dtype, self.panel, config.starts_in_double, config.is_ritz or bool(config.polish),
                   world.size, max(world.comm.allgather(world.node.size)), self.threads, asked and asked.shards,
                   config.memory or min(world.comm.allgather(available_memory())),
                   max(part.chunk_rows for part in source.parts) * source.d * source.dtype.itemsize,
                   min(world.comm.allgather(shm_free())), config.tol, self._rates(),
-                  config.vector_panels, config.own_vectors)
-        operator = "gram" if config.covariance else config.operator
+                  config.vector_panels, config.own_vectors, (config.batch_rows or 0) * (config.local_steps or 1) * config.max_rounds)
+        operator = "gram" if config.covariance else "mini-batch" if config.batch_rows else config.operator
         plan = world.decide(lambda: choose(job, operator, config.basis))
         self.grid = asked or Grid(world.size // plan.shards, plan.shards)
         self.say(f"data: {source.n} × {source.d} {source.dtype} in {len(source.parts)} file(s); {self.panel} vectors "
@@ -158,7 +162,7 @@ class Fit:
         """Rates of this machine; where the choice of an operator depends on it, all ranks read a piece of their shard to see how fast."""
         world, source = self.world, self.source
         rates = world.decide(cached_rates)
-        if self.config.operator != "auto" or self.config.covariance or source.bytes < PROBED_FROM:
+        if self.config.operator != "auto" or self.config.covariance or self.config.batch_rows or source.bytes < PROBED_FROM:
             return rates
         with world.agreed():
             seconds, count = row_io.seconds_to_read(source, world.size, world.rank, PROBE_BYTES)
@@ -175,10 +179,17 @@ class Fit:
         if config.precision == "auto" and not self.operator.is_double and self.operator.rounding > max(ROUNDING[False], ROUNDING_SHARE * config.tol):
             self.say(f"rounding in single precision, {self.operator.rounding:.1e}, is too near the tolerance: going on in double")
             self.operator.to_double()
-        self.method = METHODS[config.method, config.exchange](self.operator, self.exchange, self.panel, config, self.plan.basis)
+        self.method = self._method()
         if lacking := self.world.comm.allreduce(self.exchange.bytes_not_shared()):
             self.say(f"/dev/shm is too small for what ranks of a node share: one copy per rank, {format_size(lacking)} over all; "
                      "give it more room (--shm-size of containers), or use fewer ranks and more threads")
+
+    def _method(self):
+        config, parts = self.config, (self.exchange, self.panel, self.config, self.plan.basis)
+        if not config.batch_rows:
+            return METHODS[config.method, config.exchange](self.operator, *parts)
+        batches = MiniBatches(self.reader.rows, self.operator, config.batch_rows, config.seed, self.exchange, self.counters, self.team)
+        return on_mini_batches(self.operator, batches, *parts, self.source.n)
 
     def _warm_up(self):
         """Have the kernels compiled, by one rank of each node."""
@@ -222,14 +233,14 @@ class Fit:
             state = method.initialize(begin.vectors, images, begin.round, begin.memory)
             return method.take_up(state, *begin.pending) if begin.pending else state
         vectors = begin.vectors
-        if not begin.is_warm and not begin.pending and self.config.is_ritz:
+        if not begin.is_warm and not begin.pending and not method.measures_at_once:
             vectors = self._warmed(vectors)
         self.state = unmeasured(begin.round, vectors, self.panel)  # what a stop in this pass leaves
-        again = begin.round > 0 and self.config.is_ritz  # the round that gave these vectors, which has to be measured again
+        again = begin.round > 0 and not method.measures_at_once  # the round that gave these vectors, which has to be measured again
         state = method.initialize(vectors, None, begin.round - again, begin.memory)
         if begin.pending and begin.images is None:
             state = method.take_up(state, *begin.pending)
-        return method.step(state) if self.config.is_ritz else state
+        return state if method.measures_at_once else method.step(state)
 
     def _warmed(self, vectors):
         """Better start vectors from a sample, where that is wanted and pays."""
@@ -306,6 +317,7 @@ class Fit:
         """Release what MPI holds, and BLAS."""
         self.exchange.free()
         self.team.close()
+        self.reader.close()
 
 
 def other_data(described, stored):
@@ -319,19 +331,6 @@ def other_data(described, stored):
         if part["content"] != before["content"]:
             return f"{part['path']} holds other values"
     return None
-
-
-def _parse_grid(text, ranks):
-    """The ``Grid`` of "WxS", or None; raise UsageError where it does not hold all ranks."""
-    if text is None:
-        return None
-    try:
-        groups, shards = map(int, text.lower().split("x"))
-    except ValueError:
-        raise UsageError(f"--grid {text}: write WxS, groups × shards, such as 1x{ranks}") from None
-    if groups < 1 or shards < 1 or groups * shards != ranks:
-        raise UsageError(f"--grid {text} has {groups * shards} places, the run has {ranks} rank(s); W×S must be that")
-    return Grid(groups, shards)
 
 
 def resumed_config(stored, **changes):

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .errors import UsageError
+
 BLOCKS = 1024            # blocks that a file set is cut into, where its files and chunks allow
 BLOCK_BYTES = 64 << 20   # no block is larger, unless one row is
 FEWEST_CHUNKS = 32       # with fewer whole chunks than this, ranks could not be given equal shares
@@ -75,6 +77,19 @@ class Grid:
             first, last = self.group_columns(count, group)
             starts.append(first + span(last - first, self.shards, shard)[0])
         return np.array([*starts, count], dtype=np.int64)
+
+
+def parse_grid(text, ranks):
+    """The ``Grid`` of "WxS", or None; raise UsageError where it does not hold all ranks."""
+    if text is None:
+        return None
+    try:
+        groups, shards = map(int, text.lower().split("x"))
+    except ValueError:
+        raise UsageError(f"--grid {text}: write WxS, groups × shards, such as 1x{ranks}") from None
+    if groups < 1 or shards < 1 or groups * shards != ranks:
+        raise UsageError(f"--grid {text} has {groups * shards} places, the run has {ranks} rank(s); W×S must be that")
+    return Grid(groups, shards)
 
 
 def columns_within(offsets, first, stop):

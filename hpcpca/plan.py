@@ -23,7 +23,7 @@ VECTORS_PASSES = 500               # of the vectors exchange
 LONG, LONG_ROWS = 64 << 10, 0.5    # rows of more bytes are multiplied at this part of the rate (measured): a tile is out of cache
 SWEEPS = 2.5                       # conversions that mean, variance and check of the first reading are worth
 PAIR_FLOPS = 20                    # per element of a pair of vectors in a round of the Ritz exchange, at half the rate of products
-LARGEST_PIECE = 64 << 20
+LARGEST_PIECE, BATCH_PIECE = 64 << 20, 16 << 20
 SAMPLE_SHARE, SAMPLE_ROWS = 0.05, 512
 DEFAULT_BASIS = 16                 # panels of history kept unless memory or --basis says otherwise
 FEWEST_GUARDS = 8
@@ -50,6 +50,7 @@ class Job:
     rates: Rates = Rates()
     panels: int = 2        # of the vectors exchange, once per node
     own: int = 0           # vectors that a top1 solver needs beside each one
+    drawn: int = 0         # rows that every worker draws in mini-batches at most
 
     @property
     def row_bytes(self):
@@ -84,6 +85,7 @@ class Plan:
     basis: int = 0        # rows of history the Ritz exchange may keep
     piece_bytes: int = 0  # streaming: read at a time
     sample_rows: int = 0  # streaming: for shift and start panel
+    cache_bytes: int = 0  # mini-batch: for chunks that a batch needs a few rows of
     reason: str = ""
 
 
@@ -172,7 +174,19 @@ def _gram(job):
     return Plan("gram", job.shards or 1, held, seconds, job.n * job.d // job.ranks)
 
 
-OPERATORS = {"gram": _gram, "in-memory": _in_memory, "streaming": _streaming}
+def _mini_batch(job):
+    """Streaming for the first pass and the last, and a piece of a batch for each thread; at most so long."""
+    plan = _streaming(job)
+    each_thread = BATCH_PIECE + tile_rows(job.d, job.work.itemsize) * job.d * job.work.itemsize
+    cache = min(LARGEST_PIECE, job.memory // (8 * job.ranks_on_node))
+    held = plan.bytes + job.ranks_on_node * (cache + job.threads * each_thread)
+    each = job.panel / job.cores * job.d * job.drawn  # elements
+    seconds = 2 * plan.seconds / max(1, job.passes) + each * (8 / job.rates.skinny(job.work.itemsize) + 1 / job.rates.convert)
+    return replace(plan, operator="mini-batch", bytes=held, seconds=seconds, cache_bytes=cache, elements=int(each * job.threads + 2 * job.n * job.d // plan.shards))
+
+
+OPERATORS = {"gram": _gram, "in-memory": _in_memory, "streaming": _streaming, "mini-batch": _mini_batch}
+ON_ALL_ROWS = ("gram", "in-memory", "streaming")  # of which auto chooses
 
 
 def choose(job, operator, basis):
@@ -180,7 +194,7 @@ def choose(job, operator, basis):
 
     ``basis`` is "all", a number of rows, or None for as many as are worth it.
     """
-    names = [operator] if operator != "auto" else ["gram"] if job.n is None else list(OPERATORS)
+    names = [operator] if operator != "auto" else ["gram"] if job.n is None else list(ON_ALL_ROWS)
     found = []
     for name in names:
         plan = OPERATORS[name](job)

@@ -72,6 +72,7 @@ class Recorder:
             "passes": counters.passes + before["passes"], "reads": counters.reads + before["reads"],
             "applications": counters.applications + before["applications"],
             "bytes_exchanged": counters.bytes_exchanged + before["bytes_exchanged"], "seconds": report.seconds,
+            "samples": counters.samples + before["samples"], "estimated": report.state.estimated,
             "seconds_by_activity": json.dumps(counters.split()), "n_features": operator.d, "ranks": self.world.size,
         }
         return Content(report.state, self.exchange.grid.offsets(self.panel), self.exchange.owned(self.panel).start, config.components,
@@ -87,5 +88,5 @@ def true(scaled, operator):
 
 def _counts(start):
     """Counts of the run that this one goes on from."""
-    names = ("passes", "reads", "applications", "bytes_exchanged", "seconds")
+    names = ("passes", "reads", "applications", "bytes_exchanged", "samples", "seconds")
     return {name: start.attributes.get(name, 0) if start else 0 for name in names}

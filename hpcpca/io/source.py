@@ -17,6 +17,7 @@ from .paths import expand
 from .trailer import check_trailer
 
 PIECE_BYTES = 64 << 20  # read at a time
+CHUNK_CACHE = 1 << 20   # HDF5's own default
 SAMPLED_ROWS = 4        # of each file, for the fingerprint
 HELD = 5                # things named where a file has no 2-D dataset
 MISSING = (KeyError, ValueError, RuntimeError, OSError)  # raised for names and links without anything behind them
@@ -43,8 +44,8 @@ class Part:
         return f"{self.path}:{self.dataset}"
 
 
-def open_file(path):
-    """Open an HDF5 file for reading; raise DataError in one line for whatever is wrong with it."""
+def open_file(path, cache=CHUNK_CACHE):
+    """Open an HDF5 file for reading, with a ``cache`` of so many bytes for chunks; raise DataError in one line for whatever is wrong with it."""
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
@@ -54,7 +55,7 @@ def open_file(path):
         if os.path.getsize(path) == 0:
             raise DataError(f"{path} is empty (0 bytes); it was perhaps never written to the end: write it anew, or leave it out")
         check_trailer(path)
-        return h5py.File(path, "r", locking=False)
+        return h5py.File(path, "r", locking=False, rdcc_nbytes=cache)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; check the name and the current folder") from None
     except PermissionError:
@@ -200,21 +201,34 @@ class Source:
         return [asdict(part) for part in self.parts]
 
     def read_into(self, number, start, stop, out):
-        """out (stop − start, d) ← rows of file ``number``; raise DataError where they cannot be read or are not finite."""
+        """out (stop − start, d) ← rows of file ``number``; raise DataError where they cannot be read."""
         part = self.parts[number]
         with naming(part.path), open_file(part.path) as file:
             item = find_dataset(file, part.path, part.dataset)
-            if item.shape != (part.rows, part.columns):
-                raise DataError(f"{part.name} changed while it was used: shape {item.shape} instead of {(part.rows, part.columns)}")
-            if item.dtype == np.bool_:
-                out[:] = _read(item, start, stop, part.name)
-                return
-            try:
-                item.read_direct(out, np.s_[start:stop])
-            except OSError:
-                out[:] = _read(item, start, stop, part.name)
+            self.check_shape(number, item)
+            self.fill(number, item, start, stop, out)
             if FORGET:
                 forget(file, item, start, stop)
+
+    def check_shape(self, number, item):
+        """Raise DataError where the dataset ``item`` of file ``number`` is not as it was."""
+        part = self.parts[number]
+        if item.shape != (part.rows, part.columns):
+            raise DataError(f"{part.name} changed while it was used: shape {item.shape} instead of {(part.rows, part.columns)}")
+
+    def fill(self, number, item, start, stop, out):
+        """out (stop − start, d) ← rows of ``item``, the dataset of file ``number``; raise DataError where they cannot be read."""
+        if start == stop:
+            return
+        try:
+            if item.dtype != np.bool_:  # as read_direct, at a quarter of its 60 µs
+                space = item.id.get_space()
+                space.select_hyperslab((start, 0), out.shape)
+                item.id.read(h5py.h5s.create_simple(out.shape), space, out)
+                return
+        except OSError:
+            pass  # reading them otherwise says what is wrong
+        out[:] = _read(item, start, stop, self.parts[number].name)
 
     def pieces(self, first, last, piece_bytes=PIECE_BYTES):
         """Yield (file, start, stop) of blocks first..last−1 in pieces of about ``piece_bytes``, but whole chunks."""

@@ -19,7 +19,8 @@ def _of_superiors(coefficients, counts):
 
 
 class _Rule:
-    needs_images = False
+    needs_images = False   # of superiors
+    needs_squares = False  # their values as the batch at hand has them, where batches stand for Σ
 
     def __init__(self, superiors, values, images=None):
         self.superiors, self.values, self.images = superiors, values, images
@@ -27,6 +28,10 @@ class _Rule:
     def start(self, vectors, images, counts):
         """Unit vectors to begin with and what is left of their images; ``images`` is written over."""
         return vectors, self.apply(images, vectors, counts)
+
+    def inside(self, vectors, counts):
+        """Unit vectors to begin with, where images are not known."""
+        return vectors
 
     def apply(self, images, vectors, counts):
         """What is left of the images of ``vectors``, in place."""
@@ -43,6 +48,8 @@ class _Rule:
 
 class Hotelling(_Rule):
     """Σ_k v = Σv − Σ_{j<k} λ̂_j v_j (v_jᵀv) (arXiv 2502.17615, eq. 3)."""
+
+    needs_squares = True
 
     def _coefficients(self, images, vectors):
         return vectors @ self.superiors.T * self.values
@@ -76,7 +83,14 @@ class Projection(_Rule):
 
     def __init__(self, superiors, values, images=None):
         transform = ordered_orthonormal(superiors)
-        super().__init__(transform @ superiors, values, transform @ images)
+        super().__init__(transform @ superiors, values, None if images is None else transform @ images)
+
+    def inside(self, vectors, counts):
+        """Vectors projected off their superiors, over their length; zero where nothing is left."""
+        vectors = vectors - _of_superiors(vectors @ self.superiors.T, counts) @ self.superiors
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        kept = lengths > np.sqrt(DEPENDENT)
+        return np.where(kept, vectors / np.where(kept, lengths, 1.0), 0.0)
 
     def start(self, vectors, images, counts):
         """Vectors projected off their superiors, over their length, and what is left of their images."""

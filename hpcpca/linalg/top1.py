@@ -42,7 +42,7 @@ def power(apply, vectors, images, steps, hints):
 
 
 def hebb(apply, vectors, images, steps, hints):
-    """``steps`` steps v ← (v + η Σ_k v)/‖…‖: gradient ascent on the sphere (arXiv 2502.17615, Algorithm 1)."""
+    """``steps`` steps v ← (v + η Σ_k v)/‖…‖: gradient ascent on the sphere (arXiv 2502.17615, Algorithm 1). On mini-batches it is Oja's rule."""
     eta, there = hints.step[:, None], np.linalg.norm(images, axis=1, keepdims=True) > hints.floor
     vectors = np.where(there, normalised(vectors + eta * images, 0.0), 0.0)
     for _ in range(steps - 1):
@@ -116,4 +116,4 @@ def _next_direction(rows, basis, floor):
     return np.where((rest > np.maximum(1e-12 * size, floor))[:, None], normalised(rows, floor), 0.0)
 
 
-SOLVERS = {"power": power, "hebb": hebb, "momentum": momentum, "lanczos": lanczos, "chebyshev": chebyshev}
+SOLVERS = {"power": power, "hebb": hebb, "oja": hebb, "momentum": momentum, "lanczos": lanczos, "chebyshev": chebyshev}

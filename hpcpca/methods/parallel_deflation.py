@@ -21,13 +21,18 @@ class VectorExchange:
     (values (r), λ_0) → η. With ``advance`` superiors that have not begun are none.
     """
 
+    is_orthonormal = False   # its vectors
+    shares_images = True     # where the rule of deflation needs the superiors'
+    measures_at_once = True  # initialize() applies Σ: a state before any round is measured
+
     def __init__(self, operator, exchange, count, top1, local_steps, schedule, deflation, step_size, tol, seed, advance=False):
         self.operator, self.exchange, self.count, self.tol, self.seed = operator, exchange, count, tol, seed
         self.top1, self.local_steps, self.schedule, self.deflation = top1, local_steps, schedule, deflation
         self.step_size, self.advance = step_size, advance
         self.own, self.offsets = exchange.owned(count), exchange.grid.offsets(count)
         self._published = self._panels()  # one is read while the next is written
-        self._images = self._panels() if deflation.needs_images else (None, None)
+        self._needs_images = self.shares_images and deflation.needs_images
+        self._images = self._panels() if self._needs_images else (None, None)
 
     def _panels(self):
         return [self.exchange.panel(self.count, self.operator.d) for _ in range(2)]
@@ -54,8 +59,12 @@ class VectorExchange:
         memory = {name: array.copy() for name, array in state.memory.items()}
         vectors = state.vectors.copy()
         vectors[rows] = self._improved(deflated, state, rows, columns_within(self.offsets, first, stop), memory)
-        images = state.images.copy()
         self._publish(state.round + 1, vectors)
+        return self._judged(state, vectors, first, stop, memory)
+
+    def _judged(self, state, vectors, first, stop, memory):
+        """The state after ``state`` with new ``vectors``, of which only workers first..stop−1 have changed. Collective."""
+        images = state.images.copy()
         self._apply_to(state.round + 1, images, first, stop)
         return self._measured(state.round + 1, vectors, images, memory)
 
@@ -118,7 +127,7 @@ class VectorExchange:
 
     def _measured(self, round, vectors, images, memory):
         """The state; superiors' images travel too where the rule wants them."""
-        if self.deflation.needs_images:
+        if self._needs_images:
             self.exchange.publish(images, self._images[round % 2], self.offsets)
         return State(round, vectors, images, *measure(vectors, images, self.exchange, self.count), memory=memory)
 

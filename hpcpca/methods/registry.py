@@ -1,24 +1,30 @@
-"""What methods are made of: ``METHODS[method, exchange](operator, exchange, count, config, basis)``."""
+"""What methods are made of: ``METHODS[method, exchange](operator, exchange, count, config, basis)``, and the same on mini-batches."""
 
+from ..config import BATCH_TOL
 from ..linalg.deflation import DEFLATIONS
 from ..linalg.top1 import SOLVERS
 from . import schedule
 from .block_krylov import BlockKrylov
+from .oja import Oja
 from .orthogonal_iteration import OrthogonalIteration
 from .parallel_deflation import VectorExchange
+from .polished import Polished
 from .ritz_exchange import RitzExchange
-from .step_size import automatic, constant
+from .sampled_ritz import SampledRitz
+from .step_size import automatic, constant, longest, on_batches
 
 
 def _vectors(deflation=None, order=None):
     """Workers that exchange vectors, by a rule of deflation and a schedule, or as the options say."""
     def build(operator, exchange, count, config, basis):
-        when = order or (schedule.all_at_once if config.stagger is False else schedule.staggered)
-        return VectorExchange(operator, exchange, count, SOLVERS[config.top1 or "power"], config.local_steps or 1,
-                              schedule.all_at_once if config.advance else when, DEFLATIONS[deflation or config.deflation or "hotelling"],
-                              automatic if config.step_size in (None, "auto") else constant(float(config.step_size)),
-                              config.tol, config.seed, bool(config.advance))
+        return VectorExchange(operator, exchange, count, SOLVERS[config.top1 or "power"], config.local_steps or 1, order or _schedule(config),
+                              DEFLATIONS[deflation or config.deflation or "hotelling"],
+                              automatic if config.eta is None else constant(config.eta), config.tol, config.seed, bool(config.advance))
     return build
+
+
+def _schedule(config):
+    return schedule.all_at_once if config.advance or config.stagger is False else schedule.staggered
 
 
 def _panel(kind):
@@ -36,3 +42,18 @@ METHODS = {
     ("block-krylov", "ritz"): _panel(BlockKrylov),
 }
 ORTHONORMAL_TO = {"vectors": 1e-2, "ritz": 1e-8}  # max|VVᵀ−I| of a converged run
+
+
+def on_mini_batches(operator, batches, exchange, count, config, basis, rows):
+    """The method that ``config`` asks for on mini-batches; with --polish, exact passes over all ``rows`` after it."""
+    polishing = bool(config.polish)
+    tol, last = config.tol, config.max_rounds
+    if polishing:  # by a tolerance that exact passes reach faster, or as many rows as a pass has, they take over
+        tol, last = max(tol, BATCH_TOL), min(last, -(-rows // (batches.size * (config.local_steps or 1))))
+    if config.is_ritz:
+        sampled = SampledRitz(operator, batches, exchange, count, config.components, config.local_steps or 1, longest(config.eta), tol, last, config.seed)
+    else:
+        rule = "eigengame-mu" if config.method == "eigengame-mu" else config.deflation or "projection"
+        sampled = Oja(operator, exchange, count, SOLVERS["oja"], config.local_steps or 1, _schedule(config), DEFLATIONS[rule],
+                      on_batches(config.eta, config.steps_schedule), tol, config.seed, bool(config.advance), batches=batches, components=config.components, last=last)
+    return Polished(sampled, RitzExchange(operator, exchange, count, basis, config.tol, config.seed)) if polishing else sampled

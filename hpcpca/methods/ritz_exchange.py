@@ -22,6 +22,8 @@ class RitzExchange:
     while converged workers drop out of the panel.
     """
 
+    measures_at_once = False  # initialize() leaves the first images to the first round
+
     def __init__(self, operator, exchange, count, largest_basis, tol, seed):
         self.operator, self.exchange, self.count, self.tol, self.seed = operator, exchange, count, tol, seed
         self.own = exchange.owned(count)

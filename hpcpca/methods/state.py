@@ -9,7 +9,8 @@ import numpy as np
 class State:
     """The panel after a round; eigenvalues and images are scaled as the operator's.
 
-    The identity kept: ``images`` are Σ·``vectors`` for exactly these vectors, and ``eigenvalues``, ``residuals`` measure them.
+    The identity kept: ``images`` are Σ·``vectors`` for exactly these vectors, and ``eigenvalues``, ``residuals`` measure them; where they are
+    ``estimated``, from mini-batches.
     """
 
     round: int
@@ -18,6 +19,7 @@ class State:
     eigenvalues: np.ndarray   # (m) v_kᵀΣv_k, of all
     residuals: np.ndarray     # (m) ‖Σv_k − λ_k v_k‖/λ_0, of all
     exhausted: bool = False   # no direction is left to improve along
+    estimated: bool = False   # images, eigenvalues and residuals come from some of the rows
     extra: dict = field(default_factory=dict)  # what only the method itself needs
     memory: dict = field(default_factory=dict)  # name → (own, width): what a top1 solver keeps from round to round, and checkpoints
 

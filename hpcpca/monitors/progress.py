@@ -28,8 +28,9 @@ class Lines:
 def summary_line(report):
     """"round 12: 5 of 8 converged, largest residual 3.1e-05, 12 passes, 4.2 s"."""
     done = converged(report)
+    estimated = " (estimated)" if report.state.estimated else ""
     return (f"round {report.state.round}: {sum(done)} of {report.components} converged, largest residual "
-            f"{report.residuals.max():.1e}, {report.counters.passes:.4g} passes, {report.seconds:.1f} s")
+            f"{report.residuals.max():.1e}{estimated}, {report.counters.passes:.4g} passes, {report.seconds:.1f} s")
 
 
 def converged(report):
@@ -50,7 +51,7 @@ class Table:
     def __call__(self, report):
         from rich.table import Table as RichTable
         table = RichTable(title=f"round {report.state.round}   passes {report.counters.passes:.4g}   {report.seconds:.1f} s"
-                                + ("   double" if report.is_double else ""))
+                                + ("   double" if report.is_double else "") + ("   estimated" if report.state.estimated else ""))
         for name in ("component", "eigenvalue", "residual", ""):
             table.add_column(name, justify="right")
         for k, (value, residual, done) in enumerate(zip(report.eigenvalues, report.residuals, converged(report))):
@@ -93,7 +94,7 @@ class JsonLog:
             "round": report.state.round, "seconds": report.seconds, "passes": counters.passes, "reads": counters.reads,
             "applications": counters.applications, "bytes_exchanged": counters.bytes_exchanged,
             "eigenvalues": report.eigenvalues[:report.components].tolist(), "residuals": report.residuals.tolist(),
-            "converged": converged(report), "double": report.is_double}) + "\n")
+            "converged": converged(report), "double": report.is_double, "estimated": report.state.estimated, "samples": counters.samples}) + "\n")
         self._file.flush()
 
     def close(self):

@@ -25,6 +25,8 @@ class Stopping:
 
     def holds(self, report):
         """Whether what was asked for is reached."""
+        if report.state.estimated:
+            return False
         values = report.state.eigenvalues[:report.components]
         if not (report.residuals <= DONE * self.tol).all() or (np.diff(values) > self.tol * values.max()).any():
             return False
@@ -40,7 +42,7 @@ class Stagnation:
     def __call__(self, report):
         """Return True when the run should go on in double."""
         worst = report.residuals.max()
-        if report.is_double or not np.isfinite(worst) or worst <= DONE * self.tol:
+        if report.is_double or report.state.estimated or not np.isfinite(worst) or worst <= DONE * self.tol:
             return False
         if worst > FLOOR or worst < 0.9 * self.best:
             self.best, self.rounds = min(worst, self.best), 0

@@ -1,0 +1,95 @@
+"""Parallel deflation on mini-batches, exchanging vectors and what is known of their images: every round ends in a Rayleigh–Ritz step."""
+
+import numpy as np
+
+from ..linalg.orth import DROP, orthonormality_error
+from ..linalg.secant import Ritz, ritz_and_next
+from ..rng import unit_vectors
+from .promising import Promising
+from .state import State, measure
+
+MEMORY = 2.0   # round ℓ's images weigh as ℓ^(MEMORY − 1) in the running mean: with 1 alike, least noise; more forgets the start sooner
+
+
+class SampledRitz:
+    """Worker k owns vector v_k and s_k, the running mean of its images on the batches it drew.
+
+    Rayleigh–Ritz on all (V, S) separates what single vectors cannot tell apart, and deflates: no step size, no gap that a worker must know.
+    When V moves, S moves as the symmetric matrix that they determine says (linalg/secant). The mean forgets as 1/ℓ, so that errors fall as with
+    all the rows drawn so far. Convergence is measured, by a pass over all rows, when the estimate says it is there and in round ``last``.
+    """
+
+    measures_at_once = is_orthonormal = True
+
+    def __init__(self, operator, batches, exchange, count, components, local_steps, longest_step, tol, last, seed):
+        """``components`` of the ``count`` vectors are wanted, the others are guards; ``longest_step`` (exponent) → the longest η of a step, or None."""
+        self.operator, self.batches, self.exchange, self.count = operator, batches, exchange, count
+        self.is_time, self.seed = Promising(components, tol, last), seed
+        self.local_steps, self.longest_step = local_steps, longest_step
+        self.own, self.offsets = exchange.owned(count), exchange.grid.offsets(count)
+        self._vectors, self._images = (exchange.panel(count, operator.d) for _ in range(2))
+
+    def initialize(self, vectors, images=None, round=0, memory=None):
+        """Return the state of a run that starts with this rank's ``vectors`` (own, d), from a pass over all rows; or, given ``images``, as they
+        were estimated. Collective."""
+        if images is not None:
+            return self._solved(round, vectors, images, round > 0)
+        return self._measured(round, self._independent(vectors))
+
+    def _independent(self, vectors):
+        """The same, moved a little at random where they depend on one another. Collective."""
+        self.exchange.publish(vectors, self._vectors, self.offsets)
+        gram = self.exchange.gather_small(vectors @ self._vectors.array.T, self.offsets)
+        if np.linalg.eigvalsh(gram)[0] > DROP:
+            return vectors
+        return vectors + unit_vectors(self.seed, self.count + np.arange(self.own.start, self.own.stop), self.operator.d) / 10
+
+    def take_up(self, state, own, count):
+        """Nothing to do: a round repeated is the same round, and its pass goes on where it was stopped."""
+        return state
+
+    def step(self, state):
+        """One round: deflate and exchange (Rayleigh–Ritz), improve on mini-batches. Collective."""
+        following = state.extra["ritz"]
+        vectors, images = (self._combined(rows[self.own]) for rows in (following.vectors, following.images))
+        numbers, share = np.arange(self.own.start, self.own.stop), MEMORY / (MEMORY + state.round)
+        found = sum(self.batches.apply(vectors, numbers, state.round, number)[0] for number in range(self.local_steps)) / self.local_steps
+        self.batches.count(self.count * self.local_steps)
+        estimate = self._solved(state.round + 1, vectors, (1 - share) * images + share * found, True)
+        if not self.is_time(estimate):
+            return estimate
+        return self._measured(estimate.round, estimate.vectors)
+
+    def _combined(self, coefficients):
+        """Rows of [V; S] as published, times coefficients (r, 2m)."""
+        return coefficients[:, :self.count] @ self._vectors.array + coefficients[:, self.count:] @ self._images.array
+
+    def _solved(self, round, vectors, images, estimated):
+        """Publish, and rotate by Rayleigh–Ritz: each rank forms and judges its own components. Collective."""
+        for panel, own in ((self._vectors, vectors), (self._images, images)):
+            panel.fence()  # all have read the last round's
+            self.exchange.publish(own, panel, self.offsets)
+        products = [own @ panel.array.T for own in (vectors, images) for panel in (self._vectors, self._images)]
+        gram = self.exchange.gather_small(np.stack(products, axis=1), self.offsets)  # (m, 4, m): VVᵀ, VSᵀ, SVᵀ, SSᵀ
+        gram = np.block([[gram[:, 0], gram[:, 1]], [gram[:, 2], gram[:, 3]]])
+        longest = self.longest_step(self.operator.exponent)
+        ritz = Ritz(*self.exchange.from_root(lambda: ritz_and_next(gram, longest).arrays(), *Ritz.shapes(self.count)))
+        rotation = ritz.rotation[self.own]
+        vectors, images = rotation @ self._vectors.array, rotation @ self._images.array
+        return State(round, vectors, images, *measure(vectors, images, self.exchange, self.count), estimated=estimated, extra={"ritz": ritz})
+
+    def _measured(self, round, vectors):
+        """The state of ``vectors`` with images from a pass over all rows. Collective."""
+        self.exchange.counters.applications += self.count
+        images = self.operator.apply(self.exchange.gather_in_group(vectors, self.offsets), self.offsets)
+        return self._solved(round, vectors, images, False)
+
+    def remeasure(self, state):
+        """The state with images computed anew, after the operator changed its precision. Collective."""
+        return self._measured(state.round, state.vectors)
+
+    def orthonormality(self, state):
+        """Return max|VVᵀ − I| over the whole panel. Collective."""
+        rotation = state.extra["ritz"].rotation
+        own = orthonormality_error(state.vectors, rotation @ self._vectors.array, self.own.start)
+        return self.exchange.maximum(own)

@@ -1,0 +1,78 @@
+"""Σ as mini-batches show it: of every vector an unbiased image, from rows of its own drawn at random."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..rng import stream
+
+RUNS = 8         # of consecutive rows in a batch, spread over all: fewer are read faster, more are alike in sorted data too
+BATCHES = 0xBA7C4  # tells these streams from others of a seed
+
+
+class MiniBatches:
+    """Σ̂v = ŶᵀŶv·n/((n−1)B) for a fresh batch Ŷ of B rows, centred with the mean of all, of every vector (arXiv 2502.17615, Algorithm 2).
+
+    ``read(runs)`` yields the rows of runs [(first, count)], numbered over the whole file set, in pieces (r, d); ``exact`` is the operator on all
+    rows, which knows their mean and scale after its first pass. Batches depend on (seed, component, round, step) alone.
+    """
+
+    def __init__(self, read, exact, size, seed, group, counters, team):
+        self._read, self._exact, self.size, self._seed, self._group, self._counters, self._team = read, exact, size, seed, group, counters, team
+        self._centring, self._of = None, None
+
+    def apply(self, vectors, numbers, round, step, superiors=None):
+        """Return images (r, d) of this rank's ``vectors`` (r, d), of the components ``numbers`` (r); and ‖Ŷs‖²n/((n−1)B) of ``superiors`` (m, d)
+        on each one's batch (r, m), or None. Collective; raises Interrupted within a batch of a request to stop."""
+        world, interrupt = self._group.world, self._group.world.interrupt
+        images, squares = np.zeros(vectors.shape), None if superiors is None else np.zeros((len(vectors), len(superiors)))
+        with self._counters.time("apply"), world.agreed():
+            centring = self._at_the_mean()
+            columns = [vectors.astype(centring.work), None if superiors is None else superiors.astype(centring.work)]
+
+            def work(index, _):
+                self._add(centring, self._runs(numbers[index], round, step), columns[0][index:index + 1], columns[1], images[index:index + 1],
+                          None if squares is None else squares[index])
+
+            self._team.share(len(vectors), lambda: None, work, interrupt.requested)
+        interrupt.stop_if(interrupt.requested())
+        factor = self._exact.n / (self._exact.n - 1)
+        images *= factor / self.size
+        images -= factor * np.outer(vectors @ centring.offset, centring.offset)  # what the shift misses the mean by, in expectation
+        if squares is not None:
+            squares *= factor / self.size
+            squares -= factor * (superiors @ centring.offset) ** 2
+        return images, squares
+
+    def count(self, vectors):
+        """Tally one batch for each of so many ``vectors`` of all ranks."""
+        rows = vectors * self.size
+        self._counters.samples += rows
+        self._counters.reads += rows / self._exact.n
+
+    def _at_the_mean(self):
+        """The exact operator's centring with the shift moved to the mean."""
+        if self._of is not self._exact.centring:
+            self._of = self._exact.centring
+            self._centring = replace(self._of, whole=False).at_the_mean()
+        return self._centring
+
+    def _runs(self, number, round, step):
+        """[(first row, count)] of a batch: runs that begin at random, one in each of ``RUNS`` equal parts, so that every row is as likely."""
+        runs = min(RUNS, self.size)
+        starts = (np.arange(runs) + stream(self._seed, BATCHES, number, round, step).random(runs)) * (self._exact.n / runs)
+        edges = [self.size * index // runs for index in range(runs + 1)]
+        return [(int(start), stop - first) for start, first, stop in zip(starts, edges, edges[1:])]
+
+    def _add(self, centring, runs, vector, superiors, image, squares):
+        """Add sums over a batch: image (1, d) += Bᵀ(Bv), squares (m) += ‖Bs‖²."""
+        for rows in self._read(runs):
+            tiles = centring.tiles(rows)
+            buffer = tiles.buffer()
+            for number in range(len(tiles)):
+                if superiors is None:
+                    tiles.add_product(number, buffer, vector, image)
+                else:
+                    tile = tiles.tile(number, buffer)
+                    tiles.kernels.gram_product(tile, vector, image)
+                    squares += np.square(tile @ superiors.T, dtype=np.float64).sum(axis=0)
