@@ -35,7 +35,8 @@ def started(method, exchange, seed=5):
 
 def rows_of(batches, rows, key):
     """The rows of a batch, and the mean of all taken off."""
-    numbers = np.concatenate([np.arange(first, first + count) for first, count in batches._runs(*key)]) % len(rows)
+    from hpcpca.operators.minibatch import runs_of
+    numbers = np.concatenate([np.arange(first, first + count) for first, count in runs_of(len(rows), batches.size, 0, *key)]) % len(rows)
     return rows[numbers].astype(np.float64) - rows.mean(axis=0, dtype=np.float64)
 
 
@@ -68,19 +69,15 @@ def test_images_are_those_of_the_rows_drawn(comm, findings, exchange_over, share
                     findings.that(np.abs(squares[row] - expected).max() <= close * expected.max(), f"{kind}, {size} rows: squares")
 
 
-def test_batches_are_independent_and_alike_everywhere(comm, findings, exchange_over, shared_path):
+def test_batches_are_independent(findings):
     """Another component, round, step or seed draws other rows; every row is as likely as another, the last and the first too."""
-    rows = spectra.data_rows(VALUES, N)
-    names = spectra.write(comm, shared_path, rows)
-    batches, _ = drawn(exchange_over(comm, 1, comm.size), names, B)
-    others, _ = drawn(exchange_over(comm, 1, comm.size), names, B, seed=1)
-    keys = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)]
-    runs = [tuple(batches._runs(*key)) for key in keys] + [tuple(others._runs(0, 0, 0))]
-    findings.that(len(set(runs)) == len(runs), "the same batch twice")
-    findings.that(batches._runs(0, 1, 2) == batches._runs(0, 1, 2), "a batch drawn again is another")
+    from hpcpca.operators.minibatch import runs_of
+    keys = [(0, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1), (1, 0, 0, 0)]
+    findings.that(len({tuple(runs_of(N, B, *key)) for key in keys}) == len(keys), "the same batch twice")
+    findings.that(runs_of(N, B, 0, 0, 1, 2) == runs_of(N, B, 0, 0, 1, 2), "a batch drawn again is another")
     counts = np.zeros(N)
     for round in range(4000):
-        for first, count in batches._runs(0, round, 0):
+        for first, count in runs_of(N, B, 0, 0, round, 0):
             np.add.at(counts, np.arange(first, first + count) % N, 1)
     expected = 4000 * B / N
     findings.that(np.abs(counts - expected).max() <= 6 * np.sqrt(expected), f"rows drawn {counts.min()} to {counts.max()} times, not about {expected}")

@@ -10,6 +10,15 @@ RUNS = 8         # of consecutive rows in a batch, spread over all: fewer are re
 BATCHES = 0xBA7C4  # tells these streams from others of a seed
 
 
+def runs_of(n, size, seed, number, round, step):
+    """[(first row, count)] of a batch of ``size`` of n rows: runs that begin at random, one in each of ``RUNS`` equal parts of the file set, so that
+    every row is as likely; row 0 comes after the last."""
+    runs = min(RUNS, size)
+    starts = (np.arange(runs) + stream(seed, BATCHES, number, round, step).random(runs)) * (n / runs)
+    edges = [size * index // runs for index in range(runs + 1)]
+    return [(int(start), stop - first) for start, first, stop in zip(starts, edges, edges[1:])]
+
+
 class MiniBatches:
     """Σ̂v = ŶᵀŶv·n/((n−1)B) for a fresh batch Ŷ of B rows, centred with the mean of all, of every vector (arXiv 2502.17615, Algorithm 2).
 
@@ -31,7 +40,7 @@ class MiniBatches:
             columns = [vectors.astype(centring.work), None if superiors is None else superiors.astype(centring.work)]
 
             def work(index, _):
-                self._add(centring, self._runs(numbers[index], round, step), columns[0][index:index + 1], columns[1], images[index:index + 1],
+                self._add(centring, runs_of(self._exact.n, self.size, self._seed, numbers[index], round, step), columns[0][index:index + 1], columns[1], images[index:index + 1],
                           None if squares is None else squares[index])
 
             self._team.share(len(vectors), lambda: None, work, interrupt.requested)
@@ -56,13 +65,6 @@ class MiniBatches:
             self._of = self._exact.centring
             self._centring = replace(self._of, whole=False).at_the_mean()
         return self._centring
-
-    def _runs(self, number, round, step):
-        """[(first row, count)] of a batch: runs that begin at random, one in each of ``RUNS`` equal parts, so that every row is as likely."""
-        runs = min(RUNS, self.size)
-        starts = (np.arange(runs) + stream(self._seed, BATCHES, number, round, step).random(runs)) * (self._exact.n / runs)
-        edges = [self.size * index // runs for index in range(runs + 1)]
-        return [(int(start), stop - first) for start, first, stop in zip(starts, edges, edges[1:])]
 
     def _add(self, centring, runs, vector, superiors, image, squares):
         """Add sums over a batch: image (1, d) += Bᵀ(Bv), squares (m) += ‖Bs‖²."""

@@ -1,0 +1,58 @@
+"""Rows to draw mini-batches from: the authors' power law, and pictures in files."""
+
+import numpy as np
+
+from ...io.batches import RowReader
+from ...io.source import open_source
+from ...operators.minibatch import BATCHES, runs_of
+from ...rng import stream, unit_vectors
+from .problems import Problem, covariance_of
+from .problems import problem as prescribed
+
+CACHE = 64 << 20
+GUARDS = 10  # of the Ritz exchange, as fit has them for K = 30
+
+
+class PowerLaw:
+    """Normal rows whose Σ has λ_k = k^−0.5, of rank K (arXiv 2502.17615, section 5); every batch is new."""
+
+    name = "k^-0.5"
+
+    def __init__(self, d, count):
+        self._d, self._count = d, count
+
+    def problem(self, seed):
+        """The ``Problem``, with start vectors for K and guards as far as there are eigenvalues."""
+        made = prescribed(np.arange(1.0, self._count + 1) ** -0.5, self._d, self._count, seed)
+        root = (np.sqrt(made.values)[:, None] * made.vectors).astype(np.float32)
+
+        def draw(size):
+            return lambda *key: stream(seed, BATCHES, *key).standard_normal((size, self._count), np.float32) @ root
+
+        return made, draw
+
+
+class Rows:
+    """Rows of HDF5 data, drawn as ``fit --batch-rows`` draws them."""
+
+    def __init__(self, data, count):
+        self.name = "data"
+        self._source, self._count = open_source(data), count
+        self._reader = RowReader(self._source, CACHE)
+        self._sigma, self._values, self._vectors = covariance_of(data)
+        runs = [(start, min(4096, self._source.n - start)) for start in range(0, self._source.n, 4096)]
+        self._mean = (sum(rows.sum(axis=0, dtype=np.float64) for rows in self._reader.rows(runs)) / self._source.n).astype(np.float32)
+
+    def problem(self, seed):
+        """As ``PowerLaw.problem``."""
+        k, d = self._count, self._source.d
+        made = Problem(self._sigma, self._values[:k], self._vectors[:k], unit_vectors(seed, range(min(k + GUARDS, d)), d))
+
+        def draw(size):
+            def rows(*key):
+                found = np.concatenate(list(self._reader.rows(runs_of(self._source.n, size, seed, *key)))).astype(np.float32)
+                found -= self._mean
+                return found
+            return rows
+
+        return made, draw
