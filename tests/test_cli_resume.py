@@ -103,6 +103,18 @@ def test_recorded_output(folder, tmp_path):
     run(2, "verify", output, folder / "data", "--tol", "1e-11").ok()
 
 
+def test_a_result_that_was_copied(folder, tmp_path):
+    """Its own name, or another: -o says; what lies under the recorded name is left alone."""
+    fit(folder, tmp_path / "out.h5", "--max-rounds", 2, "--no-checkpoint").ended(4)
+    shutil.copy(tmp_path / "out.h5", tmp_path / "copy.h5")
+    kept = (tmp_path / "out.h5").read_bytes()
+    done = run(2, "resume", "copy.h5", "--max-rounds", 500, cwd=tmp_path).ended(3)
+    assert len(done.messages) == 1 and "with -o copy.h5" in done.messages[0], done.stderr
+    run(2, "resume", "copy.h5", "--max-rounds", 500, "-o", "copy.h5", cwd=tmp_path).ok()
+    assert (tmp_path / "out.h5").read_bytes() == kept
+    run(0, "verify", "copy.h5", folder / "data", cwd=tmp_path).ok()
+
+
 def test_moved_data(folder, stopped, tmp_path):
     checkpoint = copied(stopped["ritz"], tmp_path)
     run(2, "resume", checkpoint, "--data", folder / "moved", "--max-rounds", 500, "-o", tmp_path / "on.h5").ok()

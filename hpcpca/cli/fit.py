@@ -8,7 +8,7 @@ from ..config import EXCHANGES, FitConfig
 from ..errors import UsageError
 from ..signals import Signals
 from .options import Size, follow_links
-from .outputs import check_new, check_resumed
+from .outputs import check_new, check_place_of, check_resumed
 from .running import run_fit
 from .session import holding, speaker, world
 
@@ -75,7 +75,7 @@ def fit(log_json, quiet, **options):
 
 @click.command()
 @click.argument("file", metavar="CKPT|RESULT")
-@click.option("-o", "--output", type=click.Path(), help="Result file; default: the one recorded.")
+@click.option("-o", "--output", type=click.Path(), help="Result file; default: the one recorded. A result that was moved or copied needs it.")
 @click.option("--data", multiple=True, metavar="DATA[:dataset]", help="Where the data are now, if they moved.")
 @click.option("--tol", type=float, help="Another tolerance.")
 @click.option("--max-rounds", type=int, help="Another limit on rounds, counted from the very start.")
@@ -87,6 +87,7 @@ def resume(file, log_json, quiet, **options):
     from ..driver import resumed_config
     with Signals() as signals, world() as ranks:
         start, warning = ranks.decide(lambda: load_when_free(file))
+        ranks.decide(lambda: check_place_of(start, options["output"]))
         if warning:
             speaker(ranks)(f"hpcpca: warning: {warning}")
         changes = _given(options)
