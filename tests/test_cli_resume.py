@@ -283,13 +283,14 @@ def test_the_file_that_differs_is_named(folder, tmp_path):
 
 
 def test_one_result_is_one_runs(folder, tmp_path):
-    """Another checkpoint does not make it another run; nor does a symlink; nor is there anything to resume before the first checkpoint."""
+    """Another checkpoint does not make it another run; nor do symlinks; nor is there anything to resume before the first checkpoint."""
     output = tmp_path / "out.h5"
     (tmp_path / "link.ckpt").symlink_to(tmp_path / "out.h5.ckpt")
+    (tmp_path / "link.h5").symlink_to(tmp_path / "out.h5")
     process = start(1, "fit", folder / "data", "-k", K, "-o", output, *VECTORS, "--max-rounds", 3000, inject=SLOW)  # a minute
     while not (tmp_path / "out.h5.ckpt.lock").exists():
         time.sleep(0.05)
-    for options in (("-o", output, "--checkpoint", tmp_path / "other.ckpt", "--overwrite"), ("-o", tmp_path / "b.h5", "--checkpoint", tmp_path / "link.ckpt")):
+    for options in (("-o", output, "--checkpoint", tmp_path / "other.ckpt", "--overwrite"), ("-o", tmp_path / "b.h5", "--checkpoint", tmp_path / "link.ckpt"), ("-o", tmp_path / "link.h5", "--overwrite")):
         done = run(1, "fit", folder / "data", "-k", K, *options).ended(5)
         assert len(done.messages) == 1 and "belongs to a run that is going on" in done.messages[0]
     assert "belongs to a run that is going on" in run(1, "resume", tmp_path / "out.h5.ckpt").ended(5).messages[0]
