@@ -53,6 +53,7 @@ class Outcome:
     reason: str | None = None  # why it was stopped
     changed: str | None = None  # a file of the data that was written to in the meantime
     laggard: tuple | None = None  # (rank, node, its seconds of reading and computing, the others' median) where one held up all
+    lack: str | None = None  # what was asked for and is not reached
 
 
 class Fit:
@@ -102,7 +103,7 @@ class Fit:
             if stagnation and stagnation(report):
                 state = self._in_double(state)
             elif outcome := stopping(report):
-                return self._finish(outcome, report)
+                return replace(self._finish(outcome, report), lack=stopping.lack)
             else:
                 self.world.interrupt.stop_if_agreed()
                 state = self.method.step(state)

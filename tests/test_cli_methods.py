@@ -48,6 +48,18 @@ def test_go_on_exactly(folder, tmp_path, n):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12, err_msg=name)
 
 
+def test_guards_of_the_vectors_exchange_do_not_hold_up_a_run(folder, tmp_path):
+    """Thirty of them, of which the last begins in round 32; none has a say."""
+    commands = {guards: ("fit", folder / "data", "-k", 2, "-o", tmp_path / f"{guards}.h5", "--exchange", "vectors", "--local-steps", 10, "--tol", "1e-4",
+                         "--guards", guards) for guards in (0, 30)}
+    rounds = {}
+    for guards, done in batch(2, commands, tmp_path).items():
+        done.ok()
+        with h5py.File(tmp_path / f"{guards}.h5") as file:
+            rounds[guards] = file.attrs["rounds"]
+    assert rounds[30] == rounds[0] < 20
+
+
 @pytest.mark.parametrize("n", [1, 2, 4])
 def test_converge_on_files(folder, tmp_path, n):
     commands = {name: ("fit", folder / "data", "-k", K, "-o", tmp_path / f"{name}.h5", *options, "--tol", "1e-5", "--max-rounds", 3000)
