@@ -15,6 +15,7 @@ PIPE_CLOSED = 141  # as shells count a death by SIGPIPE
 def main(arguments=None):
     """Run the command line; return never, exit with the code of the design."""
     os.environ.setdefault("HDF5_EXTFILE_PREFIX", "${ORIGIN}")  # external storage beside its file, not whatever has its name here
+    os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")  # as files are opened here: old HDF5 refuses what it has opened otherwise, as a source
     code = run(sys.argv[1:] if arguments is None else arguments)
     hdf5 = sys.modules.get("hpcpca.io.hdf5")
     if hdf5 is not None and hdf5.unfinished:

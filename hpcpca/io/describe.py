@@ -26,7 +26,7 @@ def _data(file, path, dataset):
     names = [dataset] if dataset else numeric_2d(file)
     lines = [f"{path}: data, {len(names)} two-dimensional dataset(s)"]
     if not names:
-        lines += [f"  {text}" for text in islice(held_otherwise(file), HELD)]
+        lines += [f"  {text}" for text in islice(held_otherwise(file, path), HELD)]
     for name in names:
         item = find_dataset(file, path, name)
         stored, held = item.id.get_storage_size(), item.size * item.dtype.itemsize
