@@ -120,3 +120,9 @@ def test_errors_of_the_command(tmp_path):
     assert "--data" in run(0, "bench", "experiments", "mnist").ended(2).messages[0]
     assert "no such folder" in run(0, "bench", "experiments", "--folder", tmp_path / "no").ended(3).messages[0]
     assert "other" in run(0, "bench", "experiments", "other").ended(2).messages[0]
+
+
+def test_info_knows_them(quick):
+    folder, _ = quick
+    shown = run(0, "info", folder / "gaps.h5").ok().stdout
+    assert "gaps.h5: experiment gaps of hpcpca" in shown and "10 series" in shown and "seeds = 2" in shown and "  0.1, vectors, T = 5\n" in shown, shown

@@ -14,6 +14,7 @@ from .types import Shape
 def plot(file, output, images):
     """Draw the spectrum, how components converged, residuals against passes; components as pictures; or an experiment's series."""
     from ..errors import DataError, UsageError
+    from ..io.formats import EXPERIMENT
     from ..io.result import Stored
     from ..io.source import open_file
     from ..plots import experiment, result
@@ -23,7 +24,7 @@ def plot(file, output, images):
     if not os.path.isdir(os.path.dirname(output) or "."):
         raise DataError(f"folder {os.path.dirname(output)} of {output} does not exist; make it first")
     with open_file(file) as opened:
-        is_experiment = opened.attrs.get("format") == experiment.FORMAT
+        is_experiment = opened.attrs.get("format") == EXPERIMENT
     if is_experiment:
         if images:
             raise UsageError(f"--images goes with a result; {file} is an experiment")

@@ -11,13 +11,13 @@ from .._version import __version__
 from ..errors import DataError
 from ..linalg.angles import separation
 from ..linalg.orth import with_positive_peak
+from .formats import CHECKPOINT, RESULT
 from .hdf5 import Rows, check, names_of, ours
 from .source import open_file
 from .trailer import has_trailer
 
-FORMAT, CHECKPOINT = "hpcpca-result", "hpcpca-checkpoint"
 MEMORY = "state/memory/"  # what a top1 solver keeps from round to round
-VERSIONS = {FORMAT: 1, CHECKPOINT: 2}  # checkpoints of version 1 have no unfinished pass
+VERSIONS = {RESULT: 1, CHECKPOINT: 2}  # checkpoints of version 1 have no unfinished pass
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Stored:
         self.path = path
         with ours(path), open_file(path) as file:
             kind = file.attrs.get("format")
-            if kind not in (FORMAT, CHECKPOINT):
+            if kind not in (RESULT, CHECKPOINT):
                 raise DataError(f"{path} is not a result or checkpoint of hpcpca")
             if int(file.attrs.get("format_version", 0)) > VERSIONS[kind]:
                 raise DataError(f"{path} has format version {file.attrs['format_version']}, this hpcpca reads up to {VERSIONS[kind]}; upgrade")

@@ -8,7 +8,6 @@ from ..io.damage import naming
 from ..io.source import open_file
 from .canvas import canvas
 
-FORMAT = "hpcpca-experiment"
 FLOOR = 1e-16
 COLUMNS = ("round", "applications of Σ per worker", "seconds")
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from ..._version import __version__
 from ...errors import DataError, PlatformError, describe
+from ...io.formats import EXPERIMENT
 from ...io.paths import temporary
-from ...plots.experiment import FORMAT, draw
+from ...plots.experiment import draw
 from .trajectory import rounds_to
 
 
@@ -79,7 +80,7 @@ def save(record, folder):
     paths = [os.path.join(folder, f"{record.name}.{end}") for end in ("h5", "md", "png")]
     try:
         with h5py.File(temporary(paths[0]), "w") as file:
-            file.attrs.update({"format": FORMAT, "format_version": 1, "hpcpca_version": __version__, "name": record.name,
+            file.attrs.update({"format": EXPERIMENT, "format_version": 1, "hpcpca_version": __version__, "name": record.name,
                                "settings": json.dumps(record.settings)})
             for number, series in enumerate(record.series):
                 group = file.create_group(f"series/{number:03d}")
