@@ -16,11 +16,15 @@ from .trajectory import rounds_to
 
 @dataclass
 class Series:
-    """One way of doing it, over seeds: ``labels`` say what, ``trajectories`` are one for each seed, with every ``every``-th round."""
+    """One way of doing it, over seeds: ``labels`` say what, ``trajectories`` are one for each seed, with every ``every``-th round.
+
+    ``measures`` {name: (seeds)} are what was measured at the end beside them.
+    """
 
     labels: dict
     every: int = 1
     trajectories: list = field(default_factory=list)
+    measures: dict = field(default_factory=dict)
 
     @property
     def rounds(self):
@@ -87,6 +91,8 @@ def save(record, folder):
                 group.attrs.update({"labels": json.dumps(series.labels), "every": series.every, "panel": str(series.labels[record.panel])})
                 for what in ("errors", "applications", "seconds"):
                     group[what] = series.over_seeds(what)  # (seeds, R[, K])
+                for what, values in series.measures.items():
+                    group[what] = values
         os.replace(temporary(paths[0]), paths[0])
         with open(paths[1], "w") as file:
             file.write("\n".join(record.table) + "\n")
