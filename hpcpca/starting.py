@@ -121,11 +121,13 @@ def _given(world, config, d, start, own):
         if len(rows):
             given.read_into(0, own.start, own.start + len(rows), rows)
             given.check_finite(0, own.start, rows)
-    lengths = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
+    rows = rows.astype(np.float64)
+    largest = np.abs(rows).max(axis=1, keepdims=True, initial=0.0)
     with world.agreed():
-        if not lengths.all():
+        if not largest.all():
             raise DataError(f"{given.parts[0].name} holds a zero vector; start vectors need a direction")
-    return rows / lengths
+    rows /= largest  # squares of entries may be out of range
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
 def warmed(method, operator, source, exchange, seed, vectors):

@@ -12,5 +12,8 @@ def automatic(values, largest, exponent):
 
 
 def constant(eta):
-    """The same η in the data's own units, always."""
-    return lambda values, largest, exponent: np.full(len(values), np.ldexp(eta, exponent))
+    """The same η in the data's own units, always; past the range of float64 it is infinite, which is a power step."""
+    def scaled(values, largest, exponent):
+        with np.errstate(over="ignore"):
+            return np.full(len(values), np.ldexp(eta, exponent))
+    return scaled
