@@ -75,6 +75,8 @@ class Fit:
         self.exchange = Exchange(world, self.grid, self.counters)
         self.recorder = Recorder(world, config, self.source, self.exchange, self.counters, self.plan, self.panel, start)
         self.begin = beginning(world, config, self.source, self.exchange, self.panel, start, self.kernels)
+        if self.begin.note:
+            self.say(self.begin.note)
         self.operator, self.method = Unbuilt(self.source.d, self.begin.is_double, self.begin.exponent), None
         self.state = self.begin.state(self.panel)
 

@@ -147,7 +147,7 @@ CASES = {
     "top1 with ritz": ("fit good.h5 --top1 lanczos", 2, "--top1", "--exchange vectors"),
     "local steps with ritz": ("fit good.h5 --local-steps 3", 2, "--local-steps 3", "--exchange vectors"),
     "stagger with ritz": ("fit good.h5 --stagger", 2, "--stagger", "vectors"),
-    "no stagger with ritz": ("fit good.h5 --no-stagger", 2, "stagger", "vectors"),
+    "no stagger with ritz": ("fit good.h5 --no-stagger", 2, "--no-stagger", "vectors"),
     "basis with vectors": ("fit good.h5 --exchange vectors --basis all", 2, "--basis", "ritz"),
     "warm start with vectors": ("fit good.h5 --exchange vectors --warm-start", 2, "--warm-start", "ritz"),
     "warm start with init": ("fit good.h5 --warm-start --init good.h5", 2, "--warm-start", "--init"),

@@ -69,9 +69,10 @@ def test_numbers_out_of_range_are_no_trouble(folder, tmp_path):
     commands = {name: ("fit", folder / "data", "-k", K, "-o", tmp_path / f"{name}.h5", *words, *options) for name, options in {
         "1e300": ("--top1", "hebb", "--step-size", "1e300"), "1e308": ("--top1", "hebb", "--step-size", "1e308", "--local-steps", 3), "power": (),
         "huge": ("--init", f"{tmp_path}/start.h5:huge"), "tiny": ("--init", f"{tmp_path}/start.h5:tiny")}.items()}
+    commands["few"] = ("fit", folder / "data", "-k", 2, "-o", tmp_path / "few.h5", *words, "--init", f"{tmp_path}/start.h5:huge")
     rounds = {}
     for name, done in batch(2, commands, tmp_path).items():
-        assert "Warning" not in done.ok().stderr, done.stderr
+        assert "Warning" not in done.ok().stderr and ("the first 2 of its 5 rows are start vectors" in done.stderr) == (name == "few"), done.stderr
         with h5py.File(tmp_path / f"{name}.h5") as file:
             rounds[name] = file.attrs["rounds"]
     assert rounds["1e300"] == rounds["power"] and rounds["huge"] == rounds["tiny"] != rounds["power"], rounds
