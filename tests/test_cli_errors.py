@@ -184,7 +184,7 @@ CASES = {
     "covariance zero": ("fit zero-covariance.h5 --covariance", 3, "zero variance"),
     "covariance negative": ("fit negative-covariance.h5 --covariance", 3, "variance"),
     # other commands
-    "resume data": ("resume good.h5", 3, "good.h5", "not a result or checkpoint"),
+    "resume data": ("resume good.h5", 3, "good.h5", "not a result or checkpoint", "name a file that"),
     "resume nothing": ("resume no.h5", 3, "no.h5", "no such file"),
     "resume text": ("resume text.h5", 3, "text.h5", "not an HDF5"),
     "resume on other data": ("resume stopped.h5.ckpt --data inf.h5", 3, "other data"),

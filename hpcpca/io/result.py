@@ -93,7 +93,7 @@ class Stored:
         with ours(path), open_file(path) as file:
             kind = file.attrs.get("format")
             if kind not in (RESULT, CHECKPOINT):
-                raise DataError(f"{path} is not a result or checkpoint of hpcpca")
+                raise DataError(f"{path} is not a result or checkpoint of hpcpca; name a file that 'hpcpca fit' has written")
             if int(file.attrs.get("format_version", 0)) > VERSIONS[kind]:
                 raise DataError(f"{path} has format version {file.attrs['format_version']}, this hpcpca reads up to {VERSIONS[kind]}; upgrade")
             check(file, path)
@@ -123,7 +123,7 @@ def load(path):
         previous = path + ".1"
         if not os.path.exists(previous):
             raise
-        return _previous(previous, error), f"{error}; going on from the previous checkpoint {previous}"
+        return _previous(previous, error), f"{_cause(error)}; going on from the previous checkpoint {previous}"
 
 
 def _previous(path, error):
@@ -131,4 +131,9 @@ def _previous(path, error):
     try:
         return Stored(path)
     except DataError:
-        raise DataError(f"{error}; the checkpoint before it, {path}, is no better: start anew with 'hpcpca fit … --overwrite'") from None
+        raise DataError(f"{_cause(error)}; the checkpoint before it, {path}, is no better: start anew with 'hpcpca fit … --overwrite'") from None
+
+
+def _cause(error):
+    """An error's text without its remedy, which stands last."""
+    return str(error).rpartition("; ")[0] or str(error)
