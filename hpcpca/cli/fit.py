@@ -24,12 +24,12 @@ def _options(*options):
 
 running = _options(
     click.option("--grid", metavar="WxS", help="Ranks as W groups of columns × S shards of rows; by default 1×ranks, ranks×1 for gram."),
-    click.option("--threads", type=int, help="Threads per rank; default: processors ÷ ranks that share them."),
+    click.option("--threads", type=int, help="Threads per rank; default: processors ÷ ranks that share them, OMP_NUM_THREADS at most."),
     click.option("--memory", type=Size(), help="Memory per node that may be used, such as 2G; default: what is free."),
     click.option("--operator", type=click.Choice(["auto", "gram", "in-memory", "streaming"]), help="How Σ is held; auto decides by expected time and memory."),
     click.option("--checkpoint", type=click.Path(), help="Checkpoint file; default: OUT.ckpt."),
     click.option("--checkpoint-every", metavar="30s|10m|10r", help="Seconds, minutes or rounds between checkpoints (default 10m)."),
-    click.option("--no-checkpoint", is_flag=True, default=None, help="Write no checkpoints."),
+    click.option("--no-checkpoint", is_flag=True, default=None, help="Write no checkpoints; those that are there stay."),
     click.option("--max-time", metavar="55m", help="Stop in time with a checkpoint and exit 75; counted from the start of the program; a bare number is seconds."),
     click.option("--log-json", type=click.Path(), help="Write one JSON object a round to this file."),
     click.option("-q", "--quiet", is_flag=True, help="Only errors and the exit code."),
