@@ -9,6 +9,7 @@ from .comm.launch import launched_rank
 from .errors import INTERNAL, USAGE, HpcpcaError, describe
 
 SPOKEN = 0.3       # seconds in which a launcher passes on a message
+LINGER = SPOKEN    # seconds that ranks without anything to say stay after an error
 PIPE_CLOSED = 141  # as shells count a death by SIGPIPE
 
 
@@ -86,7 +87,7 @@ def _told(message, code, everywhere):
     if rank == 0:
         _write(f"hpcpca: error: {message}\n")
     else:
-        time.sleep(SPOKEN)  # some launchers end the job at the first rank that fails
+        time.sleep(LINGER)  # some launchers end the job at the first rank that fails
     return code
 
 
