@@ -9,12 +9,14 @@ from .comm.launch import launched_rank
 from .errors import INTERNAL, USAGE, HpcpcaError, describe
 
 SPOKEN = 0.3       # seconds in which a launcher passes on a message
+LINGER = SPOKEN    # seconds that ranks without anything to say stay after an error
 PIPE_CLOSED = 141  # as shells count a death by SIGPIPE
 
 
 def main(arguments=None):
     """Run the command line; return never, exit with the code of the design."""
     os.environ.setdefault("HDF5_EXTFILE_PREFIX", "${ORIGIN}")  # external storage beside its file, not whatever has its name here
+    os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")  # as files are opened here: old HDF5 refuses what it has opened otherwise, as a source
     code = run(sys.argv[1:] if arguments is None else arguments)
     hdf5 = sys.modules.get("hpcpca.io.hdf5")
     if hdf5 is not None and hdf5.unfinished:
@@ -85,7 +87,7 @@ def _told(message, code, everywhere):
     if rank == 0:
         _write(f"hpcpca: error: {message}\n")
     else:
-        time.sleep(SPOKEN)  # some launchers end the job at the first rank that fails
+        time.sleep(LINGER)  # some launchers end the job at the first rank that fails
     return code
 
 

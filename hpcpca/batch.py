@@ -41,6 +41,9 @@ hpcpca_run() {
     shift
     if [ -e "$out.ckpt" ] || [ -e "$out.ckpt.1" ]; then # .1 alone: killed between two renames
         set -- resume "$out.ckpt"
+    elif [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ] && [[ " $* " != *" --overwrite "* ]] && hpcpca_done "$out"; then
+        echo "hpcpca_run: $out is there, by an earlier start of this job"
+        return 0
     else
         set -- fit "$@" -o "$out"
     fi
@@ -62,6 +65,11 @@ hpcpca_run() {
         scontrol requeue "${id:-$SLURM_JOB_ID}"
     fi
     return "$status"
+}
+
+# hpcpca_done OUT: whether a converged result is there.
+hpcpca_done() {
+    [ -e "$1" ] && [[ $(hpcpca status --json "$1" 2>/dev/null) == *'"outcome": "converged"'* ]]
 }
 
 # hpcpca_stopped OUT STATUS MARK: whether the run stopped with a checkpoint because its time was over (75). srun may report another exit

@@ -11,6 +11,11 @@ SMALLEST_SINGLE_TOL = 2e-7  # float32 sums floor residuals at about 1e-7
 TOL, BATCH_TOL = 1e-6, 1e-2  # asked for unless --tol says otherwise: of passes over all rows, of mini-batches
 
 
+def option(name, value):
+    """How a user gives an option of ``fit``."""
+    return {("stagger", False): "--no-stagger", ("warm_start", False): "--cold"}.get((name, value), f"--{name.replace('_', '-')}")
+
+
 @dataclass(frozen=True)
 class FitConfig:
     """Options of ``fit``; None means the default that the method, the data or the machine gives."""
@@ -97,12 +102,15 @@ class FitConfig:
         """Raise UsageError where options contradict each other, whatever the data are."""
         if self.exchange not in EXCHANGES[self.method]:
             raise UsageError(f"--exchange {self.exchange}: --method {self.method} exchanges {' or '.join(EXCHANGES[self.method])}")
-        asked = f"--exchange {self.exchange}" if self.method == "parallel-deflation" else f"--method {self.method}"
+        asked = f"the {self.exchange} exchange" if self.method == "parallel-deflation" else f"--method {self.method}"
         stepping = () if self.batch_rows else (("step_size", "vectors"),)
         for name, belongs in (*stepping, ("top1", "vectors"), ("deflation", "vectors"), ("stagger", "vectors"), ("advance", "vectors"),
                               ("basis", "ritz"), ("warm_start", "ritz")):
-            if getattr(self, name) is not None and self.exchange != belongs:
-                raise UsageError(f"--{name.replace('_', '-')} goes with --exchange {belongs}, not with {asked}")
+            value = getattr(self, name)
+            if value is not None and self.exchange != belongs:
+                raise UsageError(f"{option(name, value)} goes with --exchange {belongs}, not with {asked}")
+        if self.basis is not None and self.method == "orthogonal-iteration":
+            raise UsageError(f"--basis {self.basis}: --method {self.method} keeps no history; leave --basis out")
         self._check_vectors()
         self._check_batches()
         if self.is_ritz and not self.batch_rows and (self.local_steps or 1) != 1:
@@ -135,10 +143,11 @@ class FitConfig:
             raise UsageError(f"--deflation {self.deflation}: --method {self.method} is a rule of its own; leave --deflation out")
         if is_game and self.top1 not in (None, "power", "hebb"):
             raise UsageError(f"--top1 {self.top1} needs a symmetric operator, which --method {self.method} has not; use power or hebb")
-        if self.method == "sequential-deflation" and (self.stagger is not None or self.advance):
-            raise UsageError("--method sequential-deflation is a schedule of its own; leave --stagger and --advance out")
-        if self.advance and self.stagger is not None:
-            raise UsageError("--advance and --stagger both say when workers begin; give one of them")
+        when = [option(name, value) for name, value in (("stagger", self.stagger), ("advance", self.advance or None)) if value is not None]
+        if self.method == "sequential-deflation" and when:
+            raise UsageError(f"--method sequential-deflation is a schedule of its own; leave {' and '.join(when)} out")
+        if len(when) > 1:
+            raise UsageError(f"{' and '.join(when)} both say when workers begin; give one of them")
         if self.step_size is not None and self.top1 != "hebb" and not self.batch_rows:
             raise UsageError("--step-size goes with --top1 hebb or --batch-rows; the other solvers have no step to choose")
         try:

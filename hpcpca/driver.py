@@ -55,6 +55,7 @@ class Outcome:
     reason: str | None = None  # why it was stopped
     changed: str | None = None  # a file of the data that was written to in the meantime
     laggard: tuple | None = None  # (rank, node, its seconds of reading and computing, the others' median) where one held up all
+    lack: str | None = None  # what was asked for and is not reached
 
 
 class Fit:
@@ -76,6 +77,8 @@ class Fit:
         self.exchange = Exchange(world, self.grid, self.counters)
         self.recorder = Recorder(world, config, self.source, self.exchange, self.counters, self.plan, self.panel, start)
         self.begin = beginning(world, config, self.source, self.exchange, self.panel, start, self.kernels)
+        if self.begin.note:
+            self.say(self.begin.note)
         self.operator, self.method = Unbuilt(self.source.d, self.begin.is_double, self.begin.exponent), None
         self.state = self.begin.state(self.panel)
 
@@ -104,7 +107,7 @@ class Fit:
             if stagnation and stagnation(report):
                 state = self._in_double(state)
             elif outcome := stopping(report):
-                return self._finish(outcome, report)
+                return replace(self._finish(outcome, report), lack=stopping.lack)
             else:
                 self.world.interrupt.stop_if_agreed()
                 state = self.method.step(state)

@@ -33,6 +33,7 @@ class Beginning:
     known: Centring | None = None
     unfinished: Unfinished | None = None
     memory: dict = field(default_factory=dict)
+    note: str = ""  # what the user should know of it
     values: np.ndarray = field(default_factory=lambda: np.zeros(0))
     residuals: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
@@ -64,9 +65,10 @@ def beginning(world, config, source, exchange, panel, start, kernels):
         with world.agreed():
             return _stored(start, config, source, exchange, own, kernels)
     vectors = unit_vectors(config.seed, range(own.start, own.stop), source.d)
-    given = _given(world, config, source.d, start, own)
+    given, count = _given(world, config, source.d, start, own)
     vectors[:len(given)] = given
-    return Beginning(vectors, round=start.attributes["rounds"] if start else 0, is_warm=start is not None or bool(config.init))
+    return Beginning(vectors, round=start.attributes["rounds"] if start else 0, is_warm=start is not None or bool(config.init),
+                     note=f"--init {config.init}: the first {panel} of its {count} rows are start vectors" if count > panel else "")
 
 
 def _stored(start, config, source, exchange, own, kernels):
@@ -106,12 +108,12 @@ def _unfinished(start, exchange, found, count):
 
 
 def _given(world, config, d, start, own):
-    """Start vectors the user or a stored result gives, as far as they belong to this rank: (r, d) of unit length."""
+    """Start vectors the user or a stored result gives, as far as they belong to this rank: (r, d) of unit length; and how many there are."""
     if start is not None:
         with world.agreed():
-            return start.rows("components", min(own.start, start.count), min(own.stop, start.count))
+            return start.rows("components", min(own.start, start.count), min(own.stop, start.count)), start.count
     if not config.init:
-        return np.zeros((0, d))
+        return np.zeros((0, d)), 0
     given = world.decide(lambda: open_source([config.init], config.follow_links))
     if given.d != d:
         raise on_all_ranks(DataError(f"{given.parts[0].name} has vectors of length {given.d}, the data have {d} columns; "
@@ -121,11 +123,13 @@ def _given(world, config, d, start, own):
         if len(rows):
             given.read_into(0, own.start, own.start + len(rows), rows)
             given.check_finite(0, own.start, rows)
-    lengths = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
+    rows = rows.astype(np.float64)
+    largest = np.abs(rows).max(axis=1, keepdims=True, initial=0.0)
     with world.agreed():
-        if not lengths.all():
+        if not largest.all():
             raise DataError(f"{given.parts[0].name} holds a zero vector; start vectors need a direction")
-    return rows / lengths
+    rows /= largest  # squares of entries may be out of range
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True), given.n
 
 
 def warmed(method, operator, source, exchange, seed, vectors):

@@ -144,16 +144,17 @@ def ranks_of(process):
     return sorted(found)
 
 
-def batch(n, commands, folder, timeout=300):
+def batch(n, commands, folder, timeout=300, **options):
     """Run {name: arguments} one after the other in the same n processes; return {name: Run}.
 
-    A command that takes the whole job down (MPI_Abort) counts with the job's exit code; the rest goes on in a new job.
+    A command that takes the whole job down (MPI_Abort) counts with the job's exit code; the rest goes on in a new job. Options are those
+    of ``start``.
     """
     found, waiting = {}, {name: [*map(str, words)] for name, words in commands.items()}
     while waiting:
         here = Path(tempfile.mkdtemp(prefix="batch-", dir=folder))
         (here / "commands.json").write_text(json.dumps(list(waiting.values())))
-        whole = run(n, here, command=(sys.executable, HERE / "batch.py"), timeout=timeout)
+        whole = run(n, here, command=(sys.executable, HERE / "batch.py"), timeout=timeout, **options)
         for number, name in enumerate(list(waiting)):
             if not (here / f"{number}.0.err").exists():
                 break

@@ -94,6 +94,17 @@ def test_requeued_only_where_this_start_stopped_in_time(tmp_path, before, play, 
     assert job.requeued == ["requeue 7"] * is_requeued, job.log
 
 
+@pytest.mark.parametrize("outcome, count, words, is_done", [("converged", 1, (), True), ("converged", 0, (), False), ("max_rounds", 1, (), False),
+                                                            ("converged", 1, ("--overwrite",), False), (None, 1, (), False)])
+def test_a_job_put_back_after_its_result_was_written(tmp_path, outcome, count, words, is_done):
+    """It is done where this job has done it; whoever starts another one is told by fit that the file is there."""
+    job = Job(tmp_path)
+    if outcome:
+        (tmp_path / "out.h5").write_text(f'{{"state": "finished", "outcome": "{outcome}"}}')
+    assert job.start("fit.sbatch", *words, SLURM_RESTART_COUNT=count, PLAY="exit 3") == (0 if is_done else 3), job.log
+    assert (tmp_path / "words").exists() != is_done and not job.requeued and ("out.h5 is there" in job.log) == is_done
+
+
 def test_requeued_so_often_and_no_more(tmp_path):
     job = Job(tmp_path)
     for count, is_requeued in ((2, True), (3, False)):

@@ -5,7 +5,7 @@ import os
 import h5py
 import numpy as np
 import pytest
-from launch import run
+from launch import batch, run
 
 ROWS = np.random.default_rng(5).standard_normal((30, 8))
 FIT = ("-k", "2", "-o", "out.h5")
@@ -147,7 +147,7 @@ CASES = {
     "top1 with ritz": ("fit good.h5 --top1 lanczos", 2, "--top1", "--exchange vectors"),
     "local steps with ritz": ("fit good.h5 --local-steps 3", 2, "--local-steps 3", "--exchange vectors"),
     "stagger with ritz": ("fit good.h5 --stagger", 2, "--stagger", "vectors"),
-    "no stagger with ritz": ("fit good.h5 --no-stagger", 2, "stagger", "vectors"),
+    "no stagger with ritz": ("fit good.h5 --no-stagger", 2, "--no-stagger", "vectors"),
     "basis with vectors": ("fit good.h5 --exchange vectors --basis all", 2, "--basis", "ritz"),
     "warm start with vectors": ("fit good.h5 --exchange vectors --warm-start", 2, "--warm-start", "ritz"),
     "warm start with init": ("fit good.h5 --warm-start --init good.h5", 2, "--warm-start", "--init"),
@@ -184,7 +184,7 @@ CASES = {
     "covariance zero": ("fit zero-covariance.h5 --covariance", 3, "zero variance"),
     "covariance negative": ("fit negative-covariance.h5 --covariance", 3, "variance"),
     # other commands
-    "resume data": ("resume good.h5", 3, "good.h5", "not a result or checkpoint"),
+    "resume data": ("resume good.h5", 3, "good.h5", "not a result or checkpoint", "name a file that"),
     "resume nothing": ("resume no.h5", 3, "no.h5", "no such file"),
     "resume text": ("resume text.h5", 3, "text.h5", "not an HDF5"),
     "resume on other data": ("resume stopped.h5.ckpt --data inf.h5", 3, "other data"),
@@ -203,22 +203,56 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_one_line_and_nothing_lost(name, folder):
-    line, code, *words = CASES[name]
+# one of every command, exit code and place where errors arise, as a command of its own: these are what shells see
+ALONE = ("missing", "damaged chunk", "NaN", "too large to square", "K past d", "output exists", "grid too large", "top1 with ritz", "unknown option",
+         "no data", "init NaN", "resume on other data", "verify other length", "info on nothing")
+
+# found before MPI is started: each rank by itself, of which the first speaks
+EARLY = {"K zero", "K negative", "top1 with ritz", "local steps with ritz", "stagger with ritz", "no stagger with ritz", "basis with vectors",
+         "warm start with vectors", "warm start with init", "in memory with covariance", "single below its floor", "tol negative", "tol nan", "tol too large",
+         "max rounds zero", "guards negative", "threads zero", "seed negative", "basis no number", "cadence", "cadence zero", "cadence with two points",
+         "info on nothing"}
+
+
+def words(line):
+    """Arguments of a case."""
     arguments = line.split()
     if arguments[0] == "fit":
         for option, value in (("-k", "2"), ("-o", "out.h5")):
             arguments += [] if option in arguments else [option, value]
-    before = contents(folder)
-    done = run(2, *arguments, cwd=folder)
-    left = contents(folder)
-    for extra in left.keys() - before.keys():  # so that the next case starts clean
-        (folder / extra).unlink()
-    for path in before:
-        (folder / path).write_bytes(before[path])
+    return arguments
+
+
+@pytest.fixture(scope="module")
+def outcomes(folder, tmp_path_factory):
+    """{name: Run} of all cases, and what the folder held before and after them."""
+    before, done, here = contents(folder), {}, tmp_path_factory.mktemp("batch")
+    for ranks, names in ((1, EARLY), (2, CASES.keys() - EARLY)):
+        done |= batch(ranks, {name: words(CASES[name][0]) for name in sorted(names)}, here, cwd=folder)
+    return done, before, contents(folder)
+
+
+def check(name, done):
+    """Assert that a case ended as it should, with one line that says so."""
+    _, code, *told = CASES[name]
     assert (done.code, len(done.messages)) == (code, 1), done.stderr
     assert "Traceback" not in done.stderr
-    assert all(word in done.messages[0] for word in words), done.messages[0]
-    assert left.keys() == before.keys()
-    assert left == before
+    assert all(word in done.messages[0] for word in told), done.messages[0]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_one_line(name, outcomes):
+    check(name, outcomes[0][name])
+
+
+def test_nothing_lost_and_nothing_left(outcomes):
+    _, before, after = outcomes
+    assert after.keys() == before.keys()
+    assert after == before
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_as_a_command_of_its_own(name, folder):
+    before = contents(folder)
+    check(name, run(2, *words(CASES[name][0]), cwd=folder))
+    assert contents(folder) == before

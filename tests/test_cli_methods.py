@@ -48,6 +48,36 @@ def test_go_on_exactly(folder, tmp_path, n):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12, err_msg=name)
 
 
+def test_guards_of_the_vectors_exchange_do_not_hold_up_a_run(folder, tmp_path):
+    """Thirty of them, of which the last begins in round 32; none has a say."""
+    commands = {guards: ("fit", folder / "data", "-k", 2, "-o", tmp_path / f"{guards}.h5", "--exchange", "vectors", "--local-steps", 10, "--tol", "1e-4",
+                         "--guards", guards) for guards in (0, 30)}
+    rounds = {}
+    for guards, done in batch(2, commands, tmp_path).items():
+        done.ok()
+        with h5py.File(tmp_path / f"{guards}.h5") as file:
+            rounds[guards] = file.attrs["rounds"]
+    assert rounds[30] == rounds[0] < 20
+
+
+def test_numbers_out_of_range_are_no_trouble(folder, tmp_path):
+    """No η is too large, a step without end being a power step; start vectors may have any length. numpy has nothing to warn of."""
+    with h5py.File(tmp_path / "start.h5", "w") as file:
+        rows = np.random.default_rng(0).standard_normal((K, D))
+        file["huge"], file["tiny"] = rows * 1e200, rows * 1e-310
+    words = ("--exchange", "vectors", "--tol", "1e-5")
+    commands = {name: ("fit", folder / "data", "-k", K, "-o", tmp_path / f"{name}.h5", *words, *options) for name, options in {
+        "1e300": ("--top1", "hebb", "--step-size", "1e300"), "1e308": ("--top1", "hebb", "--step-size", "1e308", "--local-steps", 3), "power": (),
+        "huge": ("--init", f"{tmp_path}/start.h5:huge"), "tiny": ("--init", f"{tmp_path}/start.h5:tiny")}.items()}
+    commands["few"] = ("fit", folder / "data", "-k", 2, "-o", tmp_path / "few.h5", *words, "--init", f"{tmp_path}/start.h5:huge")
+    rounds = {}
+    for name, done in batch(2, commands, tmp_path).items():
+        assert "Warning" not in done.ok().stderr and ("the first 2 of its 5 rows are start vectors" in done.stderr) == (name == "few"), done.stderr
+        with h5py.File(tmp_path / f"{name}.h5") as file:
+            rounds[name] = file.attrs["rounds"]
+    assert rounds["1e300"] == rounds["power"] and rounds["huge"] == rounds["tiny"] != rounds["power"], rounds
+
+
 @pytest.mark.parametrize("n", [1, 2, 4])
 def test_converge_on_files(folder, tmp_path, n):
     commands = {name: ("fit", folder / "data", "-k", K, "-o", tmp_path / f"{name}.h5", *options, "--tol", "1e-5", "--max-rounds", 3000)

@@ -103,6 +103,18 @@ def test_recorded_output(folder, tmp_path):
     run(2, "verify", output, folder / "data", "--tol", "1e-11").ok()
 
 
+def test_a_result_that_was_copied(folder, tmp_path):
+    """Its own name, or another: -o says; what lies under the recorded name is left alone."""
+    fit(folder, tmp_path / "out.h5", "--max-rounds", 2, "--no-checkpoint").ended(4)
+    shutil.copy(tmp_path / "out.h5", tmp_path / "copy.h5")
+    kept = (tmp_path / "out.h5").read_bytes()
+    done = run(2, "resume", "copy.h5", "--max-rounds", 500, cwd=tmp_path).ended(3)
+    assert len(done.messages) == 1 and "with -o copy.h5" in done.messages[0], done.stderr
+    run(2, "resume", "copy.h5", "--max-rounds", 500, "-o", "copy.h5", cwd=tmp_path).ok()
+    assert (tmp_path / "out.h5").read_bytes() == kept
+    run(0, "verify", "copy.h5", folder / "data", cwd=tmp_path).ok()
+
+
 def test_moved_data(folder, stopped, tmp_path):
     checkpoint = copied(stopped["ritz"], tmp_path)
     run(2, "resume", checkpoint, "--data", folder / "moved", "--max-rounds", 500, "-o", tmp_path / "on.h5").ok()
@@ -271,13 +283,14 @@ def test_the_file_that_differs_is_named(folder, tmp_path):
 
 
 def test_one_result_is_one_runs(folder, tmp_path):
-    """Another checkpoint does not make it another run; nor does a symlink; nor is there anything to resume before the first checkpoint."""
+    """Another checkpoint does not make it another run; nor do symlinks; nor is there anything to resume before the first checkpoint."""
     output = tmp_path / "out.h5"
     (tmp_path / "link.ckpt").symlink_to(tmp_path / "out.h5.ckpt")
+    (tmp_path / "link.h5").symlink_to(tmp_path / "out.h5")
     process = start(1, "fit", folder / "data", "-k", K, "-o", output, *VECTORS, "--max-rounds", 3000, inject=SLOW)  # a minute
     while not (tmp_path / "out.h5.ckpt.lock").exists():
         time.sleep(0.05)
-    for options in (("-o", output, "--checkpoint", tmp_path / "other.ckpt", "--overwrite"), ("-o", tmp_path / "b.h5", "--checkpoint", tmp_path / "link.ckpt")):
+    for options in (("-o", output, "--checkpoint", tmp_path / "other.ckpt", "--overwrite"), ("-o", tmp_path / "b.h5", "--checkpoint", tmp_path / "link.ckpt"), ("-o", tmp_path / "link.h5", "--overwrite")):
         done = run(1, "fit", folder / "data", "-k", K, *options).ended(5)
         assert len(done.messages) == 1 and "belongs to a run that is going on" in done.messages[0]
     assert "belongs to a run that is going on" in run(1, "resume", tmp_path / "out.h5.ckpt").ended(5).messages[0]

@@ -37,3 +37,12 @@ def test_more_threads_than_processors(tmp_path):
 def test_folder_that_cannot_be_written():
     done = run(1, "doctor", "/proc").ended(4)
     assert "TROUBLE  folder:" in done.stdout
+
+
+@pytest.mark.parametrize("asked, most", [("1", 1), ("1,2", 1), ("64", None), ("", None), ("0", None), ("many", None)])
+def test_default_threads_are_as_many_as_were_asked_for_at_most(monkeypatch, alone, asked, most):
+    from hpcpca.comm.world import World
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    world = World(alone)
+    assert world.default_threads() == (most or len(os.sched_getaffinity(0)))
+    world.free()

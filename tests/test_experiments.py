@@ -30,7 +30,8 @@ def quick(tmp_path_factory):
 def test_files(quick, name):
     folder, printed = quick
     with h5py.File(folder / f"{name}.h5") as file:
-        assert file.attrs["format"] == "hpcpca-experiment" and json.loads(file.attrs["settings"])["seeds"] == 2
+        settings = json.loads(file.attrs["settings"])
+        assert file.attrs["format"] == "hpcpca-experiment" and settings["seeds"] == 2 and settings["quick"] is True
         rows = (folder / f"{name}.md").read_text().splitlines()
         assert f"## {name}" in printed and all(row in printed for row in rows)
         for group in file["series"].values():
@@ -52,6 +53,15 @@ def test_what_is_found(quick):
     with h5py.File(folder / "top1.h5") as file:
         ended = {tuple(json.loads(group.attrs["labels"]).values()): group["errors"][:, -1].max() for group in file["series"].values()}
     assert ended["lanczos", "projection", "all at once"] < 1e-9 < ended["power", "hotelling", "staggered"]
+
+
+def test_the_plane_of_the_pair_is_stored(quick):
+    """One error for each seed, as in the last column of the table."""
+    folder, _ = quick
+    with h5py.File(folder / "gaps.h5") as file:
+        planes = [group["plane"][...] for group in file["series"].values()]
+    rows = (folder / "gaps.md").read_text().splitlines()[-len(planes):]
+    assert [row.split(" | ")[-1].rstrip(" |") for row in rows] == [middle(plane) for plane in planes] and all(len(plane) == 2 for plane in planes)
 
 
 def test_problem():
@@ -120,3 +130,9 @@ def test_errors_of_the_command(tmp_path):
     assert "--data" in run(0, "bench", "experiments", "mnist").ended(2).messages[0]
     assert "no such folder" in run(0, "bench", "experiments", "--folder", tmp_path / "no").ended(3).messages[0]
     assert "other" in run(0, "bench", "experiments", "other").ended(2).messages[0]
+
+
+def test_info_knows_them(quick):
+    folder, _ = quick
+    shown = run(0, "info", folder / "gaps.h5").ok().stdout
+    assert "gaps.h5: experiment gaps of hpcpca" in shown and "10 series" in shown and "seeds = 2" in shown and "  0.1, vectors, T = 5\n" in shown, shown

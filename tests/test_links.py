@@ -108,7 +108,7 @@ def test_only_an_external_link(tmp_path, elsewhere):
     path = external_link(tmp_path / "here", elsewhere).removesuffix(":X")
     target = f"{elsewhere}:X"
     done = run(0, "fit", path, "-k", 2, "-o", tmp_path / "out.h5").ended(3)
-    assert len(done.messages) == 1 and f"X is an external link to {elsewhere}:/X, name it: {target})" in done.messages[0], done.stderr
+    assert len(done.messages) == 1 and f"X is an external link to {elsewhere}:/X, name it: {target}, or {path}:X with --follow-links)" in done.messages[0], done.stderr
     assert f"name it: {target}" in run(0, "info", path).ok().stdout
     run(0, "fit", target, "-k", 2, "-o", tmp_path / "out.h5").ok()
     os.remove(elsewhere)
@@ -167,6 +167,30 @@ def test_virtual_datasets_with_holes(tmp_path):
     with pytest.raises(DataError, match="maps 280 of its 420 values"):
         open_source([part_of(tmp_path / "w.h5", "a.h5", 40)])
     assert open_source([part_of(tmp_path / "w.h5", "a.h5", 40)], is_whole=False).n == 60
+
+
+@pytest.mark.parametrize("is_part", [False, True])
+def test_sources_that_are_too_short(tmp_path, is_part):
+    """Both are named, whether the whole source is mapped or a selection of it."""
+    put(tmp_path / "a.h5", ROWS[:40])
+    layout = h5py.VirtualLayout(ROWS.shape, "f8")
+    layout[:60] = h5py.VirtualSource("a.h5", "X", (99, 7))[:60] if is_part else h5py.VirtualSource("a.h5", "X", ROWS.shape)
+    with h5py.File(tmp_path / "v.h5", "w") as file:
+        file.create_virtual_dataset("V", layout)
+    with pytest.raises(DataError, match=r"v.h5:V is virtual and asks .*a.h5:X for (420 values|values up to \(59, 6\)), which has shape \(40, 7\)"):
+        open_source([str(tmp_path / "v.h5")])
+
+
+def test_a_virtual_dataset_that_grows_with_its_source(tmp_path):
+    put(tmp_path / "a.h5", maxshape=(None, 7), chunks=(10, 7))
+    end = h5py.h5s.UNLIMITED
+    layout = h5py.VirtualLayout(ROWS.shape, "f8", maxshape=(None, 7))
+    layout[:end] = h5py.VirtualSource("a.h5", "X", ROWS.shape, maxshape=(None, 7))[:end]
+    with h5py.File(tmp_path / "v.h5", "w") as file:
+        file.create_virtual_dataset("V", layout)
+    run(0, "fit", tmp_path / "v.h5", "-k", 2, "-o", tmp_path / "out.h5").ok()
+    with h5py.File(tmp_path / "out.h5") as file:
+        assert file.attrs["n_samples"] == 60
 
 
 @pytest.mark.parametrize("what", ["no dataset", "a group", "never written", "half written"])

@@ -53,7 +53,7 @@ def test_images_are_those_of_the_rows_drawn(comm, findings, exchange_over, share
     close = 3e-3 if kind == "int64" else 1e-6  # a shift in whole numbers misses the mean by up to a half, which is made up for in expectation
     for size, threads in ((B, 1), (7, 2), (N, 1)):
         exchange = exchange_over(comm, 1, comm.size)
-        batches, exact = drawn(exchange, names, size, 1, threads=threads)
+        batches, exact = drawn(exchange, names, size, threads=threads)
         own = exchange.owned(4)
         vectors, numbers = np.random.default_rng(1).standard_normal((4, D))[own], np.arange(4)[own]
         superiors = np.random.default_rng(2).standard_normal((2, D))
@@ -174,7 +174,7 @@ def test_without_noise_it_reaches_the_eigenpairs(comm, findings, exchange_over, 
             state = method.step(state)
         findings.that(not state.estimated and (state.residuals[:K] <= 1e-4).all(), f"η up to {longest}: residuals {state.residuals} in round {state.round}")
         findings.that(np.abs(state.eigenvalues - values[:8])[:K].max() <= 1e-6 * values[0], f"η up to {longest}: eigenvalues {state.eigenvalues}")
-        findings.that(method.orthonormality(state) <= 1e-12, "not orthonormal")
+        findings.that(method.orthonormality(state, method.count) <= 1e-12, "not orthonormal")
 
 
 def test_dependent_start_vectors(comm, findings, exchange_over, gram_operator):
@@ -184,7 +184,7 @@ def test_dependent_start_vectors(comm, findings, exchange_over, gram_operator):
     state = method.initialize(np.repeat(np.eye(1, 40), 8, axis=0)[exchange.owned(8)])
     while state.round < 1000 and (state.estimated or state.residuals[:K].max() > 1e-4):
         state = method.step(state)
-    findings.that((state.residuals[:K] <= 1e-4).all() and method.orthonormality(state) <= 1e-12, f"residuals {state.residuals}")
+    findings.that((state.residuals[:K] <= 1e-4).all() and method.orthonormality(state, method.count) <= 1e-12, f"residuals {state.residuals}")
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -179,7 +179,8 @@ def test_a_batch_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("words, says", [(("--bandwidth", "0"), "more than nothing"), (("--network", "0"), "more than nothing"), (("--memory", "0"), "more than"),
-                                         (("--ranks", "0"), "--ranks"), (("--covariance",), "square"), (("--dtype", "complex64"), "64 bits")])
+                                         (("--ranks", "0"), "--ranks"), (("--covariance",), "square"), (("--dtype", "complex64"), "64 bits"),
+                                         (("--overwrite",), "--sbatch")])
 def test_plan_refuses(words, says):
     assert says in run(0, "plan", "1000x50", "-k", 4, *words).ended(2).messages[0]
 
@@ -200,3 +201,4 @@ def test_plan_command_says_what_fit_then_does(tmp_path):
     assert run(0, "plan", "100x20", "-k", 20, "--dtype", "float16").ok().code == 0
     assert "at most 20" in run(0, "plan", "100x20", "-k", 21).ended(2).stderr
     assert "--dtype" in run(0, "plan", "100x20", "-k", 2, "--dtype", "nonsense").ended(2).stderr
+    assert "0x5: at least one row" in run(0, "plan", "0x5", "-k", 2).ended(2).stderr

@@ -1,5 +1,8 @@
 """``hpcpca plot``: a figure of every kind of file, drawn from what is in it."""
 
+import shutil
+from contextlib import contextmanager
+
 import h5py
 import numpy as np
 import pytest
@@ -7,6 +10,8 @@ import spectra
 from launch import run
 
 from hpcpca.errors import PlatformError
+from hpcpca.io.result import Stored
+from hpcpca.plots import result
 from hpcpca.plots.canvas import canvas
 from hpcpca.plots.experiment import name_of
 
@@ -22,6 +27,8 @@ def folder(tmp_path_factory):
     run(1, "fit", here / "x.h5", "-k", K, "-o", here / "good.h5").ok()
     run(2, "fit", here / "x.h5", "-k", K, "-o", here / "slow.h5", "--exchange", "vectors", "--max-rounds", 9).ended(4)
     run(1, "fit", here / "x.h5", "-k", K, "-o", here / "none.h5", "--max-time", "0.01s").ended(75)
+    shutil.copy(here / "x.h5", here / "data.png")
+    (here / "there.png").write_bytes(b"\x89PNG")
     return here
 
 
@@ -40,9 +47,28 @@ def test_results_and_checkpoints(folder, tmp_path, name):
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
+@pytest.mark.parametrize("name", ["good.h5", "slow.h5"])
+def test_legends_hide_no_curve_and_rounds_are_whole(folder, tmp_path, monkeypatch, name):
+    """Boxes of legends and axes, as drawn, have nothing in common."""
+    seen = []
+
+    @contextmanager
+    def looked_at(*arguments):
+        with canvas(*arguments) as axes:
+            yield axes
+            axes.flat[0].figure.canvas.draw()
+            seen.extend((axis.get_legend().get_window_extent().overlaps(axis.get_window_extent()), axis.get_xticks()) for axis in axes.flat)
+
+    monkeypatch.setattr(result, "canvas", looked_at)
+    result.draw(Stored(str(folder / name)), str(tmp_path / "a.png"))
+    assert not any(hides for hides, _ in seen) and all((ticks % 1 == 0).all() for _, ticks in seen[:2]), seen
+
+
 @pytest.mark.parametrize("end", ["pdf", "svg"])
 def test_other_formats(folder, tmp_path, end):
-    run(0, "plot", folder / "good.h5", "-o", tmp_path / f"a.{end}").ok()
+    """Each by its name; one that is there is replaced when that is asked for."""
+    (tmp_path / f"a.{end}").touch()
+    run(0, "plot", folder / "good.h5", "-o", tmp_path / f"a.{end}", "--overwrite").ok()
     assert (tmp_path / f"a.{end}").read_bytes()[:5] in (b"%PDF-", b"<?xml")
 
 
@@ -56,10 +82,6 @@ def test_images(folder, tmp_path):
 
 def test_images_hold_the_components(folder, tmp_path, monkeypatch):
     """What is drawn is what is stored: pixel by pixel."""
-    from contextlib import contextmanager
-
-    from hpcpca.io.result import Stored
-    from hpcpca.plots import result
     drawn = []
 
     class Axis:
@@ -85,7 +107,7 @@ def test_images_hold_the_components(folder, tmp_path, monkeypatch):
 @pytest.mark.parametrize("words, code, told", [
     (["x.h5"], 3, "not a result"), (["no.h5"], 3, "no such file"), (["good.h5", "-o", "a.xyz"], 2, ".png, .pdf or .svg"),
     (["good.h5", "-o", "no/a.png"], 3, "does not exist"), (["good.h5", "-o", "good.h5"], 2, "would overwrite"), (["none.h5.ckpt"], 3, "nothing was measured yet"),
-    (["good.h5", "--images", "5"], 2, "shape"),
+    (["good.h5", "--images", "5"], 2, "such as 28x28"), (["good.h5", "-o", "data.png", "--overwrite"], 3, "is no figure"), (["good.h5", "-o", "there.png"], 3, "--overwrite"),
 ])
 def test_errors(folder, words, code, told):
     before = sorted(path.name for path in folder.iterdir())

@@ -211,8 +211,9 @@ def test_two_runs_on_one_checkpoint(folder, tmp_path):
     for command in (("fit", folder / "data", "-k", K, "-o", output), ("fit", folder / "data", "-k", K, "-o", tmp_path / "b.h5", "--checkpoint", checkpoint)):
         done = run(2, *command, "--overwrite").ended(5)
         assert len(done.messages) == 1 and "belongs to a run that is going on (process " in done.messages[0]
-    shown = run(0, "status", checkpoint).ok().stdout
-    assert f"{checkpoint}: running (process " in shown and "no checkpoint yet" in shown, shown
+    for path in (checkpoint, output):
+        shown = run(0, "status", path).ok().stdout
+        assert f"{checkpoint}: running (process " in shown and f"no checkpoint {checkpoint} yet" in shown, shown
     for pid in ranks_of(process):
         os.kill(pid, signal.SIGKILL)
     finish(process, 20)
@@ -231,6 +232,7 @@ def test_status_of_a_stopped_run(folder, tmp_path):
     shown = run(0, "status", checkpoint).ok().stdout
     assert "interrupted" in shown and "% of the rows" in shown and f"hpcpca resume {checkpoint}" in shown, shown
     found = json.loads(run(0, "status", "--json", checkpoint).ok().stdout)
+    assert json.loads(run(0, "status", "--json", output).ok().stdout) == found, "the result's name stands for its run"
     assert found["state"] == "interrupted" and found["round"] == stored(checkpoint, "state_round") and 0 < found["pass_done"] < 1
     assert "no such file" in run(0, "status", tmp_path / "none.ckpt").ended(3).messages[0]
     run(2, "resume", checkpoint).ok()
@@ -273,7 +275,7 @@ def test_status_of_a_result(folder, tmp_path):
         for path in (output, f"{output}.ckpt"):
             shown = run(0, "status", path).ok().stdout
             assert f"result ({outcome}) of " in shown and f"the result is there: hpcpca info {output}" in shown and "checkpoint of" not in shown, shown
-            assert (f"to go on: hpcpca resume {output}\n" in shown) == (code == 4), shown
+            assert (f"to go on: hpcpca resume {output} --max-rounds 2\n" in shown) == (code == 4) == ("to go on" in shown), shown
             found = json.loads(run(0, "status", "--json", path).ok().stdout)
             assert (found["state"], found["outcome"]) == ("finished", outcome) and found["result"] == str(output)
     assert "s1.h5 is not a result or checkpoint" in run(0, "status", folder / "data" / "s1.h5.ckpt").ended(3).messages[0]

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from hpcpca.errors import DataError
+from hpcpca.io.hdf5 import check, reseal
 from hpcpca.io.result import is_foreign
 from hpcpca.io.source import open_file
 from hpcpca.io.trailer import LARGE, MAGIC, append_trailer, check_trailer
@@ -87,3 +88,22 @@ def test_a_file_of_ours_stays_ours(path):
     assert not h5py.is_hdf5(path) and not is_foreign(str(path))
     path.write_bytes(path.read_bytes()[:-40])
     assert is_foreign(str(path))
+
+
+@pytest.mark.parametrize("change, told", [
+    (lambda file: file.create_dataset("mine", data=1), "changed after it was written, by whatever program: /mine is none of its datasets; remove that"),
+    (lambda file: file["last"].__setitem__(0, 7), "or was changed after it was written: /last does not match its checksum; use a copy"),
+    (lambda file: file.attrs.update(note="mine"), "its attributes or the list of its datasets do not match .*; use a copy"),
+    (lambda file: file.__delitem__("last"), "its attributes or the list of its datasets do not match .*; use a copy"),
+])
+def test_changed_by_another_program(path, change, told):
+    """Said as what it is, with what to do; without what was added the file is right again."""
+    with h5py.File(path, "r+") as file:
+        reseal(file)
+        check(file, "a.h5")
+        change(file)
+        with pytest.raises(DataError, match=told):
+            check(file, "a.h5")
+        if "mine" in file:
+            del file["mine"]
+            check(file, "a.h5")

@@ -288,3 +288,16 @@ def test_nothing_remains_of_a_failure(comm, shared_path):
         error = caught
     world.free()
     agreed_assert(comm, str(error) == "a bad row" and not list(shared_path.iterdir()), f"{error}, {list(shared_path.iterdir())}")
+
+
+def test_info_knows_what_was_made(folder, tmp_path):
+    """Of what, on what, how; data made for tests have a truth beside them."""
+    done = batch(1, {"scores": ("transform", folder / "uint8.h5", folder / "uint8", "-o", tmp_path / "s.h5", "--whiten", "--components", 3),
+                     "back": ("reconstruct", folder / "uint8.h5", tmp_path / "s.h5", "-o", tmp_path / "b.h5"),
+                     "made": ("data", "make", "50x7", "-o", tmp_path / "m.h5"),
+                     "info": ("info", tmp_path / "s.h5", tmp_path / "b.h5", tmp_path / "m.truth.h5", f"{tmp_path / 's.h5'}:scores")}, tmp_path)
+    shown = done["info"].ok().stdout
+    for text in ("s.h5: scores of hpcpca", f"1400 rows on 3 components of {folder / 'uint8.h5'}, centred, whitened: /scores float32", "s3.h5:X: 37 × 24 uint8",
+                 "b.h5: reconstruction of hpcpca", f"1400 × 24 values from scores on {folder / 'uint8.h5'}", "m.truth.h5: truth of test data",
+                 "7 components of 7 features, 50 samples", "s.h5: data, 1 two-dimensional dataset(s)"):
+        assert text in shown, (text, shown)

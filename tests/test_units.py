@@ -66,7 +66,10 @@ def test_options_that_agree(options):
 
 @pytest.mark.parametrize("options, named", [
     ({"top1": "power"}, "--top1"), ({"stagger": True}, "--stagger"), ({"local_steps": 2}, "--local-steps"),
-    ({"exchange": "vectors", "basis": "all"}, "--basis"), ({"exchange": "vectors", "warm_start": False}, "--warm-start"),
+    ({"exchange": "vectors", "basis": "all"}, "--basis"), ({"exchange": "vectors", "warm_start": False}, "^--cold goes with --exchange ritz, not with the vectors"),
+    ({"stagger": False}, "^--no-stagger goes with --exchange vectors, not with the ritz"), ({"method": "orthogonal-iteration", "basis": "all"}, "keeps no history"),
+    ({"exchange": "vectors", "advance": True, "stagger": False}, "^--no-stagger and --advance both"),
+    ({"method": "sequential-deflation", "stagger": False}, "leave --no-stagger out"), ({"method": "sequential-deflation", "advance": True}, "leave --advance out"),
     ({"warm_start": True, "init": "x.h5"}, "--init"), ({"components": 0}, "--components"), ({"max_rounds": 0}, "--max-rounds"),
     ({"exchange": "vectors", "local_steps": 0}, "--local-steps"), ({"guards": -1}, "--guards"), ({"threads": 0}, "--threads"),
     ({"seed": -1}, "--seed"), ({"tol": -1e-3}, "--tol"), ({"tol": 1.0}, "--tol"), ({"tol": float("nan")}, "--tol"),

@@ -129,10 +129,13 @@ def experiments(names, folder, seeds, quick, data):
         raise DataError(f"--folder {folder}: no such folder; make it first")
     if not data and set(names) & set(ON_DATA):
         raise UsageError("mnist needs --data, such as data/fashion-mnist of the sources")
+    if data and names and not set(names) & set(ON_DATA):
+        raise UsageError(f"--data is for {', '.join(ON_DATA)}; {', '.join(names)}: data of its own; leave --data out")
     names = names or [name for name in EXPERIMENTS if data or name not in ON_DATA]
     with world() as ranks:
         for name in names:
             given = (data,) if name in ON_DATA else ()
             record = import_module(f"..bench.experiments.{name.replace('-', '_')}", __package__).run(ranks, seeds, quick, *given)
+            record.settings["quick"] = quick
             paths = save(record, folder)
             click.echo("\n".join([f"## {name}", "", *record.table, "", "written: " + ", ".join(paths), ""]))

@@ -118,10 +118,11 @@ def _write_truth(ranks, path, recipe, truth):
     import json
     from dataclasses import asdict
 
+    from ..io.formats import TRUTH
     from ..io.hdf5 import write
     attributes, arrays = {}, {}
     if ranks.is_root:
-        attributes = {"format": "hpcpca-truth", "format_version": 1, "recipe": json.dumps(asdict(recipe)), "n_samples": recipe.n,
+        attributes = {"format": TRUTH, "format_version": 1, "recipe": json.dumps(asdict(recipe)), "n_samples": recipe.n,
                       "noise_variance": truth.noise, "rounding_variance": truth.rounding, "total_variance": truth.total_variance,
                       "is_exact": recipe.is_exact, "meaning": _MEANING[recipe.is_exact]}
         arrays = {"eigenvalues": truth.eigenvalues, "components": truth.components, "mean": truth.mean}

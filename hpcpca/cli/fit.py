@@ -8,7 +8,7 @@ from ..config import EXCHANGES, FitConfig
 from ..errors import UsageError
 from ..signals import Signals
 from .options import Size, follow_links
-from .outputs import check_new, check_resumed
+from .outputs import check_new, check_place_of, check_resumed
 from .running import run_fit
 from .session import holding, speaker, world
 
@@ -24,12 +24,12 @@ def _options(*options):
 
 running = _options(
     click.option("--grid", metavar="WxS", help="Ranks as W groups of columns × S shards of rows; by default 1×ranks, ranks×1 for gram."),
-    click.option("--threads", type=int, help="Threads per rank; default: processors ÷ ranks that share them."),
+    click.option("--threads", type=int, help="Threads per rank; default: processors ÷ ranks that share them, OMP_NUM_THREADS at most."),
     click.option("--memory", type=Size(), help="Memory per node that may be used, such as 2G; default: what is free."),
     click.option("--operator", type=click.Choice(["auto", "gram", "in-memory", "streaming"]), help="How Σ is held; auto decides by expected time and memory."),
     click.option("--checkpoint", type=click.Path(), help="Checkpoint file; default: OUT.ckpt."),
     click.option("--checkpoint-every", metavar="30s|10m|10r", help="Seconds, minutes or rounds between checkpoints (default 10m)."),
-    click.option("--no-checkpoint", is_flag=True, default=None, help="Write no checkpoints."),
+    click.option("--no-checkpoint", is_flag=True, default=None, help="Write no checkpoints; those that are there stay."),
     click.option("--max-time", metavar="55m", help="Stop in time with a checkpoint and exit 75; counted from the start of the program; a bare number is seconds."),
     click.option("--log-json", type=click.Path(), help="Write one JSON object a round to this file."),
     click.option("-q", "--quiet", is_flag=True, help="Only errors and the exit code."),
@@ -78,7 +78,7 @@ def fit(log_json, quiet, **options):
 
 @click.command()
 @click.argument("file", metavar="CKPT|RESULT")
-@click.option("-o", "--output", type=click.Path(), help="Result file; default: the one recorded.")
+@click.option("-o", "--output", type=click.Path(), help="Result file; default: the one recorded. A result that was moved or copied needs it.")
 @click.option("--data", multiple=True, metavar="DATA[:dataset]", help="Where the data are now, if they moved.")
 @click.option("--tol", type=float, help="Another tolerance.")
 @click.option("--max-rounds", type=int, help="Another limit on rounds, counted from the very start.")
@@ -90,6 +90,7 @@ def resume(file, log_json, quiet, **options):
     from ..driver import resumed_config
     with Signals() as signals, world() as ranks:
         start, warning = ranks.decide(lambda: load_when_free(file))
+        ranks.decide(lambda: check_place_of(start, options["output"]))
         if warning:
             speaker(ranks)(f"hpcpca: warning: {warning}")
         changes = _given(options)

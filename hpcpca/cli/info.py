@@ -6,7 +6,7 @@ import click
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 def info(files):
-    """Say what FILEs hold: data sets, results, checkpoints."""
+    """Say what FILEs hold: data, or what hpcpca has written."""
     from ..io.describe import describe_file
     from ..io.paths import expand
     for path, dataset in expand(files):

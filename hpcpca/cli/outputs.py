@@ -70,6 +70,14 @@ def check_new(config, log_json):
         raise DataError(f"{config.output} exists; name another file, or give --overwrite")
 
 
+def check_place_of(start, output):
+    """Raise DataError where a result that is not where its run put it is to be gone on with, and no ``output`` is given: what lies there
+    now may be another's, and nobody named it."""
+    recorded = start.config["output"]
+    if output is None and not start.is_checkpoint and os.path.realpath(start.path) != os.path.realpath(recorded):
+        raise DataError(f"{start.path} is a result that was written as {recorded}: say which file is to be written, with -o {start.path} this one")
+
+
 def check_resumed(config, log_json, start):
     """As ``check_outputs``, for a run that goes on from ``start``: its own result may be replaced, no other file."""
     own = {os.path.realpath(path) for path in (start.path, start.path.removesuffix(".1"), start.config["output"])}

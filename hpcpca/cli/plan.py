@@ -44,6 +44,8 @@ def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, op
     from ..rates import measured_rates
     if launched_size() > 1:
         raise on_all_ranks(UsageError(f"mpiexec started {launched_size()} processes, a plan needs one: leave mpiexec out and say --ranks {launched_size()}"))
+    if overwrite and not sbatch:
+        raise UsageError("--overwrite is about a batch file; name it with --sbatch, or leave --overwrite out")
     if sbatch:
         batch.check_place(sbatch, overwrite)
     n, d, dtype, chunk = _sizes(data, options.pop("dtype"), options["follow_links"], np)
@@ -87,7 +89,10 @@ def _sizes(data, dtype, follow_links, np):
             kind = np.dtype(dtype)
             if kind.kind not in "iuf" or kind.itemsize > 8:
                 raise UsageError(f"--dtype {dtype}: real numbers of at most 64 bits are needed")
-            return int(match[1]), int(match[2]), kind, 0
+            n, d = int(match[1]), int(match[2])
+            if min(n, d) < 1:
+                raise UsageError(f"{data[0]}: at least one row and one column are needed")
+            return n, d, kind, 0
         except TypeError:
             raise UsageError(f"--dtype {dtype} is no type of numpy; write float32, uint8, …") from None
     from ..io.source import open_source

@@ -92,10 +92,8 @@ def _changed(outcome, config):
 
 
 def _unconverged(outcome, config):
-    worst = int(outcome.report.residuals.argmax())
     source = outcome.checkpoint_path or outcome.result_path
     why = {"max_rounds": f"--max-rounds {config.max_rounds} reached", "exhausted": "no direction is left to improve along"}[outcome.name]
     remedy = {"max_rounds": f"go on with 'hpcpca resume {source} --max-rounds {2 * max(config.max_rounds, outcome.report.state.round)}'",
               "exhausted": "ask for a larger --tol" if outcome.report.is_double else "try --precision double or a larger --tol"}[outcome.name]
-    return (f"not converged: {why}; component {worst} has residual {outcome.report.residuals[worst]:.1e}, asked for {config.tol:g}; "
-            f"{remedy} (the result was written)")
+    return f"not converged: {why}; {outcome.lack}; {remedy} (the result was written)"

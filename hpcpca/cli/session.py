@@ -1,5 +1,6 @@
 """What every parallel command starts with."""
 
+import os
 import sys
 from contextlib import contextmanager
 
@@ -38,11 +39,11 @@ def _versions():
 def holding(ranks, config):
     """The lock on a run's checkpoint, held by the root; raises PlatformError where another run has it, or writes the same result."""
     from ..io.lock import Lock
-    locks, usual = [], config.output + ".ckpt"
+    locks, usual = [], os.path.realpath(config.output) + ".ckpt"  # a result is one file, whatever symlink names it
     try:
         with ranks.agreed():
             if ranks.is_root:
-                for path in dict.fromkeys([config.checkpoint_path or usual, usual]):
+                for path in dict.fromkeys(map(os.path.realpath, (config.checkpoint_path or usual, usual))):
                     locks.append(Lock(path))
         yield locks[0] if locks else None
     finally:

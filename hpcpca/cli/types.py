@@ -10,11 +10,14 @@ class Shape(click.ParamType):
 
     name = "shape"
 
+    def __init__(self, example="200000x2000"):
+        self.example = example
+
     def convert(self, value, param, ctx):
         """(n, d) of the text; a usage error where it is none."""
         match = re.fullmatch(r"(\d[\d_]*)x(\d[\d_]*)", value) if isinstance(value, str) else None
         if not match:
-            self.fail(f"{value!r} is not a shape; write rows x columns, such as 200000x2000", param, ctx)
+            self.fail(f"{value!r} is not a shape; write rows x columns, such as {self.example}", param, ctx)
         return int(match[1]), int(match[2])
 
 

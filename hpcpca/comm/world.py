@@ -84,11 +84,12 @@ class World:
         self.node.Barrier()
 
     def default_threads(self):
-        """Threads per rank: processors this rank may use ÷ ranks of the node that share them; collective."""
+        """Threads per rank: processors this rank may use ÷ ranks of the node that share them, OMP_NUM_THREADS at most; collective."""
         mine = os.sched_getaffinity(0)
         masks = self.node.allgather(mine)
         sharing = sum(1 for mask in masks if mask & mine)
-        return max(1, len(mine) // sharing)
+        asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]  # further numbers are of threads within threads
+        return max(1, min(len(mine) // sharing, int(asked) if asked.isdigit() and int(asked) else len(mine)))
 
     def abort(self, code):
         """End every rank at once."""

@@ -4,13 +4,14 @@ import os
 
 import numpy as np
 
+from .formats import CHECKPOINT, RESULT
 from .hdf5 import Rows, write
-from .result import CHECKPOINT, FORMAT, MEMORY, result_arrays, root_attributes
+from .result import MEMORY, result_arrays, root_attributes
 
 
 def write_result(world, path, content):
     """Write a result file. Collective; raises DataError on all ranks."""
-    write(world, path, root_attributes(content, FORMAT), result_arrays(content))
+    write(world, path, root_attributes(content, RESULT), result_arrays(content))
 
 
 def write_checkpoint(world, path, content, operator, unfinished=None):

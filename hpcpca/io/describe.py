@@ -1,5 +1,6 @@
 """What a file holds, in lines of text."""
 
+import json
 import time
 from itertools import islice
 
@@ -8,25 +9,57 @@ import numpy as np
 from ..errors import DataError
 from ..units import format_seconds, format_size
 from .damage import naming
-from .result import CHECKPOINT, FORMAT, Stored
+from .formats import CHECKPOINT, EXPERIMENT, RECONSTRUCTION, RESULT, SCORES, TRUTH
+from .result import Stored
 from .source import HELD, element_type, find_dataset, held_otherwise, numeric_2d, open_file
 
 SHOWN = 12
 
 
 def describe_file(path, dataset=None):
-    """Return lines that say what an HDF5 file is: data, result or checkpoint; raise DataError."""
+    """Return lines that say what an HDF5 file is: data, or one of ours; raise DataError."""
     with naming(path), open_file(path) as file:
-        if file.attrs.get("format") not in (FORMAT, CHECKPOINT):
-            return _data(file, path, dataset)
+        kind = file.attrs.get("format")
+        if kind not in (RESULT, CHECKPOINT):
+            return _data(file, path, dataset) if dataset else KINDS.get(kind, _data)(file, path)
     return _stored(Stored(path))
 
 
-def _data(file, path, dataset):
+def _head(file, path, what):
+    return f"{path}: {what} of hpcpca {file.attrs['hpcpca_version']} (format {file.attrs['format_version']})"
+
+
+def _scores(file, path):
+    at, (rows, count) = file.attrs, file["scores"].shape
+    how = ("" if at["centred"] else "not ") + "centred" + (", whitened" if at["whitened"] else "")
+    return [_head(file, path, "scores"), f"  {rows} rows on {count} components of {at['result']}, {how}: /scores {file['scores'].dtype}",
+            *_origin(json.loads(at["source"]))]
+
+
+def _reconstruction(file, path):
+    return [_head(file, path, "reconstruction"), f"  {' × '.join(map(str, file['data'].shape))} values from scores on {file.attrs['result']}: "
+            f"/data {file['data'].dtype}", *_origin(json.loads(file.attrs["source"]))]
+
+
+def _experiment(file, path):
+    settings = ", ".join(f"{name} = {value}" for name, value in json.loads(file.attrs["settings"]).items())
+    series = [", ".join(map(str, json.loads(group.attrs["labels"]).values())) for group in file["series"].values()]
+    return [_head(file, path, f"experiment {file.attrs['name']}"), f"  {settings}", f"  {len(series)} series, errors (seeds, rounds, components) of each:",
+            *(f"  {text}" for text in series[:SHOWN]), *["  …"] * (len(series) > SHOWN)]
+
+
+def _truth(file, path):
+    count, d = file["components"].shape
+    return [f"{path}: truth of test data that hpcpca has made (format {file.attrs['format_version']})",
+            f"  {count} components of {d} features, {file.attrs['n_samples']} samples, total variance {file.attrs['total_variance']:.6g}",
+            f"  {file.attrs['meaning']}"]
+
+
+def _data(file, path, dataset=None):
     names = [dataset] if dataset else numeric_2d(file)
     lines = [f"{path}: data, {len(names)} two-dimensional dataset(s)"]
     if not names:
-        lines += [f"  {text}" for text in islice(held_otherwise(file), HELD)]
+        lines += [f"  {text}" for text in islice(held_otherwise(file, path), HELD)]
     for name in names:
         item = find_dataset(file, path, name)
         stored, held = item.id.get_storage_size(), item.size * item.dtype.itemsize
@@ -54,12 +87,16 @@ def _stored(stored):
         lines.append(f"  to go on from round {at['state_round']}: hpcpca resume {stored.path}")
     if is_measured:
         lines += _components(stored)
-    for part in stored.source[:SHOWN]:
+    return lines + _origin(stored.source)
+
+
+def _origin(parts):
+    """A line for each of the first files that something was made from."""
+    lines = []
+    for part in parts[:SHOWN]:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(part["mtime"]))
         lines.append(f"  from {part['path']}:{part['dataset']}: {part['rows']} × {part['columns']} {np.dtype(part['dtype'])}, {format_size(part['size'])}, {when}")
-    if len(stored.source) > SHOWN:
-        lines.append(f"  … {len(stored.source)} files in all")
-    return lines
+    return lines + [f"  … {len(parts)} files in all"] * (len(parts) > SHOWN)
 
 
 def _samples(stored):
@@ -86,3 +123,6 @@ def cluster_lines(clusters, bounds):
     """One line for every cluster."""
     return [f"  components {first}–{stop - 1} form a cluster" + (" that goes on past the last one computed" if cut else "")
             + f": take them as a subspace (angle ≤ {bound:.1e})" for (first, stop, cut), bound in zip(clusters, bounds)]
+
+
+KINDS = {SCORES: _scores, RECONSTRUCTION: _reconstruction, EXPERIMENT: _experiment, TRUTH: _truth}

@@ -16,7 +16,7 @@ from ..errors import DataError, HpcpcaError, describe, on_all_ranks
 from ..units import format_size
 from .damage import naming
 from .paths import temporary
-from .trailer import append_trailer
+from .trailer import AGAIN, append_trailer
 
 PIECE_BYTES = 64 << 20
 _H5PY_ERRORS = (OSError, RuntimeError, ValueError)  # what h5py raises where HDF5 fails
@@ -260,14 +260,18 @@ def check(file, path):
         checksums = {}
         for name in names_of(file):
             item = file[name]
+            if "checksum" not in item.attrs:
+                raise DataError(f"{path} was changed after it was written, by whatever program: /{name} is none of its datasets; remove that, and keep "
+                                "what is yours in a file of your own")
             step = max(1, PIECE_BYTES // max(8, int(np.prod(item.shape[1:])) * 8)) if item.ndim == 2 else None
             crcs = np.concatenate([row_checksums(item[i:i + step]) for i in range(0, len(item), step)] or [np.zeros(0, np.uint32)]) \
                 if item.ndim == 2 else row_checksums(item[...])
             checksums[name] = int(item.attrs["checksum"])
             if checksum(crcs) != checksums[name]:
-                raise DataError(f"{path} is damaged: /{name} does not match its checksum")
+                raise DataError(f"{path} is damaged, or was changed after it was written: /{name} does not match its checksum; {AGAIN}")
         if _seal(dict(file.attrs), checksums) != file.attrs["seal"]:
-            raise DataError(f"{path} is damaged: its attributes do not match their checksum")
+            raise DataError(f"{path} is damaged, or was changed after it was written: its attributes or the list of its datasets do not match their "
+                            f"checksum; {AGAIN}")
 
 
 def reseal(file):

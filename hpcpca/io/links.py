@@ -62,7 +62,32 @@ def _check_sources(item, name, follow_links, is_whole, folder, depth):
             inner = opened[dataset] if dataset in opened else None
             if not isinstance(inner, h5py.Dataset):
                 raise DataError(f"{name} is virtual and takes values from {target}:{dataset}, which is not there: {INSTEAD}; restore it")
+            if is_whole:
+                _check_reach(item, file, dataset, inner, name, target)
             check_values(inner, target, f"{name}: {target}:{dataset}", follow_links, is_whole, folder, depth + 1)
+
+
+def _check_reach(item, file, dataset, inner, name, target):
+    """Raise DataError where a virtual dataset asks a source, ``inner``, for values past its end."""
+    for source in item.virtual_sources():
+        asked = None
+        if (source.file_name, source.dset_name) != (file, dataset) or _points(source.src_space) == UNLIMITED:
+            continue
+        if source.src_space.get_select_type() != h5py.h5s.SEL_ALL:
+            last = source.src_space.get_select_bounds()[1]
+            asked = f"values up to {last}" if any(most >= size for most, size in zip(last, inner.shape)) else None
+        elif _points(source.vspace) > inner.size:
+            asked = f"{_points(source.vspace)} values"
+        if asked:
+            raise DataError(f"{name} is virtual and asks {target}:{dataset} for {asked}, which has shape {inner.shape}: {INSTEAD}; restore it")
+
+
+def _points(space):
+    """How many values a selection has; UNLIMITED for one without an end, of which HDF5 does not tell."""
+    try:
+        return min(space.get_select_npoints(), UNLIMITED)
+    except RuntimeError:
+        return UNLIMITED
 
 
 def _check_written(item, name, folder):
@@ -70,7 +95,7 @@ def _check_written(item, name, folder):
     if not item.size:
         return
     if item.is_virtual:
-        mapped = [source.vspace.get_select_npoints() for source in item.virtual_sources()]
+        mapped = [_points(source.vspace) for source in item.virtual_sources()]
         if max(mapped, default=0) < UNLIMITED and sum(mapped) < item.size:
             raise DataError(f"{name} is virtual and maps {sum(mapped)} of its {item.size} values, the others would count as {item.fillvalue!s}; "
                             "complete it, or, if that is meant, write it out with 'hpcpca data shard'")

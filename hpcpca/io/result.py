@@ -11,13 +11,13 @@ from .._version import __version__
 from ..errors import DataError
 from ..linalg.angles import separation
 from ..linalg.orth import with_positive_peak
+from .formats import CHECKPOINT, RESULT
 from .hdf5 import Rows, check, names_of, ours
 from .source import open_file
 from .trailer import has_trailer
 
-FORMAT, CHECKPOINT = "hpcpca-result", "hpcpca-checkpoint"
 MEMORY = "state/memory/"  # what a top1 solver keeps from round to round
-VERSIONS = {FORMAT: 1, CHECKPOINT: 2}  # checkpoints of version 1 have no unfinished pass
+VERSIONS = {RESULT: 1, CHECKPOINT: 2}  # checkpoints of version 1 have no unfinished pass
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,8 @@ class Stored:
         self.path = path
         with ours(path), open_file(path) as file:
             kind = file.attrs.get("format")
-            if kind not in (FORMAT, CHECKPOINT):
-                raise DataError(f"{path} is not a result or checkpoint of hpcpca")
+            if kind not in (RESULT, CHECKPOINT):
+                raise DataError(f"{path} is not a result or checkpoint of hpcpca; name a file that 'hpcpca fit' has written")
             if int(file.attrs.get("format_version", 0)) > VERSIONS[kind]:
                 raise DataError(f"{path} has format version {file.attrs['format_version']}, this hpcpca reads up to {VERSIONS[kind]}; upgrade")
             check(file, path)
@@ -123,7 +123,7 @@ def load(path):
         previous = path + ".1"
         if not os.path.exists(previous):
             raise
-        return _previous(previous, error), f"{error}; going on from the previous checkpoint {previous}"
+        return _previous(previous, error), f"{_cause(error)}; going on from the previous checkpoint {previous}"
 
 
 def _previous(path, error):
@@ -131,4 +131,9 @@ def _previous(path, error):
     try:
         return Stored(path)
     except DataError:
-        raise DataError(f"{error}; the checkpoint before it, {path}, is no better: start anew with 'hpcpca fit … --overwrite'") from None
+        raise DataError(f"{_cause(error)}; the checkpoint before it, {path}, is no better: start anew with 'hpcpca fit … --overwrite'") from None
+
+
+def _cause(error):
+    """An error's text without its remedy, which stands last."""
+    return str(error).rpartition("; ")[0] or str(error)

@@ -8,11 +8,12 @@ import numpy as np
 from .._version import __version__
 from ..comm.shared import SharedArray
 from ..errors import DataError, UsageError
+from .formats import RECONSTRUCTION, SCORES
 from .hdf5 import ours
 from .result import Stored
 from .source import open_file, open_source
 
-SCORES, RECONSTRUCTION, FORMAT_VERSION = "hpcpca-scores", "hpcpca-reconstruction", 1
+FORMAT_VERSION = 1
 DATASETS = {SCORES: "scores", RECONSTRUCTION: "data"}
 SLAB_BYTES = 16 << 20  # of components handed to all nodes at a time
 

@@ -77,8 +77,9 @@ def _is_2d(item):
     return isinstance(item, h5py.Dataset) and item.ndim == 2
 
 
-def held_otherwise(file):
-    """Yield in words what a file holds that ``numeric_2d`` does not name: other datasets, external links, and links that lead nowhere."""
+def held_otherwise(file, path):
+    """Yield in words what the file at ``path`` holds that ``numeric_2d`` does not name: other datasets, external links, and links that lead
+    nowhere."""
     names = []
     file.id.links.visit(names.append)  # unlike visititems it tells of links
     for name in (name.decode(errors="surrogateescape") for name in names):
@@ -88,7 +89,7 @@ def held_otherwise(file):
         except MISSING:
             item = None
         if isinstance(link, h5py.ExternalLink):
-            more = ", which cannot be opened" if item is None else f", name it: {item.file.filename}:{item.name.lstrip('/')}" if _is_2d(item) else ""
+            more = ", which cannot be opened" if item is None else f", name it: {item.file.filename}:{item.name.lstrip('/')}, or {path}:{name} with --follow-links" if _is_2d(item) else ""
             yield f"{name} is an external link to {link.filename}:{link.path}{more}"
         elif item is None:
             yield f"{name} is a link that leads nowhere or in a circle"
@@ -97,7 +98,7 @@ def held_otherwise(file):
 
 
 def _without_2d(file, path):
-    told = list(islice(held_otherwise(file), HELD + 1))
+    told = list(islice(held_otherwise(file, path), HELD + 1))
     listed = "; ".join(told[:HELD]) + ("; …" if len(told) > HELD else "") or "no dataset at all"
     return f"{path} has no two-dimensional dataset ({listed}); name another file, or write the data as rows (samples) × columns (features)"
 

@@ -10,11 +10,12 @@ from ..partition import count_rows
 from . import lock
 from .result import load
 
-RUNNING, FINISHED, KILLED, CONVERGED = "running", "finished", "not running", "converged"
+RUNNING, FINISHED, KILLED, CONVERGED, MAX_ROUNDS = "running", "finished", "not running", "converged", "max_rounds"
 
 
 def status_of(path):
     """Return what is known of the run whose checkpoint or result is ``path`` as a dict; raise DataError where there is nothing. For one rank to call."""
+    path = _of_its_run(path)
     found = {"checkpoint": path, "state": KILLED}
     is_running = lock.is_running(path + lock.SUFFIX)
     if is_running is not False:
@@ -29,6 +30,13 @@ def status_of(path):
     if is_running is False and found["outcome"] != RUNNING:
         found["state"] = FINISHED if "result" in found else found["outcome"]
     return found
+
+
+def _of_its_run(path):
+    """The checkpoint beside a result where a run that writes it goes on, or has stopped; else ``path`` itself."""
+    beside = path + ".ckpt"
+    is_there = lock.is_running(beside + lock.SUFFIX) is not False or os.path.exists(beside) or os.path.exists(beside + ".1")
+    return beside if is_there else path
 
 
 def _of_stored(stored, warning):
@@ -60,13 +68,14 @@ def lines_of(found, now=None):
         if found["pass_done"] is not None:
             lines.append(f"in the next pass {100 * found['pass_done']:.0f} % of the rows are done")
     elif found["state"] == RUNNING:
-        lines.append("no checkpoint yet")
+        lines.append(f"no checkpoint {found['checkpoint']} yet")
     if found.get("warning"):
         lines.append(f"warning: {found['warning']}")
     if "result" in found:
         lines.append(f"the result is there: hpcpca info {found['result']}")
     if found["state"] != RUNNING and not ("result" in found and found["outcome"] == CONVERGED):
-        lines.append(f"to go on: hpcpca resume {found.get('result', found['checkpoint'])}")
+        more = f" --max-rounds {2 * found['round']}" if found.get("outcome") == MAX_ROUNDS else ""
+        lines.append(f"to go on: hpcpca resume {found.get('result', found['checkpoint'])}{more}")
     return lines
 
 

@@ -18,6 +18,7 @@ MAGIC = b"\nhpcpca trailer\n"
 FOOTER = struct.Struct(f"<II{len(MAGIC)}s")  # bytes of JSON before it, their CRC-32, MAGIC
 LARGE = 64 << 10      # bytes of a dataset that is left out
 PIECE = 16 << 20
+AGAIN = "use a copy of it, or write it anew"
 
 
 def append_trailer(path):
@@ -52,10 +53,10 @@ def check_trailer(path):
         file.seek(max(0, whole - FOOTER.size - length))
         text = file.read(min(length, whole))
         if zlib.crc32(text[:length]) != crc:
-            raise DataError(f"{path} is damaged: the checksum at its end is")
+            raise DataError(f"{path} is damaged: the checksum at its end is; {AGAIN}")
         told = json.loads(text[:length])
         if told["size"] != whole - FOOTER.size - length or _checksum(file, told["size"], told["values"]) != told["crc"]:
-            raise DataError(f"{path} is damaged: its structure does not match the checksum at its end")
+            raise DataError(f"{path} is damaged: its structure does not match the checksum at its end; {AGAIN}")
 
 
 def _checksum(file, size, left_out):

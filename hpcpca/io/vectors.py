@@ -8,9 +8,10 @@ import numpy as np
 
 from ..errors import DataError, describe
 from .damage import naming
+from .formats import CHECKPOINT, RESULT
 from .hdf5 import reseal, sync
 from .paths import split_dataset, temporary
-from .result import CHECKPOINT, FORMAT, Stored
+from .result import Stored
 from .source import find_dataset, open_file
 from .trailer import append_trailer
 
@@ -22,7 +23,7 @@ def load_vectors(text):
         vectors, stored = _npy(path), None
     else:
         with naming(path), open_file(path) as file:
-            ours = dataset is None and file.attrs.get("format") in (FORMAT, CHECKPOINT)
+            ours = dataset is None and file.attrs.get("format") in (RESULT, CHECKPOINT)
             vectors = None if ours else find_dataset(file, path, dataset)[...]
         stored = Stored(path) if ours else None
         vectors = stored.rows("components", 0, stored.count) if ours else vectors

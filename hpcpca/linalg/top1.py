@@ -44,9 +44,10 @@ def power(apply, vectors, images, steps, hints):
 def hebb(apply, vectors, images, steps, hints):
     """``steps`` steps v ← (v + η Σ_k v)/‖…‖: gradient ascent on the sphere (arXiv 2502.17615, Algorithm 1). On mini-batches it is Oja's rule."""
     eta, there = hints.step[:, None], np.linalg.norm(images, axis=1, keepdims=True) > hints.floor
-    vectors = np.where(there, normalised(vectors + eta * images, 0.0), 0.0)
+    stay, go = 1 / np.maximum(eta, 1), np.minimum(eta, 1)  # (1, η) over the larger of 1 and η: no η is too large then
+    vectors = np.where(there, normalised(stay * vectors + go * images, 0.0), 0.0)
     for _ in range(steps - 1):
-        vectors = normalised(vectors + eta * apply(vectors), 0.0)
+        vectors = normalised(stay * vectors + go * apply(vectors), 0.0)
     return vectors
 
 

@@ -149,7 +149,7 @@ class VectorExchange:
         """The state with images computed anew, after the operator changed its precision. Collective."""
         return self.initialize(state.vectors, None, state.round, state.memory)
 
-    def orthonormality(self, state):
-        """Return max|VVᵀ − I| over the whole panel. Collective."""
-        whole = self._published[state.round % 2].array
-        return self.exchange.maximum(orthonormality_error(state.vectors, whole, self.own.start))
+    def orthonormality(self, state, count):
+        """Return max|VVᵀ − I| over the first ``count`` vectors: guards of this exchange are wherever they are. Collective."""
+        whole, first = self._published[state.round % 2].array[:count], min(self.own.start, count)
+        return self.exchange.maximum(orthonormality_error(state.vectors[:count - first], whole, first))

@@ -44,6 +44,6 @@ class Polished:
         """As the method whose turn it is. Collective."""
         return self._marked(self.exact.remeasure(state)) if self._now is self.exact else self.sampled.remeasure(state)
 
-    def orthonormality(self, state):
+    def orthonormality(self, state, count):
         """As the method whose turn it is. Collective."""
-        return self._now.orthonormality(state)
+        return self._now.orthonormality(state, count)

@@ -193,10 +193,10 @@ class RitzExchange:
         self._apply_to_new()
         return self._rayleigh_ritz(state.round)
 
-    def orthonormality(self, state):
-        """Return max|VVᵀ − I| over the whole panel. Collective."""
+    def orthonormality(self, state, count):
+        """Return max|VVᵀ − I| over the first ``count`` vectors. Collective."""
         own, offsets = self.exchange.owned(self.size), self.exchange.grid.offsets(self.size)
         gram = self.exchange.gather_small(self.basis.array[own] @ self.basis.array[:self.size].T, offsets)
-        coefficients = state.extra["coefficients"]
+        coefficients = state.extra["coefficients"][:count]
         coefficients = np.pad(coefficients, ((0, 0), (0, self.size - coefficients.shape[1])))
         return float(np.abs(coefficients @ gram @ coefficients.T - np.eye(len(coefficients))).max())

@@ -88,8 +88,7 @@ class SampledRitz:
         """The state with images computed anew, after the operator changed its precision. Collective."""
         return self._measured(state.round, state.vectors)
 
-    def orthonormality(self, state):
-        """Return max|VVᵀ − I| over the whole panel. Collective."""
-        rotation = state.extra["ritz"].rotation
-        own = orthonormality_error(state.vectors, rotation @ self._vectors.array, self.own.start)
-        return self.exchange.maximum(own)
+    def orthonormality(self, state, count):
+        """Return max|VVᵀ − I| of the first ``count`` vectors. Collective."""
+        whole = state.extra["ritz"].rotation[:count] @ self._vectors.array
+        return self.exchange.maximum(orthonormality_error(state.vectors[:max(0, count - self.own.start)], whole, self.own.start))

@@ -16,13 +16,16 @@ def automatic(values, largest, exponent):
 
 
 def constant(eta):
-    """The same η in the data's own units, always."""
-    return lambda values, largest, exponent: np.full(len(values), np.ldexp(eta, exponent))
+    """The same η in the data's own units, always; past the range of float64 it is infinite, which is a power step."""
+    def scaled(values, largest, exponent):
+        with np.errstate(over="ignore"):
+            return np.full(len(values), np.ldexp(eta, exponent))
+    return scaled
 
 
 def longest(eta):
     """exponent → the longest step of the Ritz exchange on mini-batches: η in the data's own units, or None."""
-    return lambda exponent: None if eta is None else float(np.ldexp(eta, exponent))
+    return lambda exponent: None if eta is None else float(constant(eta)(np.zeros(1), 0.0, exponent)[0])
 
 
 def on_batches(eta, schedule):
@@ -33,7 +36,7 @@ def on_batches(eta, schedule):
     """
     def steps(values, numbers, clock, done, exponent):
         of = np.maximum(values[numbers], max(SMALLEST * values.max(), 1e-300))
-        base = AUTO / of if eta is None else np.full(len(numbers), np.ldexp(eta, exponent))
+        base = AUTO / of if eta is None else constant(eta)(of, 0.0, exponent)
         if schedule == "adaptive":
             best = FACTOR / (np.maximum(gaps(values)[numbers], SMALLEST_GAP * of) * np.maximum(clock, FIRST))
             return best if eta is None else np.minimum(base, best)

@@ -14,23 +14,30 @@ class Stopping:
 
     def __init__(self, tol, max_rounds, orthonormal_to):
         self.tol, self.max_rounds, self.orthonormal_to = tol, max_rounds, orthonormal_to
+        self.lack = None  # what the last round had not, in words
 
     def __call__(self, report):
         """Return the outcome, or None to go on. Collective."""
-        if self.holds(report):
+        self.lack = self._lacking(report)
+        if self.lack is None:
             return CONVERGED
         if report.state.exhausted:
             return EXHAUSTED
         return MAX_ROUNDS if report.state.round >= self.max_rounds else None
 
-    def holds(self, report):
-        """Whether what was asked for is reached."""
+    def _lacking(self, report):
+        """What is missing from what was asked for, or None. Collective."""
         if report.state.estimated:
-            return False
-        values = report.state.eigenvalues[:report.components]
-        if not (report.residuals <= DONE * self.tol).all() or (np.diff(values) > self.tol * values.max()).any():
-            return False
-        return self.tol > 0 and report.method.orthonormality(report.state) <= self.orthonormal_to
+            return "residuals are estimates from mini-batches"
+        values, worst = report.state.eigenvalues[:report.components], int(report.residuals.argmax())
+        residual, rising = report.residuals[worst], np.flatnonzero(np.diff(values) > self.tol * values.max())
+        if self.tol == 0 or not residual <= DONE * self.tol:
+            share = f"at most {DONE:g} of the " if residual <= self.tol > 0 else ""
+            return f"component {worst} has residual {residual:.1e}, asked for {share}{self.tol:g}"
+        if len(rising):
+            return f"component {rising[0] + 1} has a larger eigenvalue than the one before it"
+        error = report.method.orthonormality(report.state, report.components)
+        return None if error <= self.orthonormal_to else f"vectors are not orthonormal: max|VVᵀ−I| = {error:.1e}, asked for {self.orthonormal_to:g}"
 
 
 class Stagnation:

@@ -6,6 +6,16 @@ from contextlib import contextmanager
 from ..errors import DataError, PlatformError, UsageError, describe
 
 
+FIGURES = (b"\x89PNG", b"%PDF", b"%!PS", b"<?xml", b"<svg", b"\xff\xd8\xff", b"II*\0", b"RIFF", b"GIF8")  # how they begin
+
+
+def is_figure(path):
+    """Whether a file begins as figures do, or is empty: nothing else is lost when it is replaced."""
+    with open(path, "rb") as file:
+        start = file.read(max(map(len, FIGURES)))
+    return not start or start.startswith(FIGURES)
+
+
 @contextmanager
 def canvas(path, rows, columns, size):
     """Yield axes (rows, columns) of a figure that is written to ``path`` in the end; raise UsageError, DataError or PlatformError."""
@@ -30,3 +40,14 @@ def canvas(path, rows, columns, size):
         plt.close(figure)
         if os.path.exists(f"{path}.part"):
             os.remove(f"{path}.part")
+
+
+def legend_below(axis, *handles_and_labels):
+    """Put the legend under the axes, where no curve is."""
+    axis.legend(*handles_and_labels, fontsize="x-small", loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=4, frameon=False)
+
+
+def whole_ticks(axis):
+    """Have ticks of the x axis at whole numbers only: there is no half round."""
+    from matplotlib.ticker import MaxNLocator
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))

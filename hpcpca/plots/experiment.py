@@ -6,9 +6,8 @@ import numpy as np
 
 from ..io.damage import naming
 from ..io.source import open_file
-from .canvas import canvas
+from .canvas import canvas, whole_ticks
 
-FORMAT = "hpcpca-experiment"
 FLOOR = 1e-16
 COLUMNS = ("round", "applications of Σ per worker", "seconds")
 
@@ -25,9 +24,10 @@ def draw(source, path):
                 for label, x, error in all_series:
                     _line(axis, x[column], error, label)
                 axis.set(xlabel=column, yscale="log")
+            whole_ticks(row[0])
             row[0].set_ylabel("error")
             row[1].set_title(title)
-            row[-1].legend(fontsize="xx-small")
+            row[-1].legend(fontsize="xx-small", loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
 
 
 def _series(group):

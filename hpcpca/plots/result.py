@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..errors import DataError, UsageError
-from .canvas import canvas
+from .canvas import canvas, legend_below, whole_ticks
 
 SHOWN = 36  # pictures at most
 FLOOR = 1e-17
@@ -30,7 +30,8 @@ def _scree(axis, stored):
     share = axis.twinx()
     share.plot(numbers, 100 * np.cumsum(ratio), color="tab:orange", label="cumulative")
     share.set(ylabel="cumulative share, %", ylim=(0, 100))
-    axis.legend(*(sum(found, []) for found in zip(axis.get_legend_handles_labels(), share.get_legend_handles_labels())), fontsize="x-small")
+    whole_ticks(axis)
+    legend_below(axis, *(sum(found, []) for found in zip(axis.get_legend_handles_labels(), share.get_legend_handles_labels())))
 
 
 def _convergence(axis, stored):
@@ -39,20 +40,21 @@ def _convergence(axis, stored):
     colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.95, residuals.shape[1]))
     for k, colour in enumerate(colours):
         axis.semilogy(rounds, residuals[:, k], color=colour, linewidth=1, label=f"component {k}" if k in (0, len(colours) - 1) else None)
-    _tolerance(axis, stored)
+    whole_ticks(axis)
     axis.set(xlabel="round", ylabel="residual", title=f"{stored.attributes['method']}, exchange {stored.config['exchange']}")
+    _tolerance(axis, stored)
 
 
 def _passes(axis, stored):
     axis.semilogy(stored.arrays["history/passes"], np.maximum(stored.arrays["history/residuals"].max(axis=1), FLOOR), "o-", markersize=3, label="largest residual")
-    _tolerance(axis, stored)
     axis.set(xlabel="passes over the data", ylabel="largest residual", title=stored.attributes["outcome"])
+    _tolerance(axis, stored)
 
 
 def _tolerance(axis, stored):
     if stored.attributes["tol"] > 0:
         axis.axhline(stored.attributes["tol"], color="grey", linestyle=":", label="tolerance")
-    axis.legend(fontsize="x-small")
+    legend_below(axis)
 
 
 def draw_images(stored, path, shape):

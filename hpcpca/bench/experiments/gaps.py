@@ -25,6 +25,8 @@ def run(world, seeds, quick):
         for each in series:
             case = problem(spectrum(d, pair, each.labels["gap"]), d, count, seed)
             each.trajectories.append(follow(world, case, rounds, **METHODS[each.labels["method"]]))
+    for each in series:
+        each.measures["plane"] = np.array([trajectory.plane(pair) for trajectory in each.trajectories])
     settings = {"d": d, "components": count, "seeds": seeds, "pair": pair, "rounds": rounds}
     return Record("gaps", settings, series, _table(series, settings), "method")
 
@@ -39,8 +41,7 @@ def _table(series, settings):
     for each in series:
         chosen = (pair - 1, pair, pair + 1, pair + 2, settings["components"] - 1)
         cells = [middle(_reached(each, k), "{:.0f}") for k in chosen]
-        planes = np.array([trajectory.plane(pair) for trajectory in each.trajectories])
-        lines.append(f"| {each.labels['gap']:g} | {each.labels['method']} | {' | '.join(cells)} | {middle(planes)} |")
+        lines.append(f"| {each.labels['gap']:g} | {each.labels['method']} | {' | '.join(cells)} | {middle(each.measures['plane'])} |")
     return lines
 
 

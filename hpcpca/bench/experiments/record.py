@@ -8,18 +8,23 @@ import numpy as np
 
 from ..._version import __version__
 from ...errors import DataError, PlatformError, describe
+from ...io.formats import EXPERIMENT
 from ...io.paths import temporary
-from ...plots.experiment import FORMAT, draw
+from ...plots.experiment import draw
 from .trajectory import rounds_to
 
 
 @dataclass
 class Series:
-    """One way of doing it, over seeds: ``labels`` say what, ``trajectories`` are one for each seed, with every ``every``-th round."""
+    """One way of doing it, over seeds: ``labels`` say what, ``trajectories`` are one for each seed, with every ``every``-th round.
+
+    ``measures`` {name: (seeds)} are what was measured at the end beside them.
+    """
 
     labels: dict
     every: int = 1
     trajectories: list = field(default_factory=list)
+    measures: dict = field(default_factory=dict)
 
     @property
     def rounds(self):
@@ -79,13 +84,15 @@ def save(record, folder):
     paths = [os.path.join(folder, f"{record.name}.{end}") for end in ("h5", "md", "png")]
     try:
         with h5py.File(temporary(paths[0]), "w") as file:
-            file.attrs.update({"format": FORMAT, "format_version": 1, "hpcpca_version": __version__, "name": record.name,
+            file.attrs.update({"format": EXPERIMENT, "format_version": 1, "hpcpca_version": __version__, "name": record.name,
                                "settings": json.dumps(record.settings)})
             for number, series in enumerate(record.series):
                 group = file.create_group(f"series/{number:03d}")
                 group.attrs.update({"labels": json.dumps(series.labels), "every": series.every, "panel": str(series.labels[record.panel])})
                 for what in ("errors", "applications", "seconds"):
                     group[what] = series.over_seeds(what)  # (seeds, R[, K])
+                for what, values in series.measures.items():
+                    group[what] = values
         os.replace(temporary(paths[0]), paths[0])
         with open(paths[1], "w") as file:
             file.write("\n".join(record.table) + "\n")
