@@ -14,6 +14,7 @@ from hpcpca.bench.experiments.record import Series, middle
 from hpcpca.bench.experiments.trajectory import Trajectory, follow, rounds_to
 
 NAMES = ("synthetic", "local-steps", "gaps", "top1", "mnist")
+AT_THE_END = {"step-size": "error", "batch-size": "error", "high-dimensional": "memory", "scaling": "bytes a round"}  # what their figures show
 
 
 PICTURES = HERE.parent / "data" / "fashion-mnist"
@@ -41,6 +42,17 @@ def test_files(quick, name):
             labels = json.loads(group.attrs["labels"])
             assert any(all(f" {value} " in row or f" {value:g} " in row if isinstance(value, float) else f" {value} " in row for value in labels.values())
                        for row in rows), labels
+    assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", AT_THE_END)
+def test_files_of_measures(quick, name):
+    folder, printed = quick
+    with h5py.File(folder / f"{name}.h5") as file:
+        assert f"## {name}" in printed and AT_THE_END[name] in json.loads(file.attrs["shown"])
+        for group in file["series"].values():
+            assert file.attrs["against"] in json.loads(group.attrs["labels"])
+            assert group[AT_THE_END[name]].shape == (2,) and np.isfinite(group[AT_THE_END[name]][...]).all()
     assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 

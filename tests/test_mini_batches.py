@@ -229,3 +229,19 @@ def test_measured_when_it_says_so(comm, findings, exchange_over, shared_path):
                 findings.that(np.abs(images - state.vectors @ sigma).max(initial=0) <= 1e-9, "images are not Σ's")
         findings.that(not state.estimated, "the last round is not measured")
         findings.that(1 <= measured <= 12, f"{measured} passes to measure")
+
+
+def test_an_error_of_one_rank_is_everybodys(comm, findings, exchange_over, shared_path):
+    """Files read long after the first pass, by one rank: all raise, so that none waits for the others."""
+    from hpcpca.errors import DataError
+    names = spectra.write(comm, shared_path, spectra.data_rows(VALUES, N))
+    exchange = exchange_over(comm, 1, comm.size)
+    batches, exact = drawn(exchange, names, B)
+    state = started(method := method_of(batches, exact, exchange, N), exchange)
+    if comm.rank == 0:
+        def fails(runs):
+            raise DataError("gone")
+        batches._read = fails
+    with pytest.raises(DataError, match="gone"):
+        method.step(state)
+    comm.Barrier()

@@ -7,8 +7,8 @@ from .types import Numbers, Shape
 
 FAILED = "| failed"
 
-EXPERIMENTS = ("synthetic", "local-steps", "gaps", "top1", "mnist")
-ON_DATA = ("mnist",)
+EXPERIMENTS = ("synthetic", "local-steps", "gaps", "top1", "step-size", "batch-size", "high-dimensional", "scaling", "mnist")
+ON_DATA, ALSO_ON_DATA = ("mnist",), ("step-size", "batch-size", "high-dimensional")
 INPUTS = ("fashion", "tall", "wide")
 PEERS = ("covariance_eigh", "randomized", "arpack", "IncrementalPCA", "SLEPc")
 RUNS = click.option("--runs", type=click.IntRange(1), default=5, show_default=True, help="Counted runs of each, in turn.")
@@ -115,10 +115,10 @@ def cold(data, components, memory, tol, ranks, runs, mpiexec):
 @click.option("--folder", default=".", show_default=True, help="Where NAME.h5, NAME.md and (extra [plot]) NAME.png are written.")
 @click.option("--seeds", type=click.IntRange(1), default=10, show_default=True, help="Of data, eigenvectors and start vectors.")
 @click.option("--quick", is_flag=True, help="Small sizes and few rounds: whether it runs, not what it shows.")
-@click.option("--data", multiple=True, metavar="DATA[:dataset]", help="Pictures for mnist, such as data/fashion-mnist of the sources.")
+@click.option("--data", multiple=True, metavar="DATA[:dataset]", help="Pictures for mnist, and for those of mini-batches, such as data/fashion-mnist of the sources.")
 def experiments(names, folder, seeds, quick, data):
-    """The paper's experiments on this machine: synthetic, local-steps, gaps, top1, and, on --data, mnist (default: all; mnist only with --data), with
-    medians and ranges over seeds."""
+    """The paper's experiments on this machine: synthetic, local-steps, gaps, top1, step-size, batch-size, high-dimensional, scaling, and, on --data,
+    mnist (default: all; mnist only with --data), with medians and ranges over seeds."""
     import os
     from importlib import import_module
 
@@ -129,12 +129,12 @@ def experiments(names, folder, seeds, quick, data):
         raise DataError(f"--folder {folder}: no such folder; make it first")
     if not data and set(names) & set(ON_DATA):
         raise UsageError("mnist needs --data, such as data/fashion-mnist of the sources")
-    if data and names and not set(names) & set(ON_DATA):
-        raise UsageError(f"--data is for {', '.join(ON_DATA)}; {', '.join(names)}: data of its own; leave --data out")
+    if data and names and not set(names) & {*ON_DATA, *ALSO_ON_DATA}:
+        raise UsageError(f"--data is for {', '.join([*ON_DATA, *ALSO_ON_DATA])}; {', '.join(names)}: data of its own; leave --data out")
     names = names or [name for name in EXPERIMENTS if data or name not in ON_DATA]
     with world() as ranks:
         for name in names:
-            given = (data,) if name in ON_DATA else ()
+            given = (data,) if name in (*ON_DATA, *ALSO_ON_DATA) else ()
             record = import_module(f"..bench.experiments.{name.replace('-', '_')}", __package__).run(ranks, seeds, quick, *given)
             record.settings["quick"] = quick
             paths = save(record, folder)

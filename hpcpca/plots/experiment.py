@@ -15,6 +15,8 @@ COLUMNS = ("round", "applications of Σ per worker", "seconds")
 def draw(source, path):
     """Draw the experiment in the HDF5 file ``source``; raise DataError, UsageError or PlatformError."""
     with naming(source), open_file(source) as file:
+        if "against" in file.attrs:
+            return _draw_against(file, path)
         panels = {}
         for group in file["series"].values():
             panels.setdefault(group.attrs["panel"], []).append(_series(group))
@@ -36,6 +38,34 @@ def _series(group):
     rounds = group.attrs["every"] * np.arange(1, errors.shape[1] + 1)
     x = (rounds, np.median(group["applications"][...], axis=0) / errors.shape[2], np.median(group["seconds"][...], axis=0))
     return name_of(json.loads(group.attrs["labels"])), dict(zip(COLUMNS, x)), np.sqrt((errors**2).mean(axis=2))
+
+
+def _draw_against(file, path):
+    """Measures at the end against one of the labels; series without a number there are drawn all along it."""
+    against, shown, panels = file.attrs["against"], json.loads(file.attrs["shown"]), {}
+    for group in file["series"].values():
+        labels = json.loads(group.attrs["labels"])
+        x = labels.pop(against)
+        lines = panels.setdefault(group.attrs["panel"], {})
+        lines.setdefault(name_of(labels), []).append((x, {name: group[name][...] for name in shown}))
+    with canvas(path, len(panels), len(shown), (5, 3.6)) as axes:
+        for row, (title, lines) in zip(axes, panels.items()):
+            for axis, name in zip(row, shown):
+                for label, points in lines.items():
+                    _points(axis, [(x, values[name]) for x, values in points], label)
+                axis.set(xlabel=against, ylabel=name, xscale="log", yscale="log")
+            row[0].set_title(title)
+            row[-1].legend(fontsize="xx-small", loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+
+
+def _points(axis, points, label):
+    numbers = sorted((x, values) for x, values in points if not isinstance(x, str))
+    if not numbers:
+        axis.axhline(np.median(points[0][1]), linestyle="--", label=label)
+        return
+    x, values = [x for x, _ in numbers], np.stack([values for _, values in numbers], axis=1)
+    drawn, = axis.plot(x, np.median(values, axis=0), marker=".", label=label)
+    axis.fill_between(x, values.min(axis=0), values.max(axis=0), alpha=0.15, color=drawn.get_color())
 
 
 def _line(axis, x, error, label):

@@ -53,6 +53,8 @@ class Record:
     series: list
     table: list
     panel: str  # which of the labels tells the panels of the figure apart
+    against: str | None = None  # the label that the figure has on its x axis, where that is not rounds
+    shown: tuple = ("error",)   # measures that it has on its y axis then
 
 
 def middle(values, form="{:.2g}"):
@@ -86,11 +88,15 @@ def save(record, folder):
         with h5py.File(temporary(paths[0]), "w") as file:
             file.attrs.update({"format": EXPERIMENT, "format_version": 1, "hpcpca_version": __version__, "name": record.name,
                                "settings": json.dumps(record.settings)})
+            if record.against:
+                file.attrs.update({"against": record.against, "shown": json.dumps(record.shown)})
             for number, series in enumerate(record.series):
                 group = file.create_group(f"series/{number:03d}")
                 group.attrs.update({"labels": json.dumps(series.labels), "every": series.every, "panel": str(series.labels[record.panel])})
-                for what in ("errors", "applications", "seconds"):
+                for what in ("errors", "applications", "seconds") if series.trajectories else ():
                     group[what] = series.over_seeds(what)  # (seeds, R[, K])
+                if series.trajectories and record.against:
+                    group["error"] = series.ended("mean")
                 for what, values in series.measures.items():
                     group[what] = values
         os.replace(temporary(paths[0]), paths[0])
