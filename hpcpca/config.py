@@ -2,11 +2,15 @@
 
 from dataclasses import asdict, dataclass, field, replace
 
+from . import latency
 from .errors import UsageError
 from .units import parse_duration
 
-EXCHANGES = {"parallel-deflation": ("ritz", "vectors"), "sequential-deflation": ("vectors",), "eigengame-alpha": ("vectors",),
-             "eigengame-mu": ("vectors",), "orthogonal-iteration": ("ritz",), "block-krylov": ("ritz",)}  # of each method, the default first
+EXCHANGES = {"parallel-deflation": ("ritz", "vectors", "window"), "sequential-deflation": ("vectors",), "eigengame-alpha": ("vectors", "window"),
+             "eigengame-mu": ("vectors", "window"), "orthogonal-iteration": ("ritz",), "block-krylov": ("ritz",)}  # of each method, the default first
+OF_VECTORS, OF_WINDOW, OF_RITZ = ("vectors", "window"), ("window",), ("ritz",)
+BELONGS = {"top1": OF_VECTORS, "deflation": OF_VECTORS, "step_size": OF_VECTORS, "stagger": ("vectors",), "advance": ("vectors",), "basis": OF_RITZ,
+           "warm_start": OF_RITZ, "max_staleness": OF_WINDOW, "inject_latency": OF_VECTORS}  # exchanges that options go with
 SMALLEST_SINGLE_TOL = 2e-7  # float32 sums floor residuals at about 1e-7
 
 
@@ -25,6 +29,8 @@ class FitConfig:
     step_size: str | None = None
     stagger: bool | None = None
     advance: bool | None = None
+    max_staleness: int | None = None
+    inject_latency: tuple | None = None
     guards: int | None = None
     basis: str | None = None
     warm_start: bool | None = None
@@ -57,13 +63,29 @@ class FitConfig:
 
     @property
     def vector_panels(self):
-        """Panels of the vectors exchange that are held once per node: two of vectors, and two of images where superiors' are wanted."""
-        return 4 if self.method == "eigengame-alpha" or self.deflation == "projection" else 2
+        """Panels of the vectors exchange that are held once per node: two of vectors, and two of images where superiors' are wanted; of windows
+        one of each, for when all meet."""
+        return 2 if self.is_window else 2 * self._published
+
+    @property
+    def is_window(self):
+        """Whether workers wait for nobody."""
+        return self.exchange == "window"
+
+    @property
+    def _published(self):
+        """Vectors that a worker publishes: its own, and its image where inferiors' rule wants it."""
+        return 2 if self.method == "eigengame-alpha" or self.deflation == "projection" else 1
+
+    @property
+    def private_panels(self):
+        """Panels that every rank holds for itself: what its superiors have published in windows."""
+        return self._published if self.is_window else 0
 
     @property
     def own_vectors(self):
-        """Vectors that the top1 solver holds beside each one."""
-        return {"lanczos": 4 * (self.local_steps or 1), "momentum": 4, "chebyshev": 3}.get(self.top1, 0)
+        """Vectors that the top1 solver holds beside each one, and a window: two slots, and room to read one."""
+        return {"lanczos": 4 * (self.local_steps or 1), "momentum": 4, "chebyshev": 3}.get(self.top1, 0) + 3 * self.private_panels
 
     @property
     def starts_in_double(self):
@@ -80,16 +102,16 @@ class FitConfig:
         if self.exchange not in EXCHANGES[self.method]:
             raise UsageError(f"--exchange {self.exchange}: --method {self.method} exchanges {' or '.join(EXCHANGES[self.method])}")
         asked = f"--exchange {self.exchange}" if self.method == "parallel-deflation" else f"--method {self.method}"
-        for name, belongs in (("top1", "vectors"), ("deflation", "vectors"), ("step_size", "vectors"), ("stagger", "vectors"), ("advance", "vectors"),
-                              ("basis", "ritz"), ("warm_start", "ritz")):
-            if getattr(self, name) is not None and self.exchange != belongs:
-                raise UsageError(f"--{name.replace('_', '-')} goes with --exchange {belongs}, not with {asked}")
+        for name, belongs in BELONGS.items():
+            if getattr(self, name) is not None and self.exchange not in belongs:
+                raise UsageError(f"--{name.replace('_', '-')} goes with --exchange {' or '.join(belongs)}, not with {asked}")
         self._check_vectors()
+        self._check_window()
         if self.is_ritz and (self.local_steps or 1) != 1:
             raise UsageError(f"--local-steps {self.local_steps} goes with --exchange vectors; the ritz exchange takes one step a round")
         if self.warm_start and self.init:
             raise UsageError("--warm-start and --init both say where to start; give one of them")
-        for name, least in (("components", 1), ("max_rounds", 1), ("local_steps", 1), ("guards", 0), ("threads", 1), ("seed", 0)):
+        for name, least in (("components", 1), ("max_rounds", 1), ("local_steps", 1), ("guards", 0), ("threads", 1), ("seed", 0), ("max_staleness", 0)):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise UsageError(f"--{name.replace('_', '-')} {value}: at least {least} is needed")
@@ -126,6 +148,12 @@ class FitConfig:
                 raise ValueError
         except ValueError:
             raise UsageError(f"--step-size {self.step_size}: write auto, or a number above 0 such as 0.5") from None
+
+    def _check_window(self):
+        if self.is_window and self.grid is not None and not self.grid.lower().endswith("x1"):
+            raise UsageError(f"--grid {self.grid}: with --exchange window every worker applies Σ alone, on a grid of ranks×1; leave --grid out")
+        for text in self.inject_latency or ():
+            latency.parse(text)
 
     def cadence(self):
         """Return (seconds or None, rounds or None) between checkpoints; raise UsageError."""
