@@ -7,7 +7,7 @@ from .types import Numbers, Shape
 
 FAILED = "| failed"
 
-EXPERIMENTS = ("synthetic", "local-steps", "gaps", "top1", "mnist")
+EXPERIMENTS = ("synthetic", "local-steps", "gaps", "top1", "asynchronous", "mnist")
 ON_DATA = ("mnist",)
 INPUTS = ("fashion", "tall", "wide")
 PEERS = ("covariance_eigh", "randomized", "arpack", "IncrementalPCA", "SLEPc")
@@ -117,8 +117,8 @@ def cold(data, components, memory, tol, ranks, runs, mpiexec):
 @click.option("--quick", is_flag=True, help="Small sizes and few rounds: whether it runs, not what it shows.")
 @click.option("--data", multiple=True, metavar="DATA[:dataset]", help="Pictures for mnist, such as data/fashion-mnist of the sources.")
 def experiments(names, folder, seeds, quick, data):
-    """The paper's experiments on this machine: synthetic, local-steps, gaps, top1, and, on --data, mnist (default: all; mnist only with --data), with
-    medians and ranges over seeds."""
+    """The paper's experiments on this machine: synthetic, local-steps, gaps, top1, asynchronous (which starts mpiexec), and, on --data, mnist
+    (default: all; mnist only with --data), with medians and ranges over seeds."""
     import os
     from importlib import import_module
 

@@ -84,7 +84,7 @@ def save(record, folder):
             for number, series in enumerate(record.series):
                 group = file.create_group(f"series/{number:03d}")
                 group.attrs.update({"labels": json.dumps(series.labels), "every": series.every, "panel": str(series.labels[record.panel])})
-                for what in ("errors", "applications", "seconds"):
+                for what in ("errors", "applications", "seconds", *series.trajectories[0].more):
                     group[what] = series.over_seeds(what)  # (seeds, R[, K])
         os.replace(temporary(paths[0]), paths[0])
         with open(paths[1], "w") as file:
