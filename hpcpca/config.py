@@ -2,11 +2,15 @@
 
 from dataclasses import asdict, dataclass, field, replace
 
+from . import latency
 from .errors import UsageError
 from .units import parse_duration
 
-EXCHANGES = {"parallel-deflation": ("ritz", "vectors"), "sequential-deflation": ("vectors",), "eigengame-alpha": ("vectors",),
-             "eigengame-mu": ("vectors",), "orthogonal-iteration": ("ritz",), "block-krylov": ("ritz",)}  # of each method, the default first
+EXCHANGES = {"parallel-deflation": ("ritz", "vectors", "window"), "sequential-deflation": ("vectors",), "eigengame-alpha": ("vectors", "window"),
+             "eigengame-mu": ("vectors", "window"), "orthogonal-iteration": ("ritz",), "block-krylov": ("ritz",)}  # of each method, the default first
+OF_VECTORS, OF_WINDOW, OF_RITZ = ("vectors", "window"), ("window",), ("ritz",)
+BELONGS = {"top1": OF_VECTORS, "deflation": OF_VECTORS, "step_size": OF_VECTORS, "stagger": ("vectors",), "advance": ("vectors",), "basis": OF_RITZ,
+           "warm_start": OF_RITZ, "max_staleness": OF_WINDOW, "inject_latency": OF_VECTORS}  # exchanges that options go with
 SMALLEST_SINGLE_TOL = 2e-7  # float32 sums floor residuals at about 1e-7
 TOL, BATCH_TOL = 1e-6, 1e-2  # asked for unless --tol says otherwise: of passes over all rows, of mini-batches
 
@@ -32,6 +36,8 @@ class FitConfig:
     step_schedule: str | None = None
     stagger: bool | None = None
     advance: bool | None = None
+    max_staleness: int | None = None
+    inject_latency: tuple | None = None
     guards: int | None = None
     basis: str | None = None
     warm_start: bool | None = None
@@ -78,15 +84,31 @@ class FitConfig:
 
     @property
     def vector_panels(self):
-        """Panels of the vectors exchange that are held once per node: two of vectors, and two of images where superiors' are wanted."""
-        return 4 if self.method == "eigengame-alpha" or (self.deflation == "projection" and not self.batch_rows) else 2
+        """Panels of the vectors exchange that are held once per node: two of vectors, and two of images where superiors' are wanted; of windows
+        one of each, for when all meet."""
+        return 2 if self.is_window else 2 * self._published
+
+    @property
+    def is_window(self):
+        """Whether workers wait for nobody."""
+        return self.exchange == "window"
+
+    @property
+    def _published(self):
+        """Vectors that a worker publishes: its own, and its image where inferiors' rule wants it."""
+        return 2 if self.method == "eigengame-alpha" or (self.deflation == "projection" and not self.batch_rows) else 1
+
+    @property
+    def private_panels(self):
+        """Panels that every rank holds for itself: what its superiors have published in windows."""
+        return self._published if self.is_window else 0
 
     @property
     def own_vectors(self):
-        """Vectors that the top1 solver holds beside each one."""
+        """Vectors that the top1 solver holds beside each one, and a window: two slots, and room to read one."""
         if self.batch_rows:
             return 4
-        return {"lanczos": 4 * (self.local_steps or 1), "momentum": 4, "chebyshev": 3}.get(self.top1, 0)
+        return {"lanczos": 4 * (self.local_steps or 1), "momentum": 4, "chebyshev": 3}.get(self.top1, 0) + 3 * self.private_panels
 
     @property
     def starts_in_double(self):
@@ -103,21 +125,20 @@ class FitConfig:
         if self.exchange not in EXCHANGES[self.method]:
             raise UsageError(f"--exchange {self.exchange}: --method {self.method} exchanges {' or '.join(EXCHANGES[self.method])}")
         asked = f"the {self.exchange} exchange" if self.method == "parallel-deflation" else f"--method {self.method}"
-        stepping = () if self.batch_rows else (("step_size", "vectors"),)
-        for name, belongs in (*stepping, ("top1", "vectors"), ("deflation", "vectors"), ("stagger", "vectors"), ("advance", "vectors"),
-                              ("basis", "ritz"), ("warm_start", "ritz")):
+        for name, belongs in BELONGS.items():
             value = getattr(self, name)
-            if value is not None and self.exchange != belongs:
-                raise UsageError(f"{option(name, value)} goes with --exchange {belongs}, not with {asked}")
+            if value is not None and self.exchange not in belongs and not (name == "step_size" and self.batch_rows):
+                raise UsageError(f"{option(name, value)} goes with --exchange {' or '.join(belongs)}, not with {asked}")
         if self.basis is not None and self.method == "orthogonal-iteration":
             raise UsageError(f"--basis {self.basis}: --method {self.method} keeps no history; leave --basis out")
         self._check_vectors()
+        self._check_window()
         self._check_batches()
         if self.is_ritz and not self.batch_rows and (self.local_steps or 1) != 1:
             raise UsageError(f"--local-steps {self.local_steps} goes with --exchange vectors; the ritz exchange takes one step a round")
         if self.warm_start and self.init:
             raise UsageError("--warm-start and --init both say where to start; give one of them")
-        for name, least in (("components", 1), ("max_rounds", 1), ("local_steps", 1), ("guards", 0), ("threads", 1), ("seed", 0)):
+        for name, least in (("components", 1), ("max_rounds", 1), ("local_steps", 1), ("guards", 0), ("threads", 1), ("seed", 0), ("max_staleness", 0)):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise UsageError(f"--{name.replace('_', '-')} {value}: at least {least} is needed")
@@ -156,6 +177,12 @@ class FitConfig:
         except ValueError:
             raise UsageError(f"--step-size {self.step_size}: write auto, or a number above 0 such as 0.5") from None
 
+    def _check_window(self):
+        if self.is_window and self.grid is not None and not self.grid.lower().endswith("x1"):
+            raise UsageError(f"--grid {self.grid}: with --exchange window every worker applies Σ alone, on a grid of ranks×1; leave --grid out")
+        for text in self.inject_latency or ():
+            latency.parse(text)
+
     def _check_batches(self):
         if not self.batch_rows:
             for name in ("polish", "step_schedule"):
@@ -169,6 +196,8 @@ class FitConfig:
             raise UsageError(f"{asked}: at least 2 are needed")
         if self.method not in ("parallel-deflation", "eigengame-mu"):
             raise UsageError(f"{asked} goes with --method parallel-deflation or eigengame-mu, not with {self.method}")
+        if self.is_window:
+            raise UsageError(f"{asked} goes with --exchange ritz or vectors, not with window")
         if self.top1 not in (None, "hebb", "oja"):
             raise UsageError(f"--top1 {self.top1} needs Σ itself; with {asked} use oja, or leave --top1 out")
         if self.operator not in ("auto", "mini-batch"):

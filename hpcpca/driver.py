@@ -15,6 +15,7 @@ from .io.batches import RowReader
 from .io.hdf5 import check_room_for_result
 from .io.source import open_source
 from .kernels import kernels_for
+from .latency import injected
 from .machine import available_memory, node_name
 from .methods.registry import METHODS, ORTHONORMAL_TO, on_mini_batches
 from .monitors.breakdown import finite
@@ -67,6 +68,8 @@ class Fit:
         self.counters, self.memory = Counters(), PeakMemory()
         self.source = world.decide(lambda: open_source(config.data, config.follow_links))
         with world.agreed():
+            self.injected = injected(config.inject_latency or (), world.rank, world.size, config.seed)
+        with world.agreed():
             self._check_against_data()
         self.plan = self._plan()
         self.kernels = kernels_for(self.plan.elements)
@@ -74,7 +77,7 @@ class Fit:
             if world.is_root:
                 check_room_for_result(config.output, 8 * self.source.d * config.components)
         self.team, self.reader = Team(self.threads), RowReader(self.source, self.plan.cache_bytes)
-        self.exchange = Exchange(world, self.grid, self.counters)
+        self.exchange = self.injected.exchange(Exchange(world, self.grid, self.counters))
         self.recorder = Recorder(world, config, self.source, self.exchange, self.counters, self.plan, self.panel, start)
         self.begin = beginning(world, config, self.source, self.exchange, self.panel, start, self.kernels)
         if self.begin.note:
@@ -145,14 +148,15 @@ class Fit:
 
     def _plan(self):
         config, source, world = self.config, self.source, self.world
-        asked = world.decide(lambda: parse_grid(config.grid, world.size))
+        alone = f"{world.size}x1" if config.is_window else None
+        asked = world.decide(lambda: parse_grid(config.grid or alone, world.size))
         self.threads = config.threads or world.default_threads()
         job = Job(None if config.covariance else source.n, source.d, source.dtype, self.panel, config.starts_in_double, config.is_ritz or bool(config.polish),
                   world.size, max(world.comm.allgather(world.node.size)), self.threads, asked and asked.shards,
                   config.memory or min(world.comm.allgather(available_memory())),
                   max(part.chunk_rows for part in source.parts) * source.d * source.dtype.itemsize,
                   min(world.comm.allgather(shm_free())), config.tol, self._rates(),
-                  config.vector_panels, config.own_vectors, (config.batch_rows or 0) * (config.local_steps or 1) * config.max_rounds)
+                  config.vector_panels, config.own_vectors, config.private_panels, (config.batch_rows or 0) * (config.local_steps or 1) * config.max_rounds)
         operator = "gram" if config.covariance else "mini-batch" if config.batch_rows else config.operator
         plan = world.decide(lambda: choose(job, operator, config.basis))
         self.grid = asked or Grid(world.size // plan.shards, plan.shards)
@@ -177,7 +181,7 @@ class Fit:
         """The operator, which may take reading all data, and the method."""
         config = self.config
         self._warm_up()
-        self.operator = self._operator()
+        self.operator = self.injected.operator(self._operator())
         self.begin.unfinished = None  # the operator has it
         if config.precision == "auto" and not self.operator.is_double and self.operator.rounding > max(ROUNDING[False], ROUNDING_SHARE * config.tol):
             self.say(f"rounding in single precision, {self.operator.rounding:.1e}, is too near the tolerance: going on in double")

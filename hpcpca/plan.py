@@ -50,6 +50,7 @@ class Job:
     rates: Rates = Rates()
     panels: int = 2        # of the vectors exchange, once per node
     own: int = 0           # vectors that a top1 solver needs beside each one
+    private: int = 0       # panels that every rank holds for itself
     drawn: int = 0         # rows that every worker draws in mini-batches at most
 
     @property
@@ -104,7 +105,7 @@ def _vectors_bytes(job, basis):
     """Panels held once per node, and each rank's own rows and scratch."""
     own = -(-job.panel // job.ranks)
     panels = 2 * basis if job.ritz else job.panels * job.panel
-    return 8 * job.d * (panels + job.ranks_on_node * ((8 + job.own) * own + 8))
+    return 8 * job.d * (panels + job.ranks_on_node * ((8 + job.own) * own + job.private * job.panel + 8))
 
 
 def _scratch(job, shards):

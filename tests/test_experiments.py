@@ -8,12 +8,13 @@ import pytest
 import spectra
 from launch import HERE, run
 
-from hpcpca.bench.experiments import synthetic
+from hpcpca.bench.experiments import asynchronous, synthetic
+from hpcpca.bench.experiments.paced import Timed, merged, settled
 from hpcpca.bench.experiments.problems import covariance_of, errors, problem
 from hpcpca.bench.experiments.record import Series, middle
 from hpcpca.bench.experiments.trajectory import Trajectory, follow, rounds_to
 
-NAMES = ("synthetic", "local-steps", "gaps", "top1", "mnist")
+NAMES = ("synthetic", "local-steps", "gaps", "top1", "asynchronous", "mnist")
 AT_THE_END = {"step-size": "error", "batch-size": "error", "high-dimensional": "memory", "scaling": "bytes a round"}  # what their figures show
 
 
@@ -24,7 +25,7 @@ PICTURES = HERE.parent / "data" / "fashion-mnist"
 def quick(tmp_path_factory):
     """Folder with the results of all experiments, small ones, and what was printed."""
     folder = tmp_path_factory.mktemp("experiments")
-    return folder, run(0, "bench", "experiments", "--quick", "--seeds", 2, "--folder", folder, "--data", PICTURES).ok().stdout
+    return folder, run(0, "bench", "experiments", "--quick", "--seeds", 2, "--folder", folder, "--data", PICTURES, timeout=150).ok().stdout
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -74,6 +75,38 @@ def test_the_plane_of_the_pair_is_stored(quick):
         planes = [group["plane"][...] for group in file["series"].values()]
     rows = (folder / "gaps.md").read_text().splitlines()[-len(planes):]
     assert [row.split(" | ")[-1].rstrip(" |") for row in rows] == [middle(plane) for plane in planes] and all(len(plane) == 2 for plane in planes)
+
+
+def test_everybody_gets_there_by_the_clock(quick):
+    """Rounds and windows, late and slow ranks: all components reach the level, in times that the samples bear out."""
+    folder, _ = quick
+    with h5py.File(folder / "asynchronous.h5") as file:
+        for group in file["series"].values():
+            seconds, residuals, reached = (group[name][...] for name in ("seconds", "residuals", "reached"))
+            assert reached.shape == (2, 3) and (reached > 0).all() and (reached <= seconds[:, -1:]).all()
+            assert (residuals[:, -1] <= 1e-4).all() and (group["errors"][:, -1] < 0.01).all() and (np.diff(group["rounds"][...], axis=1) >= 0).all()
+            later = seconds[:, :, None] >= reached[:, None, :]
+            assert (residuals[later] <= 1e-4).all()
+
+
+def test_logs_of_workers_at_the_same_times():
+    """Each worker's last row by then; a level counts from when it is kept; applications are summed."""
+    slow = np.array([[0.0, 0, 1, 1.0, 1.0], [4.0, 1, 2, 1e-5, 0.1]])
+    fast = np.array([[0.0, 0, 1, 1.0, 1.0], [1.0, 1, 2, 1e-5, 0.5], [2.0, 2, 3, 1e-3, 0.4], [3.0, 3, 4, 2e-5, 0.3]])
+    found = merged([slow, fast], np.eye(2), np.eye(2))
+    at = np.searchsorted(found.seconds, 2.5)
+    assert found.seconds[[0, -1]].tolist() == [0, 4] and found.reached.tolist() == [4, 3]
+    assert found.residuals[at].tolist() == [1, 1e-3] and found.errors[at].tolist() == [1, 0.4] and found.applications[[0, at, -1]].tolist() == [2, 4, 6]
+    assert found.rounds[[0, at, -1]].tolist() == [0, 1, 2] and np.isnan(settled(slow[:1]))
+
+
+def test_the_table_says_how_many_times_as_fast():
+    def made(exchange, reached):
+        found = Timed(np.full((3, 2), 0.1), np.full(3, 8), np.arange(3.0), None, None, None, None, np.array(reached))
+        return Series({"scenario": "x", "exchange": exchange}, 1, [found])
+
+    row = asynchronous.table([made("vectors", [4.0, 8.0]), made("window", [1.0, 4.0])], 2, "")[-1]
+    assert row.startswith("| x | window | 1 [1, 1] | 4 | 4 [4, 4] | 2 | 1 4 | 4 |")
 
 
 def test_problem():

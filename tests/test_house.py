@@ -11,7 +11,7 @@ LONGEST = 350  # lines of a module
 
 # A module imports from its own line and from lines above. Top-level modules that are not named stand with plan and verification.
 LINES = [
-    {"errors", "partition", "rng", "units", "counters", "machine", "config", "_version"},
+    {"errors", "partition", "rng", "units", "counters", "machine", "config", "latency", "_version"},
     {"kernels"}, {"linalg"}, {"operators"}, {"methods"}, {"comm"}, {"io"}, {"monitors"},
     {"plan", "verification"}, {"driver"}, {"plots"}, {"bench"}, {"cli"}, {"__main__"},
 ]

@@ -7,7 +7,7 @@ from .types import Numbers, Shape
 
 FAILED = "| failed"
 
-EXPERIMENTS = ("synthetic", "local-steps", "gaps", "top1", "step-size", "batch-size", "high-dimensional", "scaling", "mnist")
+EXPERIMENTS = ("synthetic", "local-steps", "gaps", "top1", "step-size", "batch-size", "high-dimensional", "scaling", "asynchronous", "mnist")
 ON_DATA, ALSO_ON_DATA = ("mnist",), ("step-size", "batch-size", "high-dimensional")
 INPUTS = ("fashion", "tall", "wide")
 PEERS = ("covariance_eigh", "randomized", "arpack", "IncrementalPCA", "SLEPc")
@@ -117,8 +117,8 @@ def cold(data, components, memory, tol, ranks, runs, mpiexec):
 @click.option("--quick", is_flag=True, help="Small sizes and few rounds: whether it runs, not what it shows.")
 @click.option("--data", multiple=True, metavar="DATA[:dataset]", help="Pictures for mnist, and for those of mini-batches, such as data/fashion-mnist of the sources.")
 def experiments(names, folder, seeds, quick, data):
-    """The paper's experiments on this machine: synthetic, local-steps, gaps, top1, step-size, batch-size, high-dimensional, scaling, and, on --data,
-    mnist (default: all; mnist only with --data), with medians and ranges over seeds."""
+    """The paper's experiments on this machine: synthetic, local-steps, gaps, top1, step-size, batch-size, high-dimensional, scaling, asynchronous, and, on
+    --data, mnist (default: all; mnist only with --data), with medians and ranges over seeds."""
     import os
     from importlib import import_module
 

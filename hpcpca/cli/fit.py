@@ -41,9 +41,9 @@ running = _options(
 @click.option("-k", "--components", type=int, required=True, help="Number of principal components K.")
 @click.option("-o", "--output", required=True, type=click.Path(), help="Result file (HDF5).")
 @click.option("--method", type=click.Choice(list(EXCHANGES)), help="Default parallel-deflation; the others to compare with.")
-@click.option("--exchange", type=click.Choice(["ritz", "vectors"]), help="What workers exchange: ritz (default), or vectors, as in the paper.")
-@click.option("--top1", type=click.Choice(["power", "hebb", "oja", "momentum", "lanczos", "chebyshev"]), help="Top1 solver of the vectors exchange (default power).")
-@click.option("--deflation", type=click.Choice(["hotelling", "projection"]), help="Of the vectors exchange: by eigenvalues (default), or by orthonormalised superiors.")
+@click.option("--exchange", type=click.Choice(["ritz", "vectors", "window"]), help="What workers exchange: ritz (default); vectors, as in the paper; window: vectors, without waiting.")
+@click.option("--top1", type=click.Choice(["power", "hebb", "oja", "momentum", "lanczos", "chebyshev"]), help="Top1 solver of the vectors and window exchanges (default power).")
+@click.option("--deflation", type=click.Choice(["hotelling", "projection"]), help="Of these exchanges: by eigenvalues (default), or by orthonormalised superiors.")
 @click.option("--batch-rows", type=int, metavar="B", help="Learn from mini-batches of B rows, drawn from the files for every worker; one pass before and one after, to measure.")
 @click.option("--polish", is_flag=True, default=None, help="After mini-batches exact passes, to --tol.")
 @click.option("--step-size", metavar="ETA|auto", help="η of --top1 hebb and oja, in units of 1/variance; auto (default): by the eigenvalues.")
@@ -51,6 +51,8 @@ running = _options(
 @click.option("--local-steps", type=int, metavar="T", help="Applications of Σ between two exchanges of vectors (default 1).")
 @click.option("--stagger/--no-stagger", default=None, help="Vectors exchange: component k starts in round k+1 (default), or all at once.")
 @click.option("--advance", is_flag=True, default=None, help="Vectors exchange: all at once, deflated by those only whose turn has come.")
+@click.option("--max-staleness", type=int, metavar="S", help="Window exchange: no worker is more than S rounds ahead of a superior; default: any number.")
+@click.option("--inject-latency", multiple=True, metavar="SPEC", help="Vectors, window: to try what it costs; rank=3:50ms, rank=*:0-20ms late; rank=3:5x slow; rank=*:apply=5ms.")
 @click.option("--guards", type=int, help="Extra columns past K; default: to a multiple of 8, at least eight (ritz); none (vectors).")
 @click.option("--basis", metavar="N|all", help="Rows of history the ritz exchange may keep, at least 3 panels; default by memory.")
 @click.option("--warm-start/--cold", default=None, help="Ritz exchange: start from sampled rows (default where it pays), or at random.")
@@ -96,7 +98,7 @@ def resume(file, log_json, quiet, **options):
         changes = _given(options)
         if start.config["grid"] and "grid" not in changes:
             changes["grid"] = None  # it belonged to another number of ranks
-        config = ranks.decide(lambda: resumed_config(start, **{"threads": None, "memory": None, "max_time": None, **changes}).check())
+        config = ranks.decide(lambda: resumed_config(start, **{"threads": None, "memory": None, "max_time": None, "inject_latency": None, **changes}).check())
         with holding(ranks, config) as lock:
             ranks.decide(lambda: check_resumed(config, log_json, start))
             return run_fit(ranks, config, start, log_json, quiet, signals, lock)

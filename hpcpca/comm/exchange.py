@@ -3,7 +3,10 @@
 import numpy as np
 from mpi4py import MPI
 
+from ..partition import Grid
 from .shared import SharedArray
+from .window import Window
+from .world import World
 
 SLAB = 1 << 30  # elements per reduction: counts past 2³¹−1 fail in MPI-3 libraries
 
@@ -24,7 +27,7 @@ class Exchange:
         self.group = self.comm.Split(group, self.shard)
         self._sharers = world.node.Split(self.shard, group)
         self._others = {id(world.node): self._others_of(world.node), id(MPI.COMM_SELF): self._others_of(MPI.COMM_SELF)}
-        self._panels = []
+        self._panels, self._alone = [], None
 
     def _others_of(self, node):
         """Communicator of the first ranks of all nodes (COMM_NULL elsewhere) and how many ranks each node has."""
@@ -35,6 +38,9 @@ class Exchange:
         """Release communicators and panels; collective."""
         for panel in self._panels:
             panel.free()
+        if self._alone:
+            self._alone.free()
+            self._alone.world.free()
         for leaders, _ in self._others.values():
             if leaders != MPI.COMM_NULL:
                 leaders.Free()
@@ -53,14 +59,27 @@ class Exchange:
         self._panels.append(held)
         return held
 
+    def window(self, fronts, rows, d):
+        """Make a ``Window`` in which every rank publishes ``fronts[rank]`` figures and ``rows[rank]`` rows of length d; collective."""
+        window = Window(self.world, fronts, rows, d, self.counters)
+        self._panels.append(window)
+        return window
+
+    def alone(self):
+        """The exchange of this rank with nobody, for work at its own pace; it hears of requests to stop as this one does."""
+        if self._alone is None:
+            self._alone = Exchange(World(MPI.COMM_SELF), Grid(1, 1), self.counters)
+            self._alone.world.interrupt.asked = self.world.interrupt.requested
+        return self._alone
+
     def release(self, held):
-        """Free a panel or rows before the end; collective."""
+        """Free a panel, rows or window before the end; collective."""
         self._panels.remove(held)
         held.free()
 
     def bytes_not_shared(self):
         """Of what should be held once per node, and is held by this rank alone, as /dev/shm is too small."""
-        return sum(panel.array.nbytes for panel in self._panels if panel.lacks_room)
+        return sum(panel.nbytes for panel in self._panels if panel.lacks_room)
 
     def owned(self, count):
         """Slice of this rank's columns when there are ``count``."""

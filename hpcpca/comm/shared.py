@@ -41,6 +41,11 @@ class SharedArray:
             self._window = None
             self.array = np.zeros(shape, dtype)  # pages that are not written take no memory
 
+    @property
+    def nbytes(self):
+        """Of the array."""
+        return self.array.nbytes
+
     def fence(self):
         """Wait until every rank of the node sees what each of them wrote."""
         if self._window is not None:

@@ -1,14 +1,26 @@
-"""Rayleigh–Ritz and thick restart, on coefficients in an orthonormal basis Q (N, d)."""
+"""Rayleigh–Ritz and thick restart, on coefficients in a basis Q (N, d), orthonormal unless said."""
 
 import numpy as np
 
-from .orth import orthonormal_rows
+from .orth import orthonormal_rows, whitening
 
 
 def rayleigh_ritz(projected, m):
     """Return the m largest Ritz values (m) and their coefficients (m, N), given H = QΣQᵀ (N, N)."""
     values, vectors = np.linalg.eigh((projected + projected.T) / 2)
     return values[::-1][:m], vectors[:, ::-1][:, :m].T
+
+
+
+def ritz_of_rows(gram, projected, independent):
+    """Return the coefficients (m, m) of the Ritz vectors in any rows V (m, d), largest first, given gram = VVᵀ and projected = VΣVᵀ.
+
+    Zeros where the smallest eigenvalue of VVᵀ is below ``independent`` times the largest: their images would have few digits.
+    """
+    transform = whitening(gram, independent)
+    if len(transform) < len(gram):
+        return np.zeros_like(gram)
+    return rayleigh_ritz(transform @ projected @ transform.T, len(gram))[1] @ transform
 
 
 def thick_restart(coefficients, previous):

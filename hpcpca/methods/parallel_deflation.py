@@ -70,8 +70,12 @@ class VectorExchange:
 
     def _deflated(self, state):
         """The superiors' rule, with what they published last."""
-        superiors, images = self._published[state.round % 2].array, self._images[state.round % 2]
-        return self.deflation(superiors, state.eigenvalues, images and images.array)
+        images = self._images[state.round % 2]
+        return self.deflation(self._seen(state), state.eigenvalues, images and images.array)
+
+    def _seen(self, state):
+        """The vectors (m, d) as published last."""
+        return self._published[state.round % 2].array
 
     def _improved(self, deflated, state, rows, offsets, memory):
         """New vectors of the workers in ``rows`` of this rank's own, from ``local_steps`` steps on their deflated operators. Collective."""
@@ -133,7 +137,7 @@ class VectorExchange:
 
     def _alive(self, improved, state, rows):
         """Where a worker's operator has nothing left (rank-deficient Σ), its vector made orthogonal to the superiors."""
-        superiors = self._published[state.round % 2].array
+        superiors = self._seen(state)
         for row, k in enumerate(range(self.own.start + rows.start, self.own.start + rows.stop)):
             if not improved[row].any():
                 taken = orthonormal_rows(superiors[:k]) if k else superiors[:0]

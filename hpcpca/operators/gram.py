@@ -4,6 +4,7 @@ import numpy as np
 
 from ..errors import DataError, on_all_ranks
 from .products import ROUNDING
+from .regrouped import Regrouped
 
 SLAB = 1 << 24       # elements of Σ summed over ranks at a time
 TILE_ROWS = 2        # tiles are at least this many times d rows, so that adding to the sum costs little beside the SYRK
@@ -16,7 +17,7 @@ def tile_step(d, itemsize, default):
     return int(max(default, min(TILE_ROWS * d, TILE_BYTES // (d * itemsize))))
 
 
-class GramCovariance:
+class GramCovariance(Regrouped):
     """Σ as a matrix in float64, applied by every rank to its own columns without communication.
 
     ``build(double)`` → (Σ (d, d) scaled, on every rank of a node; Centring or None; exponent of Σ; its rounding). Collective.

@@ -3,9 +3,10 @@
 import numpy as np
 
 from .products import ROUNDING, Sample, about_the_mean, panel_product
+from .regrouped import Regrouped
 
 
-class InMemoryCovariance:
+class InMemoryCovariance(Regrouped):
     """Σ = (Y−1μᵀ)ᵀ(Y−1μᵀ)/(n−1) for the rows of a group's shards, centred implicitly (design: shift + correction).
 
     ``load(double, former)`` → (held, Centring) reads this rank's shard in place of ``former``: ``held.array`` (r, d) may be shared with

@@ -8,12 +8,13 @@ from ..errors import DataError, HpcpcaError, on_all_ranks
 from ..partition import NO_ROWS, count_rows
 from .centring import exponent_of
 from .products import ROUNDING, Sample, about_the_mean, panel_product
+from .regrouped import Regrouped
 from .unfinished import Unfinished, all_finished
 
 READINGS = 3  # of all data until shift and scale fit them
 
 
-class StreamingCovariance:
+class StreamingCovariance(Regrouped):
     """Σ as of ``InMemoryCovariance``, one reading of the files a pass.
 
     ``windows(largest, done)`` yields (number of the first, rows) of this rank piece by piece, but rows ``done``; given a list it checks
@@ -38,6 +39,12 @@ class StreamingCovariance:
     def to_double(self):
         """Go on in float64. Images must be computed anew."""
         self.centring, self.is_double = self.centring.in_double(), True
+
+    def over(self, group):
+        """As of ``Regrouped``; a pass that a run was stopped in is one of all ranks."""
+        made = super().over(group)
+        made._unfinished = None
+        return made
 
     @property
     def rounding(self):

@@ -35,7 +35,8 @@ def draw(source, path):
 def _series(group):
     """Label, {column: (R)} and errors (seeds, R)."""
     errors = group["errors"][...]  # (seeds, R, K)
-    rounds = group.attrs["every"] * np.arange(1, errors.shape[1] + 1)
+    counted = group.attrs["every"] * np.arange(1, errors.shape[1] + 1)
+    rounds = np.median(group["rounds"][...], axis=0) if "rounds" in group else counted
     x = (rounds, np.median(group["applications"][...], axis=0) / errors.shape[2], np.median(group["seconds"][...], axis=0))
     return name_of(json.loads(group.attrs["labels"])), dict(zip(COLUMNS, x)), np.sqrt((errors**2).mean(axis=2))
 

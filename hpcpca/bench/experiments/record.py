@@ -93,7 +93,7 @@ def save(record, folder):
             for number, series in enumerate(record.series):
                 group = file.create_group(f"series/{number:03d}")
                 group.attrs.update({"labels": json.dumps(series.labels), "every": series.every, "panel": str(series.labels[record.panel])})
-                for what in ("errors", "applications", "seconds") if series.trajectories else ():
+                for what in ("errors", "applications", "seconds", *series.trajectories[0].more) if series.trajectories else ():
                     group[what] = series.over_seeds(what)  # (seeds, R[, K])
                 if series.trajectories and record.against:
                     group["error"] = series.ended("mean")

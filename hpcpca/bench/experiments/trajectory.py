@@ -27,6 +27,7 @@ class Trajectory:
     seconds: np.ndarray
     final: np.ndarray
     true: np.ndarray
+    more = ()  # what else there is of every trajectory
 
     @property
     def mean(self):
