@@ -73,6 +73,11 @@ class FitConfig:
         return self.exchange == "ritz"
 
     @property
+    def keeps_history(self):
+        """Whether there is a basis: of the Ritz exchange, but for mini-batches alone."""
+        return bool(self.polish) or (self.is_ritz and not self.batch_rows)
+
+    @property
     def eta(self):
         """The step size in the data's own units, or None: scale-free."""
         return None if self.step_size in (None, "auto") else float(self.step_size)

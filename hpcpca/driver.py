@@ -151,7 +151,7 @@ class Fit:
         alone = f"{world.size}x1" if config.is_window else None
         asked = world.decide(lambda: parse_grid(config.grid or alone, world.size))
         self.threads = config.threads or world.default_threads()
-        job = Job(None if config.covariance else source.n, source.d, source.dtype, self.panel, config.starts_in_double, config.is_ritz or bool(config.polish),
+        job = Job(None if config.covariance else source.n, source.d, source.dtype, self.panel, config.starts_in_double, config.keeps_history,
                   world.size, max(world.comm.allgather(world.node.size)), self.threads, asked and asked.shards,
                   config.memory or min(world.comm.allgather(available_memory())),
                   max(part.chunk_rows for part in source.parts) * source.d * source.dtype.itemsize,

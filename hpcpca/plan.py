@@ -24,7 +24,7 @@ LONG, LONG_ROWS = 64 << 10, 0.5    # rows of more bytes are multiplied at this p
 SWEEPS = 2.5                       # conversions that mean, variance and check of the first reading are worth
 PAIR_FLOPS = 20                    # per element of a pair of vectors in a round of the Ritz exchange, at half the rate of products
 LARGEST_PIECE, BATCH_PIECE = 64 << 20, 16 << 20
-SAMPLE_SHARE, SAMPLE_ROWS = 0.05, 512
+SAMPLE_SHARE, SAMPLE_ROWS, LEAST_SAMPLE = 0.05, 512, 32
 DEFAULT_BASIS = 16                 # panels of history kept unless memory or --basis says otherwise
 FEWEST_GUARDS = 8
 
@@ -145,11 +145,11 @@ def _in_memory(job):
     return Plan("in-memory", shards, held, first + passes * each + _algebra_seconds(job), (passes + 2) * job.n * job.d // shards)
 
 
-def _streaming(job):
+def _streaming(job, most_sampled=math.inf):
     shards, passes = job.shards or job.ranks, job.passes
     piece = max(job.chunk_bytes, job.row_bytes, min(LARGEST_PIECE, _share_bytes(job, shards), job.memory // (8 * job.ranks_on_node)))
     most = job.memory // 4 // (job.row_bytes * job.ranks_on_node // shards + 1)
-    sample = int(max(1, min(most, max(SAMPLE_SHARE * job.n, 4 * job.panel, SAMPLE_ROWS), job.n)))
+    sample = int(max(1, min(most, most_sampled, max(SAMPLE_SHARE * job.n, 4 * job.panel, SAMPLE_ROWS), job.n)))
     held = job.ranks_on_node * (2 * piece + 2 * sample * job.row_bytes // shards) + _scratch(job, shards)
     copying = job.n * job.row_bytes / (job.rates.copy * job.cores)  # the reader takes time from whom it shares a core with
     each = max(_pass_seconds(job) + _convert_seconds(job) + copying, _read_seconds(job))
@@ -177,9 +177,9 @@ def _gram(job):
 
 def _mini_batch(job):
     """Streaming for the first pass and the last, and a piece of a batch for each thread; at most so long."""
-    plan = _streaming(job)
+    plan = _streaming(job, max(LEAST_SAMPLE, LARGEST_PIECE // job.row_bytes))  # for the shift only: there is no start panel to make of it
     each_thread = BATCH_PIECE + tile_rows(job.d, job.work.itemsize) * job.d * job.work.itemsize
-    cache = min(LARGEST_PIECE, job.memory // (8 * job.ranks_on_node))
+    cache = min(LARGEST_PIECE, job.memory // (16 * job.ranks_on_node))
     held = plan.bytes + job.ranks_on_node * (cache + job.threads * each_thread)
     each = job.panel / job.cores * job.d * job.drawn  # elements
     seconds = 2 * plan.seconds / max(1, job.passes) + each * (8 / job.rates.skinny(job.work.itemsize) + 1 / job.rates.convert)

@@ -50,7 +50,7 @@ def test_choices_are_those_there_are():
 
 @pytest.mark.parametrize("code, words, text", [
     (2, ["peers"], "give DATA and -k, or --input"), (2, ["kernels", "--dtype", "complex64"], "complex64"),
-    (2, ["experiments", "gaps", "--data", "none.h5"], "--data is for mnist; gaps: data of its own"), (2, ["kernels", "--vectors", "1,x"], "1,x"),
+    (2, ["experiments", "gaps", "--data", "none.h5"], "gaps: data of its own"), (2, ["kernels", "--vectors", "1,x"], "1,x"),
     (2, ["scaling", "100", "-k", "2"], "100"), (5, ["scaling", "100x9", "-k", "2", "--mpiexec", "none-such"], "none-such"),
     (3, ["peers", "--input", "tall", "--folder", "none/such"], "none/such"), (3, ["cold", "none.h5", "-k", "2"], "none.h5"),
     (3, ["cold", "rows.h5", "-k", "21"], "at most 20")])

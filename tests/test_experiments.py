@@ -11,7 +11,7 @@ from launch import HERE, run
 from hpcpca.bench.experiments import asynchronous, synthetic
 from hpcpca.bench.experiments.paced import Timed, merged, settled
 from hpcpca.bench.experiments.problems import covariance_of, errors, problem
-from hpcpca.bench.experiments.record import Series, middle
+from hpcpca.bench.experiments.record import Record, Series, middle, save
 from hpcpca.bench.experiments.trajectory import Trajectory, follow, rounds_to
 
 NAMES = ("synthetic", "local-steps", "gaps", "top1", "asynchronous", "mnist")
@@ -55,6 +55,13 @@ def test_files_of_measures(quick, name):
             assert file.attrs["against"] in json.loads(group.attrs["labels"])
             assert group[AT_THE_END[name]].shape == (2,) and np.isfinite(group[AT_THE_END[name]][...]).all()
     assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_measures_of_some_with_more_seeds(tmp_path):
+    """One without a number on the x axis is drawn all along it."""
+    series = [Series({"data": "a", "method": "m", "eta": eta}, measures={"error": np.full(count, 0.1 + count)}) for eta, count in ((1.0, 2), (10.0, 3), ("none", 2))]
+    paths = save(Record("some", {}, series, ["a table"], "data", "eta"), tmp_path)
+    assert len(paths) == 3 and (tmp_path / "some.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_what_is_found(quick):

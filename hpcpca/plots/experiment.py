@@ -64,9 +64,9 @@ def _points(axis, points, label):
     if not numbers:
         axis.axhline(np.median(points[0][1]), linestyle="--", label=label)
         return
-    x, values = [x for x, _ in numbers], np.stack([values for _, values in numbers], axis=1)
-    drawn, = axis.plot(x, np.median(values, axis=0), marker=".", label=label)
-    axis.fill_between(x, values.min(axis=0), values.max(axis=0), alpha=0.15, color=drawn.get_color())
+    x, values = zip(*numbers)  # some were perhaps tried with more seeds than others
+    drawn, = axis.plot(x, [np.median(each) for each in values], marker=".", label=label)
+    axis.fill_between(x, [each.min() for each in values], [each.max() for each in values], alpha=0.15, color=drawn.get_color())
 
 
 def _line(axis, x, error, label):

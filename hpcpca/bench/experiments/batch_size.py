@@ -7,7 +7,7 @@ from .record import Record, Series
 from .sampled import PowerLaw, Rows
 
 SIZES, SEEN = (100, 300, 1000, 3000, 10_000), (30_000, 60_000, 120_000)
-ETA = 1000.0  # of EigenGame mu with the authors' schedule, in units of 1/λ_0 for batches of 1000 rows: the best of experiment step-size
+ETA = {"k^-0.5": 100.0, "data": 1000.0}  # of EigenGame mu with the authors' schedule, in units of 1/λ_0: the best for batches of 1000 rows (step-size)
 WAYS = {"Ritz exchange": {}, "vectors, scale-free": {"exchange": "vectors", "stagger": False},
         "EigenGame mu, harmonic": {"method": "eigengame-mu", "step_schedule": "harmonic", "stagger": False}}
 
@@ -21,7 +21,7 @@ def run(world, seeds, quick, data=()):
         for seed in range(seeds):
             problem, draw = rows.problem(seed)
             for size in sizes:
-                ways = {name: options | ({"step_size": repr(float(ETA / problem.values[0]))} if "mu" in name else {}) for name, options in WAYS.items()}
+                ways = {name: options | ({"step_size": repr(float(ETA[rows.name] / problem.values[0]))} if "mu" in name else {}) for name, options in WAYS.items()}
                 found = follow_together(problem, draw(size), size, max(seen) // size, 1, ways, seed)
                 for name, trajectory in found.items():
                     for each in made[size, name]:

@@ -15,8 +15,9 @@ from .record import Record, Series, middle
 
 MEMORY, RANKS, ROWS = "1G", 2, 500
 FEATURES = 0xFEA7
-ETA = 1000.0  # of EigenGame mu with the authors' schedule, in units of 1/λ_0: the best of experiment step-size
-WAYS = {"Ritz exchange": [], "EigenGame mu, harmonic": ["--method", "eigengame-mu", "--step-schedule", "harmonic"]}
+ETAS = (10.0, 100.0, 1000.0)  # of EigenGame mu with the authors' schedule, in units of 1/λ_0
+WAYS = {"Ritz exchange": None} | {f"EigenGame mu, harmonic, η·λ₀ = {eta:g}": eta for eta in ETAS}
+MU = ("--method", "eigengame-mu", "--step-schedule", "harmonic", "--step-size")
 
 
 def run(world, seeds, quick, data=()):
@@ -32,11 +33,10 @@ def run(world, seeds, quick, data=()):
             fitted(RANKS, [path, "-k", str(count), "--memory", MEMORY], out)
             with h5py.File(out) as file:
                 true, largest = file["components"][...], file["explained_variance"][0]
-            for method, options in WAYS.items():
+            for method, eta in WAYS.items():
                 each = Series({"data": name, "method": method, "d": true.shape[1]})
                 series.append(each)
-                if "mu" in method:
-                    options = [*options, "--step-size", repr(float(ETA / largest))]
+                options = [] if eta is None else [*MU, repr(float(eta / largest))]
                 for seed in range(seeds):
                     words = [path, "-k", str(count), "--batch-rows", str(batch), "--max-rounds", str(rounds), "--tol", "1e-9", "--memory", MEMORY, "--seed", str(seed)]
                     wall, memory = fitted(RANKS, [*words, *options], out)
