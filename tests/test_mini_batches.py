@@ -187,7 +187,7 @@ def test_dependent_start_vectors(comm, findings, exchange_over, gram_operator):
     findings.that((state.residuals[:K] <= 1e-4).all() and method.orthonormality(state, method.count) <= 1e-12, f"residuals {state.residuals}")
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_as_near_as_the_rows_drawn_allow(comm, findings, exchange_over, shared_path, seed):
     """Mean square error against the least that any estimate from so many rows has, Σ_j λ_kλ_j/((λ_k − λ_j)²·N) (Anderson 1963)."""
     from hpcpca.methods.state import State

@@ -52,21 +52,21 @@ def _draw_against(file, path):
     with canvas(path, len(panels), len(shown), (5, 3.6)) as axes:
         for row, (title, lines) in zip(axes, panels.items()):
             for axis, name in zip(row, shown):
-                for label, points in lines.items():
-                    _points(axis, [(x, values[name]) for x, values in points], label)
+                for number, (label, points) in enumerate(lines.items()):
+                    _points(axis, [(x, values[name]) for x, values in points], label, f"C{number}")
                 axis.set(xlabel=against, ylabel=name, xscale="log", yscale="log")
             row[0].set_title(title)
             row[-1].legend(fontsize="xx-small", loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
 
 
-def _points(axis, points, label):
+def _points(axis, points, label, color):
     numbers = sorted((x, values) for x, values in points if not isinstance(x, str))
     if not numbers:
-        axis.axhline(np.median(points[0][1]), linestyle="--", label=label)
+        axis.axhline(np.median(points[0][1]), linestyle="--", label=label, color=color)
         return
     x, values = zip(*numbers)  # some were perhaps tried with more seeds than others
-    drawn, = axis.plot(x, [np.median(each) for each in values], marker=".", label=label)
-    axis.fill_between(x, [each.min() for each in values], [each.max() for each in values], alpha=0.15, color=drawn.get_color())
+    axis.plot(x, [np.median(each) for each in values], marker=".", label=label, color=color)
+    axis.fill_between(x, [each.min() for each in values], [each.max() for each in values], alpha=0.15, color=color)
 
 
 def _line(axis, x, error, label):
