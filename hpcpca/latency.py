@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from time import monotonic, sleep
 
 from .errors import UsageError
-from .rng import stream
 
 SPEC = re.compile(r"rank=(?P<rank>\*|\d+):(?:(?P<apply>apply=)?(?P<low>\d+(?:\.\d+)?)(?:-(?P<high>\d+(?:\.\d+)?))?ms|(?P<factor>\d+(?:\.\d+)?)x)")
 STREAM = 0x1A7E  # of random delays
@@ -44,6 +43,7 @@ def injected(texts, rank, size, seed):
             raise UsageError(f"--inject-latency {text}: the run has {size} rank(s), numbered from 0")
         if each.rank in (None, rank):
             found = {name: getattr(each, name) or former for name, former in found.items()}
+    from .rng import stream  # numpy: not for help
     return Injected(stream(seed, STREAM, rank), **found)
 
 

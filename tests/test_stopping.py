@@ -10,7 +10,7 @@ from hpcpca.monitors.stopping import CONVERGED, EXHAUSTED, MAX_ROUNDS, Stopping
 
 def report(residuals=(1e-9, 1e-9, 1.0), values=(3.0, 2.0, 5.0), error=0.0, round=7, exhausted=False):
     """Of two components and a guard; vectors are ``error`` from orthonormal."""
-    state = SimpleNamespace(round=round, exhausted=exhausted, eigenvalues=np.array(values), residuals=np.array(residuals))
+    state = SimpleNamespace(round=round, exhausted=exhausted, eigenvalues=np.array(values), estimated=False, residuals=np.array(residuals))
     method = SimpleNamespace(orthonormality=lambda state, count: error if count == 2 else 1.0)
     return SimpleNamespace(state=state, method=method, components=2, residuals=state.residuals[:2], eigenvalues=state.eigenvalues)
 

@@ -96,4 +96,5 @@ def _learn(known, values, gradients, largest):
     again = drawn > 1
     agreement += np.where(again, np.maximum(1 / np.maximum(drawn - 1, 1), RECENT), 0.0)[:, None] * (products - agreement)
     known["clock"] += (again & (agreement[:, 0] < AGREEMENT * agreement[:, 1]))[:, None]
-    estimate[:, 1] = np.where(again, np.sqrt(np.maximum(agreement[:, 0], 0.0)) / largest, estimate[:, 1])
+    left = np.maximum(agreement[:, 0], agreement[:, 1] / np.maximum(drawn, 1))  # no less than the noise of a mean of all batches
+    estimate[:, 1] = np.where(again, np.sqrt(left) / largest, estimate[:, 1])

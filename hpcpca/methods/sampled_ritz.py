@@ -8,7 +8,7 @@ from ..rng import unit_vectors
 from .promising import Promising
 from .state import State, measure
 
-MEMORY = 2.0   # round ℓ's images weigh as ℓ^(MEMORY − 1) in the running mean: with 1 alike, least noise; more forgets the start sooner
+MEMORY = 2.0   # round ℓ's images weigh about as ℓ^(MEMORY − 1) in the running mean: with 1 alike, least noise; more forgets the start sooner
 
 
 class SampledRitz:
@@ -24,7 +24,7 @@ class SampledRitz:
     def __init__(self, operator, batches, exchange, count, components, local_steps, longest_step, tol, last, seed):
         """``components`` of the ``count`` vectors are wanted, the others are guards; ``longest_step`` (exponent) → the longest η of a step, or None."""
         self.operator, self.batches, self.exchange, self.count = operator, batches, exchange, count
-        self.is_time, self.seed = Promising(components, tol, last), seed
+        self.is_time, self.seed, self.components = Promising(components, tol, last), seed, components
         self.local_steps, self.longest_step = local_steps, longest_step
         self.own, self.offsets = exchange.owned(count), exchange.grid.offsets(count)
         self._vectors, self._images = (exchange.panel(count, operator.d) for _ in range(2))
@@ -32,9 +32,11 @@ class SampledRitz:
     def initialize(self, vectors, images=None, round=0, memory=None):
         """Return the state of a run that starts with this rank's ``vectors`` (own, d), from a pass over all rows; or, given ``images``, as they
         were estimated. Collective."""
-        if images is not None:
-            return self._solved(round, vectors, images, round > 0)
-        return self._measured(round, self._independent(vectors))
+        if images is None:
+            return self._measured(round, self._independent(vectors))
+        known = {name: np.zeros((len(vectors), 1)) for name in ("noise", "seen")} | (memory or {})
+        noise, seen = self.exchange.gather_small(np.hstack([known["noise"], known["seen"]]), self.offsets).T
+        return self._solved(round, vectors, images, noise if noise.any() else None, float(seen.max()))
 
     def _independent(self, vectors):
         """The same, moved a little at random where they depend on one another. Collective."""
@@ -52,20 +54,30 @@ class SampledRitz:
         """One round: deflate and exchange (Rayleigh–Ritz), improve on mini-batches. Collective."""
         following = state.extra["ritz"]
         vectors, images = (self._combined(rows[self.own]) for rows in (following.vectors, following.images))
-        numbers, share = np.arange(self.own.start, self.own.stop), MEMORY / (MEMORY + state.round)
-        found = sum(self.batches.apply(vectors, numbers, state.round, number)[0] for number in range(self.local_steps)) / self.local_steps
+        numbers = np.arange(self.own.start, self.own.stop)
+        found = sum(self.batches.apply(vectors, numbers, state.round, step)[0] for step in range(self.local_steps)) / self.local_steps
         self.batches.count(self.count * self.local_steps)
-        estimate = self._solved(state.round + 1, vectors, (1 - share) * images + share * found, True)
+        variance = self.exchange.gather_small(np.sum((found - images) ** 2, axis=1), self.offsets)  # of one round's images
+        seen = state.extra["seen"] if state.estimated else max(state.extra["seen"], self._worth(state, variance))
+        share = MEMORY / (MEMORY + seen)
+        noise = variance * MEMORY**2 / ((2 * MEMORY - 1) * (seen + 1))  # of their running mean
+        estimate = self._solved(state.round + 1, vectors, (1 - share) * images + share * found, noise, seen + 1)
         if not self.is_time(estimate):
             return estimate
-        return self._measured(estimate.round, estimate.vectors)
+        return self._measured(estimate.round, estimate.vectors, estimate.extra["seen"])
+
+    def _worth(self, state, variance):
+        """How many rounds' batches a measured state is worth: as many as have a mean no nearer to the truth than its residuals are to zero."""
+        left = np.sum((state.residuals[:self.components] * state.eigenvalues.max()) ** 2)
+        return float(variance[:self.components].sum() / max(left, 1e-300))
 
     def _combined(self, coefficients):
         """Rows of [V; S] as published, times coefficients (r, 2m)."""
         return coefficients[:, :self.count] @ self._vectors.array + coefficients[:, self.count:] @ self._images.array
 
-    def _solved(self, round, vectors, images, estimated):
-        """Publish, and rotate by Rayleigh–Ritz: each rank forms and judges its own components. Collective."""
+    def _solved(self, round, vectors, images, noise, seen):
+        """Publish, and rotate by Rayleigh–Ritz: each rank forms and judges its own components; ``noise`` (m) is the variance of their images, None
+        where they are Σ's. Collective."""
         for panel, own in ((self._vectors, vectors), (self._images, images)):
             panel.fence()  # all have read the last round's
             self.exchange.publish(own, panel, self.offsets)
@@ -76,17 +88,24 @@ class SampledRitz:
         ritz = Ritz(*self.exchange.from_root(lambda: ritz_and_next(gram, longest).arrays(), *Ritz.shapes(self.count)))
         rotation = ritz.rotation[self.own]
         vectors, images = rotation @ self._vectors.array, rotation @ self._images.array
-        return State(round, vectors, images, *measure(vectors, images, self.exchange, self.count), estimated=estimated, extra={"ritz": ritz})
+        values, residuals = measure(vectors, images, self.exchange, self.count)
+        state = State(round, vectors, images, values, residuals, estimated=noise is not None, extra={"ritz": ritz, "seen": seen})
+        if state.estimated:  # vectors follow their images: what is left between the two says little of what Σ would show
+            noise = np.square(ritz.rotation) @ noise
+            state.residuals = np.sqrt(residuals**2 + noise / max(values.max(), 1e-300) ** 2)
+            state.memory["noise"] = noise[self.own, None]
+        state.memory["seen"] = np.full((len(vectors), 1), seen)
+        return state
 
-    def _measured(self, round, vectors):
+    def _measured(self, round, vectors, seen=0.0):
         """The state of ``vectors`` with images from a pass over all rows. Collective."""
         self.exchange.counters.applications += self.count
         images = self.operator.apply(self.exchange.gather_in_group(vectors, self.offsets), self.offsets)
-        return self._solved(round, vectors, images, False)
+        return self._solved(round, vectors, images, None, seen)
 
     def remeasure(self, state):
         """The state with images computed anew, after the operator changed its precision. Collective."""
-        return self._measured(state.round, state.vectors)
+        return self._measured(state.round, state.vectors, state.extra["seen"])
 
     def orthonormality(self, state, count):
         """Return max|VVᵀ − I| of the first ``count`` vectors. Collective."""
