@@ -64,7 +64,7 @@ def _summarise(say, outcome, config, size):
     split = outcome.seconds
     rest = sum(split.values()) - sum(split.get(name, 0) for name in ("read", "apply", "exchange"))
     done = int((report.residuals <= config.tol).sum())
-    say(f"{outcome.name}: {done} of {config.components} components within {config.tol:g} (largest residual {report.residuals.max():.1e}), "
+    say(f"{outcome.name}: {done} of {config.components} components within {config.tol:g} (largest residual {report.residuals.max():.1e}{', estimated' if report.state.estimated else ''}), "
         f"{report.state.round} rounds, " + ("of this run: " if config.resumed_from else "")
         + f"{counters.passes:.4g} passes, {counters.reads:.4g} reads")
     say(f"time {format_seconds(counters.elapsed())}: read {format_seconds(split.get('read', 0))}, apply {format_seconds(split.get('apply', 0))}, "
@@ -96,4 +96,6 @@ def _unconverged(outcome, config):
     why = {"max_rounds": f"--max-rounds {config.max_rounds} reached", "exhausted": "no direction is left to improve along"}[outcome.name]
     remedy = {"max_rounds": f"go on with 'hpcpca resume {source} --max-rounds {2 * max(config.max_rounds, outcome.report.state.round)}'",
               "exhausted": "ask for a larger --tol" if outcome.report.is_double else "try --precision double or a larger --tol"}[outcome.name]
+    if config.exchange == "window" and config.max_staleness is None and outcome.name == "max_rounds":
+        remedy += ", or start anew with --max-staleness 4: quick workers may have used their rounds up against poor superiors"
     return f"not converged: {why}; {outcome.lack}; {remedy} (the result was written)"

@@ -83,6 +83,8 @@ def _stored(stored):
              f"  {at['method']}, exchange {stored.config['exchange']}, operator {at['operator']}, tol {at['tol']:g}, seed {at['seed']}",
              f"  {at['rounds']} rounds, {at['passes']:.4g} passes, {at['reads']:g} reads, {format_seconds(at['seconds'])} on {at['ranks']} rank(s)",
              _variance(stored) if is_measured else "  nothing measured yet"]
+    if at.get("estimated"):
+        lines.append("  eigenvalues and residuals are estimates from mini-batches; nothing follows from them for angles")
     if stored.is_checkpoint:
         lines.append(f"  to go on from round {at['state_round']}: hpcpca resume {stored.path}")
     if is_measured:
@@ -122,7 +124,7 @@ def _components(stored):
 def cluster_lines(clusters, bounds):
     """One line for every cluster."""
     return [f"  components {first}–{stop - 1} form a cluster" + (" that goes on past the last one computed" if cut else "")
-            + f": take them as a subspace (angle ≤ {bound:.1e})" for (first, stop, cut), bound in zip(clusters, bounds)]
+            + ": take them as a subspace (angle " + ("not known)" if np.isnan(bound) else f"≤ {bound:.1e})") for (first, stop, cut), bound in zip(clusters, bounds)]
 
 
 KINDS = {SCORES: _scores, RECONSTRUCTION: _reconstruction, EXPERIMENT: _experiment, TRUTH: _truth}

@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import h5py
 import numpy as np
@@ -43,6 +43,8 @@ def result_arrays(content):
     d = content.state.vectors.shape[1]
     limit = d if content.n is None else min(content.n - 1, d)
     found = separation(values[:count], residuals[:count], values[count:], residuals[count:], limit, d, content.rounding)
+    if content.state.estimated:  # what bounds follow from was not measured
+        found = replace(found, bounds=np.full(count, np.nan), clusters=found.clusters[:0], cluster_bounds=found.cluster_bounds[:0])
     variance = np.maximum(values[:count], 0.0)
     own = content.state.vectors[:max(0, min(len(content.state.vectors), count - content.first))]
     arrays = {

@@ -46,7 +46,7 @@ def _of_stored(stored, warning):
     return {"checkpoint" if stored.is_checkpoint else "result": stored.path, "outcome": at["outcome"], "reason": at.get("reason", ""), "warning": warning,
             "written": os.stat(stored.path).st_mtime, "round": at["rounds"], "components": stored.count, "converged": int((residuals <= at["tol"]).sum()),
             "residual": float(residuals.max()) if np.isfinite(residuals).all() else None, "tol": at["tol"], "passes": at["passes"], "reads": at["reads"],
-            "seconds": at["seconds"], "pass_done": None if done is None else count_rows(done) / rows}
+            "seconds": at["seconds"], "estimated": bool(at.get("estimated", False)), "pass_done": None if done is None else count_rows(done) / rows}
 
 
 def lines_of(found, now=None):
@@ -80,7 +80,7 @@ def lines_of(found, now=None):
 
 
 def _progress(figures):
-    residual = "not known yet" if figures["residual"] is None else f"{figures['residual']:.1e}"
+    residual = "not known yet" if figures["residual"] is None else f"{figures['residual']:.1e}" + " by estimate" * bool(figures.get("estimated"))
     return (f"round {figures['round']}, {figures['converged']} of {figures['components']} components converged, largest residual {residual} "
             f"(asked for {figures['tol']:g}), {figures['passes']:.4g} passes, {_ago(figures['seconds'])}")
 
