@@ -149,7 +149,7 @@ def examine(covariance, vectors, tol, stored_eigenvalues=None, seed=0, search=Tr
     stored = None if stored_eigenvalues is None else np.ldexp(stored_eigenvalues, -covariance.exponent)
     error = orthonormality_error(vectors)
     failures = _failures(values, residuals, error, following, tol, stored)
-    gaps = found.gaps if not np.isfinite(found.gaps).all() else np.ldexp(found.gaps, covariance.exponent)
+    gaps = np.ldexp(found.gaps, covariance.exponent)  # NaN and infinity stay what they are
     found = type(found)(gaps, found.bounds, found.clusters, found.cluster_bounds)
     return Finding(true, residuals, error, found, float(np.ldexp(following, covariance.exponent)), failures)
 
