@@ -133,7 +133,7 @@ class FitConfig:
         for name, belongs in BELONGS.items():
             value = getattr(self, name)
             if value is not None and self.exchange not in belongs and not (name == "step_size" and self.batch_rows):
-                raise UsageError(f"{option(name, value)} goes with --exchange {' or '.join(belongs)}, not with {asked}")
+                raise UsageError(f"{option(name, value)} goes with --exchange {self._named(name, belongs)}, not with {asked}")
         if self.basis is not None and self.method == "orthogonal-iteration":
             raise UsageError(f"--basis {self.basis}: --method {self.method} keeps no history; leave --basis out")
         self._check_vectors()
@@ -188,8 +188,12 @@ class FitConfig:
         for text in self.inject_latency or ():
             latency.parse(text)
 
+    def _named(self, name, belongs):
+        """Exchanges that an option goes with, as far as they go with the rest."""
+        return " or ".join(each for each in belongs if not (self.batch_rows and each == "window")) + ", or with --batch-rows" * (name == "step_size")
+
     def _check_batches(self):
-        if not self.batch_rows:
+        if self.batch_rows is None:
             for name in ("polish", "step_schedule"):
                 if getattr(self, name) is not None:
                     raise UsageError(f"--{name.replace('_', '-')} goes with --batch-rows")

@@ -98,7 +98,7 @@ def resume(file, log_json, quiet, **options):
         changes = _given(options)
         if start.config["grid"] and "grid" not in changes:
             changes["grid"] = None  # it belonged to another number of ranks
-        config = ranks.decide(lambda: resumed_config(start, **{"threads": None, "memory": None, "max_time": None, "inject_latency": None, **changes}).check())
+        config = ranks.decide(lambda: resumed_config(start, **{"threads": None, "memory": None, "max_time": None, "no_checkpoint": False, "inject_latency": None, **changes}).check())
         with holding(ranks, config) as lock:
             ranks.decide(lambda: check_resumed(config, log_json, start))
             return run_fit(ranks, config, start, log_json, quiet, signals, lock)
