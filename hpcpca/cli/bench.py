@@ -114,9 +114,10 @@ def cold(data, components, memory, tol, ranks, runs, mpiexec):
 @click.argument("names", nargs=-1, type=click.Choice(EXPERIMENTS), metavar="[NAME]...")
 @click.option("--folder", default=".", show_default=True, help="Where NAME.h5, NAME.md and (extra [plot]) NAME.png are written.")
 @click.option("--seeds", type=click.IntRange(1), default=10, show_default=True, help="Of data, eigenvectors and start vectors.")
+@click.option("--overwrite", is_flag=True, help="Replace files of an experiment that are there.")
 @click.option("--quick", is_flag=True, help="Small sizes and few rounds: whether it runs, not what it shows.")
 @click.option("--data", multiple=True, metavar="DATA[:dataset]", help="Pictures for mnist, and for those of mini-batches, such as data/fashion-mnist of the sources.")
-def experiments(names, folder, seeds, quick, data):
+def experiments(names, folder, seeds, overwrite, quick, data):
     """The paper's experiments on this machine: synthetic, local-steps, gaps, top1, step-size, batch-size, high-dimensional, scaling, asynchronous, and, on
     --data, mnist (default: all; mnist only with --data), with medians and ranges over seeds."""
     import os
@@ -132,6 +133,9 @@ def experiments(names, folder, seeds, quick, data):
     if data and names and not set(names) & {*ON_DATA, *ALSO_ON_DATA}:
         raise UsageError(f"--data is for {', '.join([*ON_DATA, *ALSO_ON_DATA])}; {', '.join(names)}: data of its own; leave --data out")
     names = names or [name for name in EXPERIMENTS if data or name not in ON_DATA]
+    there = [path for name in names for end in ("h5", "md", "png") if os.path.exists(path := os.path.join(folder, f"{name}.{end}"))]
+    if there and not overwrite:
+        raise DataError(f"{there[0]} exists; give --overwrite to replace it, or name another --folder")
     with world() as ranks:
         for name in names:
             given = (data,) if name in (*ON_DATA, *ALSO_ON_DATA) else ()
