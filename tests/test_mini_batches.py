@@ -245,3 +245,35 @@ def test_an_error_of_one_rank_is_everybodys(comm, findings, exchange_over, share
     with pytest.raises(DataError, match="gone"):
         method.step(state)
     comm.Barrier()
+
+
+def test_estimates_are_near_what_is_measured(comm, findings, exchange_over, shared_path):
+    """Within an order of magnitude, and hardly too small: vectors follow their images, so that what is between the two says little."""
+    rows = spectra.data_rows(VALUES, 6000)
+    names = spectra.write(comm, shared_path, rows)
+    for seed in range(3):
+        exchange = exchange_over(comm, 1, comm.size)
+        batches, exact = drawn(exchange, names, B, seed)
+        method = method_of(batches, exact, exchange, 6000)
+        state = started(method, exchange, seed)
+        for _ in range(60):
+            state = method.step(state)
+        measured = method.remeasure(state)
+        ratio = state.residuals / measured.residuals
+        findings.that(state.estimated and (ratio > 0.4).all() and (ratio < 8).all(), f"estimated over measured: {ratio}")
+
+
+def test_good_start_vectors_are_kept(comm, findings, exchange_over, shared_path):
+    """Measured vectors better than many batches could make them are no worse after a few."""
+    rows = spectra.data_rows(VALUES, N)
+    names = spectra.write(comm, shared_path, rows)
+    exchange = exchange_over(comm, 1, comm.size)
+    batches, exact = drawn(exchange, names, B)
+    method = method_of(batches, exact, exchange, N)
+    vectors = np.linalg.eigh(spectra.dense_covariance(rows)[0])[1].T[::-1][:K] + 1e-4 * np.random.default_rng(0).standard_normal((K, D))
+    state = method.initialize(vectors[exchange.owned(K)])
+    before = state.residuals.max()
+    for _ in range(8):
+        state = method.step(state)
+    after = method.remeasure(state).residuals.max()
+    findings.that(after <= before, f"residuals {before} became {after}")
