@@ -277,3 +277,53 @@ def test_good_start_vectors_are_kept(comm, findings, exchange_over, shared_path)
         state = method.step(state)
     after = method.remeasure(state).residuals.max()
     findings.that(after <= before, f"residuals {before} became {after}")
+
+
+def test_measured_anew_with_vectors_exchanged(comm, findings, exchange_over, shared_path):
+    """After a change of precision nothing is an estimate any more; what workers have learned is kept."""
+    rows = spectra.data_rows(VALUES, N)
+    names = spectra.write(comm, shared_path, rows)
+    exchange = exchange_over(comm, 1, comm.size)
+    batches, exact = drawn(exchange, names, B)
+    state = started(method := method_of(batches, exact, exchange, N, exchange="vectors"), exchange)
+    for _ in range(6):
+        state = method.step(state)
+    measured = method.remeasure(state)
+    images = np.ldexp(measured.images, exact.exponent)
+    findings.that(not measured.estimated and np.abs(images - state.vectors @ spectra.dense_covariance(rows)[0]).max(initial=0) <= 1e-9, "not measured")
+    findings.that((measured.memory["drawn"] == state.memory["drawn"]).all(), "what was learned is lost")
+
+
+def test_more_files_than_stay_open(findings, shared_path, comm, monkeypatch):
+    """Threads that read many files, of which two stay open at a time."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from hpcpca.io import batches
+    from hpcpca.io.source import open_source
+    rows = np.arange(60.0).reshape(20, 3)
+    names = spectra.write(comm, shared_path, *np.split(rows, 10))
+    monkeypatch.setattr(batches, "MOST_OPEN", 2)
+    reader = batches.RowReader(open_source(names), 1 << 20)
+    runs = [[(start, 3), ((7 * start) % 20, 2)] for start in range(20)] * 5
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda some: np.concatenate(list(reader.rows(some))), runs))
+    reader.close()
+    for some, each in zip(runs, found):
+        numbers = np.concatenate([np.arange(first, first + count) % 20 for first, count in some])
+        findings.that(np.array_equal(np.sort(each[:, 0]), np.sort(rows[numbers, 0])), f"rows of {some}")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_batch_of_all_rows_is_the_covariance(comm, findings, exchange_over, shared_path, monkeypatch, kind):
+    """To the last rounding, however far from the mean a shift in whole numbers is."""
+    from hpcpca.operators import minibatch
+    dtype = KINDS[kind][0]
+    rows = np.rint(spectra.data_rows(VALUES, N) * 5 + 40.4).astype(dtype)
+    names = spectra.write(comm, shared_path, rows)
+    monkeypatch.setattr(minibatch, "runs_of", lambda *key: [(0, N)])
+    batches, exact = drawn(exchange_over(comm, 1, comm.size), names, N)
+    vectors = np.random.default_rng(1).standard_normal((2, D))
+    images, _ = batches.apply(vectors, np.arange(2), 0, 0)
+    expected = vectors @ spectra.dense_covariance(rows.astype(np.float64))[0]
+    off = np.abs(np.ldexp(images, exact.exponent) - expected).max() / np.abs(expected).max()
+    findings.that(off <= 1e-6 if dtype == np.float32 else off <= 1e-12, f"{kind}: off by {off}")

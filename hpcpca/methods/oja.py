@@ -29,20 +29,19 @@ class Oja(VectorExchange):
         self.batches, self.is_time = batches, Promising(components, self.tol, last)
 
     def initialize(self, vectors, images=None, round=0, memory=None):
-        """As ``VectorExchange``: measured by a pass over all rows, or, given the ``memory`` of a run, as that had estimated it. Collective."""
-        if not memory:
-            state = super().initialize(vectors, None, round)
-            return self._begun(state)
+        """As ``VectorExchange``: measured by a pass over all rows, or, given ``images`` and the ``memory`` of a run, as that had estimated it.
+        Collective."""
+        if images is None or not memory:
+            widths = {"gradient": vectors.shape[1], "agreement": 2, "drawn": 1, "clock": 1}
+            fresh = {name: np.zeros((len(vectors), width)) for name, width in widths.items()}
+            return self._known(super().initialize(vectors, None, round, fresh | (memory or {})))
         self._publish(round, vectors)
         return self._estimated(round, vectors, memory)
 
-    def _begun(self, state):
-        """A measured state as workers that have drawn nothing know it."""
-        own = np.stack([state.eigenvalues, state.residuals], axis=1)[self.own]
-        widths = {"gradient": state.vectors.shape[1], "agreement": 2, "drawn": 1, "clock": 1}
-        fresh = {name: np.zeros((len(own), width)) for name, width in widths.items()}
-        state.memory = fresh | state.memory | {"estimate": own.copy()}
-        return state
+    def _known(self, measured):
+        """A measured state, of which workers remember what was measured."""
+        measured.memory["estimate"] = np.stack([measured.eigenvalues, measured.residuals], axis=1)[self.own]
+        return measured
 
     def _deflated(self, state):
         return self.deflation(self._published[state.round % 2].array, state.eigenvalues)
@@ -75,9 +74,7 @@ class Oja(VectorExchange):
             return estimate
         images = np.empty_like(vectors)
         self._apply_to(estimate.round, images, 0, self.count)
-        measured = self._measured(estimate.round, vectors, images, memory)
-        memory["estimate"] = np.stack([measured.eigenvalues, measured.residuals], axis=1)[self.own]
-        return measured
+        return self._known(self._measured(estimate.round, vectors, images, memory))
 
     def _estimated(self, round, vectors, memory):
         """The state as the workers' batches have it. Collective."""
