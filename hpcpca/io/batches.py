@@ -51,23 +51,22 @@ class RowReader:
     def _read(self, parts, size):
         rows, done = np.empty((size, self._source.d), self._source.dtype), 0
         for number, start, count in parts:
-            with naming(self._source.parts[number].path):
+            with naming(self._source.parts[number].path), self._lock:  # HDF5 reads one at a time anyway; so no file is closed that is read
                 self._source.fill(number, self._dataset(number), start, start + count, rows[done:done + count])
             done += count
         return rows
 
     def _dataset(self, number):
         """The open dataset of file ``number``."""
-        with self._lock:
-            if number not in self._open:
-                if len(self._open) >= MOST_OPEN:
-                    self._open.popitem(last=False)[1].file.close()
-                part = self._source.parts[number]
-                item = find_dataset(open_file(part.path, self._cache), part.path, part.dataset)
-                self._source.check_shape(number, item)
-                self._open[number] = item
-            self._open.move_to_end(number)
-            return self._open[number]
+        if number not in self._open:
+            if len(self._open) >= MOST_OPEN:
+                self._open.popitem(last=False)[1].file.close()
+            part = self._source.parts[number]
+            item = find_dataset(open_file(part.path, self._cache), part.path, part.dataset)
+            self._source.check_shape(number, item)
+            self._open[number] = item
+        self._open.move_to_end(number)
+        return self._open[number]
 
     def close(self):
         """Close all files."""
