@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .errors import UsageError
+from .io.batches import PIECE_BYTES as BATCH_PIECE
 from .kernels.tiles import tile_rows
 from .methods.ritz_exchange import SMALLEST_BASIS
 from .operators.centring import work_type
@@ -23,7 +24,7 @@ VECTORS_PASSES = 500               # of the vectors exchange
 LONG, LONG_ROWS = 64 << 10, 0.5    # rows of more bytes are multiplied at this part of the rate (measured): a tile is out of cache
 SWEEPS = 2.5                       # conversions that mean, variance and check of the first reading are worth
 PAIR_FLOPS = 20                    # per element of a pair of vectors in a round of the Ritz exchange, at half the rate of products
-LARGEST_PIECE, BATCH_PIECE = 64 << 20, 16 << 20
+LARGEST_PIECE = 64 << 20
 SAMPLE_SHARE, SAMPLE_ROWS, LEAST_SAMPLE = 0.05, 512, 32
 DEFAULT_BASIS = 16                 # panels of history kept unless memory or --basis says otherwise
 FEWEST_GUARDS = 8
