@@ -217,6 +217,8 @@ class FitConfig:
             raise UsageError(f"{asked} starts with a pass over all rows; leave --warm-start and --cold out")
         if self.basis is not None and not self.polish:
             raise UsageError("--basis is history of exact passes; give --polish, or leave it out")
+        if self.inject_latency:
+            raise UsageError(f"--inject-latency slows exact passes, and what is exchanged, not the reading of mini-batches; leave it or {asked} out")
         if self.step_schedule and self.is_ritz:
             raise UsageError("--step-schedule goes with --exchange vectors; the Ritz exchange takes means")
 
