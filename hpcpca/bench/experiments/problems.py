@@ -35,8 +35,7 @@ def errors(found, true):
 def covariance_of(data):
     """Σ (d, d), its eigenvalues (d) and eigenvectors (d, d) of HDF5 data, all in float64 and by LAPACK; raise DataError."""
     source = open_source(data)
-    pieces = (_rows(source, *place) for place in source.pieces(0, len(source.blocks)))
-    mean = sum(rows.sum(axis=0) for rows in pieces) / source.n
+    mean = mean_of(source)
     sigma = np.zeros((source.d, source.d))
     for place in source.pieces(0, len(source.blocks)):
         rows = _rows(source, *place) - mean
@@ -44,6 +43,11 @@ def covariance_of(data):
     sigma /= source.n - 1
     values, vectors = np.linalg.eigh(sigma)
     return sigma, values[::-1], vectors.T[::-1]
+
+
+def mean_of(source):
+    """The mean of all rows of a source: (d) float64."""
+    return sum(_rows(source, *place).sum(axis=0) for place in source.pieces(0, len(source.blocks))) / source.n
 
 
 def _rows(source, number, start, stop):

@@ -5,12 +5,12 @@ import numpy as np
 from ...io.batches import RowReader
 from ...io.source import open_source
 from ...operators.minibatch import BATCHES, runs_of
+from ...plan import panel_width
 from ...rng import stream, unit_vectors
-from .problems import Problem, covariance_of
+from .problems import Problem, covariance_of, mean_of
 from .problems import problem as prescribed
 
 CACHE = 64 << 20
-GUARDS = 10  # of the Ritz exchange, as fit has them for K = 30
 
 
 class PowerLaw:
@@ -40,13 +40,12 @@ class Rows:
         self._source, self._count = open_source(data), count
         self._reader = RowReader(self._source, CACHE)
         self._sigma, self._values, self._vectors = covariance_of(data)
-        runs = [(start, min(4096, self._source.n - start)) for start in range(0, self._source.n, 4096)]
-        self._mean = (sum(rows.sum(axis=0, dtype=np.float64) for rows in self._reader.rows(runs)) / self._source.n).astype(np.float32)
+        self._mean = mean_of(self._source).astype(np.float32)
 
     def problem(self, seed):
         """As ``PowerLaw.problem``."""
         k, d = self._count, self._source.d
-        made = Problem(self._sigma, self._values[:k], self._vectors[:k], unit_vectors(seed, range(min(k + GUARDS, d)), d))
+        made = Problem(self._sigma, self._values[:k], self._vectors[:k], unit_vectors(seed, range(panel_width(k, None, d, True)), d))
 
         def draw(size):
             def rows(*key):
