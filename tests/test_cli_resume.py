@@ -115,6 +115,14 @@ def test_a_result_that_was_copied(folder, tmp_path):
     run(0, "verify", "copy.h5", folder / "data", cwd=tmp_path).ok()
 
 
+def test_checkpoints_unless_told_otherwise(folder, tmp_path):
+    """A run without them, gone on with: what was there stays until the new one is good."""
+    fit(folder, tmp_path / "out.h5", "--no-checkpoint").ok()
+    before = components(tmp_path / "out.h5")
+    run(2, "resume", tmp_path / "out.h5", "--tol", "1e-15", "--max-rounds", 4).ended(4)
+    assert (tmp_path / "out.h5.ckpt").exists() and len(before) == K
+
+
 def test_moved_data(folder, stopped, tmp_path):
     checkpoint = copied(stopped["ritz"], tmp_path)
     run(2, "resume", checkpoint, "--data", folder / "moved", "--max-rounds", 500, "-o", tmp_path / "on.h5").ok()

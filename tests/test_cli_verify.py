@@ -233,3 +233,10 @@ def test_without_the_search(folder, tmp_path, nine):
     figures = [[line.split()[:3] for line in each.stdout.splitlines()[1:K + 1]] for each in done.values()]
     assert figures[0] == figures[1]
     assert "--no-search" in run(0, "verify", folder / "result.h5", folder / "data", "--save", "--no-search").ended(2).messages[0]
+
+
+def test_gaps_are_in_the_units_of_the_data(folder):
+    """Also of the components before one whose own is not known, without the search."""
+    tables = [run(0, "verify", folder / "result.h5", folder / "data", *words).ok().stdout for words in ((), ("--no-search",))]
+    gaps = [re.findall(r"^ +\d+ +\S+ +\S+ +(\S+)", table, re.M)[:K - 2] for table in tables]
+    assert len(gaps[0]) == K - 2 and gaps[0] == gaps[1]

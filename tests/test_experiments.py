@@ -57,6 +57,13 @@ def test_files_of_measures(quick, name):
     assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_files_that_are_there_stay(quick):
+    folder, _ = quick
+    before = (folder / "gaps.h5").read_bytes()
+    done = run(0, "bench", "experiments", "gaps", "--quick", "--folder", folder).ended(3)
+    assert "--overwrite" in done.messages[0] and (folder / "gaps.h5").read_bytes() == before
+
+
 def test_measures_of_some_with_more_seeds(tmp_path):
     """One without a number on the x axis is drawn all along it."""
     series = [Series({"data": "a", "method": "m", "eta": eta}, measures={"error": np.full(count, 0.1 + count)}) for eta, count in ((1.0, 2), (10.0, 3), ("none", 2))]

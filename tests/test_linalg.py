@@ -182,3 +182,33 @@ def test_past_the_rank_of_the_data_eigenvalues_are_zero():
     """n − 1 = 3 eigenvalues of d = 10: the last gap is that to zero."""
     found, _ = clusters_of([3.0, 2, 1], [], limit=3, d=10)
     np.testing.assert_allclose(found.gaps, [1 - 3e-8, 1 - 3e-8, 1 - 3e-8], rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_vectors_and_images_say_of_a_symmetric_matrix(seed):
+    """Ritz values and vectors of Σ in span V; the next vectors orthonormal, power steps where η is not limited; their images those of the least
+    symmetric matrix that maps V to S, written out, for images of Σ and for noisy ones."""
+    from hpcpca.linalg.secant import ritz_and_next
+    rng, d, m = np.random.default_rng(seed), 40, 5
+    sigma = spectra.covariance(spectra.power_law(d, 0.5), seed)[0]
+    vectors = rng.standard_normal((m, d))
+    for images in (vectors @ sigma, vectors @ sigma + 0.1 * rng.standard_normal((m, d))):
+        for longest in (None, 0.3):
+            both = np.vstack([vectors, images])
+            found = ritz_and_next(both @ both.T, longest)
+            values, axes = np.linalg.eigh(vectors @ vectors.T)
+            whiten = axes / np.sqrt(values) @ axes.T
+            q, s = whiten @ vectors, whiten @ images
+            np.testing.assert_allclose(found.values, np.linalg.eigvalsh((q @ s.T + s @ q.T) / 2)[::-1], atol=1e-12)
+            ritz, of_ritz = found.rotation @ vectors, found.rotation @ images
+            np.testing.assert_allclose(ritz @ ritz.T, np.eye(m), atol=1e-11)
+            eta = np.minimum(1 / found.values, np.inf if longest is None else longest)[:, None]
+            moved = ritz + eta * (of_ritz - (of_ritz @ ritz.T) @ ritz)
+            following = found.vectors @ both
+            np.testing.assert_allclose(following @ following.T, np.eye(m), atol=1e-11)
+            assert np.linalg.norm(moved - (moved @ following.T) @ following) <= 1e-10 * np.linalg.norm(moved)
+            symmetric = (q @ s.T + s @ q.T) / 2
+            least = q.T @ s + s.T @ q - q.T @ symmetric @ q
+            if longest is None and np.allclose(images, vectors @ sigma):
+                np.testing.assert_allclose(q @ least, s, atol=1e-11)
+            np.testing.assert_allclose(found.images @ both, following @ least, atol=1e-10)

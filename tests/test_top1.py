@@ -176,3 +176,16 @@ def test_choices_are_those_there_are():
     choices = {option.name: getattr(option.type, "choices", ()) for option in importlib.import_module("hpcpca.cli.fit").fit.params}
     assert set(choices["top1"]) == set(SOLVERS)
     assert set(choices["deflation"]) == {name for name in DEFLATIONS if not name.startswith("eigengame")}  # those are methods of their own
+
+
+def test_steps_on_mini_batches():
+    """Each schedule, for η given in the data's units (λ = scaled · 2^exponent) and scale-free; adaptive ones take η at most."""
+    from hpcpca.methods.step_size import on_batches
+    values, numbers, clock, exponent = np.array([8.0, 4.0, 2.0, 1.0]), np.array([0, 2]), np.array([5.0, 50.0]), 3
+    for eta, base in ((0.25, np.full(2, 2.0)), (None, 10 / values[numbers])):
+        for schedule, done, factor in (("constant", 57, 1), ("1/l", 57, 1 / 58), ("harmonic", 57, 1 / 6), ("harmonic", 9, 1)):
+            np.testing.assert_allclose(on_batches(eta, schedule)(values, numbers, clock, done, exponent), base * factor)
+    gaps = np.array([(8 - 2) / 2, (4 - 1) / 2])  # of 0 to 2, of 1 to 3
+    best = 2 / (gaps * clock)
+    np.testing.assert_allclose(on_batches(None, "adaptive")(values, numbers, clock, 57, exponent), best)
+    np.testing.assert_allclose(on_batches(0.01, "adaptive")(values, numbers, clock, 57, exponent), np.minimum(best, 0.08))
