@@ -209,7 +209,7 @@ class FitConfig:
             raise UsageError(f"{asked} goes with --exchange ritz or vectors, not with window")
         if self.top1 not in (None, "hebb", "oja"):
             raise UsageError(f"--top1 {self.top1} needs Σ itself; with {asked} use oja, or leave --top1 out")
-        if self.operator not in ("auto", "mini-batch"):
+        if self.operator != "auto":
             raise UsageError(f"{asked} draws rows straight from the files; leave --operator {self.operator} out")
         if self.covariance:
             raise UsageError(f"{asked} needs rows, not a covariance; leave one of them out")
