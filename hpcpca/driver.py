@@ -57,6 +57,7 @@ class Outcome:
     changed: str | None = None  # a file of the data that was written to in the meantime
     laggard: tuple | None = None  # (rank, node, its seconds of reading and computing, the others' median) where one held up all
     lack: str | None = None  # what was asked for and is not reached
+    standing: object = None  # a word for each component, if anything was written
 
 
 class Fit:
@@ -97,7 +98,7 @@ class Fit:
 
     def _iterate(self, monitors):
         stopping = Stopping(self.config.tol, self.config.max_rounds, ORTHONORMAL_TO[self.config.exchange])
-        stagnation = Stagnation(self.config.tol) if self.config.precision == "auto" else None
+        stagnation = Stagnation() if self.config.precision == "auto" else None
         watching = [finite, self.recorder.history, *monitors, self._checkpointing(), self.memory]
         state = self._initial_state()
         self.begin.release()
@@ -107,9 +108,10 @@ class Fit:
             self.state, report = state, self.recorder.report(state, self.operator, self.method)
             for monitor in watching:
                 monitor(report)
-            if stagnation and stagnation(report):
-                state = self._in_double(state)
-            elif outcome := stopping(report):
+            outcome = stopping(report)
+            if stagnation and stagnation(report, outcome):
+                state = self._in_double(state, stagnation.why)
+            elif outcome:
                 return replace(self._finish(outcome, report), lack=stopping.lack)
             else:
                 self.world.interrupt.stop_if_agreed()
@@ -258,8 +260,8 @@ class Fit:
             self.say("cold start: a sample would not be worth its cost here")
         return vectors if found is None else found
 
-    def _in_double(self, state):
-        self.say("residuals have reached the floor of single precision: going on in double")
+    def _in_double(self, state, why):
+        self.say(f"{why}: going on in double")
         self.operator.to_double()
         self.state = unmeasured(state.round, state.vectors, self.panel)
         try:
@@ -304,7 +306,7 @@ class Fit:
 
     def _outcome(self, name, report, reason=None):
         return Outcome(name, report, self.plan, self.panel, self._peak_memory(), self.config.output, self.config.checkpoint_path,
-                       self.counters.split(), reason, next(iter(self.world.decide(self.source.changed)), None), self._laggard())
+                       self.counters.split(), reason, next(iter(self.world.decide(self.source.changed)), None), self._laggard(), standing=self.recorder.standing)
 
     def _laggard(self):
         """The rank that the others waited for, where there is one."""

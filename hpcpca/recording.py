@@ -24,6 +24,7 @@ class Unbuilt:
     n = mean = total_variance = None
 
 
+ORTHONORMAL_TO = 1e-2  # max|VVᵀ−I| above which vectors may be copies of one another
 DISK = 100e6  # bytes/s of checkpoints, until one was written
 
 
@@ -34,15 +35,17 @@ class Recorder:
         self.world, self.config, self.source, self.exchange = world, config, source, exchange
         self.counters, self.plan, self.panel = counters, plan, panel
         self._before = _counts(start)
+        self._rank_limit = source.d if config.covariance else min(source.n - 1, source.d)
         self.history = History(History.rows_of(start.arrays) if start else None, self._before)
         self.checkpoint_seconds = 6 * 8 * panel * source.d / DISK  # vectors, images, a pass that is under way
         self._has_written = False
+        self.standing = None  # of the components that were written last
 
     def report(self, state, operator, method):
         """What monitors are told of a round."""
         seconds = self.exchange.from_root(lambda: [np.array([self.counters.elapsed()])], 1)[0][0]
         return Report(state, method, self.counters, self.config.components, float(seconds + self._before["seconds"]),
-                      true(state.eigenvalues, operator), operator.is_double, self.config.tol)
+                      true(state.eigenvalues, operator), operator.is_double, self.config.tol, operator.rounding, self._rank_limit)
 
     def checkpoint(self, report, operator, outcome, stop=None):
         """Write a checkpoint; raise DataError where that fails, on all ranks. ``stop`` is the Interrupted that ended the run."""
@@ -76,8 +79,16 @@ class Recorder:
             "seconds_by_activity": json.dumps(counters.split()), "n_features": operator.d, "ranks": self.world.size,
         }
         return Content(report.state, self.exchange.grid.offsets(self.panel), self.exchange.owned(self.panel).start, config.components,
-                       report.eigenvalues, operator.rounding, operator.n, operator.mean, float(true(operator.total_variance, operator)),
+                       report.eigenvalues, operator.rounding, self._judged(report), operator.n, operator.mean, float(true(operator.total_variance, operator)),
                        self.history.arrays(), attributes)
+
+    def _judged(self, report):
+        """What is known of the components; ``standing`` keeps a word for each. Collective."""
+        state, method = report.state, report.method
+        is_known = method is not None and state.has_images
+        found = report.judged(is_known and (method.is_orthonormal or method.orthonormality(state, report.components) <= ORTHONORMAL_TO))
+        self.standing = found.standing
+        return found
 
 
 def true(scaled, operator):

@@ -8,7 +8,7 @@ import pytest
 
 # Serial runs are shared out by files (pytest-xdist): those that take longest come first, so that none is left alone at the end.
 LONG = ("slurm", "stop", "cli_data", "cli_fit", "cli_resume", "faults", "bench", "flips", "cli_errors", "transform", "cli_failures", "data_commands",
-        "plan", "streaming", "cli_verify", "cli_window", "names")
+        "plan", "steep", "streaming", "cli_verify", "cli_window", "names")
 
 
 def pytest_collection_modifyitems(items):

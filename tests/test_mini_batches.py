@@ -156,8 +156,10 @@ class Exactly:
 
 
 def exactly(gram_operator, exchange, sigma, longest, tol=1e-4, wanted=K):
+    from hpcpca.linalg.determination import Goals
     from hpcpca.methods.sampled_ritz import SampledRitz
-    return SampledRitz(gram_operator(exchange, sigma), Exactly(sigma), exchange, 8, wanted, 1, lambda exponent: longest, tol, 1000, 0)
+    goals = Goals(tol, wanted, np.inf)
+    return SampledRitz(gram_operator(exchange, sigma), Exactly(sigma), exchange, 8, 1, lambda exponent: longest, goals, 1000, 0)
 
 
 @pytest.mark.parametrize("name", ["power law", "clusters", "deficient"])

@@ -76,8 +76,9 @@ def wrong(sigma, vectors, state, tol):
 
 
 def ritz(operator, exchange, tol, basis=10 * M, count=M, seed=0):
+    from hpcpca.linalg.determination import Goals
     from hpcpca.methods.ritz_exchange import RitzExchange
-    return RitzExchange(operator, exchange, count, basis, tol, seed)
+    return RitzExchange(operator, exchange, count, basis, Goals(tol, min(K, count), np.inf), seed)
 
 
 @pytest.mark.parametrize("tol", [1e-3, 1e-6, 1e-10])

@@ -5,21 +5,27 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hpcpca.monitors.stopping import CONVERGED, EXHAUSTED, MAX_ROUNDS, Stopping
+from hpcpca.monitors.report import Report
+from hpcpca.monitors.stopping import AT_ROUNDING, CONVERGED, EXHAUSTED, MAX_ROUNDS, Stagnation, Stopping
+
+SINGLE, DOUBLE = 2.0 ** -23, 2.0 ** -46
 
 
-def report(residuals=(1e-9, 1e-9, 1.0), values=(3.0, 2.0, 5.0), error=0.0, round=7, exhausted=False):
+def report(residuals=(1e-9, 1e-9, 1.0), values=(3.0, 2.0, 5.0), error=0.0, round=7, exhausted=False, tol=1e-6, rounding=DOUBLE):
     """Of two components and a guard; vectors are ``error`` from orthonormal."""
-    state = SimpleNamespace(round=round, exhausted=exhausted, eigenvalues=np.array(values), estimated=False, residuals=np.array(residuals))
+    state = SimpleNamespace(round=round, exhausted=exhausted, eigenvalues=np.array(values), estimated=False,
+                            residuals=np.array(residuals), vectors=np.zeros((3, 20)))
     method = SimpleNamespace(orthonormality=lambda state, count: error if count == 2 else 1.0)
-    return SimpleNamespace(state=state, method=method, components=2, residuals=state.residuals[:2], eigenvalues=state.eigenvalues)
+    return Report(state, method, None, 2, 0.0, state.eigenvalues, rounding == DOUBLE, tol, rounding, 20)
 
 
 @pytest.mark.parametrize("changes, told", [
     ({"residuals": (1e-9, 2e-6, 0.0)}, "component 1 has residual 2.0e-06, asked for 1e-06"),
     ({"residuals": (9e-7, 1e-9, 0.0)}, "component 0 has residual 9.0e-07, asked for at most 0.8 of the 1e-06"),
     ({"residuals": (1e-9, np.nan, 0.0)}, "component 1 has residual nan"),
+    ({"values": (3.0, 3e-6, 0.0), "residuals": (1e-9, 5e-7, 0.0)}, "component 1 has residual 5.0e-07, asked for 1e-07 (its variance is small"),
     ({"values": (2.0, 3.0, 0.0)}, "component 1 has a larger eigenvalue than the one before it"),
+    ({"values": (3.0, 2e-7, 2.3e-7), "residuals": (1e-9, 1e-9, 1e-9)}, "a guard has a larger eigenvalue than component 1"),
     ({"error": 0.3}, "max|VVᵀ−I| = 3.0e-01, asked for 0.01"),
 ])
 def test_what_is_missing(changes, told):
@@ -35,4 +41,20 @@ def test_guards_do_not_count():
 
 def test_no_tolerance_of_zero_is_met():
     stopping = Stopping(0.0, 9, 0.01)
-    assert stopping(report(residuals=(0.0, 0.0, 0.0))) is None and "asked for 0" in stopping.lack
+    assert stopping(report(residuals=(0.0, 0.0, 0.0), tol=0.0)) is None and "asked for 0" in stopping.lack
+
+
+@pytest.mark.parametrize("variance, outcome", [
+    (1e-5, CONVERGED),       # ten times its residual and the rounding: determined
+    (1e-13, AT_ROUNDING),    # between one and ten times the rounding of double precision
+    (1e-16, CONVERGED),      # below it: there is none
+])
+def test_a_component_near_the_rounding_is_not_passed_off_as_right(variance, outcome):
+    """In double precision that is the end. In single, as soon as the goals are reached, the run goes on in double."""
+    figures = {"values": (1.0, variance, 0.0), "residuals": (1e-15, 1e-15, 1e-15)}
+    assert Stopping(1e-6, 9, 0.01)(report(**figures)) == outcome
+    assert not Stagnation()(report(**figures), outcome)
+    coarse, stagnation = report(**figures, rounding=SINGLE), Stagnation()
+    ends = Stopping(1e-6, 9, 0.01)(coarse)
+    assert ends == (CONVERGED if outcome == CONVERGED and variance > SINGLE else AT_ROUNDING)
+    assert stagnation(coarse, ends) == (ends == AT_ROUNDING)

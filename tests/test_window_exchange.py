@@ -40,7 +40,7 @@ def paced(exchange, sigma, pace, gram_operator):
 def finished(method, state, seconds=30):
     """Phases until a state is converged as a run has it."""
     limit = time.monotonic() + seconds
-    while not ((state.residuals[:K] <= 0.8 * method.tol).all() and method.orthonormality(state, K) <= 1e-8):
+    while not ((state.residuals[:K] <= 0.8 * method.goals.tol).all() and method.orthonormality(state, K) <= 1e-8):
         state = method.step(state)
         if method.exchange.maximum(time.monotonic() > limit):
             break

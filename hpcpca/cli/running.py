@@ -32,7 +32,7 @@ def run_fit(ranks, config, start, log_json, quiet, signals, lock):
     if outcome.name == stopping.CONVERGED and not outcome.changed:
         return 0
     if ranks.is_root:
-        tell = {stopping.INTERRUPTED: _interrupted, stopping.CONVERGED: _changed}.get(outcome.name, _unconverged)
+        tell = {stopping.INTERRUPTED: _interrupted, stopping.CONVERGED: _changed, stopping.AT_ROUNDING: _undetermined}.get(outcome.name, _unconverged)
         print("hpcpca: " + tell(outcome, config), file=sys.stderr)
     return INTERRUPTED if outcome.name == stopping.INTERRUPTED and outcome.checkpoint_path else NOT_ACHIEVED
 
@@ -63,10 +63,14 @@ def _summarise(say, outcome, config, size):
     report, counters = outcome.report, outcome.report.counters
     split = outcome.seconds
     rest = sum(split.values()) - sum(split.get(name, 0) for name in ("read", "apply", "exchange"))
-    done = int((report.residuals <= config.tol).sum())
-    say(f"{outcome.name}: {done} of {config.components} components within {config.tol:g} (largest residual {report.residuals.max():.1e}{', estimated' if report.state.estimated else ''}), "
+    done = int((report.residuals <= report.goals).sum())
+    within = f"{config.tol:g}" + ", or a tenth of their own variance" * bool((report.goals < config.tol).any())
+    say(f"{outcome.name}: {done} of {config.components} components within {within} (largest residual {report.residuals.max():.1e}{', estimated' if report.state.estimated else ''}), "
         f"{report.state.round} rounds, " + ("of this run: " if config.resumed_from else "")
         + f"{counters.passes:.4g} passes, {counters.reads:.4g} reads")
+    if report.state.has_images and not report.state.estimated:
+        from ..linalg.determination import in_words
+        say(in_words(outcome.standing))
     say(f"time {format_seconds(counters.elapsed())}: read {format_seconds(split.get('read', 0))}, apply {format_seconds(split.get('apply', 0))}, "
         f"exchange {format_seconds(split.get('exchange', 0))}, rest {format_seconds(rest)}; "
         f"exchanged {format_size(counters.bytes_exchanged)}; peak memory {format_size(outcome.peak_memory)} per node on {size} rank(s)")
@@ -99,3 +103,16 @@ def _unconverged(outcome, config):
     if config.exchange == "window" and config.max_staleness is None and outcome.name == "max_rounds":
         remedy += ", or start anew with --max-staleness 4: quick workers may have used their rounds up against poor superiors"
     return f"not converged: {why}; {outcome.lack}; {remedy} (the result was written)"
+
+
+def _undetermined(outcome, config):
+    from ..linalg.determination import UNDETERMINED, named
+    report = outcome.report
+    words, largest = outcome.standing, report.eigenvalues.max()
+    first = int((words == UNDETERMINED).argmax())
+    remedy = "leave --precision single out"
+    if report.is_double:
+        fewer = f"-k {first}, or " if first else ""
+        remedy = f"ask for {fewer}bring the columns to like units (one may outweigh all others)"
+    return (f"not determined: {named(words, UNDETERMINED)}: a variance of {report.eigenvalues[first]:.2g} is too near to what rounding "
+            f"leaves uncertain beside {largest:.2g}, {report.rounding * largest:.1g}; {remedy} (the result was written)")

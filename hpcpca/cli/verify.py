@@ -25,6 +25,7 @@ def verify(vectors, data, tol, covariance, save, search, follow_links, quiet):
     import numpy as np
 
     from ..errors import DataError, UsageError, on_all_ranks
+    from ..linalg.determination import in_words
     from ..io.source import open_source
     from ..io.vectors import load_vectors, save_finding
     from ..machine import available_memory
@@ -56,6 +57,7 @@ def verify(vectors, data, tol, covariance, save, search, follow_links, quiet):
         if save:
             ranks.decide(lambda: save_finding(stored.path, finding, tol))
         if not finding.failures:
+            say(in_words(finding.standing))
             say(f"verified: all {len(rows)} residuals ≤ {tol:g}, {'nothing missed' if search else 'not searched for missed ones'} ({plain.reads} reads)")
             return 0
         if ranks.is_root:
@@ -75,11 +77,11 @@ def _summing(ranks):
 def _lines(finding, search, np):
     from ..io.describe import cluster_lines
     separation = finding.separation
-    yield f"{'component':>9} {'eigenvalue':>16} {'residual':>9} {'gap':>10} {'angle ≤':>9}"
+    yield f"{'component':>9} {'eigenvalue':>16} {'residual':>9} {'gap':>10} {'angle ≤':>9}  standing"
     for k in range(min(SHOWN, len(finding.eigenvalues))):
-        yield (f"{k:>9} {finding.eigenvalues[k]:>16.9g} {finding.residuals[k]:>9.1e} {separation.gaps[k]:>10.3g} {separation.bounds[k]:>9.1e}")
+        yield (f"{k:>9} {finding.eigenvalues[k]:>16.9g} {finding.residuals[k]:>9.1e} {separation.gaps[k]:>10.3g} {separation.bounds[k]:>9.1e}  {finding.standing[k]}")
     if len(finding.eigenvalues) > SHOWN:
         yield f"{'…':>9} ({len(finding.eigenvalues)} in all)"
     yield f"max|VVᵀ−I| = {finding.orthonormality:.1e}" + (f"; largest eigenvalue found outside of their span: {finding.next_eigenvalue:.6g}" if search else "")
     if search:  # else the last component's gap is not known
-        yield from cluster_lines(separation.clusters, separation.cluster_bounds)
+        yield from cluster_lines(separation.clusters, separation.cluster_bounds, finding.standing)

@@ -7,6 +7,8 @@ from itertools import islice
 import numpy as np
 
 from ..errors import DataError
+from ..linalg.angles import Separation
+from ..linalg.determination import NONE, in_words, standing
 from ..units import format_seconds, format_size
 from .damage import naming
 from .formats import CHECKPOINT, EXPERIMENT, RECONSTRUCTION, RESULT, SCORES, TRUTH
@@ -113,18 +115,33 @@ def _variance(stored):
 
 def _components(stored):
     arrays = stored.arrays
-    lines = [f"  {'component':>9} {'eigenvalue':>14} {'ratio':>9} {'residual':>9} {'angle ≤':>9}"]
-    columns = zip(*(arrays[name][:SHOWN] for name in ("explained_variance", "explained_variance_ratio", "residuals", "angle_bounds")))
-    lines += [f"  {k:>9} {value:>14.7g} {ratio:>9.5f} {residual:>9.1e} {bound:>9.1e}" for k, (value, ratio, residual, bound) in enumerate(columns)]
+    lines = [f"  {'component':>9} {'eigenvalue':>14} {'ratio':>9} {'residual':>9} {'angle ≤':>9}  standing"]
+    words = standing_of(stored)
+    names = ("explained_variance", "explained_variance_ratio", "residuals", "angle_bounds")
+    columns = zip(*(arrays[name][:SHOWN] for name in names), words)
+    lines += [f"  {k:>9} {value:>14.7g} {ratio:>9.5f} {residual:>9.1e} {bound:>9.1e}  {word}"
+              for k, (value, ratio, residual, bound, word) in enumerate(columns)]
     if stored.count > SHOWN:
         lines.append(f"  {'…':>9}")
-    return lines + cluster_lines(arrays["clusters"], arrays["cluster_angle_bounds"])
+    lines.append(f"  {in_words(words)}")
+    return lines + cluster_lines(arrays["clusters"], arrays["cluster_angle_bounds"], words)
 
 
-def cluster_lines(clusters, bounds):
-    """One line for every cluster."""
+def standing_of(stored):
+    """A word for each component; of results that have none stored, from the figures they have."""
+    arrays, at = stored.arrays, stored.attributes
+    if "standing" in arrays:
+        return [word.decode() for word in arrays["standing"]]
+    found = Separation(None, arrays["angle_bounds"], arrays["clusters"], arrays["cluster_angle_bounds"])
+    guards = arrays["guard_eigenvalues"], arrays["guard_residuals"]
+    return standing(arrays["explained_variance"], arrays["residuals"], *guards, found, at["rounding"]).tolist()
+
+
+def cluster_lines(clusters, bounds, words):
+    """One line for every cluster of components that there are, by their ``words``."""
+    pairs = [(cluster, bound) for cluster, bound in zip(clusters, bounds) if words[cluster[0]] != NONE]
     return [f"  components {first}–{stop - 1} form a cluster" + (" that goes on past the last one computed" if cut else "")
-            + ": take them as a subspace (angle " + ("not known)" if np.isnan(bound) else f"≤ {bound:.1e})") for (first, stop, cut), bound in zip(clusters, bounds)]
+            + ": take them as a subspace (angle " + ("not known)" if np.isnan(bound) else f"≤ {bound:.1e})") for (first, stop, cut), bound in pairs]
 
 
 KINDS = {SCORES: _scores, RECONSTRUCTION: _reconstruction, EXPERIMENT: _experiment, TRUTH: _truth}

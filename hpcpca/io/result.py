@@ -2,14 +2,13 @@
 
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import h5py
 import numpy as np
 
 from .._version import __version__
 from ..errors import DataError
-from ..linalg.angles import separation
 from ..linalg.orth import with_positive_peak
 from .formats import CHECKPOINT, RESULT
 from .hdf5 import Rows, check, names_of, ours
@@ -30,6 +29,7 @@ class Content:
     components: int          # K
     eigenvalues: np.ndarray  # (m)
     rounding: float          # error of the operator relative to λ_0, which residuals do not show
+    judgement: object        # linalg.Judgement
     n: int | None
     mean: np.ndarray | None
     total_variance: float
@@ -40,11 +40,7 @@ class Content:
 def result_arrays(content):
     """{name: array or Rows} of a result. Residuals are relative to the largest eigenvalue."""
     count, values, residuals = content.components, content.eigenvalues, content.state.residuals
-    d = content.state.vectors.shape[1]
-    limit = d if content.n is None else min(content.n - 1, d)
-    found = separation(values[:count], residuals[:count], values[count:], residuals[count:], limit, d, content.rounding)
-    if content.state.estimated:  # what bounds follow from was not measured
-        found = replace(found, bounds=np.full(count, np.nan), clusters=found.clusters[:0], cluster_bounds=found.cluster_bounds[:0])
+    found = content.judgement.separation
     variance = np.maximum(values[:count], 0.0)
     own = content.state.vectors[:max(0, min(len(content.state.vectors), count - content.first))]
     arrays = {
@@ -52,6 +48,7 @@ def result_arrays(content):
         "explained_variance": variance,
         "explained_variance_ratio": variance / content.total_variance,
         "residuals": residuals[:count],
+        "standing": content.judgement.standing.astype("S"),
         "angle_bounds": found.bounds,
         "clusters": found.clusters,
         "cluster_angle_bounds": found.cluster_bounds,

@@ -6,6 +6,7 @@ import time
 import numpy as np
 
 from ..errors import DataError
+from ..linalg.determination import reached
 from ..partition import count_rows
 from . import lock
 from .result import load
@@ -44,7 +45,7 @@ def _of_stored(stored, warning):
     done = stored.arrays.get("state/rows_done")
     rows = sum(part["rows"] for part in stored.source)
     return {"checkpoint" if stored.is_checkpoint else "result": stored.path, "outcome": at["outcome"], "reason": at.get("reason", ""), "warning": warning,
-            "written": os.stat(stored.path).st_mtime, "round": at["rounds"], "components": stored.count, "converged": int((residuals <= at["tol"]).sum()),
+            "written": os.stat(stored.path).st_mtime, "round": at["rounds"], "components": stored.count, "converged": int(reached(stored.arrays["explained_variance"], residuals, at["tol"], at.get("rounding", 0.0)).sum()),
             "residual": float(residuals.max()) if np.isfinite(residuals).all() else None, "tol": at["tol"], "passes": at["passes"], "reads": at["reads"],
             "seconds": at["seconds"], "estimated": bool(at.get("estimated", False)), "pass_done": None if done is None else count_rows(done) / rows}
 

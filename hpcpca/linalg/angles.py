@@ -20,7 +20,8 @@ class Separation:
 def separation(eigenvalues, residuals, guard_eigenvalues, guard_residuals, rank_limit, d, rounding=0.0):
     """Return the ``Separation`` of components with the given eigenvalues (K) and relative residuals (K).
 
-    sin∠ ≤ r_k·λ_0/g (Davis–Kahan), g the distance to the nearest other eigenvalue less its own error; 1 where g ≤ 0.
+    sin∠ ≤ r_k·λ_0/g (Davis–Kahan), g the distance to the nearest other eigenvalue less its own error; 1 if g ≤ 0, and
+    if the order is not sure: an eigenvalue before k that may be smaller, or one after it that may be larger.
     ``rank_limit`` = min(n−1, d), or d for a covariance: past it eigenvalues are exactly 0 when d is larger. Where the next
     eigenvalue is not known, and there is one, the last component's bound is NaN. ``rounding`` is the error, relative to λ_0,
     of the operator that the residuals were measured with: they know nothing of it.
@@ -30,7 +31,8 @@ def separation(eigenvalues, residuals, guard_eigenvalues, guard_residuals, rank_
     errors = (np.concatenate([residuals, guard_residuals]) + rounding) * max(float(np.max(values)), np.finfo(float).tiny)
     if len(values) >= rank_limit and rank_limit < d:
         values, errors = np.append(values, 0.0), np.append(errors, 0.0)
-    gap = np.abs(eigenvalues[:, None] - values[None, :]) - errors[None, :]
+    after = np.arange(len(values))[None, :] > np.arange(count)[:, None]
+    gap = np.where(after, 1, -1) * (eigenvalues[:, None] - values[None, :]) - errors[None, :]
     gap[np.arange(count), np.arange(count)] = np.inf
     gaps = gap.min(axis=1)
     bounds = _ratio(errors[:count], gaps)

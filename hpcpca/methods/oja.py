@@ -24,9 +24,9 @@ class Oja(VectorExchange):
 
     shares_images = False
 
-    def __init__(self, *parts, batches, components, last):
+    def __init__(self, *parts, batches, last):
         super().__init__(*parts)
-        self.batches, self.is_time = batches, Promising(components, self.tol, last)
+        self.batches, self.is_time = batches, Promising(self.goals, last)
 
     def initialize(self, vectors, images=None, round=0, memory=None):
         """As ``VectorExchange``: measured by a pass over all rows, or, given ``images`` and the ``memory`` of a run, as that had estimated it.
@@ -70,7 +70,7 @@ class Oja(VectorExchange):
     def _judged(self, state, vectors, first, stop, memory):
         """Estimated; measured where that says the tolerance is met, and in the last round. Collective."""
         estimate = self._estimated(state.round + 1, vectors, memory)
-        if not self.is_time(estimate):
+        if not self.is_time(estimate, self.operator.rounding):
             return estimate
         images = np.empty_like(vectors)
         self._apply_to(estimate.round, images, 0, self.count)

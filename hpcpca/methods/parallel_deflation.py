@@ -25,8 +25,8 @@ class VectorExchange:
     shares_images = True     # where the rule of deflation needs the superiors'
     measures_at_once = True  # initialize() applies Σ: a state before any round is measured
 
-    def __init__(self, operator, exchange, count, top1, local_steps, schedule, deflation, step_size, tol, seed, advance=False):
-        self.operator, self.exchange, self.count, self.tol, self.seed = operator, exchange, count, tol, seed
+    def __init__(self, operator, exchange, count, top1, local_steps, schedule, deflation, step_size, goals, seed, advance=False):
+        self.operator, self.exchange, self.count, self.goals, self.seed = operator, exchange, count, goals, seed
         self.top1, self.local_steps, self.schedule, self.deflation = top1, local_steps, schedule, deflation
         self.step_size, self.advance = step_size, advance
         self.own, self.offsets = exchange.owned(count), exchange.grid.offsets(count)

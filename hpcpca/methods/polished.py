@@ -11,6 +11,11 @@ class Polished:
     def __init__(self, sampled, exact):
         self.sampled, self.exact, self.own, self._now = sampled, exact, sampled.own, sampled
 
+    @property
+    def is_orthonormal(self):
+        """Whether the vectors of the method whose turn it is are."""
+        return self._now.is_orthonormal
+
     def initialize(self, vectors, images=None, round=0, memory=None):
         """As the method whose turn it is, which the ``memory`` of a run tells. Collective."""
         memory = dict(memory or {})

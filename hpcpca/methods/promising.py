@@ -6,14 +6,18 @@ LONGER = 1.5  # times the rounds after which it was measured in vain: so the pas
 
 
 class Promising:
-    """Says yes to an estimated state whose first ``components`` are within the tolerance, but not soon after one that did not hold, and to that of round ``last``."""
+    """Says yes to an estimated state that has reached its ``goals``, but not soon after one that did not hold.
 
-    def __init__(self, components, tol, last):
-        self._components, self._tol, self._last, self._not_before = components, tol, last, 0
+    It always says yes to that of round ``last``.
+    """
 
-    def __call__(self, state):
-        """Whether to measure."""
-        if state.round < self._last and (state.round < self._not_before or state.residuals[:self._components].max() > DONE * self._tol):
+    def __init__(self, goals, last):
+        self._goals, self._last, self._not_before = goals, last, 0
+
+    def __call__(self, state, rounding):
+        """Whether to measure. ``rounding`` is the operator's."""
+        late = (state.residuals > DONE * self._goals(state.eigenvalues, rounding))[:self._goals.components]
+        if state.round < self._last and (state.round < self._not_before or late.any()):
             return False
         self._not_before = LONGER * state.round
         return True

@@ -1,7 +1,10 @@
 """What methods are made of: ``METHODS[method, exchange](operator, exchange, count, config, basis)``, and the same on mini-batches."""
 
+import numpy as np
+
 from ..config import BATCH_TOL
 from ..linalg.deflation import DEFLATIONS
+from ..linalg.determination import Goals
 from ..linalg.top1 import SOLVERS
 from . import schedule
 from .block_krylov import BlockKrylov
@@ -20,7 +23,7 @@ LONGEST = 600.0  # seconds between two meetings of workers in windows, unless ch
 def _vectors(deflation=None, order=None):
     """Workers that exchange vectors, by a rule of deflation and a schedule, or as the options say."""
     def build(operator, exchange, count, config, basis):
-        return VectorExchange(operator, exchange, count, *_improving(config), order or _schedule(config), *_deflating(config, deflation), config.tol,
+        return VectorExchange(operator, exchange, count, *_improving(config), order or _schedule(config), *_deflating(config, deflation), _goals(config),
                               config.seed, bool(config.advance))
     return build
 
@@ -32,9 +35,13 @@ def _schedule(config):
 def _windows(deflation=None):
     """Workers that publish vectors in windows, by a rule of deflation or as the options say."""
     def build(operator, exchange, count, config, basis):
-        return WindowExchange(operator, exchange, count, config.components, *_improving(config), *_deflating(config, deflation), config.tol, config.seed,
+        return WindowExchange(operator, exchange, count, config.components, *_improving(config), *_deflating(config, deflation), _goals(config), config.seed,
                               config.max_rounds, config.max_staleness, config.cadence()[0] or LONGEST)
     return build
+
+
+def _goals(config):
+    return Goals(config.tol, config.components)
 
 
 def _improving(config):
@@ -49,7 +56,7 @@ def _deflating(config, deflation):
 
 def _panel(kind):
     """Methods that end a round with Rayleigh–Ritz over the panel or more."""
-    return lambda operator, exchange, count, config, basis: kind(operator, exchange, count, basis, config.tol, config.seed)
+    return lambda operator, exchange, count, config, basis: kind(operator, exchange, count, basis, _goals(config), config.seed)
 
 
 METHODS = {
@@ -70,13 +77,13 @@ ORTHONORMAL_TO = {"vectors": 1e-2, "ritz": 1e-8, "window": 1e-8}  # max|VVᵀ−
 def on_mini_batches(operator, batches, exchange, count, config, basis, rows):
     """The method that ``config`` asks for on mini-batches; with --polish, exact passes over all ``rows`` after it."""
     polishing = bool(config.polish)
-    tol, last = config.tol, config.max_rounds
-    if polishing:  # by a tolerance that exact passes reach faster, or as many rows as a pass has, they take over
-        tol, last = max(tol, BATCH_TOL), min(last, -(-rows // (batches.size * (config.local_steps or 1))))
+    goals, last = _goals(config), config.max_rounds
+    if polishing:  # at a tolerance that exact passes reach faster, or after as many rows as a pass has, they take over
+        goals, last = Goals(max(config.tol, BATCH_TOL), config.components, np.inf), min(last, -(-rows // (batches.size * (config.local_steps or 1))))
     if config.is_ritz:
-        sampled = SampledRitz(operator, batches, exchange, count, config.components, config.local_steps or 1, longest(config.eta), tol, last, config.seed)
+        sampled = SampledRitz(operator, batches, exchange, count, config.local_steps or 1, longest(config.eta), goals, last, config.seed)
     else:
         rule = "eigengame-mu" if config.method == "eigengame-mu" else config.deflation or "projection"
         sampled = Oja(operator, exchange, count, SOLVERS["oja"], config.local_steps or 1, _schedule(config), DEFLATIONS[rule],
-                      on_batches(config.eta, config.steps_schedule), tol, config.seed, bool(config.advance), batches=batches, components=config.components, last=last)
-    return Polished(sampled, RitzExchange(operator, exchange, count, basis, config.tol, config.seed)) if polishing else sampled
+                      on_batches(config.eta, config.steps_schedule), goals, config.seed, bool(config.advance), batches=batches, last=last)
+    return Polished(sampled, RitzExchange(operator, exchange, count, basis, _goals(config), config.seed)) if polishing else sampled

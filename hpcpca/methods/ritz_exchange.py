@@ -8,8 +8,8 @@ from ..linalg.ritz import rayleigh_ritz, thick_restart
 from ..rng import unit_vectors
 from .state import State, relative, unmeasured
 
-DONE = 0.8          # of the tolerance: an independent check at the tolerance then agrees
-LET_GO = 0.2        # of the tolerance: converged workers help the others a little longer, which can save a pass at 4 % more products
+DONE = 0.8          # of the goal: an independent check at the goal then agrees
+LET_GO = 0.2        # of the goal: converged workers help the others a little longer, which can save a pass at 4 % more products
 ROUNDING = 1e-24    # squared length of what is left of a unit vector when all of it was in the basis
 SMALLEST_BASIS = 3  # times the panel, so that a restart keeps Ritz vectors, last round's, and has room for new ones
 
@@ -22,10 +22,11 @@ class RitzExchange:
     while converged workers drop out of the panel.
     """
 
+    is_orthonormal = True     # its vectors
     measures_at_once = False  # initialize() leaves the first images to the first round
 
-    def __init__(self, operator, exchange, count, largest_basis, tol, seed):
-        self.operator, self.exchange, self.count, self.tol, self.seed = operator, exchange, count, tol, seed
+    def __init__(self, operator, exchange, count, largest_basis, goals, seed):
+        self.operator, self.exchange, self.count, self.goals, self.seed = operator, exchange, count, goals, seed
         self.own = exchange.owned(count)
         rows = min(max(largest_basis, SMALLEST_BASIS * count), operator.d + count)
         self.basis, self.basis_images = (exchange.panel(rows, operator.d) for _ in range(2))
@@ -74,7 +75,7 @@ class RitzExchange:
 
     def _directions(self, state):
         """This rank's directions (r, d) of the round, and who has which of all: residuals of those who have not converged."""
-        active = state.residuals > LET_GO * self.tol
+        active = state.residuals > LET_GO * self.goals(state.eigenvalues, self.operator.rounding)
         return state.extra["directions"][active[self.own]], self._offsets_of(active)
 
     def _offsets_of(self, active):

@@ -21,10 +21,13 @@ class SampledRitz:
 
     measures_at_once = is_orthonormal = True
 
-    def __init__(self, operator, batches, exchange, count, components, local_steps, longest_step, tol, last, seed):
-        """``components`` of the ``count`` vectors are wanted, the others are guards; ``longest_step`` (exponent) → the longest η of a step, or None."""
+    def __init__(self, operator, batches, exchange, count, local_steps, longest_step, goals, last, seed):
+        """``goals.components`` of the ``count`` vectors are wanted, the others are guards.
+
+        ``longest_step`` (exponent) → the longest η of a step, or None.
+        """
         self.operator, self.batches, self.exchange, self.count = operator, batches, exchange, count
-        self.is_time, self.seed, self.components = Promising(components, tol, last), seed, components
+        self.is_time, self.seed, self.components = Promising(goals, last), seed, goals.components
         self.local_steps, self.longest_step = local_steps, longest_step
         self.own, self.offsets = exchange.owned(count), exchange.grid.offsets(count)
         self._vectors, self._images = (exchange.panel(count, operator.d) for _ in range(2))
@@ -62,7 +65,7 @@ class SampledRitz:
         share = MEMORY / (MEMORY + seen)
         noise = variance * MEMORY**2 / ((2 * MEMORY - 1) * (seen + 1))  # of their running mean
         estimate = self._solved(state.round + 1, vectors, (1 - share) * images + share * found, noise, seen + 1)
-        if not self.is_time(estimate):
+        if not self.is_time(estimate, self.operator.rounding):
             return estimate
         return self._measured(estimate.round, estimate.vectors, estimate.extra["seen"])
 

@@ -5,7 +5,7 @@
 
 import numpy as np
 
-FINER = (0.1, 0.01, 1e-3, 1e-4)  # of the tolerance: what a superior is left with, in the first sweep and in those that mend it
+FINER = (0.1, 0.01, 1e-3, 1e-4)  # of the goal: what a superior is left with, in the first sweep and in those that mend it
 
 
 def staggered(method, state, residuals):
@@ -20,9 +20,12 @@ def all_at_once(method, state, residuals):
 
 def sequential(method, state, residuals):
     """One after the other: the first worker that is not done on its own operator. Superiors are frozen then, so they must be better than
-    the tolerance; where the whole still misses it, all are gone through again."""
+    the smallest goal; if the whole still misses that, all are gone through again."""
+    goals, rounding = method.goals, method.operator.rounding
+    smallest = goals(state.eigenvalues, rounding).min()
     for share in FINER:
-        late = np.flatnonzero(~(residuals() <= share * method.tol))
+        enough = max(share * smallest, min(share * goals.tol, rounding))
+        late = np.flatnonzero(~(residuals() <= enough))
         if len(late):
             break
     first = int(late[0]) if len(late) else 0

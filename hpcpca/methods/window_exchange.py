@@ -26,8 +26,8 @@ class WindowExchange(VectorExchange):
     ``longest`` seconds without a meeting. ``watch(round, vectors, values, norms)`` is told of every local round.
     """
 
-    def __init__(self, operator, exchange, count, wanted, top1, local_steps, deflation, step_size, tol, seed, max_rounds, max_staleness, longest):
-        super().__init__(operator, exchange, count, top1, local_steps, all_at_once, deflation, step_size, tol, seed)
+    def __init__(self, operator, exchange, count, wanted, top1, local_steps, deflation, step_size, goals, seed, max_rounds, max_staleness, longest):
+        super().__init__(operator, exchange, count, top1, local_steps, all_at_once, deflation, step_size, goals, seed)
         self.wanted, self.max_rounds, self.max_staleness, self.longest = wanted, max_rounds, max_staleness, longest
         self._images, widths = self._images if deflation.needs_images else self._panels(), np.diff(self.offsets)
         self._window = exchange.window(1 + 2 * widths, (1 + deflation.needs_images) * widths, operator.d)
@@ -118,12 +118,13 @@ class WindowExchange(VectorExchange):
         done = (rounds - first).min()
         if rounds.min() >= self.max_rounds or self._window.has_failed(self._phase):
             return True
-        if done >= 1 and self._is_done(relative(norms, values.max())):
+        if done >= 1 and self._is_done(values, relative(norms, values.max())):
             return True
         return seconds >= SHORTEST and done >= FEWEST or seconds >= self.longest
 
-    def _is_done(self, residuals):
-        return bool((residuals[:self.wanted] <= DONE * self.tol).all())
+    def _is_done(self, values, residuals):
+        goals = self.goals(values, self.operator.rounding)
+        return bool((residuals <= DONE * goals)[:self.wanted].all())
 
     def _may_go_on(self, number):
         """Whether this rank's workers may do their local round ``number``."""
@@ -188,7 +189,7 @@ class WindowExchange(VectorExchange):
         rounds = self.exchange.gather_small(np.array([float(local.round)]), np.arange(self.exchange.size + 1))
         self._publish(0, local.vectors)
         state = self._measured(max(round, int(rounds[self._workers].min())), local.vectors, local.images, self._alike(local.memory))
-        is_last = state.round >= self.max_rounds or self._is_done(state.residuals)
+        is_last = state.round >= self.max_rounds or self._is_done(state.eigenvalues, state.residuals)
         return self._rayleigh_ritz(state) if is_last and np.isfinite(state.residuals).all() else state
 
     def _alike(self, memory):

@@ -34,8 +34,8 @@ def summary_line(report):
 
 
 def converged(report):
-    """Which components are within the tolerance."""
-    return (report.residuals <= report.tol).tolist()
+    """Which components have reached their goals."""
+    return (report.residuals <= report.goals).tolist()
 
 
 class Table:

@@ -39,6 +39,11 @@ class Sample:
         self.d, self.is_double = whole.d, whole.is_double
         self._tiles, self._share, self._group, self._counters, self._team = tiles, share, group, counters, team
 
+    @property
+    def rounding(self):
+        """Error of the images relative to λ_0."""
+        return ROUNDING[self.is_double]
+
     def apply(self, panel, offsets):
         """As the whole operator's, but for a factor. Collective."""
         self._counters.passes += self._share

@@ -3,10 +3,13 @@
 import numpy as np
 
 from ..errors import DataError, UsageError
+from ..io.describe import standing_of
+from ..linalg.determination import NONE, NOT_SEPARATED, UNDETERMINED
 from .canvas import canvas, legend_below, whole_ticks
 
 SHOWN = 36  # pictures at most
 FLOOR = 1e-17
+MARKS = {NOT_SEPARATED: ("s", "tab:green"), UNDETERMINED: ("X", "tab:red"), NONE: ("v", "tab:red")}  # what is not resolved
 
 
 def draw(stored, path):
@@ -23,6 +26,11 @@ def _scree(axis, stored):
     values, ratio = stored.arrays["explained_variance"], stored.arrays["explained_variance_ratio"]
     numbers = np.arange(len(values))
     axis.semilogy(numbers, np.maximum(values, FLOOR), "o-", label="variance")
+    words = np.array(standing_of(stored))
+    for word, (mark, colour) in MARKS.items():
+        which = numbers[words == word]
+        if len(which):
+            axis.semilogy(which, np.maximum(values[which], FLOOR), mark, color=colour, markersize=9, fillstyle="none", label=word)
     guards = stored.arrays["guard_eigenvalues"]
     if len(guards):
         axis.semilogy(len(values) + np.arange(len(guards)), np.maximum(guards, FLOOR), "x", color="grey", label="guards")
