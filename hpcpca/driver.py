@@ -7,7 +7,6 @@ import numpy as np
 
 from .comm.exchange import Exchange
 from .comm.shared import shm_free
-from .config import FitConfig
 from .counters import Counters
 from .errors import DataError, Interrupted, NotAchieved, UsageError, on_all_ranks
 from .io import rows as row_io
@@ -17,7 +16,6 @@ from .io.source import open_source
 from .kernels import kernels_for
 from .latency import injected
 from .machine import available_memory, node_name
-from .methods.registry import METHODS, ORTHONORMAL_TO, on_mini_batches
 from .monitors.breakdown import finite
 from .monitors.checkpointing import Checkpointing
 from .methods.state import unmeasured
@@ -97,7 +95,7 @@ class Fit:
             return self._stopped(stop)
 
     def _iterate(self, monitors):
-        stopping = Stopping(self.config.tol, self.config.max_rounds, ORTHONORMAL_TO[self.config.exchange])
+        stopping = Stopping(self.config.tol, self.config.max_rounds, self.config.chosen.orthonormal_to)
         stagnation = Stagnation() if self.config.precision == "auto" else None
         watching = [finite, self.recorder.history, *monitors, self._checkpointing(), self.memory]
         state = self._initial_state()
@@ -150,15 +148,15 @@ class Fit:
 
     def _plan(self):
         config, source, world = self.config, self.source, self.world
-        alone = f"{world.size}x1" if config.is_window else None
+        alone, needs = f"{world.size}x1" if config.exchange == "window" else None, config.chosen.needs(config)
         asked = world.decide(lambda: parse_grid(config.grid or alone, world.size))
         self.threads = config.threads or world.default_threads()
-        job = Job(None if config.covariance else source.n, source.d, source.dtype, self.panel, config.starts_in_double, config.keeps_history,
+        job = Job(None if config.covariance else source.n, source.d, source.dtype, self.panel, config.starts_in_double, needs.has_history,
                   world.size, max(world.comm.allgather(world.node.size)), self.threads, asked and asked.shards,
                   config.memory or min(world.comm.allgather(available_memory())),
                   max(part.chunk_rows for part in source.parts) * source.d * source.dtype.itemsize,
                   min(world.comm.allgather(shm_free())), config.tol, self._rates(),
-                  config.vector_panels, config.own_vectors, config.private_panels, (config.batch_rows or 0) * (config.local_steps or 1) * config.max_rounds)
+                  needs.panels, needs.own, needs.private, (config.batch_rows or 0) * (config.local_steps or 1) * config.max_rounds)
         operator = "gram" if config.covariance else "mini-batch" if config.batch_rows else config.operator
         plan = world.decide(lambda: choose(job, operator, config.basis))
         self.grid = asked or Grid(world.size // plan.shards, plan.shards)
@@ -196,9 +194,9 @@ class Fit:
     def _method(self):
         config, parts = self.config, (self.exchange, self.panel, self.config, self.plan.basis)
         if not config.batch_rows:
-            return METHODS[config.method, config.exchange](self.operator, *parts)
+            return config.chosen.build(self.operator, *parts)
         batches = MiniBatches(self.reader.rows, self.operator, config.batch_rows, config.seed, self.exchange, self.counters, self.team)
-        return on_mini_batches(self.operator, batches, *parts, self.source.n)
+        return config.chosen.build(self.operator, *parts, batches, self.source.n)
 
     def _warm_up(self):
         """Have the kernels compiled, by one rank of each node."""
@@ -340,9 +338,3 @@ def other_data(described, stored):
         if part["content"] != before["content"]:
             return f"{part['path']} holds other values"
     return None
-
-
-def resumed_config(stored, **changes):
-    """The configuration of a run that goes on from ``stored``."""
-    chain = (*stored.config.get("resumed_from", ()), stored.path)
-    return FitConfig.restored(stored.config, resumed_from=chain, **changes)

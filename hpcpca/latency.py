@@ -6,9 +6,22 @@ from dataclasses import dataclass
 from time import monotonic, sleep
 
 from .errors import UsageError
+from .options import Settings, option
 
 SPEC = re.compile(r"rank=(?P<rank>\*|\d+):(?:(?P<apply>apply=)?(?P<low>\d+(?:\.\d+)?)(?:-(?P<high>\d+(?:\.\d+)?))?ms|(?P<factor>\d+(?:\.\d+)?)x)")
 STREAM = 0x1A7E  # of random delays
+
+
+@dataclass(frozen=True)
+class LatencySettings(Settings):
+    """Exchange of vectors"""
+
+    inject_latency: tuple | None = option("To try what it costs: rank=3:50ms, rank=*:0-20ms late; rank=3:5x slow; rank=*:apply=5ms.", metavar="SPEC", multiple=True)
+
+    def check(self):
+        """Raise UsageError for what cannot be understood."""
+        for text in self.inject_latency or ():
+            parse(text)
 
 
 @dataclass(frozen=True)

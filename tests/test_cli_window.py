@@ -9,7 +9,7 @@ import pytest
 import spectra
 from launch import batch, finish, ranks_of, run, start
 
-from hpcpca.config import FitConfig
+from hpcpca.pca.settings import FitSettings
 from hpcpca.errors import UsageError
 from hpcpca.latency import Injection, injected, parse
 
@@ -133,9 +133,9 @@ def test_vectors_exchange_takes_so_much_longer(folder, tmp_path):
 def test_memory_is_counted(folder, tmp_path):
     """Superiors' vectors, held by every rank, and slots: refused where they do not fit."""
     from hpcpca.plan import Job, choose
-    sizes = [choose(Job(1000, 10**6, np.dtype("f4"), 8, False, False, 8, 8, 1, 1, 1 << 50, 0, panels=config.vector_panels, own=config.own_vectors,
-                        private=config.private_panels), "streaming", None).bytes
-             for config in (FitConfig(exchange="vectors"), FitConfig(exchange="window"), FitConfig(exchange="window", deflation="projection"))]
+    sizes = [choose(Job(1000, 10**6, np.dtype("f4"), 8, False, False, 8, 8, 1, 1, 1 << 50, 0, panels=needs.panels, own=needs.own,
+                        private=needs.private), "streaming", None).bytes
+             for needs in map(lambda each: each.chosen.needs(each), (FitSettings(exchange="vectors"), FitSettings(exchange="window"), FitSettings(exchange="window", deflation="projection")))]
     panel = 8 * 8 * 10**6
     assert sizes[1] - sizes[0] == (8 + 3) * panel and sizes[2] - sizes[1] == (8 + 3) * panel
 

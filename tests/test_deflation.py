@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import spectra
 
-from hpcpca.linalg.deflation import DEFLATIONS, ordered_orthonormal
+from hpcpca.linalg.deflation import DEFLATIONS, EigenGameAlpha, EigenGameMu, ordered_orthonormal
 
 D, M, R = 20, 5, 3
 
@@ -33,12 +33,15 @@ def naive(name, sigma, superiors, vector):
     return g
 
 
+RULES = {**DEFLATIONS, "eigengame-mu": EigenGameMu, "eigengame-alpha": EigenGameAlpha}
+
+
 @pytest.mark.parametrize("name", ["hotelling", "eigengame-mu", "eigengame-alpha"])
 @pytest.mark.parametrize("quality", [0.0, 0.01, 1.0])
 @pytest.mark.parametrize("seed", range(4))
 def test_rules(name, quality, seed):
     sigma, superiors, vectors, counts = problem(seed, quality)
-    rule = DEFLATIONS[name](superiors, np.einsum("kd,de,ke->k", superiors, sigma, superiors), superiors @ sigma)
+    rule = RULES[name](superiors, np.einsum("kd,de,ke->k", superiors, sigma, superiors), superiors @ sigma)
     begun, images = rule.start(vectors.copy(), vectors @ sigma, counts)
     assert (begun == vectors).all()
     again = rule.apply(vectors @ sigma, vectors, counts)
@@ -72,7 +75,7 @@ def test_projection_of_a_vector_that_is_a_superior():
 def test_a_superior_without_variance_takes_nothing_from_the_game():
     """v_jᵀΣv_j = 0 must not be divided by."""
     sigma = np.diag([1.0, 0.5, 0.0])
-    rule = DEFLATIONS["eigengame-alpha"](np.eye(3)[2:], np.zeros(1), np.zeros((1, 3)))
+    rule = EigenGameAlpha(np.eye(3)[2:], np.zeros(1), np.zeros((1, 3)))
     _, images = rule.start(np.eye(3)[:1], sigma[:1].copy(), [1])
     np.testing.assert_array_equal(images, sigma[:1])
 

@@ -27,11 +27,10 @@ def golden(name, method="parallel_deflation_power"):
 
 def run(operator, exchange, start, local_steps, kept, **options):
     """The whole panel (K, d) after every kept round."""
-    from hpcpca.config import FitConfig
-    from hpcpca.methods.registry import METHODS
+    from hpcpca.pca.settings import FitSettings
     count = len(start)
-    config = FitConfig(components=count, exchange="vectors", local_steps=local_steps, **options).check()
-    method = METHODS[config.method, config.exchange](operator, exchange, count, config, 0)
+    config = FitSettings(components=count, exchange="vectors", local_steps=local_steps, **options).check()
+    method = config.chosen.build(operator, exchange, count, config, 0)
     state = method.initialize(start[exchange.owned(count)])
     found = []
     for number in range(kept[-1] + 1):

@@ -21,10 +21,9 @@ WAYS = {
 
 def made(way, operator, exchange, count=K, basis=10**6, tol=TOL):
     """The method of a way, through the registry as a run makes it."""
-    from hpcpca.config import FitConfig
-    from hpcpca.methods.registry import METHODS
-    config = FitConfig(components=count, tol=tol, seed=3, **{"exchange": "vectors"} | WAYS[way] if "method" not in WAYS[way] else WAYS[way]).check()
-    return METHODS[config.method, config.exchange](operator, exchange, count, config, basis)
+    from hpcpca.pca.settings import FitSettings
+    config = FitSettings(components=count, tol=tol, seed=3, **{"exchange": "vectors"} | WAYS[way] if "method" not in WAYS[way] else WAYS[way]).check()
+    return config.chosen.build(operator, exchange, count, config, basis)
 
 
 def begun(method, exchange, count=K, d=D, seed=3):

@@ -22,10 +22,9 @@ def drawn(exchange, names, size, seed=0, double=True, threads=1):
 
 
 def method_of(batches, exact, group, n, **options):
-    from hpcpca.config import FitConfig
-    from hpcpca.methods.registry import on_mini_batches
-    config = FitConfig(components=K, batch_rows=batches.size, **{"tol": 0.0} | options).check()
-    return on_mini_batches(exact, batches, group, K, config, 10**6, n)
+    from hpcpca.pca.settings import FitSettings
+    config = FitSettings(components=K, batch_rows=batches.size, **{"tol": 0.0} | options).check()
+    return config.chosen.build(exact, group, K, config, 10**6, batches, n)
 
 
 def started(method, exchange, seed=5):

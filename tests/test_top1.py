@@ -1,12 +1,10 @@
 """Top1 solvers against naive loops over one vector at a time."""
 
-import importlib
 
 import numpy as np
 import pytest
 import spectra
 
-from hpcpca.linalg.deflation import DEFLATIONS
 from hpcpca.linalg.top1 import SOLVERS, Hints, chebyshev, hebb, lanczos, momentum, power
 
 SEEDS = [0, 1, 2]
@@ -169,13 +167,6 @@ def test_chebyshev_where_an_eigenvalue_looks_negative():
     """Hotelling's deflation by poor superiors: a vector of unit length comes out, not NaN."""
     found = solve(chebyshev, Counted([-np.diag([1.0, 2.0]), np.zeros((2, 2))]), np.array([[0.6, 0.8], [1, 0]]), 4)
     assert abs(np.linalg.norm(found[0]) - 1) < 1e-12 and not found[1].any()
-
-
-def test_choices_are_those_there_are():
-    """The command line names them without importing what has them, so that help needs no numpy."""
-    choices = {option.name: getattr(option.type, "choices", ()) for option in importlib.import_module("hpcpca.cli.fit").fit.params}
-    assert set(choices["top1"]) == set(SOLVERS)
-    assert set(choices["deflation"]) == {name for name in DEFLATIONS if not name.startswith("eigengame")}  # those are methods of their own
 
 
 def test_steps_on_mini_batches():

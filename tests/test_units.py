@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpcpca.config import FitConfig
+from hpcpca.pca.settings import FitSettings
 from hpcpca.errors import UsageError
 from hpcpca.units import format_seconds, format_size, parse_duration, parse_size
 
@@ -57,42 +57,42 @@ def test_seconds_shown(seconds, shown):
 @pytest.mark.parametrize("options", [
     {}, {"tol": 0}, {"exchange": "vectors", "top1": "lanczos", "local_steps": 5, "stagger": False}, {"basis": "all", "warm_start": True},
     {"warm_start": False, "init": "x.h5"}, {"precision": "double", "tol": 1e-12}, {"precision": "auto", "tol": 1e-12},
-    {"covariance": True, "operator": "gram"}, {"local_steps": 1}, {"guards": 0},
+    {"covariance": True, "operator": "gram"}, {"guards": 0},
 ])
 def test_options_that_agree(options):
-    config = FitConfig(**options)
+    config = FitSettings(**options)
     assert config.check() is config
 
 
 @pytest.mark.parametrize("options, named", [
     ({"top1": "power"}, "--top1"), ({"stagger": True}, "--stagger"), ({"local_steps": 2}, "--local-steps"),
     ({"exchange": "vectors", "basis": "all"}, "--basis"), ({"exchange": "vectors", "warm_start": False}, "^--cold goes with --exchange ritz, not with the vectors"),
-    ({"stagger": False}, "^--no-stagger goes with --exchange vectors, not with the ritz"), ({"method": "orthogonal-iteration", "basis": "all"}, "keeps no history"),
+    ({"stagger": False}, "^--no-stagger goes with --exchange vectors, not with the ritz"), ({"method": "orthogonal-iteration", "basis": "all"}, "^--basis all goes with --method parallel-deflation or block"),
     ({"exchange": "vectors", "advance": True, "stagger": False}, "^--no-stagger and --advance both"),
-    ({"method": "sequential-deflation", "stagger": False}, "leave --no-stagger out"), ({"method": "sequential-deflation", "advance": True}, "leave --advance out"),
-    ({"warm_start": True, "init": "x.h5"}, "--init"), ({"components": 0}, "--components"), ({"max_rounds": 0}, "--max-rounds"),
+    ({"method": "sequential-deflation", "stagger": False}, "^--no-stagger goes with --method parallel"), ({"method": "sequential-deflation", "advance": True}, "^--advance goes with --method parallel"),
+    ({"warm_start": True, "init": "x.h5"}, "--init"), ({"components": 0}, "^-k 0: at least 1"), ({"max_rounds": 0}, "--max-rounds"),
     ({"exchange": "vectors", "local_steps": 0}, "--local-steps"), ({"guards": -1}, "--guards"), ({"threads": 0}, "--threads"),
     ({"seed": -1}, "--seed"), ({"tol": -1e-3}, "--tol"), ({"tol": 1.0}, "--tol"), ({"tol": float("nan")}, "--tol"),
     ({"precision": "single", "tol": 1e-9}, "--tol"), ({"covariance": True, "operator": "in-memory"}, "--covariance"),
 ])
 def test_options_that_contradict(options, named):
     with pytest.raises(UsageError, match=named):
-        FitConfig(**options).check()
+        FitSettings(**options).check()
 
 
 def test_a_configuration_survives_its_file():
-    config = FitConfig(data=("a.h5", "b.h5:x"), components=7, tol=1e-9, top1="power", exchange="vectors", resumed_from=("c",))
-    assert FitConfig.restored({**config.stored(), "an option of a later version": 1}) == config
-    assert FitConfig.restored(config.stored(), tol=1e-3).tol == 1e-3
+    config = FitSettings(data=("a.h5", "b.h5:x"), components=7, tol=1e-9, top1="power", exchange="vectors", resumed_from=("c",))
+    assert FitSettings.restored({**config.stored(), "an option of a later version": 1}) == config
+    assert FitSettings.restored(config.stored(), tol=1e-3).tol == 1e-3
 
 
 def test_double_is_chosen_below_the_floor_of_single():
-    assert not FitConfig(tol=1e-6).starts_in_double
-    assert FitConfig(tol=1e-7).starts_in_double and FitConfig(precision="double").starts_in_double
-    assert not FitConfig(tol=1e-6, precision="single").starts_in_double
+    assert not FitSettings(tol=1e-6).starts_in_double
+    assert FitSettings(tol=1e-7).starts_in_double and FitSettings(precision="double").starts_in_double
+    assert not FitSettings(tol=1e-6, precision="single").starts_in_double
 
 
 def test_checkpoints_lie_beside_the_output():
-    assert FitConfig(output="pca.h5").checkpoint_path == "pca.h5.ckpt"
-    assert FitConfig(output="pca.h5", checkpoint="c").checkpoint_path == "c"
-    assert FitConfig(output="pca.h5", no_checkpoint=True, checkpoint="c").checkpoint_path is None
+    assert FitSettings(output="pca.h5").checkpoint_path == "pca.h5.ckpt"
+    assert FitSettings(output="pca.h5", checkpoint="c").checkpoint_path == "c"
+    assert FitSettings(output="pca.h5", no_checkpoint=True, checkpoint="c").checkpoint_path is None

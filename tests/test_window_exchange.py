@@ -19,10 +19,9 @@ PACES = {"as they come": (), "late": ("rank=*:0-8ms",), "one slow": ("rank=*:app
 
 def made_method(exchange, operator, count=K, tol=TOL, max_rounds=100_000, **options):
     """The method through the registry, as a run makes it."""
-    from hpcpca.config import FitConfig
-    from hpcpca.methods.registry import METHODS
-    config = FitConfig(components=min(count, K), tol=tol, seed=3, max_rounds=max_rounds, **{"exchange": "window"} | options).check()
-    return METHODS[config.method, config.exchange](operator, exchange, count, config, 10**6)
+    from hpcpca.pca.settings import FitSettings
+    config = FitSettings(components=min(count, K), tol=tol, seed=3, max_rounds=max_rounds, **{"exchange": "window"} | options).check()
+    return config.chosen.build(operator, exchange, count, config, 10**6)
 
 
 def begun(method, exchange, count=K):

@@ -1,28 +1,50 @@
-"""The command line: parse and delegate. Nothing heavy is imported before a command runs."""
+"""The command line: parse and delegate. A command is imported when it is asked for; nothing heavy before it runs."""
+
+from importlib import import_module
 
 import click
 
 from .._version import __version__
-from .bench import bench
-from .data import data
-from .doctor import doctor
-from .fit import fit, resume
-from .info import info
-from .plan import plan
-from .plot import plot
-from .status import status
-from .transform import reconstruct, transform
-from .verify import verify
+
+COMMANDS = {  # name: (module, what its line in the list of commands says)
+    "fit": ("fit", "Compute the K leading principal components of DATA."),
+    "resume": ("fit", "Go on from a checkpoint or a result, on any number of ranks."),
+    "status": ("status", "Say how far the run is that writes CKPT, or wrote RESULT."),
+    "transform": ("transform", "Write the scores of DATA's rows on the components in RESULT."),
+    "reconstruct": ("transform", "Write the rows that a file of scores stands for."),
+    "verify": ("verify", "Measure VECTORS against DATA in float64, with passes of its own."),
+    "info": ("info", "Say what FILEs hold: data, or what hpcpca has written."),
+    "plot": ("plot", "Draw a result, a checkpoint or an experiment."),
+    "plan": ("plan", "Say what a fit of DATA will take, without running it."),
+    "data": ("data", "Make test data, shard, describe and check HDF5 data."),
+    "doctor": ("doctor", "Look whether this machine is set up right."),
+    "bench": ("bench", "Measure hpcpca on this machine."),
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class LazyGroup(click.Group):
+    """A group that imports its commands one by one."""
+
+    def list_commands(self, ctx):
+        """Names in the order in which users need them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx, name):
+        """Import a command; None if there is no such."""
+        if name not in COMMANDS:
+            return None
+        return getattr(import_module(f".{COMMANDS[name][0]}", __package__), name)
+
+    def format_commands(self, ctx, formatter):
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="hpcpca")
 def commands():
     """Leading principal components of HDF5 data by parallel deflation over MPI.
 
     Run on all ranks: mpiexec -n 4 hpcpca fit DATA -k 8 -o pca.h5
     """
-
-
-for command in (fit, resume, status, doctor, verify, info, plot, plan, bench, data, transform, reconstruct):
-    commands.add_command(command)

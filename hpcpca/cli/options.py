@@ -1,11 +1,12 @@
-"""Option types that several commands share."""
+"""Click options made from settings, and what commands declare beside them."""
+
+from dataclasses import fields
+from typing import get_args
 
 import click
 
+from ..options import flags_of, is_option
 from ..units import parse_size
-
-
-follow_links = click.option("--follow-links", is_flag=True, default=None, help="Read values that a dataset takes from files outside of its folder.")
 
 
 class Size(click.ParamType):
@@ -20,3 +21,68 @@ class Size(click.ParamType):
         except ValueError as error:
             self.fail(str(error), param, ctx)
         return found if found > 0 else self.fail(f"{value}: more than nothing is needed, such as 2G", param, ctx)
+
+
+follow_links = click.option("--follow-links", is_flag=True, default=None, help="Read values that a dataset takes from files outside of its folder.")
+
+
+class GroupedCommand(click.Command):
+    """A command whose help lists options under the headings of the settings that they belong to."""
+
+    def format_options(self, ctx, formatter):
+        """As of click, a section for each heading."""
+        sections = {}
+        for option in self.get_params(ctx):
+            record = option.get_help_record(ctx) if isinstance(option, click.Option) else None
+            if record is not None:
+                sections.setdefault(getattr(option, "heading", "Options"), []).append(record)
+        for heading, records in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
+class SettingsOption(click.Option):
+    """An option made from a field of settings."""
+
+    heading = "Options"
+
+
+def options_of(*parts, names=None):
+    """Return a decorator that adds the options of settings ``parts``, all or those of ``names``, in this order."""
+    def decorate(function):
+        for part in reversed(parts):
+            for each in reversed([each for each in fields(part) if is_option(each) and (names is None or each.name in names)]):
+                function = click.option(*flags_of(each), each.name, cls=_headed(part), **_words(each))(function)
+        return function
+    return decorate
+
+
+def _headed(part):
+    """The class of options under the heading of a part: the first line of its docstring."""
+    return type("SettingsOption", (SettingsOption,), {"heading": part.__doc__.splitlines()[0].rstrip(".")})
+
+
+def _words(each):
+    """What click is told of a field. Nothing is a default there: settings have their own."""
+    at, words = each.metadata, dict(each.metadata["words"])
+    kind = next((kind for kind in get_args(each.type) if kind is not type(None)), each.type)
+    said = {"help": at["help"], "default": None, "metavar": words.get("metavar"), "required": words.get("required", False)}
+    if kind is bool:
+        return {**said, "is_flag": True} if "/" not in flags_of(each)[0] else said
+    if at["choices"]:
+        said["type"] = click.Choice(list(at["choices"]))
+    elif words.get("path"):
+        said["type"] = click.Path()
+    elif words.get("size"):
+        said["type"] = Size()
+    elif words.get("multiple"):
+        said["multiple"] = True
+    else:
+        said["type"] = kind
+    return said
+
+
+def given(settings, options):
+    """Only those options that were given and are fields of ``settings``; the rest keep their defaults."""
+    names = {each.name for each in fields(settings)}
+    return {name: value for name, value in options.items() if name in names and value not in (None, ())}

@@ -38,7 +38,7 @@ def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, op
 
     from .. import batch, forecast
     from ..comm.launch import launched_size
-    from ..config import FitConfig
+    from ..pca.settings import FitSettings
     from ..machine import available_memory
     from ..plan import Job, choose, panel_width
     from ..rates import measured_rates
@@ -49,7 +49,7 @@ def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, op
     if sbatch:
         batch.check_place(sbatch, overwrite)
     n, d, dtype, chunk = _sizes(data, options.pop("dtype"), options["follow_links"], np)
-    config = FitConfig(components=components, operator=operator, **options).check()
+    config = FitSettings(components=components, operator=operator, **options).check()
     if config.covariance and n != d:
         raise UsageError(f"--covariance needs one square dataset; {data[0]} is {n} × {d}")
     limit = d if config.covariance else min(n - 1, d)

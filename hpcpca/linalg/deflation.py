@@ -126,4 +126,4 @@ def _gram_schmidt(gram):
     return found
 
 
-DEFLATIONS = {"hotelling": Hotelling, "projection": Projection, "eigengame-mu": EigenGameMu, "eigengame-alpha": EigenGameAlpha}
+DEFLATIONS = {"hotelling": Hotelling, "projection": Projection}  # --deflation; EigenGame's rules make methods of their own

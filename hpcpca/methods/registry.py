@@ -1,89 +1,125 @@
-"""What methods are made of: ``METHODS[method, exchange](operator, exchange, count, config, basis)``, and the same on mini-batches."""
+"""The methods that users choose from, what each takes and what each needs."""
 
-import numpy as np
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from ..config import BATCH_TOL
-from ..linalg.deflation import DEFLATIONS
+from ..latency import LatencySettings
+from ..linalg.deflation import DEFLATIONS, EigenGameAlpha, EigenGameMu
 from ..linalg.determination import Goals
 from ..linalg.top1 import SOLVERS
 from . import schedule
 from .block_krylov import BlockKrylov
-from .oja import Oja
+from .mini_batches import BatchSettings, BatchStepSettings, batch_tol, oja, oja_mu, sampled_ritz
 from .orthogonal_iteration import OrthogonalIteration
-from .parallel_deflation import VectorExchange
-from .polished import Polished
-from .ritz_exchange import RitzExchange
-from .sampled_ritz import SampledRitz
-from .step_size import automatic, constant, longest, on_batches
-from .window_exchange import WindowExchange
+from .parallel_deflation import DeflationSettings, ScheduleSettings, StepSettings, Top1Settings, VectorExchange
+from .ritz_exchange import HistorySettings, RitzExchange, WarmStartSettings
+from .step_size import automatic, constant
+from .window_exchange import WindowExchange, WindowSettings
 
 LONGEST = 600.0  # seconds between two meetings of workers in windows, unless checkpoints are asked for more often
 
 
-def _vectors(deflation=None, order=None):
-    """Workers that exchange vectors, by a rule of deflation and a schedule, or as the options say."""
-    def build(operator, exchange, count, config, basis):
-        return VectorExchange(operator, exchange, count, *_improving(config), order or _schedule(config), *_deflating(config, deflation), _goals(config),
-                              config.seed, bool(config.advance))
-    return build
+@dataclass(frozen=True)
+class Needs:
+    """What the cost model has to know of a method: vectors of length d that it holds."""
+
+    panels: int = 0        # once per node, as many as the panel has
+    own: int = 0           # beside each worker's own
+    private: int = 0       # panels that every rank holds for itself
+    has_history: bool = False
 
 
-def _schedule(config):
-    return schedule.all_at_once if config.advance or config.stagger is False else schedule.staggered
+@dataclass(frozen=True)
+class Method:
+    """How a method is built, and the Settings whose options it takes.
+
+    ``build(operator, exchange, count, settings, basis)`` → the method; on mini-batches it is given ``batches`` and the
+    number of ``rows`` besides. ``solvers`` are the top1 solvers that it takes, ``tol(settings)`` its usual tolerance.
+    """
+
+    build: Callable
+    settings: tuple
+    needs: Callable = lambda settings: Needs(has_history=True)
+    solvers: tuple = ()
+    tol: Callable = lambda settings: None
+    orthonormal_to: float = 1e-8  # max|VVᵀ−I| of a converged run
 
 
-def _windows(deflation=None):
-    """Workers that publish vectors in windows, by a rule of deflation or as the options say."""
-    def build(operator, exchange, count, config, basis):
-        return WindowExchange(operator, exchange, count, config.components, *_improving(config), *_deflating(config, deflation), _goals(config), config.seed,
-                              config.max_rounds, config.max_staleness, config.cadence()[0] or LONGEST)
-    return build
-
-
-def _goals(config):
-    return Goals(config.tol, config.components)
-
-
-def _improving(config):
-    return SOLVERS[config.top1 or "power"], config.local_steps or 1
-
-
-def _deflating(config, deflation):
-    """Rule and step size."""
-    return (DEFLATIONS[deflation or config.deflation or "hotelling"],
-            automatic if config.eta is None else constant(config.eta))
+def _goals(settings):
+    return Goals(settings.tol, settings.components)
 
 
 def _panel(kind):
-    """Methods that end a round with Rayleigh–Ritz over the panel or more."""
-    return lambda operator, exchange, count, config, basis: kind(operator, exchange, count, basis, _goals(config), config.seed)
+    """Methods whose rounds end in Rayleigh–Ritz over the panel or more."""
+    return lambda operator, exchange, count, settings, basis: kind(operator, exchange, count, basis, _goals(settings), settings.seed)
 
+
+def _improving(settings, rule):
+    """Solver, local steps, rule of deflation and step size."""
+    step_size = automatic if settings.eta is None else constant(settings.eta)
+    return SOLVERS[settings.top1 or "power"], settings.local_steps or 1, rule or DEFLATIONS[settings.deflation or "hotelling"], step_size
+
+
+def _vectors(rule=None, order=None):
+    """Workers that exchange vectors, by a rule of deflation and a schedule, or as the options say."""
+    def build(operator, exchange, count, settings, basis):
+        solver, steps, deflation, step_size = _improving(settings, rule)
+        turns = order or (schedule.all_at_once if settings.is_at_once else schedule.staggered)
+        return VectorExchange(operator, exchange, count, solver, steps, turns, deflation, step_size, _goals(settings), settings.seed,
+                              bool(settings.advance))
+    return build
+
+
+def _windows(rule=None):
+    """Workers that publish vectors in windows, by a rule of deflation or as the options say."""
+    def build(operator, exchange, count, settings, basis):
+        return WindowExchange(operator, exchange, count, settings.components, *_improving(settings, rule), _goals(settings), settings.seed,
+                              settings.max_rounds, settings.max_staleness, settings.cadence()[0] or LONGEST)
+    return build
+
+
+def _needs(published=None, windows=False):
+    """What vectors need: one panel of vectors, and one of images if inferiors' rule wants them; each twice, but in windows."""
+    def needs(settings):
+        count = published or (2 if settings.deflation == "projection" else 1)
+        if windows:
+            return Needs(2, settings.solver_vectors + 3 * count, count)
+        return Needs(2 * count, settings.solver_vectors)
+    return needs
+
+
+def _batch_needs(settings):
+    return Needs(2, 4, has_history=bool(settings.polish))
+
+
+EXACT = tuple(name for name in SOLVERS if name != "oja")
+WITHOUT_SYMMETRY = ("power", "hebb")  # what EigenGame's operators, which are not symmetric, can be solved with
+ON_BATCHES = ("oja", "hebb")
+_STEPS = (Top1Settings, StepSettings, LatencySettings)
+_TURNS = (*_STEPS, ScheduleSettings)
 
 METHODS = {
-    ("parallel-deflation", "ritz"): _panel(RitzExchange),
-    ("parallel-deflation", "vectors"): _vectors(),
-    ("parallel-deflation", "window"): _windows(),
-    ("sequential-deflation", "vectors"): _vectors(order=schedule.sequential),
-    ("eigengame-alpha", "vectors"): _vectors("eigengame-alpha"),
-    ("eigengame-alpha", "window"): _windows("eigengame-alpha"),
-    ("eigengame-mu", "vectors"): _vectors("eigengame-mu"),
-    ("eigengame-mu", "window"): _windows("eigengame-mu"),
-    ("orthogonal-iteration", "ritz"): _panel(OrthogonalIteration),
-    ("block-krylov", "ritz"): _panel(BlockKrylov),
+    ("parallel-deflation", "ritz"): Method(_panel(RitzExchange), (HistorySettings, WarmStartSettings)),
+    ("parallel-deflation", "vectors"): Method(_vectors(), (*_TURNS, DeflationSettings), _needs(), EXACT, orthonormal_to=1e-2),
+    ("parallel-deflation", "window"): Method(_windows(), (*_STEPS, DeflationSettings, WindowSettings), _needs(windows=True), EXACT),
+    ("sequential-deflation", "vectors"): Method(_vectors(order=schedule.sequential), (*_STEPS, DeflationSettings), _needs(), EXACT,
+                                                orthonormal_to=1e-2),
+    ("eigengame-alpha", "vectors"): Method(_vectors(EigenGameAlpha), _TURNS, _needs(2), WITHOUT_SYMMETRY, orthonormal_to=1e-2),
+    ("eigengame-alpha", "window"): Method(_windows(EigenGameAlpha), (*_STEPS, WindowSettings), _needs(2, True), WITHOUT_SYMMETRY),
+    ("eigengame-mu", "vectors"): Method(_vectors(EigenGameMu), _TURNS, _needs(1), WITHOUT_SYMMETRY, orthonormal_to=1e-2),
+    ("eigengame-mu", "window"): Method(_windows(EigenGameMu), (*_STEPS, WindowSettings), _needs(1, True), WITHOUT_SYMMETRY),
+    ("orthogonal-iteration", "ritz"): Method(_panel(OrthogonalIteration), (WarmStartSettings,)),
+    ("block-krylov", "ritz"): Method(_panel(BlockKrylov), (HistorySettings, WarmStartSettings)),
 }
-ORTHONORMAL_TO = {"vectors": 1e-2, "ritz": 1e-8, "window": 1e-8}  # max|VVᵀ−I| of a converged run
 
-
-def on_mini_batches(operator, batches, exchange, count, config, basis, rows):
-    """The method that ``config`` asks for on mini-batches; with --polish, exact passes over all ``rows`` after it."""
-    polishing = bool(config.polish)
-    goals, last = _goals(config), config.max_rounds
-    if polishing:  # at a tolerance that exact passes reach faster, or after as many rows as a pass has, they take over
-        goals, last = Goals(max(config.tol, BATCH_TOL), config.components, np.inf), min(last, -(-rows // (batches.size * (config.local_steps or 1))))
-    if config.is_ritz:
-        sampled = SampledRitz(operator, batches, exchange, count, config.local_steps or 1, longest(config.eta), goals, last, config.seed)
-    else:
-        rule = "eigengame-mu" if config.method == "eigengame-mu" else config.deflation or "projection"
-        sampled = Oja(operator, exchange, count, SOLVERS["oja"], config.local_steps or 1, _schedule(config), DEFLATIONS[rule],
-                      on_batches(config.eta, config.steps_schedule), goals, config.seed, bool(config.advance), batches=batches, last=last)
-    return Polished(sampled, RitzExchange(operator, exchange, count, basis, _goals(config), config.seed)) if polishing else sampled
+_BATCHES = (StepSettings, BatchSettings, HistorySettings)
+MINI_BATCHES = {  # with --batch-rows
+    ("parallel-deflation", "ritz"): Method(sampled_ritz, _BATCHES, _batch_needs, tol=batch_tol),
+    ("parallel-deflation", "vectors"): Method(oja(), (*_BATCHES, Top1Settings, ScheduleSettings, DeflationSettings, BatchStepSettings),
+                                              _batch_needs, ON_BATCHES, batch_tol, 1e-2),
+    ("eigengame-mu", "vectors"): Method(oja_mu, (*_BATCHES, Top1Settings, ScheduleSettings, BatchStepSettings), _batch_needs, ON_BATCHES,
+                                        batch_tol, 1e-2),
+}
+PARTS = tuple(dict.fromkeys(part for method in (*METHODS.values(), *MINI_BATCHES.values()) for part in method.settings))
+NAMES = tuple(dict.fromkeys(name for name, _ in METHODS))
+EXCHANGES = tuple(dict.fromkeys(exchange for _, exchange in METHODS))

@@ -1,10 +1,13 @@
 """Parallel deflation, exchanging vectors and images: every round ends in a Rayleigh–Ritz step over all workers' history."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from ..errors import HpcpcaError, on_all_ranks
+from ..errors import HpcpcaError, UsageError, on_all_ranks
 from ..linalg.orth import DROP, project_off, whitening
 from ..linalg.ritz import rayleigh_ritz, thick_restart
+from ..options import Settings, option
 from ..rng import unit_vectors
 from .state import State, relative, unmeasured
 
@@ -12,6 +15,25 @@ DONE = 0.8          # of the goal: an independent check at the goal then agrees
 LET_GO = 0.2        # of the goal: converged workers help the others a little longer, which can save a pass at 4 % more products
 ROUNDING = 1e-24    # squared length of what is left of a unit vector when all of it was in the basis
 SMALLEST_BASIS = 3  # times the panel, so that a restart keeps Ritz vectors, last round's, and has room for new ones
+
+
+@dataclass(frozen=True)
+class HistorySettings(Settings):
+    """Ritz exchange"""
+
+    basis: str | None = option("Rows of history the Ritz exchange may keep, at least 3 panels; default by memory.", metavar="N|all")
+
+    def check(self):
+        """Raise UsageError for what is neither a number nor all."""
+        if self.basis not in (None, "all") and not self.basis.isdigit():
+            raise UsageError(f"--basis {self.basis}: write a number of rows, or all")
+
+
+@dataclass(frozen=True)
+class WarmStartSettings(Settings):
+    """Ritz exchange"""
+
+    warm_start: bool | None = option("Start from sampled rows (default if it pays), or at random.", "--warm-start/--cold")
 
 
 class RitzExchange:

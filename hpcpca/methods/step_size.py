@@ -7,6 +7,7 @@ SMALLEST = 1e-6  # of λ_0: eigenvalues below count as this
 HARMONIC = 10        # local steps after which the harmonic schedule goes on
 FACTOR = 2.0         # twice the step that leaves least noise: half of it would never arrive, twice costs a third more of variance
 SMALLEST_GAP = 1e-3  # of the eigenvalue
+SCHEDULES = ("constant", "1/l", "harmonic", "adaptive")
 FIRST = 1e-3         # clock of a worker that begins: steps are power steps
 
 

@@ -1,12 +1,14 @@
 """Workers that wait for nobody: parallel deflation on whatever superiors have published last, in one-sided windows."""
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from time import monotonic, sleep
 
 import numpy as np
 
-from ..errors import HpcpcaError, Interrupted
+from ..errors import HpcpcaError, Interrupted, UsageError
 from ..linalg.ritz import ritz_of_rows
+from ..options import Settings, option
 from .parallel_deflation import VectorExchange
 from .ritz_exchange import DONE
 from .schedule import all_at_once
@@ -15,6 +17,18 @@ from .state import State, measure, relative
 SHORTEST, FEWEST = 1.0, 16  # seconds, and local rounds of the slowest worker, until all meet again
 INDEPENDENT = 1e-4          # see ritz_of_rows
 PAUSE = 1e-3                # seconds between two looks of who has nothing to do
+
+
+@dataclass(frozen=True)
+class WindowSettings(Settings):
+    """Exchange of vectors"""
+
+    max_staleness: int | None = option("With --exchange window: no worker is more than S rounds ahead of a superior; default: any number.", metavar="S", least=0)
+
+    def check(self):
+        """Raise UsageError for a grid on which workers do not apply Σ alone."""
+        if self.exchange == "window" and self.grid is not None and not self.grid.lower().endswith("x1"):
+            raise UsageError(f"--grid {self.grid}: with --exchange window every worker applies Σ alone, on a grid of ranks×1; leave --grid out")
 
 
 class WindowExchange(VectorExchange):

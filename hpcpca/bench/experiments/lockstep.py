@@ -8,9 +8,8 @@ from mpi4py import MPI
 
 from ...comm.exchange import Exchange
 from ...comm.world import World
-from ...config import FitConfig
+from ...pca.settings import FitSettings
 from ...counters import Counters
-from ...methods.registry import on_mini_batches
 from ...operators.gram import GramCovariance
 from ...partition import Grid
 from .problems import errors
@@ -98,11 +97,11 @@ def follow_together(problem, draw, size, rounds, every, ways, seed):
 def _alone(problem, batches, rounds, every, options, world, seed):
     """One method's ``Trajectory``."""
     count = len(problem.vectors)
-    config = FitConfig(components=count, batch_rows=batches.size, seed=seed, max_rounds=rounds + 1, **({"tol": 0.0} | options)).check()
+    config = FitSettings(components=count, batch_rows=batches.size, seed=seed, max_rounds=rounds + 1, **({"tol": 0.0} | options)).check()
     exchange = Exchange(world, Grid(1, 1), Counters())
     operator = GramCovariance(lambda _: (problem.sigma, None, 0, 0.0), True, exchange, exchange.counters)
     panel = len(problem.start) if config.is_ritz else count
-    method, kept = on_mini_batches(operator, batches, exchange, panel, config, 0, 0), []
+    method, kept = config.chosen.build(operator, exchange, panel, config, 0, batches, 0), []
     state = method.initialize(problem.start[:panel])
     for number in range(1, rounds + 1):
         state = method.step(state)

@@ -8,10 +8,9 @@ from mpi4py import MPI
 
 from ...comm.exchange import Exchange
 from ...comm.shared import SharedArray
-from ...config import FitConfig
+from ...pca.settings import FitSettings
 from ...counters import Counters
 from ...latency import injected
-from ...methods.registry import METHODS
 from ...methods.window_exchange import WindowExchange
 from ...operators.gram import GramCovariance
 from ...partition import Grid
@@ -85,11 +84,11 @@ def follow_paced(world, problem, rounds, inject, tol, seed, **options):
     There are as many ranks as components.
     """
     count = len(problem.vectors)
-    config = FitConfig(components=count, tol=tol, max_rounds=rounds, inject_latency=tuple(inject), **options).check()
+    config = FitSettings(components=count, tol=tol, max_rounds=rounds, inject_latency=tuple(inject), **options).check()
     around = injected(config.inject_latency, world.rank, world.size, seed)
     exchange = around.exchange(Considerate(world, Grid(world.size, 1), Counters()))
     operator = around.operator(GramCovariance(lambda _: (problem.sigma, None, 0, 0.0), True, exchange, exchange.counters))
-    method = METHODS[config.method, config.exchange](operator, exchange, count, config, 0)
+    method = config.chosen.build(operator, exchange, count, config, 0)
     log = Log(problem, method.own, config.local_steps or 1)
     note = log.state
     if isinstance(method, WindowExchange):

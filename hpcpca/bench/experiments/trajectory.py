@@ -6,10 +6,9 @@ from time import perf_counter
 import numpy as np
 
 from ...comm.exchange import Exchange
-from ...config import FitConfig
+from ...pca.settings import FitSettings
 from ...counters import Counters
 from ...linalg.orth import orthonormal_rows
-from ...methods.registry import METHODS
 from ...operators.gram import GramCovariance
 from ...partition import Grid
 from .problems import errors
@@ -52,10 +51,10 @@ def follow(world, problem, rounds, every=1, basis=10**6, **options):
     A method that has nothing left to improve stays where it is.
     """
     count = len(problem.vectors)
-    config = FitConfig(components=count, **({"tol": 0.0} | options)).check()
+    config = FitSettings(components=count, **({"tol": 0.0} | options)).check()
     exchange = Exchange(world, Grid(world.size, 1), Counters())
     operator = GramCovariance(lambda _: (problem.sigma, None, 0, 0.0), True, exchange, exchange.counters)
-    method = METHODS[config.method, config.exchange](operator, exchange, count, config, basis)
+    method = config.chosen.build(operator, exchange, count, config, basis)
     state, spent, kept = method.initialize(problem.start[method.own]), 0.0, []
     for number in range(1, rounds + 1):
         begun = perf_counter()

@@ -1,0 +1,88 @@
+"""Methods that learn from mini-batches, alone or before exact passes (``--batch-rows``, ``--polish``)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import UsageError
+from ..linalg.deflation import DEFLATIONS, EigenGameMu
+from ..linalg.determination import Goals
+from ..linalg.top1 import SOLVERS
+from ..options import Settings, option
+from . import schedule
+from .oja import Oja
+from .polished import Polished
+from .ritz_exchange import RitzExchange
+from .sampled_ritz import SampledRitz
+from .step_size import SCHEDULES, longest, on_batches
+
+BATCH_TOL = 1e-2  # asked for unless --tol says otherwise
+
+
+@dataclass(frozen=True)
+class BatchSettings(Settings):
+    """Mini-batches"""
+
+    polish: bool | None = option("After mini-batches exact passes, to --tol.", flag=True)
+
+    def check(self):
+        """Raise UsageError if history is asked for, and there are no exact passes that would have one."""
+        if self.batch_rows and self.basis is not None and not self.polish:
+            raise UsageError("--basis is history of exact passes; give --polish, or leave it out")
+
+
+@dataclass(frozen=True)
+class BatchStepSettings(Settings):
+    """Mini-batches"""
+
+    step_schedule: str | None = option("How η changes on mini-batches; default: adaptive, or constant for a given η.", choices=SCHEDULES)
+
+    @property
+    def steps_schedule(self):
+        """How steps change: as asked for, else adaptive if scale-free, constant if given."""
+        return self.step_schedule or ("adaptive" if self.eta is None else "constant")
+
+
+def batch_tol(settings):
+    """The tolerance unless --tol says otherwise; None: that of exact passes."""
+    return None if settings.polish else BATCH_TOL
+
+
+def _sampled(settings, rows, batches):
+    """Goals of the method on mini-batches, and the round after which it ends. With --polish exact passes take over.
+
+    They do at a tolerance that they reach faster, or after as many rows as a pass has.
+    """
+    goals, last = Goals(settings.tol, settings.components), settings.max_rounds
+    if settings.polish:
+        goals = Goals(max(settings.tol, BATCH_TOL), settings.components, np.inf)
+        last = min(last, -(-rows // (batches.size * (settings.local_steps or 1))))
+    return goals, last
+
+
+def _polished(sampled, operator, exchange, count, settings, basis):
+    if not settings.polish:
+        return sampled
+    return Polished(sampled, RitzExchange(operator, exchange, count, basis, Goals(settings.tol, settings.components), settings.seed))
+
+
+def sampled_ritz(operator, exchange, count, settings, basis, batches, rows):
+    """Vectors and running means of images are exchanged; ``rows`` are all that there are."""
+    goals, last = _sampled(settings, rows, batches)
+    sampled = SampledRitz(operator, batches, exchange, count, settings.local_steps or 1, longest(settings.eta), goals, last, settings.seed)
+    return _polished(sampled, operator, exchange, count, settings, basis)
+
+
+def oja(rule=None):
+    """Return what builds Oja's workers, by a rule of deflation or as the options say (default: projection)."""
+    def build(operator, exchange, count, settings, basis, batches, rows):
+        goals, last = _sampled(settings, rows, batches)
+        order = schedule.all_at_once if settings.is_at_once else schedule.staggered
+        sampled = Oja(operator, exchange, count, SOLVERS["oja"], settings.local_steps or 1, order,
+                      rule or DEFLATIONS[settings.deflation or "projection"], on_batches(settings.eta, settings.steps_schedule), goals,
+                      settings.seed, bool(settings.advance), batches=batches, last=last)
+        return _polished(sampled, operator, exchange, count, settings, basis)
+    return build
+
+
+oja_mu = oja(EigenGameMu)

@@ -1,0 +1,20 @@
+"""How the symmetric operator of a run is held."""
+
+from dataclasses import dataclass
+
+from ..errors import UsageError
+from ..options import Settings, option
+
+NAMES = ("gram", "in-memory", "streaming")
+
+
+@dataclass(frozen=True)
+class OperatorSettings(Settings):
+    """Machine"""
+
+    operator: str = option("How Σ is held; auto decides by expected time and memory.", default="auto", choices=("auto", *NAMES))
+
+    def check(self):
+        """Raise UsageError if mini-batches are drawn, which need no operator."""
+        if self.batch_rows and self.operator != "auto":
+            raise UsageError(f"--batch-rows {self.batch_rows} draws rows straight from the files; leave --operator {self.operator} out")

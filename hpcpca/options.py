@@ -1,0 +1,76 @@
+"""Options declared once, as fields of frozen dataclasses beside what they set.
+
+Command lines, checks and stored configurations are made from them.
+"""
+
+from dataclasses import asdict, dataclass, field, fields, make_dataclass, replace
+
+from .errors import UsageError
+
+
+def option(text, *flags, default=None, least=None, choices=None, **words):
+    """Declare a field that is an option.
+
+    ``text`` is its help, ``flags`` how users type it (default: the field's name), ``least`` the smallest number allowed,
+    ``choices`` a sequence or mapping of names; ``words`` go to click as they are.
+    """
+    return field(default=default, metadata={"help": text, "flags": flags, "least": least, "choices": choices, "words": words})
+
+
+def is_option(each):
+    """Whether a dataclass field was declared with ``option``."""
+    return "help" in each.metadata
+
+
+def flags_of(each):
+    """How users type a field: ("-k", "--components"), or ("--stagger/--no-stagger",)."""
+    return each.metadata["flags"] or ("--" + each.name.replace("_", "-"),)
+
+
+def spelled(each, value=True):
+    """The shortest way to type a field's option with this value: "-k", "--no-stagger"."""
+    yes, _, no = flags_of(each)[0].partition("/")
+    return no if no and value is False else yes
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Base of all settings: what they share."""
+
+    def check(self):
+        """Raise UsageError if options contradict each other, whatever the data are."""
+
+    def check_least(self, cls):
+        """Raise UsageError if a number of ``cls``'s options is below the least allowed."""
+        for each in fields(cls):
+            value, least = getattr(self, each.name), each.metadata.get("least")
+            if value is not None and least is not None and value < least:
+                raise UsageError(f"{spelled(each)} {value}: at least {least} is needed")
+
+    def typed(self, name):
+        """How the option of field ``name`` is typed, with the value it has here."""
+        each = next(each for each in fields(self) if each.name == name)
+        return spelled(each, getattr(self, name))
+
+    def stored(self):
+        """As a dict for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def restored(cls, stored, **changes):
+        """Return settings from what ``stored`` gave, with ``changes``; names that this version does not know are left out."""
+        known = {name: value for name, value in stored.items() if name in cls.__dataclass_fields__}
+        known = {name: tuple(value) if isinstance(value, list) else value for name, value in known.items()}
+        return replace(cls(**{name: value for name, value in known.items() if value is not None}), **changes)
+
+
+def compose(*parts):
+    """Return a base for a frozen dataclass with the fields of all ``parts``, which are Settings, and their checks in this order."""
+    def check(self):
+        """Raise UsageError if options contradict each other, whatever the data are; return the settings."""
+        for part in parts:
+            self.check_least(part)
+            part.check(self)
+        return self
+
+    return make_dataclass("Composed", [], bases=parts, frozen=True, namespace={"parts": parts, "check": check})
