@@ -54,7 +54,7 @@ class Outcome:
     checkpoint_path: str | None
     seconds: dict
     reason: str | None = None  # why it was stopped
-    changed: str | None = None  # a file of the data that was written to in the meantime
+    changed: str | None = None  # what happened to the data in the meantime
     laggard: tuple | None = None  # (rank, node, its seconds of reading and computing, the others' median) where one held up all
     lack: str | None = None  # what was asked for and is not reached
 
@@ -89,11 +89,12 @@ class Fit:
 
     def run(self, monitors):
         """Iterate until a monitor ends it, or a request to stop; return the ``Outcome``. All but the latter write the result."""
-        try:
-            self._build()
-            return self._iterate(monitors)
-        except Interrupted as stop:
-            return self._stopped(stop)
+        with self.world.blaming(self.source.change):
+            try:
+                self._build()
+                return self._iterate(monitors)
+            except Interrupted as stop:
+                return self._stopped(stop)
 
     def _iterate(self, monitors):
         stopping = Stopping(self.config.tol, self.config.max_rounds, ORTHONORMAL_TO[self.config.exchange])
@@ -304,7 +305,7 @@ class Fit:
 
     def _outcome(self, name, report, reason=None):
         return Outcome(name, report, self.plan, self.panel, self._peak_memory(), self.config.output, self.config.checkpoint_path,
-                       self.counters.split(), reason, next(iter(self.world.decide(self.source.changed)), None), self._laggard())
+                       self.counters.split(), reason, self.recorder.change, self._laggard())
 
     def _laggard(self):
         """The rank that the others waited for, where there is one."""

@@ -72,8 +72,11 @@ class _Job:
             self.peak.look()
             return _checked(made)
 
-        with row_file(world, output, files.DATASETS[form], (source.n, columns), kind, files.header(form, basis, source), compression) as target:
+        target = row_file(world, output, files.DATASETS[form], (source.n, columns), kind,
+                          files.header(form, basis, source), compression)
+        with world.blaming(source.change), target as target:
             files.stream(world, source, rows, convert, target, self.counters)
+            world.decide(source.check_unchanged)
         panel.free()
         self._summarise(say, f"{output}: {source.n} × {columns} {kind} by {basis.count} components")
 

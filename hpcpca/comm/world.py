@@ -5,7 +5,8 @@ from contextlib import contextmanager
 
 from mpi4py import MPI
 
-from ..errors import BY_CODE, HpcpcaError, PlatformError, describe, on_all_ranks
+from ..errors import (BY_CODE, DataError, HpcpcaError, Interrupted, NotAchieved, PlatformError,
+                      UsageError, describe, on_all_ranks)
 from .interrupt import Interrupt
 from .launch import launched_size
 
@@ -68,6 +69,24 @@ class World:
         if first < self.size:
             code, text = self.comm.bcast(error and (getattr(error, "exit_code", None), describe(error)), root=first)
             raise on_all_ranks(BY_CODE.get(code, PlatformError)(text)) from error
+
+    @contextmanager
+    def blaming(self, cause):
+        """Run the body; if it fails and the root's ``cause()`` gives a text, say that too, as a DataError.
+
+        Errors that say what to do about the request or the machine, and stops, stay as they are. An error of all ranks stays one.
+        """
+        try:
+            yield
+        except (Interrupted, NotAchieved, UsageError, PlatformError):
+            raise
+        except Exception as error:
+            is_agreed = getattr(error, "is_agreed", False)
+            text = self.decide(cause) if is_agreed else cause()
+            if text is None or text in str(error):
+                raise
+            told = DataError(f"{describe(error)}; {text}: start anew when nobody writes to it")
+            raise (on_all_ranks(told) if is_agreed else told) from error
 
     def decide(self, decision):
         """Let the root call ``decision()`` and return its (small) value on all ranks; its errors are everybody's."""
