@@ -18,13 +18,14 @@ from .kernels import kernels_for
 from .latency import injected
 from .machine import available_memory, node_name
 from .methods.registry import METHODS, ORTHONORMAL_TO, on_mini_batches
-from .monitors.breakdown import finite
+from .monitors.breakdown import Semidefinite, finite
 from .monitors.checkpointing import Checkpointing
 from .methods.state import unmeasured
 from .monitors.memory import PeakMemory
 from .monitors.report import Report
 from .monitors.stopping import CONVERGED, INTERRUPTED, RUNNING, Stagnation, Stopping
 from .operators import loading
+from .operators.gram import negligible
 from .operators.minibatch import MiniBatches
 from .operators.products import ROUNDING
 from .operators.team import Team
@@ -99,7 +100,7 @@ class Fit:
     def _iterate(self, monitors):
         stopping = Stopping(self.config.tol, self.config.max_rounds, ORTHONORMAL_TO[self.config.exchange])
         stagnation = Stagnation(self.config.tol) if self.config.precision == "auto" else None
-        watching = [finite, self.recorder.history, *monitors, self._checkpointing(), self.memory]
+        watching = [finite, *self._semidefinite(), self.recorder.history, *monitors, self._checkpointing(), self.memory]
         state = self._initial_state()
         self.begin.release()
         with self.world.agreed():
@@ -115,6 +116,11 @@ class Fit:
             else:
                 self.world.interrupt.stop_if_agreed()
                 state = self.method.step(state)
+
+    def _semidefinite(self):
+        if not self.config.covariance:
+            return []
+        return [Semidefinite(self.operator.total_variance, negligible(self.source.dtype), self.config.is_ritz)]
 
     # building
 

@@ -31,6 +31,14 @@ def asymmetric():
     return matrix
 
 
+def with_pair(variance, covariance):
+    """The identity, but for two features."""
+    matrix = np.eye(8)
+    matrix[2, 2] = matrix[5, 5] = variance
+    matrix[2, 5] = matrix[5, 2] = covariance
+    return matrix
+
+
 def nan_covariance():
     matrix = ROWS.T @ ROWS
     matrix[2, 5] = matrix[5, 2] = np.nan
@@ -43,7 +51,9 @@ ARRAYS = {
     "no-columns.h5": ROWS[:, :0], "constant.h5": np.full((30, 8), 0.1), "complex.h5": ROWS * 1j, "strings.h5": ROWS.astype("S5"),
     "records.h5": np.zeros((30, 8), [("a", "f8"), ("b", "i4")]), "quad.h5": ROWS.astype(np.longdouble), "rectangle.h5": ROWS,
     "asymmetric.h5": asymmetric(), "nan-covariance.h5": nan_covariance(), "zero-covariance.h5": np.zeros((8, 8)),
-    "negative-covariance.h5": -np.eye(8), "init-nan.h5": with_value(np.nan, 1, 1)[:2], "init-zero.h5": ROWS[:2] * [[1], [0]],
+    "negative-covariance.h5": -np.eye(8), "correlated.h5": with_pair(1, 1.5), "crossed.h5": with_pair(0, 0.5),
+    "indefinite.h5": 0.65 * np.eye(8) - 0.25,
+    "init-nan.h5": with_value(np.nan, 1, 1)[:2], "init-zero.h5": ROWS[:2] * [[1], [0]],
     "huge.h5": ROWS * 1e200, "tiny.h5": ROWS * 1e-200,
 }
 
@@ -182,7 +192,12 @@ CASES = {
     "covariance not symmetric": ("fit asymmetric.h5 --covariance", 3, "not symmetric", "(2, 5)"),
     "covariance NaN": ("fit nan-covariance.h5 --covariance", 3, "row 2, column 5"),
     "covariance zero": ("fit zero-covariance.h5 --covariance", 3, "zero variance"),
-    "covariance negative": ("fit negative-covariance.h5 --covariance", 3, "variance"),
+    "covariance negative": ("fit negative-covariance.h5 --covariance", 3, "not a covariance: entry (0, 0) is -1, and no var"),
+    "correlation over 1": ("fit correlated.h5 --covariance", 3, "entry (2, 5) is 1.5, ", "are 1 and 1", "without"),
+    "covariance of no variance": ("fit crossed.h5 --covariance", 3, "entry (2, 5) is 0.5, ", "are 0 and 0"),
+    "covariance indefinite": ("fit indefinite.h5 --covariance", 3, "not a covariance", "eigenvalue of -1.35 or below"),
+    "covariance indefinite, vectors": ("fit indefinite.h5 --covariance -k 8 --exchange vectors --top1 lanczos --local-steps 4 "
+                                       "--no-stagger", 3, "not a covariance", "eigenvalue of -"),
     # other commands
     "resume data": ("resume good.h5", 3, "good.h5", "not a result or checkpoint", "name a file that"),
     "resume nothing": ("resume no.h5", 3, "no.h5", "no such file"),

@@ -5,6 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from hpcpca.errors import DataError
+from hpcpca.monitors.breakdown import Semidefinite
 from hpcpca.monitors.stopping import CONVERGED, EXHAUSTED, MAX_ROUNDS, Stopping
 
 
@@ -36,3 +38,19 @@ def test_guards_do_not_count():
 def test_no_tolerance_of_zero_is_met():
     stopping = Stopping(0.0, 9, 0.01)
     assert stopping(report(residuals=(0.0, 0.0, 0.0))) is None and "asked for 0" in stopping.lack
+
+
+@pytest.mark.parametrize("values, are_orthonormal, told", [
+    ((3.0, 2.0, -1e-5), True, "it has an eigenvalue of -1e-05 or below"),
+    ((3.0, 2.0, -1e-6), True, None),              # rounding
+    ((3.0, 2.5, 0.1), True, "eigenvalues found are 1.1 times its trace"),
+    ((3.0, 2.5, 0.1), False, None),               # vectors may be nearly the same
+    ((5.5, 2.5, 0.1), False, "eigenvalues found are 1.1 times its trace"),
+    ((3.0, 2.0 + 1e-6, 9.0), True, None)])        # rounding, and a guard
+def test_what_is_no_covariance(values, are_orthonormal, told):
+    semidefinite = Semidefinite(5.0, 1e-6, are_orthonormal)
+    if told is None:
+        semidefinite(report(values=values))
+    else:
+        with pytest.raises(DataError, match=f"not a covariance: {told}"):
+            semidefinite(report(values=values))
