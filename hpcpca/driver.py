@@ -30,7 +30,7 @@ from .operators.minibatch import MiniBatches
 from .operators.products import ROUNDING
 from .operators.team import Team
 from .partition import Grid, parse_grid
-from .plan import Job, choose, panel_width
+from .plan import Job, choose, most_components, panel_width
 from .rates import cached_rates
 from .recording import Recorder, Unbuilt, true
 from .starting import beginning, warmed
@@ -131,17 +131,12 @@ class Fit:
         if config.covariance:
             if source.n != source.d or len(source.parts) != 1:
                 raise UsageError(f"--covariance needs one square dataset; {source.parts[0].name} is {source.n} × {source.d}")
-            self.rank_limit = source.d
         elif source.n < 2:
             raise DataError(f"{source.parts[0].name} has one row only; a covariance needs at least two")
-        else:
-            self.rank_limit = min(source.n - 1, source.d)
         if (config.batch_rows or 0) > source.n:
             raise UsageError(f"--batch-rows {config.batch_rows}: the data have {source.n} rows; ask for fewer, or leave it out for exact passes")
-        if config.components > self.rank_limit:
-            raise UsageError(f"-k {config.components}: the data have at most {self.rank_limit} components (min(n−1, d), n = {source.n}, "
-                             f"d = {source.d}); ask for fewer")
-        self.panel = panel_width(config.components, config.guards, self.rank_limit, config.is_ritz)
+        most = most_components(config.components, source.n, source.d, config.covariance)
+        self.panel = panel_width(config.components, config.guards, most, config.is_ritz)
 
     def _check_start(self):
         """Raise DataError where a run would go on with other data; say where a file may have changed."""

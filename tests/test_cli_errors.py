@@ -133,7 +133,8 @@ CASES = {
     "K zero": ("fit good.h5 -k 0", 2, "0", "at least 1"),
     "K negative": ("fit good.h5 -k -3", 2, "-3", "at least 1"),
     "K past d": ("fit good.h5 -k 9", 2, "9", "at most 8"),
-    "K past n-1": ("fit init-zero.h5 -k 2", 2, "at most 1", "n = 2"),
+    "K past n-1": ("fit init-zero.h5 -k 2", 2, "-k 2", "at most 1 ", "taking off their mean leaves n−1", "ask for 1 or"),
+    "K past d of a covariance": ("fit indefinite.h5 --covariance -k 9", 2, "at most 8 ", "a covariance of 8 features"),
     "K no number": ("fit good.h5 -k many", 2, "many"),
     # output
     "output folder missing": ("fit good.h5 -o no/out.h5", 3, "folder no", "does not exist"),
