@@ -15,9 +15,13 @@ SMALLEST_SINGLE_TOL = 2e-7  # float32 sums floor residuals at about 1e-7
 TOL, BATCH_TOL = 1e-6, 1e-2  # asked for unless --tol says otherwise: of passes over all rows, of mini-batches
 
 
-def option(name, value):
-    """How a user gives an option of ``fit``."""
-    return {("stagger", False): "--no-stagger", ("warm_start", False): "--cold"}.get((name, value), f"--{name.replace('_', '-')}")
+SHORT = {"components": "-k", "output": "-o", "quiet": "-q", "columns": "-d"}  # options that have a short form
+
+
+def option(name, value=None):
+    """How a user gives an option of ``fit``; in its short form, if it has one."""
+    named = SHORT.get(name, f"--{name.replace('_', '-')}")
+    return {("stagger", False): "--no-stagger", ("warm_start", False): "--cold"}.get((name, value), named)
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,7 @@ class FitConfig:
         for name, least in (("components", 1), ("max_rounds", 1), ("local_steps", 1), ("guards", 0), ("threads", 1), ("seed", 0), ("max_staleness", 0)):
             value = getattr(self, name)
             if value is not None and value < least:
-                raise UsageError(f"--{name.replace('_', '-')} {value}: at least {least} is needed")
+                raise UsageError(f"{option(name)} {value}: at least {least} is needed")
         if not 0 <= self.tol < 1:
             raise UsageError(f"--tol {self.tol}: a number from 0 up to 1 is needed")
         if self.precision == "single" and self.tol < SMALLEST_SINGLE_TOL:
@@ -196,7 +200,7 @@ class FitConfig:
         if self.batch_rows is None:
             for name in ("polish", "step_schedule"):
                 if getattr(self, name) is not None:
-                    raise UsageError(f"--{name.replace('_', '-')} goes with --batch-rows")
+                    raise UsageError(f"{option(name)} goes with --batch-rows")
             if self.top1 == "oja":
                 raise UsageError("--top1 oja learns from mini-batches: give --batch-rows, or use --top1 hebb")
             return

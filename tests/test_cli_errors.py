@@ -1,6 +1,7 @@
 """Every error a user can make: the exit code, one line that says what, value and remedy, and nothing lost or left behind."""
 
 import os
+import re
 
 import h5py
 import numpy as np
@@ -130,13 +131,19 @@ CASES = {
     "records": ("fit records.h5", 3, "records.h5", "records"),
     "quad": ("fit quad.h5", 3, "quad.h5", "64 bits"),
     # K
-    "K zero": ("fit good.h5 -k 0", 2, "0", "at least 1"),
-    "K negative": ("fit good.h5 -k -3", 2, "-3", "at least 1"),
+    "K zero": ("fit good.h5 -k 0", 2, "error: -k 0: at least 1"),
+    "K zero, long": ("fit good.h5 --components 0", 2, "error: --components 0: at least 1"),
+    "K negative": ("fit good.h5 -qk-3", 2, "error: -k -3: at least 1"),
     "K past d": ("fit good.h5 -k 9", 2, "9", "at most 8"),
     "K past n-1": ("fit init-zero.h5 -k 2", 2, "-k 2", "at most 1 ", "taking off their mean leaves n−1", "ask for 1 or"),
     "K past d of a covariance": ("fit indefinite.h5 --covariance -k 9", 2, "at most 8 ", "a covariance of 8 features"),
-    "K no number": ("fit good.h5 -k many", 2, "many"),
+    "K past d, long": ("fit good.h5 --components=9", 2, "error: --components 9: "),
+    "K no number": ("fit good.h5 -k many", 2, "for '-k': 'many'"),
+    "K no number, long": ("fit good.h5 --components=many", 2, "for '--components': 'many'"),
+    "K missing": ("plan 9x9", 2, "'-k' / '--components'"),
+    "K of transform": ("transform done.h5 good.h5 -k 3 -o x.h5", 2, "error: -k 3: done.h5 has 2"),
     # output
+    "output, long": ("fit good.h5 --output=good.h5 --overwrite", 2, "error: --output good.h5 would overwrite"),
     "output folder missing": ("fit good.h5 -o no/out.h5", 3, "folder no", "does not exist"),
     "output is a folder": ("fit good.h5 -o folder", 3, "folder"),
     "output exists": ("fit good.h5 -o other.h5", 3, "other.h5", "exists", "--overwrite"),
@@ -224,7 +231,7 @@ ALONE = ("missing", "damaged chunk", "NaN", "too large to square", "K past d", "
          "no data", "init NaN", "resume on other data", "verify other length", "info on nothing")
 
 # found before MPI is started: each rank by itself, of which the first speaks
-EARLY = {"K zero", "K negative", "top1 with ritz", "local steps with ritz", "stagger with ritz", "no stagger with ritz", "basis with vectors",
+EARLY = {"K zero", "K zero, long", "K negative", "K missing", "top1 with ritz", "local steps with ritz", "stagger with ritz", "no stagger with ritz", "basis with vectors",
          "warm start with vectors", "warm start with init", "in memory with covariance", "single below its floor", "tol negative", "tol nan", "tol too large",
          "max rounds zero", "guards negative", "threads zero", "seed negative", "basis no number", "cadence", "cadence zero", "cadence with two points",
          "info on nothing"}
@@ -234,8 +241,8 @@ def words(line):
     """Arguments of a case."""
     arguments = line.split()
     if arguments[0] == "fit":
-        for option, value in (("-k", "2"), ("-o", "out.h5")):
-            arguments += [] if option in arguments else [option, value]
+        for option, given, value in (("-k", "k|--components", "2"), ("-o", "o|--output", "out.h5")):
+            arguments += [] if re.search(rf" (-q?{given})", line) else [option, value]
     return arguments
 
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpcpca.config import FitConfig
+from hpcpca.cli import commands
+from hpcpca.config import SHORT, FitConfig
 from hpcpca.errors import UsageError
 from hpcpca.units import format_seconds, format_size, parse_duration, parse_size
 
@@ -70,7 +71,7 @@ def test_options_that_agree(options):
     ({"stagger": False}, "^--no-stagger goes with --exchange vectors, not with the ritz"), ({"method": "orthogonal-iteration", "basis": "all"}, "keeps no history"),
     ({"exchange": "vectors", "advance": True, "stagger": False}, "^--no-stagger and --advance both"),
     ({"method": "sequential-deflation", "stagger": False}, "leave --no-stagger out"), ({"method": "sequential-deflation", "advance": True}, "leave --advance out"),
-    ({"warm_start": True, "init": "x.h5"}, "--init"), ({"components": 0}, "--components"), ({"max_rounds": 0}, "--max-rounds"),
+    ({"warm_start": True, "init": "x.h5"}, "--init"), ({"components": 0}, "^-k 0: at least 1"), ({"max_rounds": 0}, "--max-rounds"),
     ({"exchange": "vectors", "local_steps": 0}, "--local-steps"), ({"guards": -1}, "--guards"), ({"threads": 0}, "--threads"),
     ({"seed": -1}, "--seed"), ({"tol": -1e-3}, "--tol"), ({"tol": 1.0}, "--tol"), ({"tol": float("nan")}, "--tol"),
     ({"precision": "single", "tol": 1e-9}, "--tol"), ({"covariance": True, "operator": "in-memory"}, "--covariance"),
@@ -78,6 +79,17 @@ def test_options_that_agree(options):
 def test_options_that_contradict(options, named):
     with pytest.raises(UsageError, match=named):
         FitConfig(**options).check()
+
+
+def options_of(group):
+    """The forms of every option of all commands."""
+    for command in group.commands.values():
+        yield from options_of(command) if hasattr(command, "commands") else (param.opts for param in command.params)
+
+
+def test_options_of_two_forms_are_known():
+    found = {(long, short) for short, long in (forms for forms in options_of(commands) if len(forms) == 2)}
+    assert found == {(f"--{name}", short) for name, short in SHORT.items()}
 
 
 def test_a_configuration_survives_its_file():
