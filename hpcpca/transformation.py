@@ -63,6 +63,8 @@ class _Job:
         world, basis, source = self.world, self.basis, self.source
         world.decide(lambda: _check_output(output, [basis.path, *(part.path for part in source.parts)], overwrite))
         threads = threads or world.default_threads()
+        if crowding := world.crowding(threads):
+            say(crowding)
         panel = files.components_on_nodes(world, basis, self.work)
         rows = self._rows_at_once(memory, panel, threads, columns * kind.itemsize)
         projection = method(panel.array, Team(threads))

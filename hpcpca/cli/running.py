@@ -14,6 +14,8 @@ def run_fit(ranks, config, start, log_json, quiet, signals, lock):
     from .session import speaker
     say = speaker(ranks, quiet)
     fit = driver.Fit(ranks, config, say, start)
+    if crowding := ranks.crowding(fit.threads):
+        say(crowding)
     _listen(ranks, config, signals, fit, say)
     shown = []
     with ranks.agreed():

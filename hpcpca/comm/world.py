@@ -110,6 +110,16 @@ class World:
         asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]  # further numbers are of threads within threads
         return max(1, min(len(mine) // sharing, int(asked) if asked.isdigit() and int(asked) else len(mine)))
 
+    def crowding(self, threads):
+        """A warning if ranks of ``threads`` each have fewer processors on some node, else None. Collective."""
+        processors = len(set().union(*self.node.allgather(os.sched_getaffinity(0))))
+        running = self.node.allreduce(threads)
+        found = (running / processors, running, self.node.size, processors, os.uname().nodename)
+        excess, running, ranks, processors, node = max(self.comm.allgather(found))
+        return None if excess <= 1 else (
+            f"hpcpca: warning: {ranks} rank(s) on node {node} run {running} threads on {processors} processor(s), which take "
+            "turns; start fewer ranks, or give fewer --threads")
+
     def abort(self, code):
         """End every rank at once."""
         MPI.COMM_WORLD.Abort(code)
