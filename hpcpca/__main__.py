@@ -48,6 +48,10 @@ def run(arguments):
     sys.unraisablehook = _not_lost
 
     from .cli import commands
+    from .cli.options import as_typed
+
+    def told(message, code, everywhere):
+        return _told(as_typed(message, arguments), code, everywhere)
     try:
         return commands.main(args=list(arguments), prog_name="hpcpca", standalone_mode=False) or 0
     except click.exceptions.Exit as stop:
@@ -57,11 +61,11 @@ def run(arguments):
             print(error.ctx.get_help())
         return USAGE
     except click.ClickException as error:
-        return _told(f"{_command(error)}: {error.format_message()}", USAGE, everywhere=True)
+        return told(f"{_command(error)}: {error.format_message()}", USAGE, everywhere=True)
     except (click.Abort, KeyboardInterrupt):
         return _told("interrupted", 130, everywhere=False)
     except HpcpcaError as error:
-        return _told(str(error), error.exit_code, everywhere=error.is_agreed)
+        return told(str(error), error.exit_code, everywhere=error.is_agreed)
     except MemoryError as error:
         return _told(f"out of memory: {describe(error)}; give more memory or ranks", 5, everywhere=False)
     except SystemExit:  # click's answer to a reader that went away, such as head

@@ -16,18 +16,19 @@ from .io.source import open_source
 from .kernels import kernels_for
 from .latency import injected
 from .machine import available_memory, node_name
-from .monitors.breakdown import finite
+from .monitors.breakdown import Semidefinite, finite
 from .monitors.checkpointing import Checkpointing
 from .methods.state import unmeasured
 from .monitors.memory import PeakMemory
 from .monitors.report import Report
 from .monitors.stopping import CONVERGED, INTERRUPTED, RUNNING, Stagnation, Stopping
 from .operators import loading
+from .operators.gram import negligible
 from .operators.minibatch import MiniBatches
 from .operators.products import ROUNDING
 from .operators.team import Team
 from .partition import Grid, parse_grid
-from .plan import Job, choose, panel_width
+from .plan import Job, choose, most_components, panel_width
 from .rates import cached_rates
 from .recording import Recorder, Unbuilt, true
 from .starting import beginning, warmed
@@ -52,7 +53,7 @@ class Outcome:
     checkpoint_path: str | None
     seconds: dict
     reason: str | None = None  # why it was stopped
-    changed: str | None = None  # a file of the data that was written to in the meantime
+    changed: str | None = None  # what happened to the data in the meantime
     laggard: tuple | None = None  # (rank, node, its seconds of reading and computing, the others' median) where one held up all
     lack: str | None = None  # what was asked for and is not reached
     standing: object = None  # a word for each component, if anything was written
@@ -88,16 +89,17 @@ class Fit:
 
     def run(self, monitors):
         """Iterate until a monitor ends it, or a request to stop; return the ``Outcome``. All but the latter write the result."""
-        try:
-            self._build()
-            return self._iterate(monitors)
-        except Interrupted as stop:
-            return self._stopped(stop)
+        with self.world.blaming(self.source.change):
+            try:
+                self._build()
+                return self._iterate(monitors)
+            except Interrupted as stop:
+                return self._stopped(stop)
 
     def _iterate(self, monitors):
         stopping = Stopping(self.config.tol, self.config.max_rounds, self.config.chosen.orthonormal_to)
         stagnation = Stagnation() if self.config.precision == "auto" else None
-        watching = [finite, self.recorder.history, *monitors, self._checkpointing(), self.memory]
+        watching = [finite, *self._semidefinite(), self.recorder.history, *monitors, self._checkpointing(), self.memory]
         state = self._initial_state()
         self.begin.release()
         with self.world.agreed():
@@ -115,6 +117,11 @@ class Fit:
                 self.world.interrupt.stop_if_agreed()
                 state = self.method.step(state)
 
+    def _semidefinite(self):
+        if not self.config.covariance:
+            return []
+        return [Semidefinite(self.operator.total_variance, negligible(self.source.dtype), self.config.is_ritz)]
+
     # building
 
     def _check_against_data(self):
@@ -124,17 +131,12 @@ class Fit:
         if config.covariance:
             if source.n != source.d or len(source.parts) != 1:
                 raise UsageError(f"--covariance needs one square dataset; {source.parts[0].name} is {source.n} × {source.d}")
-            self.rank_limit = source.d
         elif source.n < 2:
             raise DataError(f"{source.parts[0].name} has one row only; a covariance needs at least two")
-        else:
-            self.rank_limit = min(source.n - 1, source.d)
         if (config.batch_rows or 0) > source.n:
             raise UsageError(f"--batch-rows {config.batch_rows}: the data have {source.n} rows; ask for fewer, or leave it out for exact passes")
-        if config.components > self.rank_limit:
-            raise UsageError(f"-k {config.components}: the data have at most {self.rank_limit} components (min(n−1, d), n = {source.n}, "
-                             f"d = {source.d}); ask for fewer")
-        self.panel = panel_width(config.components, config.guards, self.rank_limit, config.is_ritz)
+        most = most_components(config.components, source.n, source.d, config.covariance)
+        self.panel = panel_width(config.components, config.guards, most, config.is_ritz)
 
     def _check_start(self):
         """Raise DataError where a run would go on with other data; say where a file may have changed."""
@@ -304,7 +306,7 @@ class Fit:
 
     def _outcome(self, name, report, reason=None):
         return Outcome(name, report, self.plan, self.panel, self._peak_memory(), self.config.output, self.config.checkpoint_path,
-                       self.counters.split(), reason, next(iter(self.world.decide(self.source.changed)), None), self._laggard(), standing=self.recorder.standing)
+                       self.counters.split(), reason, self.recorder.change, self._laggard(), standing=self.recorder.standing)
 
     def _laggard(self):
         """The rank that the others waited for, where there is one."""

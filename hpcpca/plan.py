@@ -91,6 +91,16 @@ class Plan:
     reason: str = ""
 
 
+def most_components(components, n, d, covariance=False):
+    """Return how many components rows (n, d), or a covariance (d, d), have; raise UsageError if more are asked for."""
+    most = d if covariance else min(n - 1, d)
+    if components <= most:
+        return most
+    why = f"a covariance of {d} features has {d}" if covariance else (
+        f"{n} rows of {d} features have min(n−1, d): taking off their mean leaves n−1" if n <= d else f"there are {d} features")
+    raise UsageError(f"-k {components}: the data have at most {most} components ({why}); ask for {most} or fewer")
+
+
 def panel_width(components, guards, rank_limit, ritz):
     """m = K + guards, never more than there are components. The Ritz exchange pads to a multiple of 8 with at least 8 guards.
 

@@ -7,7 +7,7 @@ from time import perf_counter
 import numpy as np
 
 from .io.checkpoint import remove_checkpoint, write_checkpoint, write_result
-from .io.result import Content
+from .io.result import SHARE_ROUNDING, Content
 from .monitors.history import History
 from .monitors.report import Report
 
@@ -37,6 +37,7 @@ class Recorder:
         self._before = _counts(start)
         self._rank_limit = source.d if config.covariance else min(source.n - 1, source.d)
         self.history = History(History.rows_of(start.arrays) if start else None, self._before)
+        self.change = None  # what happened to the data, as of the last file
         self.checkpoint_seconds = 6 * 8 * panel * source.d / DISK  # vectors, images, a pass that is under way
         self._has_written = False
         self.standing = None  # of the components that were written last
@@ -69,6 +70,8 @@ class Recorder:
 
     def _content(self, report, operator, outcome):
         counters, config, before = self.counters, self.config, self._before
+        total = float(true(operator.total_variance, operator))
+        self.change = self.world.decide(self.source.change) or self._excess(report, total)
         attributes = {
             "config": json.dumps(config.stored()), "source": json.dumps(self.source.describe()), "outcome": outcome, "seed": config.seed,
             "tol": config.tol, "method": config.method, "operator": self.plan.operator, "rounds": report.state.round,
@@ -76,10 +79,11 @@ class Recorder:
             "applications": counters.applications + before["applications"],
             "bytes_exchanged": counters.bytes_exchanged + before["bytes_exchanged"], "seconds": report.seconds,
             "samples": counters.samples + before["samples"], "estimated": report.state.estimated,
+            "changed": self.change or "",
             "seconds_by_activity": json.dumps(counters.split()), "n_features": operator.d, "ranks": self.world.size,
         }
         return Content(report.state, self.exchange.grid.offsets(self.panel), self.exchange.owned(self.panel).start, config.components,
-                       report.eigenvalues, operator.rounding, self._judged(report), operator.n, operator.mean, float(true(operator.total_variance, operator)),
+                       report.eigenvalues, operator.rounding, self._judged(report), operator.n, operator.mean, total,
                        self.history.arrays(), attributes)
 
     def _judged(self, report):
@@ -89,6 +93,17 @@ class Recorder:
         found = report.judged(is_known and (method.is_orthonormal or method.orthonormality(state, report.components) <= ORTHONORMAL_TO))
         self.standing = found.standing
         return found
+
+    def _excess(self, report, total):
+        """Words for eigenvalues that no state of the data can have: more than the total variance.
+
+        Single vectors may overlap, and then only one of them alone proves it; estimates prove nothing.
+        """
+        values = report.eigenvalues[:report.components]
+        found = float(values.sum() if self.config.is_ritz else values.max()) / total
+        if report.state.estimated or not found > 1 + SHARE_ROUNDING:
+            return None
+        return f"components have {found:.4g} times the variance that the data had at first"
 
 
 def true(scaled, operator):

@@ -63,6 +63,8 @@ class _Job:
         world, basis, source = self.world, self.basis, self.source
         world.decide(lambda: _check_output(output, [basis.path, *(part.path for part in source.parts)], overwrite))
         threads = threads or world.default_threads()
+        if crowding := world.crowding(threads):
+            say(crowding)
         panel = files.components_on_nodes(world, basis, self.work)
         rows = self._rows_at_once(memory, panel, threads, columns * kind.itemsize)
         projection = method(panel.array, Team(threads))
@@ -72,8 +74,11 @@ class _Job:
             self.peak.look()
             return _checked(made)
 
-        with row_file(world, output, files.DATASETS[form], (source.n, columns), kind, files.header(form, basis, source), compression) as target:
+        target = row_file(world, output, files.DATASETS[form], (source.n, columns), kind,
+                          files.header(form, basis, source), compression)
+        with world.blaming(source.change), target as target:
             files.stream(world, source, rows, convert, target, self.counters)
+            world.decide(source.check_unchanged)
         panel.free()
         self._summarise(say, f"{output}: {source.n} × {columns} {kind} by {basis.count} components")
 

@@ -1,4 +1,7 @@
-"""Run on every rank by ``launch.batch``: executes the commands of FOLDER/commands.json, their output and exit codes in files."""
+"""Run on every rank by ``launch.batch``: executes the commands of FOLDER/commands.json, their output and exit codes in files.
+
+Python in $HPCPCA_TEST_INJECT is executed first.
+"""
 
 import json
 import os
@@ -12,6 +15,7 @@ from hpcpca import __main__ as entry
 
 def main(folder):
     """Execute every command of ``folder``; FOLDER/NUMBER.RANK.{out,err,code} tell what each did."""
+    exec(os.environ.get("HPCPCA_TEST_INJECT", ""), {})
     rank, entry.LINGER = MPI.COMM_WORLD.rank, 0.0  # there is no launcher that has to hear of it
     for number, arguments in enumerate(json.loads((folder / "commands.json").read_text())):
         for descriptor, kind in ((1, "out"), (2, "err")):

@@ -25,7 +25,7 @@ PROGRAM = (sys.executable, "-m", "hpcpca")
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")}
 OPEN_MPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
             "OMPI_MCA_mpi_yield_when_idle": "1"}  # the last: more ranks than cores must not wait for one another's time slices
-TOLD = r"hpcpca: (?:error|internal error|not converged|verification failed)"
+TOLD = r"hpcpca: (?:error|internal error|not converged|verification failed|data changed)"
 FROM_A_LAUNCHER = ("PMI_", "PMIX_", "OMPI_COMM_", "MPI_LOCAL", "HYDRA_")
 
 

@@ -1,6 +1,7 @@
 """Every error a user can make: the exit code, one line that says what, value and remedy, and nothing lost or left behind."""
 
 import os
+import re
 
 import h5py
 import numpy as np
@@ -31,6 +32,14 @@ def asymmetric():
     return matrix
 
 
+def with_pair(variance, covariance):
+    """The identity, but for two features."""
+    matrix = np.eye(8)
+    matrix[2, 2] = matrix[5, 5] = variance
+    matrix[2, 5] = matrix[5, 2] = covariance
+    return matrix
+
+
 def nan_covariance():
     matrix = ROWS.T @ ROWS
     matrix[2, 5] = matrix[5, 2] = np.nan
@@ -43,7 +52,9 @@ ARRAYS = {
     "no-columns.h5": ROWS[:, :0], "constant.h5": np.full((30, 8), 0.1), "complex.h5": ROWS * 1j, "strings.h5": ROWS.astype("S5"),
     "records.h5": np.zeros((30, 8), [("a", "f8"), ("b", "i4")]), "quad.h5": ROWS.astype(np.longdouble), "rectangle.h5": ROWS,
     "asymmetric.h5": asymmetric(), "nan-covariance.h5": nan_covariance(), "zero-covariance.h5": np.zeros((8, 8)),
-    "negative-covariance.h5": -np.eye(8), "init-nan.h5": with_value(np.nan, 1, 1)[:2], "init-zero.h5": ROWS[:2] * [[1], [0]],
+    "negative-covariance.h5": -np.eye(8), "correlated.h5": with_pair(1, 1.5), "crossed.h5": with_pair(0, 0.5),
+    "indefinite.h5": 0.65 * np.eye(8) - 0.25,
+    "init-nan.h5": with_value(np.nan, 1, 1)[:2], "init-zero.h5": ROWS[:2] * [[1], [0]],
     "huge.h5": ROWS * 1e200, "tiny.h5": ROWS * 1e-200,
 }
 
@@ -120,12 +131,19 @@ CASES = {
     "records": ("fit records.h5", 3, "records.h5", "records"),
     "quad": ("fit quad.h5", 3, "quad.h5", "64 bits"),
     # K
-    "K zero": ("fit good.h5 -k 0", 2, "0", "at least 1"),
-    "K negative": ("fit good.h5 -k -3", 2, "-3", "at least 1"),
+    "K zero": ("fit good.h5 -k 0", 2, "error: -k 0: at least 1"),
+    "K zero, long": ("fit good.h5 --components 0", 2, "error: --components 0: at least 1"),
+    "K negative": ("fit good.h5 -qk-3", 2, "error: -k -3: at least 1"),
     "K past d": ("fit good.h5 -k 9", 2, "9", "at most 8"),
-    "K past n-1": ("fit init-zero.h5 -k 2", 2, "at most 1", "n = 2"),
-    "K no number": ("fit good.h5 -k many", 2, "many"),
+    "K past n-1": ("fit init-zero.h5 -k 2", 2, "-k 2", "at most 1 ", "taking off their mean leaves n−1", "ask for 1 or"),
+    "K past d of a covariance": ("fit indefinite.h5 --covariance -k 9", 2, "at most 8 ", "a covariance of 8 features"),
+    "K past d, long": ("fit good.h5 --components=9", 2, "error: --components 9: "),
+    "K no number": ("fit good.h5 -k many", 2, "for '-k': 'many'"),
+    "K no number, long": ("fit good.h5 --components=many", 2, "for '--components': 'many'"),
+    "K missing": ("plan 9x9", 2, "'-k' / '--components'"),
+    "K of transform": ("transform done.h5 good.h5 -k 3 -o x.h5", 2, "error: -k 3: done.h5 has 2"),
     # output
+    "output, long": ("fit good.h5 --output=good.h5 --overwrite", 2, "error: --output good.h5 would overwrite"),
     "output folder missing": ("fit good.h5 -o no/out.h5", 3, "folder no", "does not exist"),
     "output is a folder": ("fit good.h5 -o folder", 3, "folder"),
     "output exists": ("fit good.h5 -o other.h5", 3, "other.h5", "exists", "--overwrite"),
@@ -182,7 +200,12 @@ CASES = {
     "covariance not symmetric": ("fit asymmetric.h5 --covariance", 3, "not symmetric", "(2, 5)"),
     "covariance NaN": ("fit nan-covariance.h5 --covariance", 3, "row 2, column 5"),
     "covariance zero": ("fit zero-covariance.h5 --covariance", 3, "zero variance"),
-    "covariance negative": ("fit negative-covariance.h5 --covariance", 3, "variance"),
+    "covariance negative": ("fit negative-covariance.h5 --covariance", 3, "not a covariance: entry (0, 0) is -1, and no var"),
+    "correlation over 1": ("fit correlated.h5 --covariance", 3, "entry (2, 5) is 1.5, ", "are 1 and 1", "without"),
+    "covariance of no variance": ("fit crossed.h5 --covariance", 3, "entry (2, 5) is 0.5, ", "are 0 and 0"),
+    "covariance indefinite": ("fit indefinite.h5 --covariance", 3, "not a covariance", "eigenvalue of -1.35 or below"),
+    "covariance indefinite, vectors": ("fit indefinite.h5 --covariance -k 8 --exchange vectors --top1 lanczos --local-steps 4 "
+                                       "--no-stagger", 3, "not a covariance", "eigenvalue of -"),
     # other commands
     "resume data": ("resume good.h5", 3, "good.h5", "not a result or checkpoint", "name a file that"),
     "resume nothing": ("resume no.h5", 3, "no.h5", "no such file"),
@@ -208,7 +231,7 @@ ALONE = ("missing", "damaged chunk", "NaN", "too large to square", "K past d", "
          "no data", "init NaN", "resume on other data", "verify other length", "info on nothing")
 
 # found before MPI is started: each rank by itself, of which the first speaks
-EARLY = {"K zero", "K negative", "top1 with ritz", "local steps with ritz", "stagger with ritz", "no stagger with ritz", "basis with vectors",
+EARLY = {"K zero", "K zero, long", "K negative", "K missing", "top1 with ritz", "local steps with ritz", "stagger with ritz", "no stagger with ritz", "basis with vectors",
          "warm start with vectors", "warm start with init", "in memory with covariance", "single below its floor", "tol negative", "tol nan", "tol too large",
          "max rounds zero", "guards negative", "threads zero", "seed negative", "basis no number", "cadence", "cadence zero", "cadence with two points",
          "info on nothing"}
@@ -218,8 +241,8 @@ def words(line):
     """Arguments of a case."""
     arguments = line.split()
     if arguments[0] == "fit":
-        for option, value in (("-k", "2"), ("-o", "out.h5")):
-            arguments += [] if option in arguments else [option, value]
+        for option, given, value in (("-k", "k|--components", "2"), ("-o", "o|--output", "out.h5")):
+            arguments += [] if re.search(rf" (-q?{given})", line) else [option, value]
     return arguments
 
 

@@ -208,6 +208,17 @@ def test_what_the_user_sees(folder, tmp_path):
     assert len(short.messages) == 1 and "hpcpca resume" in short.messages[0] and "data:" not in short.stderr
 
 
+def test_more_threads_than_processors_are_warned_of_once(folder, tmp_path):
+    processors, out = len(os.sched_getaffinity(0)), tmp_path / "out.h5"
+    commands = {"fit": ("fit", folder / "shards", "-k", K, "-o", out, "--threads", processors),
+                "transform": ("transform", out, folder / "shards", "-o", tmp_path / "s.h5", "--threads", processors)}
+    for done in batch(2, commands, tmp_path).values():
+        told = f"run {2 * processors} threads on {processors} processor(s)"
+        assert done.ok().stderr.count("hpcpca: warning: ") == 1 and told in done.stderr, done
+    fewer = run(1, *commands["fit"], "--overwrite").ok()
+    assert "warning" not in fewer.stderr, fewer
+
+
 def test_times(folder, tmp_path):
     """On a machine that does nothing else; on a busy one as much longer as processes share a core."""
     busy = max(1, os.getloadavg()[0] / len(os.sched_getaffinity(0)))

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 import spectra
-from launch import finish, ranks_of, run, start
+from launch import batch, finish, ranks_of, run, start
 from test_stop import CUT, D, K, N, OPEN_MPI, begun, slowed
 
 RANK = 'import os\nRANK = int(os.environ.get("PMI_RANK") or os.environ.get("OMPI_COMM_WORLD_RANK") or 0)\n'
@@ -76,8 +76,65 @@ def test_a_shard_that_is_written_to(folder):
     with h5py.File(shard, "r+") as file:
         file["X"][100:200] *= 1.001
     done = finish(process, 60)
-    assert done.code == 4 and len(done.messages) == 1 and "s2.h5 was written to while it was read" in done.messages[0], done
+    assert done.code == 4 and len(done.messages) == 1, done
+    assert done.messages[0].startswith(f"hpcpca: data changed: {shard} was written to while it was read"), done
     assert (folder / "out.h5").exists()
+
+
+CHANGING = """
+import os, signal
+import hpcpca.io.source as s
+old, rows = s.Source.read_into, {}
+def changing(self, number, start, stop, out):
+    old(self, number, start, stop, out)
+    path = self.parts[number].path
+    kind = path.split("/")[-2]
+    rows[path] = rows.get(path, 0) + stop - start
+    if kind != "grown":
+        os.utime(path, (1, sum(rows.values())))
+    elif rows[path] > 700:
+        out *= 5
+    if kind == "stopped":
+        os.kill(os.getpid(), signal.SIGUSR1)
+    if kind == "unreadable":
+        out[7, 3] = float("nan")
+    if kind == "strange":
+        raise LookupError("nobody expects this")
+s.Source.read_into = changing"""
+WRITTEN, EXCESS = "s1.h5 was written to while it was read", "times the variance that the data had at first"
+CHANGED = {  # the folder of data, the command, its exit code, what it tells, what it leaves
+    "max_rounds": ("written", "fit DATA -k 3 --max-rounds 1 -o OUT", 4, ("not converged", WRITTEN), "OUT OUT.ckpt"),
+    "interrupted": ("stopped", "fit DATA -k 3 --exchange vectors --tol 0 --max-rounds 1000000 -o OUT", 75, ("interrupted", "hpcpca resume", WRITTEN), "OUT.ckpt"),
+    "unreadable": ("unreadable", "fit DATA -k 3 -o OUT", 3, ("row 7, column 3 is nan", WRITTEN), ""),
+    "strange": ("strange", "fit DATA -k 3 -o OUT", 3, ("nobody expects this", WRITTEN), ""),
+    "grown": ("grown", "fit DATA -k 3 --operator streaming --cold --max-rounds 2 -o OUT", 4, ("not converged", EXCESS), "OUT OUT.ckpt"),
+    "verify": ("written", "verify good.h5 DATA", 4, ("verification failed", WRITTEN), ""),
+    "verify, unreadable": ("unreadable", "verify good.h5 DATA", 3, ("row 7, column 3 is nan", WRITTEN), ""),
+    "transform": ("written", "transform good.h5 DATA -o OUT", 3, (WRITTEN, "nothing was written"), ""),
+    "shard": ("written", "data shard DATA -o OUT", 3, (WRITTEN, "nothing was written"), ""),
+    "check": ("written", "data check DATA", 4, ("check found 1 trouble(s)",), ""),
+}
+
+
+def test_data_that_change_are_named_however_a_command_ends(tmp_path):
+    """One message tells of it; derived data are not written at all, and no share of variance exceeds 1."""
+    rows = spectra.data_rows(spectra.power_law(100, 0.5), 300)
+    for kind in ("steady", *dict.fromkeys(kind for kind, *_ in CHANGED.values())):
+        spectra.write_shards(tmp_path / kind, s1=rows)
+    run(1, "fit", "steady", "-k", 3, "-o", "good.h5", cwd=tmp_path).ok()
+    words = {name: line.replace("DATA", kind).replace("OUT", f"{name}.h5").split(" ") for name, (kind, line, *_) in CHANGED.items()}
+    before = set(tmp_path.iterdir())
+    done = batch(1, words, tmp_path.parent, env={"HPCPCA_TEST_INJECT": CHANGING}, cwd=tmp_path)
+    for name, (_, _, code, told, left) in CHANGED.items():
+        last = done[name].ended(code).stderr.splitlines()[-1]
+        assert last.startswith("hpcpca: ") and all(text in last for text in told), done[name]
+        before |= {tmp_path / file.replace("OUT", f"{name}.h5") for file in left.split()}
+    assert f"trouble: written/{WRITTEN}" in done["check"].stdout
+    assert set(tmp_path.iterdir()) == before
+    with h5py.File(tmp_path / "grown.h5") as file:
+        assert np.isnan(file["explained_variance_ratio"][:]).all() and file["explained_variance"][0] > file.attrs["total_variance"]
+    told = run(0, "info", tmp_path / "grown.h5").ok().stdout
+    assert EXCESS in told and "what these explain is not known" in told, told
 
 
 def test_a_stop_that_cannot_be_written(folder):

@@ -5,6 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from hpcpca.errors import DataError
+from hpcpca.monitors.breakdown import Semidefinite
 from hpcpca.monitors.report import Report
 from hpcpca.monitors.stopping import AT_ROUNDING, CONVERGED, EXHAUSTED, MAX_ROUNDS, Stagnation, Stopping
 
@@ -58,3 +60,19 @@ def test_a_component_near_the_rounding_is_not_passed_off_as_right(variance, outc
     ends = Stopping(1e-6, 9, 0.01)(coarse)
     assert ends == (CONVERGED if outcome == CONVERGED and variance > SINGLE else AT_ROUNDING)
     assert stagnation(coarse, ends) == (ends == AT_ROUNDING)
+
+
+@pytest.mark.parametrize("values, are_orthonormal, told", [
+    ((3.0, 2.0, -1e-5), True, "it has an eigenvalue of -1e-05 or below"),
+    ((3.0, 2.0, -1e-6), True, None),              # rounding
+    ((3.0, 2.5, 0.1), True, "eigenvalues found are 1.1 times its trace"),
+    ((3.0, 2.5, 0.1), False, None),               # vectors may be nearly the same
+    ((5.5, 2.5, 0.1), False, "eigenvalues found are 1.1 times its trace"),
+    ((3.0, 2.0 + 1e-6, 9.0), True, None)])        # rounding, and a guard
+def test_what_is_no_covariance(values, are_orthonormal, told):
+    semidefinite = Semidefinite(5.0, 1e-6, are_orthonormal)
+    if told is None:
+        semidefinite(report(values=values))
+    else:
+        with pytest.raises(DataError, match=f"not a covariance: {told}"):
+            semidefinite(report(values=values))

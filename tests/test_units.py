@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpcpca.pca.settings import FitSettings
+from hpcpca.cli import commands
+from hpcpca.cli.options import SHORT
 from hpcpca.errors import UsageError
+from hpcpca.pca.settings import FitSettings
 from hpcpca.units import format_seconds, format_size, parse_duration, parse_size
 
 
@@ -78,6 +80,17 @@ def test_options_that_agree(options):
 def test_options_that_contradict(options, named):
     with pytest.raises(UsageError, match=named):
         FitSettings(**options).check()
+
+
+def options_of(group):
+    """The forms of every option of all commands."""
+    for command in (group.get_command(None, name) for name in group.list_commands(None)):
+        yield from options_of(command) if hasattr(command, "list_commands") else (param.opts for param in command.params)
+
+
+def test_options_of_two_forms_are_known():
+    found = {(long, short) for short, long in (forms for forms in options_of(commands) if len(forms) == 2)}
+    assert found == {(f"--{name}", short) for name, short in SHORT.items()}
 
 
 def test_a_configuration_survives_its_file():

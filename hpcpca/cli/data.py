@@ -177,7 +177,8 @@ def shard(data, follow_links, output, shards, uneven, chunk_rows, compression, d
         laid_out = layout(output, source.n, source.d, kind, shards, uneven, dataset=dataset or source.parts[0].dataset,
                           chunk_rows=chunk_rows, compression=compression)
         ranks.decide(lambda: prepare(laid_out))
-        write_set(ranks, laid_out, SourceRows(source, kind, _room(ranks)))
+        with ranks.blaming(source.change):
+            write_set(ranks, laid_out, SourceRows(source, kind, _room(ranks)))
         _say_written(ranks, laid_out, begun)
 
 
@@ -203,12 +204,14 @@ def check(data, follow_links):
         source = ranks.decide(lambda: open_source(data, follow_links))
         say(f"{source.n} × {source.d} {source.dtype} in {len(source.parts)} file(s), {format_size(source.bytes)}")
         findings = ranks.decide(lambda: list(storage_findings(source)))
-        with ranks.agreed():
+        with ranks.blaming(source.change), ranks.agreed():
             values = scan(source, *source.blocks.shard(ranks.size, ranks.rank), _room(ranks))
         joint(values, _reducing(ranks))
         say(f"read in {format_seconds(time.monotonic() - begun)} by {ranks.size} rank(s): values from {values.low.min():g} to {values.high.max():g}, "
             f"column means from {values.means.min(initial=float('inf')):g} to {values.means.max(initial=float('-inf')):g}")
         findings += value_findings(source, values)
+        if change := ranks.decide(source.change):
+            findings.append((TROUBLE, f"{change}: check it again"))
         for kind, text in findings:
             say(f"{kind}: {text}")
         troubles = sum(kind == TROUBLE for kind, _ in findings)

@@ -1,5 +1,6 @@
 """Click options made from settings, and what commands declare beside them."""
 
+import re
 from dataclasses import fields
 from typing import get_args
 
@@ -7,6 +8,8 @@ import click
 
 from ..options import flags_of, is_option
 from ..units import parse_size
+
+SHORT = {"components": "-k", "output": "-o", "quiet": "-q", "columns": "-d"}  # options that have a short form
 
 
 class Size(click.ParamType):
@@ -86,3 +89,15 @@ def given(settings, options):
     """Only those options that were given and are fields of ``settings``; the rest keep their defaults."""
     names = {each.name for each in fields(settings)}
     return {name: value for name, value in options.items() if name in names and value not in (None, ())}
+
+
+def as_typed(message, words):
+    """The message with options named as they are among the ``words`` of the command line, long or short."""
+    for name, short in SHORT.items():
+        long = f"--{name}"
+        if any(re.match(f"{long}(=|$)", word) for word in words):
+            message = message.replace(f"'{short}' / '{long}'", f"'{long}'")
+            message = re.sub(rf"(?<![\w./-]){short}(?![\w./-])", long, message)
+        elif any(re.match(f"-[a-z]*{short[1]}", word) for word in words):
+            message = message.replace(f"'{short}' / '{long}'", f"'{short}'")
+    return message

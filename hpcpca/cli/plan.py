@@ -40,7 +40,7 @@ def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, op
     from ..comm.launch import launched_size
     from ..pca.settings import FitSettings
     from ..machine import available_memory
-    from ..plan import Job, choose, panel_width
+    from ..plan import Job, choose, most_components, panel_width
     from ..rates import measured_rates
     if launched_size() > 1:
         raise on_all_ranks(UsageError(f"mpiexec started {launched_size()} processes, a plan needs one: leave mpiexec out and say --ranks {launched_size()}"))
@@ -52,9 +52,7 @@ def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, op
     config = FitSettings(components=components, operator=operator, **options).check()
     if config.covariance and n != d:
         raise UsageError(f"--covariance needs one square dataset; {data[0]} is {n} × {d}")
-    limit = d if config.covariance else min(n - 1, d)
-    if components > limit:
-        raise UsageError(f"-k {components}: the data have at most {limit} components (min(n−1, d), n = {n}, d = {d}); ask for fewer")
+    limit = most_components(components, n, d, config.covariance)
     ranks = ranks or nodes * len(os.sched_getaffinity(0))
     if ranks < nodes:
         raise UsageError(f"--nodes {nodes} --ranks {ranks}: at least one rank per node is needed")

@@ -14,6 +14,8 @@ def run_fit(ranks, config, start, log_json, quiet, signals, lock):
     from .session import speaker
     say = speaker(ranks, quiet)
     fit = driver.Fit(ranks, config, say, start)
+    if crowding := ranks.crowding(fit.threads):
+        say(crowding)
     _listen(ranks, config, signals, fit, say)
     shown = []
     with ranks.agreed():
@@ -32,8 +34,7 @@ def run_fit(ranks, config, start, log_json, quiet, signals, lock):
     if outcome.name == stopping.CONVERGED and not outcome.changed:
         return 0
     if ranks.is_root:
-        tell = {stopping.INTERRUPTED: _interrupted, stopping.CONVERGED: _changed, stopping.AT_ROUNDING: _undetermined}.get(outcome.name, _unconverged)
-        print("hpcpca: " + tell(outcome, config), file=sys.stderr)
+        print("hpcpca: " + _closing(outcome, config), file=sys.stderr)
     return INTERRUPTED if outcome.name == stopping.INTERRUPTED and outcome.checkpoint_path else NOT_ACHIEVED
 
 
@@ -83,6 +84,16 @@ def _summarise(say, outcome, config, size):
     say("; ".join(files))
 
 
+def _closing(outcome, config):
+    """What to tell of a run that did not simply converge: how it ended, and if the data changed."""
+    from ..monitors.stopping import AT_ROUNDING, CONVERGED, INTERRUPTED
+    if outcome.name == CONVERGED:
+        return f"data changed: {_changed(outcome)} (the result was written)"
+    tell = {INTERRUPTED: _interrupted, AT_ROUNDING: _undetermined}.get(outcome.name, _unconverged)
+    told = tell(outcome, config)
+    return f"{told}; data changed: {_changed(outcome)}" if outcome.changed else told
+
+
 def _interrupted(outcome, config):
     where = f"interrupted: {outcome.reason}; {outcome.report.state.round} rounds were done; "
     if outcome.checkpoint_path:
@@ -90,9 +101,9 @@ def _interrupted(outcome, config):
     return where + f"the result so far was written; go on with 'hpcpca resume {outcome.result_path}'"
 
 
-def _changed(outcome, config):
-    return (f"verification failed: {outcome.changed} was written to while it was read, so that the result may belong to neither state; "
-            "measure it with 'hpcpca verify', or start anew (the result was written)")
+def _changed(outcome):
+    return (f"{outcome.changed}, so that what was found may belong to neither state; measure a result "
+            "with 'hpcpca verify', or start anew")
 
 
 def _unconverged(outcome, config):

@@ -21,6 +21,7 @@ SHOWN = 64
 def verify(vectors, data, tol, covariance, save, search, follow_links, quiet):
     """Measure VECTORS against DATA in float64, with passes of its own; exit 4 where the tolerance does not hold."""
     import sys
+    from dataclasses import replace
 
     import numpy as np
 
@@ -49,8 +50,11 @@ def verify(vectors, data, tol, covariance, save, search, follow_links, quiet):
         if tol is None:
             tol = stored.attributes["tol"] if stored else DEFAULT_TOL
         keep = min(ranks.comm.allgather(available_memory())) // (2 * ranks.node.size)
-        plain = PlainCovariance(source, covariance, _summing(ranks), lambda value: max(ranks.comm.allgather(value)), ranks, keep)
-        finding = examine(plain, rows, tol, stored.arrays["explained_variance"] if stored else None, search=search)
+        with ranks.blaming(source.change):
+            plain = PlainCovariance(source, covariance, _summing(ranks), lambda value: max(ranks.comm.allgather(value)), ranks, keep)
+            finding = examine(plain, rows, tol, stored.arrays["explained_variance"] if stored else None, search=search)
+        if change := ranks.decide(source.change):
+            finding = replace(finding, failures=(f"{change}: verify it anew", *finding.failures))
         say = speaker(ranks, quiet, sys.stdout)
         for line in _lines(finding, search, np):
             say(line)

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 
 from mpi4py import MPI
 
-from ..errors import BY_CODE, HpcpcaError, PlatformError, describe, on_all_ranks
+from ..errors import (BY_CODE, DataError, HpcpcaError, Interrupted, NotAchieved, PlatformError,
+                      UsageError, describe, on_all_ranks)
 from .interrupt import Interrupt
 from .launch import launched_size
 
@@ -69,6 +70,24 @@ class World:
             code, text = self.comm.bcast(error and (getattr(error, "exit_code", None), describe(error)), root=first)
             raise on_all_ranks(BY_CODE.get(code, PlatformError)(text)) from error
 
+    @contextmanager
+    def blaming(self, cause):
+        """Run the body; if it fails and the root's ``cause()`` gives a text, say that too, as a DataError.
+
+        Errors that say what to do about the request or the machine, and stops, stay as they are. An error of all ranks stays one.
+        """
+        try:
+            yield
+        except (Interrupted, NotAchieved, UsageError, PlatformError):
+            raise
+        except Exception as error:
+            is_agreed = getattr(error, "is_agreed", False)
+            text = self.decide(cause) if is_agreed else cause()
+            if text is None or text in str(error):
+                raise
+            told = DataError(f"{describe(error)}; {text}: start anew when nobody writes to it")
+            raise (on_all_ranks(told) if is_agreed else told) from error
+
     def decide(self, decision):
         """Let the root call ``decision()`` and return its (small) value on all ranks; its errors are everybody's."""
         value = None
@@ -90,6 +109,16 @@ class World:
         sharing = sum(1 for mask in masks if mask & mine)
         asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]  # further numbers are of threads within threads
         return max(1, min(len(mine) // sharing, int(asked) if asked.isdigit() and int(asked) else len(mine)))
+
+    def crowding(self, threads):
+        """A warning if ranks of ``threads`` each have fewer processors on some node, else None. Collective."""
+        processors = len(set().union(*self.node.allgather(os.sched_getaffinity(0))))
+        running = self.node.allreduce(threads)
+        found = (running / processors, running, self.node.size, processors, os.uname().nodename)
+        excess, running, ranks, processors, node = max(self.comm.allgather(found))
+        return None if excess <= 1 else (
+            f"hpcpca: warning: {ranks} rank(s) on node {node} run {running} threads on {processors} processor(s), which take "
+            "turns; start fewer ranks, or give fewer --threads")
 
     def abort(self, code):
         """End every rank at once."""

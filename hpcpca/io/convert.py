@@ -153,10 +153,12 @@ class SourceRows:
         self._source, self._dtype, self._room = source, dtype, room
 
     def read(self, start, stop):
-        """Yield rows start..stop−1 of the whole set in order; raise DataError where one cannot be read or does not fit the type."""
+        """Yield rows start..stop−1 of the whole set in order; raise DataError where one cannot be read or does not fit the type,
+        and at their end if files were written to meanwhile."""
         where = places(self._source, start, stop, self._room)
         for number, _, rows in read_ahead(self._source, where, Counters()):
             yield converted(rows, self._dtype, self._source.parts[number].name)
+        self._source.check_unchanged()
 
 
 def places(source, start, stop, room):

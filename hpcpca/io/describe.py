@@ -85,6 +85,8 @@ def _stored(stored):
              f"  {at['method']}, exchange {stored.config['exchange']}, operator {at['operator']}, tol {at['tol']:g}, seed {at['seed']}",
              f"  {at['rounds']} rounds, {at['passes']:.4g} passes, {at['reads']:g} reads, {format_seconds(at['seconds'])} on {at['ranks']} rank(s)",
              _variance(stored) if is_measured else "  nothing measured yet"]
+    if at.get("changed"):
+        lines.append(f"  data changed: {at['changed']}; measure it with 'hpcpca verify'")
     if at.get("estimated"):
         lines.append("  eigenvalues and residuals are estimates from mini-batches; nothing follows from them for angles")
     if stored.is_checkpoint:
@@ -109,16 +111,20 @@ def _samples(stored):
 
 
 def _variance(stored):
-    explained = stored.arrays["explained_variance_ratio"].sum()
-    return f"  total variance {stored.attributes['total_variance']:.6g}, of which these explain {100 * explained:.2f} %"
+    total, explained = stored.attributes["total_variance"], stored.arrays["explained_variance"].sum()
+    share = stored.shares.sum()
+    if np.isnan(share):
+        return (f"  total variance {total:.6g}; what these explain is not known: their eigenvalues add up to "
+                f"{explained / total:.4g} times that")
+    return f"  total variance {total:.6g}, of which these explain {100 * min(share, 1.0):.2f} %"
 
 
 def _components(stored):
     arrays = stored.arrays
     lines = [f"  {'component':>9} {'eigenvalue':>14} {'ratio':>9} {'residual':>9} {'angle ≤':>9}  standing"]
     words = standing_of(stored)
-    names = ("explained_variance", "explained_variance_ratio", "residuals", "angle_bounds")
-    columns = zip(*(arrays[name][:SHOWN] for name in names), words)
+    shown = (arrays["explained_variance"], stored.shares, arrays["residuals"], arrays["angle_bounds"])
+    columns = zip(*(column[:SHOWN] for column in shown), words)
     lines += [f"  {k:>9} {value:>14.7g} {ratio:>9.5f} {residual:>9.1e} {bound:>9.1e}  {word}"
               for k, (value, ratio, residual, bound, word) in enumerate(columns)]
     if stored.count > SHOWN:

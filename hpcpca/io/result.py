@@ -16,6 +16,8 @@ from .source import open_file
 from .trailer import has_trailer
 
 MEMORY = "state/memory/"  # what a top1 solver keeps from round to round
+EPSILON = np.finfo(float).eps
+SHARE_ROUNDING = 1e-5     # by which shares of variance may exceed 1 in single precision
 VERSIONS = {RESULT: 1, CHECKPOINT: 2}  # checkpoints of version 1 have no unfinished pass
 
 
@@ -46,7 +48,7 @@ def result_arrays(content):
     arrays = {
         "components": Rows(own * with_positive_peak(own)[:, None], np.minimum(content.offsets, count)),
         "explained_variance": variance,
-        "explained_variance_ratio": variance / content.total_variance,
+        "explained_variance_ratio": shares(variance, content.total_variance),
         "residuals": residuals[:count],
         "standing": content.judgement.standing.astype("S"),
         "angle_bounds": found.bounds,
@@ -59,6 +61,19 @@ def result_arrays(content):
     if content.n is not None:
         arrays |= {"singular_values": np.sqrt(variance) * np.sqrt(content.n - 1), "mean": content.mean}
     return arrays
+
+
+def shares(variance, total):
+    """Shares of the ``total`` variance, whose sum is at most 1.
+
+    What exceeds it by rounding is scaled to 1; if it is more, variances are of data that changed, of
+    vectors that overlap, or estimates, and there are no such shares: all are NaN.
+    """
+    found = variance / total
+    explained = found.sum()
+    if explained > 1 + SHARE_ROUNDING:
+        return np.full(len(found), np.nan)
+    return found * ((1 - len(found) * EPSILON) / explained) if explained > 1 else found
 
 
 def root_attributes(content, kind):
@@ -101,6 +116,7 @@ class Stored:
             self.count, self.d = file["components"].shape
             self.shapes = {name: file[name].shape for name in names_of(file) if _is_panel(name)}
             self.panel = self.shapes.get("state/vectors", (self.count,))[0]
+            self.shares = shares(self.arrays["explained_variance"], self.attributes["total_variance"])
             self.config, self.source = json.loads(self.attributes["config"]), json.loads(self.attributes["source"])
         self.is_checkpoint = kind == CHECKPOINT
 

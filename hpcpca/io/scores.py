@@ -48,7 +48,7 @@ def load_basis(path, count=None, centre=True, whiten=False):
     stored = Stored(path)
     count = stored.count if count is None else count
     if not 1 <= count <= stored.count:
-        raise UsageError(f"--components {count}: {path} has {stored.count}; ask for 1 to {stored.count}")
+        raise UsageError(f"-k {count}: {path} has {stored.count}; ask for 1 to {stored.count}")
     if centre and "mean" not in stored.arrays:
         raise DataError(f"{path} comes from a covariance matrix and has no mean to subtract; centre the data yourself and give --no-centre")
     variance, lengths = stored.arrays["explained_variance"][:count], np.ones(count)
@@ -56,7 +56,7 @@ def load_basis(path, count=None, centre=True, whiten=False):
         flat = np.flatnonzero(variance <= stored.attributes.get("rounding", 2.0 ** -23) * variance[0])
         if len(flat):
             raise DataError(f"component {flat[0]} of {path} has variance {variance[flat[0]]:.2g} and cannot be scaled to 1; leave --whiten out"
-                            + (f" or give --components {flat[0]}" if flat[0] else ""))
+                            + (f" or give -k {flat[0]}" if flat[0] else ""))
         lengths = np.sqrt(variance)
     with open_file(path) as file:
         checksum = int(file["components"].attrs["checksum"])

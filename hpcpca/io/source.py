@@ -259,16 +259,24 @@ class Source:
         cuts = np.searchsorted(ends, ends[-1] * np.array([shard, shard + 1]) / shards)
         return left[cuts[0]:cuts[1] if shard + 1 < shards else None]
 
-    def changed(self):
-        """Names of files that were written to, or went away, since they were opened here. For one rank to call."""
-        def same(part):
+    def change(self):
+        """What happened to the files since they were opened here, in words; None if nothing did.
+
+        For one rank to call.
+        """
+        for part in self.parts:
             try:
                 status = os.stat(part.path)
             except OSError:
-                return False
-            return (status.st_size, status.st_mtime) == (part.size, part.mtime)
+                return f"{part.path} went away while it was read"
+            if (status.st_size, status.st_mtime) != (part.size, part.mtime):
+                return f"{part.path} was written to while it was read"
+        return None
 
-        return [part.path for part in self.parts if not same(part)]
+    def check_unchanged(self):
+        """Raise DataError if files were written to, or went away. For one rank to call."""
+        if change := self.change():
+            raise DataError(f"{change}; start anew when nobody writes to it (nothing was written)")
 
     def check_finite(self, number, start, rows):
         """Return max |value| of rows of file ``number`` from ``start`` on; raise DataError that names the first NaN or Inf."""

@@ -7,9 +7,18 @@ from .products import ROUNDING
 from .regrouped import Regrouped
 
 SLAB = 1 << 24       # elements of Σ summed over ranks at a time
+CHECKED = 1 << 20    # of them, whose minors are looked at at a time
 TILE_ROWS = 2        # tiles are at least this many times d rows, so that adding to the sum costs little beside the SYRK
 TILE_BYTES = 64 << 20
+NO_COVARIANCE = "give data rows without --covariance, or the covariance itself"
 SYMMETRIC = {1: 0.0, 2: 1e-2, 4: 1e-5, 8: 1e-8}  # largest asymmetry by the size of the type, over the largest entry
+
+NEGATIVE = 1e-6       # largest negative eigenvalue that rounding may leave, over the largest entry; see SYMMETRIC
+
+
+def negligible(dtype):
+    """Part of the largest entry that a negative eigenvalue of a covariance of type ``dtype`` may have."""
+    return max(NEGATIVE, SYMMETRIC[dtype.itemsize])
 
 
 def tile_step(d, itemsize, default):
@@ -97,7 +106,7 @@ def finish_gram(total, centring, out, sum_over_ranks):
 
 
 def read_covariance(matrix, out, exponent):
-    """out (d, d) ← matrix·2^−exponent; raise DataError where it is not symmetric."""
+    """out (d, d) ← matrix·2^−exponent; raise DataError if it is not symmetric, or no covariance."""
     out[:] = matrix
     np.ldexp(out, -exponent, out=out)
     largest, step = np.abs(out).max(initial=0.0), max(1, SLAB // len(out))
@@ -107,3 +116,27 @@ def read_covariance(matrix, out, exponent):
             row, column = np.unravel_index(gap.argmax(), gap.shape)
             raise DataError(f"the covariance is not symmetric: entries ({start + row}, {column}) and ({column}, {start + row}) differ by "
                             f"{np.ldexp(gap.max(), exponent):.3g}; give data rows without --covariance, or symmetrise it")
+    _check_minors(out, negligible(matrix.dtype) * largest, exponent)
+
+
+def _check_minors(matrix, least, exponent):
+    """Raise DataError if two features have variances and a covariance that cannot be.
+
+    Then their 2×2 minor has an eigenvalue below −``least``, and so has the matrix.
+    """
+    variances, step = np.diag(matrix), max(1, CHECKED // len(matrix))
+    for start in range(0, len(matrix), step):
+        own = variances[start:start + step, None]
+        smallest = (own + variances) / 2 - np.hypot((own - variances) / 2, matrix[start:start + step])
+        if smallest.min() < -least:
+            row, column = np.unravel_index(smallest.argmin(), smallest.shape)
+            _refuse_minor(matrix, start + row, column, least, exponent)
+
+
+def _refuse_minor(matrix, i, j, least, exponent):
+    (a, c), (_, b) = np.ldexp(matrix[np.ix_((i, j), (i, j))], exponent)
+    told = next((f"entry ({k}, {k}) is {value:.4g}, and no variance is negative"
+                 for k, value in ((i, a), (j, b)) if np.ldexp(value, -exponent) < -least / 2),
+                f"entry ({i}, {j}) is {c:.4g}, and the variances ({i}, {i}) and ({j}, {j}) are {a:.4g} "
+                f"and {b:.4g}: no correlation exceeds 1")
+    raise DataError(f"the matrix is not a covariance: {told}; {NO_COVARIANCE}")

@@ -23,7 +23,7 @@ def draw(stored, path):
 
 
 def _scree(axis, stored):
-    values, ratio = stored.arrays["explained_variance"], stored.arrays["explained_variance_ratio"]
+    values, ratio = stored.arrays["explained_variance"], stored.shares
     numbers = np.arange(len(values))
     axis.semilogy(numbers, np.maximum(values, FLOOR), "o-", label="variance")
     words = np.array(standing_of(stored))
@@ -34,7 +34,7 @@ def _scree(axis, stored):
     guards = stored.arrays["guard_eigenvalues"]
     if len(guards):
         axis.semilogy(len(values) + np.arange(len(guards)), np.maximum(guards, FLOOR), "x", color="grey", label="guards")
-    axis.set(xlabel="component", ylabel="variance", title=f"{100 * ratio.sum():.1f} % of the variance")
+    axis.set(xlabel="component", ylabel="variance", title=_percent(ratio.sum()) + " of the variance")
     share = axis.twinx()
     share.plot(numbers, 100 * np.cumsum(ratio), color="tab:orange", label="cumulative")
     share.set(ylabel="cumulative share, %", ylim=(0, 100))
@@ -78,4 +78,8 @@ def draw_images(stored, path, shape):
         for k, (axis, picture) in enumerate(zip(axes.flat, pictures)):
             most = np.abs(picture).max()
             axis.imshow(picture, cmap="RdBu_r", vmin=-most, vmax=most)
-            axis.set_title(f"{k}: {100 * stored.arrays['explained_variance_ratio'][k]:.1f} %", fontsize="x-small")
+            axis.set_title(f"{k}: {_percent(stored.shares[k])}", fontsize="x-small")
+
+
+def _percent(share):
+    return "unknown share" if np.isnan(share) else f"{100 * share:.1f} %"
