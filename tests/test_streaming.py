@@ -3,6 +3,7 @@
 import h5py
 import numpy as np
 import pytest
+import spectra
 from launch import run
 from spectra import data_rows, power_law
 
@@ -82,3 +83,25 @@ def test_vectors_exchange_and_resume_between_operators(tmp_path, dense):
     run(3, "resume", f"{out}.ckpt", "--operator", "in-memory", "--max-rounds", 10, "-q").ended(4)
     run(1, "resume", f"{out}.ckpt", "--operator", "streaming", "--max-rounds", 2000, "-q").ok()
     np.testing.assert_allclose(fitted(out)[0], dense, rtol=0, atol=1e-6 * dense[0])
+
+
+@pytest.mark.mpi(min_size=2)
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_pass_that_was_stopped_goes_on_only_if_all_groups_are_equally_far(comm, findings, exchange_over, shared_path, groups):
+    """Groups read all rows each, for their own columns: what one has finished another may not have."""
+    if comm.size % groups:
+        return
+    from hpcpca.errors import Interrupted
+    rows = np.random.default_rng(5).standard_normal((700, 12))
+    names = spectra.write(comm, shared_path, rows, chunks=(20, 12))
+    exchange = exchange_over(comm, groups, comm.size // groups)
+    operator = spectra.build(exchange, "streaming", names, True)
+    offsets = exchange.grid.offsets(4)
+    panel = np.eye(4, 12)[exchange.group_columns(offsets)]
+    operator.apply(panel, offsets)
+    exchange.interrupt.asked = lambda: 10
+    try:
+        operator.apply(panel, offsets)
+        findings.that(False, "not stopped")
+    except Interrupted as stop:
+        findings.that((stop.unfinished is None) == (groups > 1), f"{groups} group(s): {stop.unfinished}")

@@ -171,6 +171,24 @@ class Exchange:
             self.counters.bytes_exchanged += 2 * (self.size - 1) * array.nbytes
         return array
 
+    @property
+    def interrupt(self):
+        """Requests to stop."""
+        return self.world.interrupt
+
+    def agreed(self):
+        """Context in which an error on one rank is raised on all. Collective."""
+        return self.world.agreed()
+
+    def gather_objects(self, value):
+        """Return the small values of all ranks, in order. Collective."""
+        return self.comm.allgather(value)
+
+    def broadcast(self, array):
+        """array ← that of the root, in place. Collective."""
+        self.comm.Bcast(array.view(np.uint8))
+        return array
+
     def maximum(self, value):
         """Largest of one number per rank."""
         return self.comm.allreduce(float(value), MPI.MAX)

@@ -68,7 +68,7 @@ class WindowExchange(VectorExchange):
         counters = self.exchange.counters
         before = np.array([counters.applications, counters.bytes_exchanged])
         local = self._run(State(self._round, state.vectors, state.images, self._values, state.residuals, memory=state.memory))
-        with self.exchange.world.agreed():
+        with self.exchange.agreed():
             if self._failure:
                 raise self._failure
         self._count(before)
@@ -87,7 +87,7 @@ class WindowExchange(VectorExchange):
                     first = rounds if first is None else first
                     if self._is_enough(monotonic() - begun, rounds, first, values, norms):
                         self._window.end(self._phase)
-                if self.exchange.world.interrupt.requested() or self._window.has_ended(self._phase):
+                if self.exchange.interrupt.requested() or self._window.has_ended(self._phase):
                     return local
                 if self._may_go_on(local.round + 1):
                     local = self._tried(local)
@@ -209,7 +209,7 @@ class WindowExchange(VectorExchange):
     def _alike(self, memory):
         """What solvers remember, by the same names on all ranks: one that was stopped before its first local round knows none. Collective."""
         widths = {name: array.shape[1] for name, array in memory.items()}
-        for others in self.exchange.comm.allgather(widths):
+        for others in self.exchange.gather_objects(widths):
             widths |= others
         return {name: memory.get(name, np.zeros((self._mine, width))) for name, width in sorted(widths.items())}
 

@@ -57,7 +57,7 @@ class InMemoryCovariance(Regrouped):
         """
         self._counters.passes += 1
         with self._counters.time("apply"):
-            interrupt = self._group.world.interrupt
+            interrupt = self._group.interrupt
             partial = panel_product(self._team, self._tiles, panel, interrupt.requested)
             interrupt.stop_if(interrupt.requested())  # a pass over memory is short enough to be done again
             own = self._group.reduce_to_owners(partial, offsets)

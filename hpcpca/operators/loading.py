@@ -24,13 +24,13 @@ WINDOWS = 64             # runs of blocks that they lie in: what lies between is
 
 def in_memory(source, io, ranks, counters, kernels, team, double):
     """Return the ``InMemoryCovariance`` of a source; a shard is read by one rank of each node that has it. Collective."""
-    shards, shard, interrupt = ranks.group.size, ranks.shard, ranks.world.interrupt
+    shards, shard, interrupt = ranks.group.size, ranks.shard, ranks.interrupt
 
     def load(is_double, former=None):
         if former:
             ranks.release(former)
         held, largest = ranks.rows(io.shard_rows(source, shards, shard), source.d, source.dtype), 0.0
-        with ranks.world.agreed():
+        with ranks.agreed():
             if held.node.rank == 0:
                 largest = io.load_shard(source, shards, shard, counters, held.array, interrupt.requested)
         held.fence()
@@ -66,11 +66,10 @@ def _first_row(source, io, ranks, counters):
     """The first row of the file set, on all ranks."""
     number = next(i for i, part in enumerate(source.parts) if part.rows)
     row = np.empty((1, source.d), source.dtype)
-    with ranks.world.agreed():
+    with ranks.agreed():
         if ranks.rank == 0:
             source.read_into(number, 0, 1, row)
-    ranks.comm.Bcast(row.view(np.uint8))
-    return row[0]
+    return ranks.broadcast(row)[0]
 
 
 def gram(source, io, ranks, counters, kernels, team, double, seed, unfinished=None):
@@ -115,7 +114,7 @@ def streaming(source, io, ranks, counters, kernels, team, double, seed, piece_by
         return centring, known[0], centring.count / source.n
 
     def read(checked, done):
-        return io.windows(source, shards, shard, piece_bytes, counters, checked, done, ranks.world.interrupt.requested)
+        return io.windows(source, shards, shard, piece_bytes, counters, checked, done, ranks.interrupt.requested)
 
     return StreamingCovariance(read, source.check_rows, source.n, sampled, double, ranks, counters, team, known, unfinished)
 
@@ -125,13 +124,13 @@ def _sampled_centring(source, io, ranks, counters, kernels, team, work, seed, pl
 
     ``place`` = (number of shards, which of them this rank has).
     """
-    blocks, interrupt = source.blocks, ranks.world.interrupt
+    blocks, interrupt = source.blocks, ranks.interrupt
     count = min(len(blocks), max(1, round(wanted / (source.n / len(blocks)))))
     starts = spread(seed, min(WINDOWS, count), len(blocks))
     chosen = np.unique(starts[:, None] + np.arange(-(-count // len(starts))))
     chosen = np.arange(len(blocks)) if count == len(blocks) else chosen[chosen < len(blocks)]
     first, last = blocks.shard(*place)
-    with ranks.world.agreed():
+    with ranks.agreed():
         rows, runs, largest = io.read_blocks(source, chosen[(first <= chosen) & (chosen < last)], counters, interrupt.requested)
     interrupt.stop_if(interrupt.requested())
     shift = first_shift(_first_row(source, io, ranks, counters), work)
@@ -153,8 +152,8 @@ def _one_read(source, io, ranks, counters, centring, known, panel, begun):
         total += begun.sums
         begun.sums = None  # as large as Σ
         sums += begun.moments
-    interrupt = ranks.world.interrupt
-    with ranks.world.agreed():
+    interrupt = ranks.interrupt
+    with ranks.agreed():
         pieces = io.pieces_of_shard(source, ranks.size, ranks.rank, counters, known, largest, done, interrupt.requested)
         finished = accumulate_gram(pieces, total, sums, centring, counters)
     interrupt.stop_if(interrupt.requested(), lambda: _unfinished_gram(source, ranks, counters, centring, panel, total, sums, finished, begun))
@@ -174,7 +173,7 @@ def _one_read(source, io, ranks, counters, centring, known, panel, begun):
 
 def _unfinished_gram(source, ranks, counters, centring, panel, total, sums, finished, begun):
     """What is known of Σ, summed over the ranks: on the root. Collective."""
-    rows, new = all_finished(ranks.world.comm, finished, begun)
+    rows, new = all_finished(ranks.gather_objects(finished), begun)
     counters.reads += new / source.n
     sum_by_slabs(total, panel.array if panel.node.rank == 0 else None, ranks.sum)
     panel.fence()
@@ -188,7 +187,7 @@ def covariance(source, io, ranks, counters):
     def build(_):
         counters.reads += 1
         exponent = 0
-        with ranks.world.agreed():
+        with ranks.agreed():
             if panel.node.rank == 0:
                 matrix = np.empty((source.d, source.d), source.dtype)
                 largest = io.load_shard(source, 1, 0, counters, matrix)

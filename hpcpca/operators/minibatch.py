@@ -33,9 +33,9 @@ class MiniBatches:
     def apply(self, vectors, numbers, round, step, superiors=None):
         """Return images (r, d) of this rank's ``vectors`` (r, d), of the components ``numbers`` (r); and ‖Ŷs‖²n/((n−1)B) of ``superiors`` (m, d)
         on each one's batch (r, m), or None. Collective; raises Interrupted within a batch of a request to stop."""
-        world, interrupt = self._group.world, self._group.world.interrupt
+        interrupt = self._group.interrupt
         images, squares = np.zeros(vectors.shape), None if superiors is None else np.zeros((len(vectors), len(superiors)))
-        with self._counters.time("apply"), world.agreed():
+        with self._counters.time("apply"), self._group.agreed():
             centring = self._at_the_mean()
             columns = [vectors.astype(centring.work), None if superiors is None else superiors.astype(centring.work)]
 

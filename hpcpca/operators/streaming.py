@@ -77,8 +77,8 @@ class StreamingCovariance(Regrouped):
             sums += begun.moments
             largest[1] += begun.count
         partial, finished = np.zeros(panel.shape), []
-        interrupt = self._group.world.interrupt
-        with self._group.world.agreed():
+        interrupt = self._group.interrupt
+        with self._group.agreed():
             for first, rows in self._windows(largest, done):
                 with self._counters.time("apply"):
                     tiles = self.centring.tiles(rows)
@@ -114,11 +114,13 @@ class StreamingCovariance(Regrouped):
         return begun
 
     def _unfinished_pass(self, own, offsets, images, finished, begun, sums):
-        """What there is of this pass; None where groups of ranks, each over all rows for its own columns, are not equally far. Collective."""
-        world = self._group.world
-        rows, new = all_finished(world.comm, finished, begun)
+        """What there is of this pass; None if there are several groups, which need not be equally far. Collective.
+
+        Each group reads all rows for its own columns.
+        """
+        rows, new = all_finished(self._group.gather_objects(finished), begun)
         self._count(new / self._rows)
-        if self._group.size < world.size:
+        if self._group.grid.groups > 1:
             return None
         moments = None if sums is None else self._group.sum(sums)
         return Unfinished(own.copy(), images, rows, moments, self.centring, offsets)

@@ -43,8 +43,8 @@ class Unfinished:
         return own.shape == self.panel.shape and bool(np.allclose(own, self.panel, rtol=0, atol=SAME))
 
 
-def all_finished(comm, finished, begun):
-    """Return the rows that all ranks have finished, with those of a pass that had ``begun`` before or None; and how many are new. Collective."""
+def all_finished(finished, begun):
+    """Return the rows that are in the lists ``finished`` of all ranks or were before in what had ``begun``; and how many are new."""
     before = begun.rows.tolist() if begun else []
-    rows = merged([*before, *sum(comm.allgather(finished), [])])
+    rows = merged([*before, *(each for intervals in finished for each in intervals)])
     return rows, count_rows(rows) - (begun.count if begun else 0)
