@@ -81,14 +81,17 @@ def test_options_that_contradict(options, named):
         FitConfig(**options).check()
 
 
-def options_of(group):
-    """The forms of every option of all commands."""
-    for command in group.commands.values():
-        yield from options_of(command) if hasattr(command, "commands") else (param.opts for param in command.params)
+def commands_of(group, before=""):
+    """Name and command of all there are."""
+    for name, command in group.commands.items():
+        yield before + name, command
+        if hasattr(command, "commands"):
+            yield from commands_of(command, f"{before}{name} ")
 
 
 def test_options_of_two_forms_are_known():
-    found = {(long, short) for short, long in (forms for forms in options_of(commands) if len(forms) == 2)}
+    forms = [param.opts for _, command in commands_of(commands) for param in command.params]
+    found = {(long, short) for short, long in (each for each in forms if len(each) == 2)}
     assert found == {(f"--{name}", short) for name, short in SHORT.items()}
 
 

@@ -13,6 +13,9 @@ from .plot import plot
 from .status import status
 from .transform import reconstruct, transform
 from .verify import verify
+from .wrapping import Formatter
+
+click.Context.formatter_class = Formatter
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -12,6 +12,8 @@ from .outputs import check_new, check_place_of, check_resumed
 from .running import run_fit
 from .session import holding, speaker, world
 
+METHODS = list(EXCHANGES)
+
 
 def _options(*options):
     """Apply click options in reading order."""
@@ -40,7 +42,8 @@ running = _options(
 @click.argument("data", nargs=-1, required=True, metavar="DATA[:dataset]...")
 @click.option("-k", "--components", type=int, required=True, help="Number of principal components K.")
 @click.option("-o", "--output", required=True, type=click.Path(), help="Result file (HDF5).")
-@click.option("--method", type=click.Choice(list(EXCHANGES)), help="Default parallel-deflation; the others to compare with.")
+@click.option("--method", type=click.Choice(list(EXCHANGES)), metavar="NAME",
+              help=f"{METHODS[0]} (default), or, to compare with, {', '.join(METHODS[1:])}.")
 @click.option("--exchange", type=click.Choice(["ritz", "vectors", "window"]), help="What workers exchange: ritz (default); vectors, as in the paper; window: vectors, without waiting.")
 @click.option("--top1", type=click.Choice(["power", "hebb", "oja", "momentum", "lanczos", "chebyshev"]), help="Top1 solver of the vectors and window exchanges (default power).")
 @click.option("--deflation", type=click.Choice(["hotelling", "projection"]), help="Of these exchanges: by eigenvalues (default), or by orthonormalised superiors.")
