@@ -83,13 +83,14 @@ def _command(error):
 
 def _told(message, code, everywhere):
     """Say ``message`` once and return ``code``; where only this rank knows of the error, end the others too."""
+    from .cli.wrapping import fitted
     rank, size = _place()
     if not everywhere and size > 1:
         time.sleep(3 * SPOKEN * (rank > 0))
-        _write(f"hpcpca: error (rank {rank}): {message}\n")
+        _write(fitted(f"hpcpca: error (rank {rank}): {message}", sys.stderr) + "\n")
         _abort(code)
     if rank == 0:
-        _write(f"hpcpca: error: {message}\n")
+        _write(fitted(f"hpcpca: error: {message}", sys.stderr) + "\n")
     else:
         time.sleep(LINGER)  # some launchers end the job at the first rank that fails
     return code

@@ -82,14 +82,18 @@ def test_options_that_contradict(options, named):
         FitSettings(**options).check()
 
 
-def options_of(group):
-    """The forms of every option of all commands."""
-    for command in (group.get_command(None, name) for name in group.list_commands(None)):
-        yield from options_of(command) if hasattr(command, "list_commands") else (param.opts for param in command.params)
+def commands_of(group, before=""):
+    """Name and command of all there are."""
+    for name in group.list_commands(None):
+        command = group.get_command(None, name)
+        yield before + name, command
+        if hasattr(command, "list_commands"):
+            yield from commands_of(command, f"{before}{name} ")
 
 
 def test_options_of_two_forms_are_known():
-    found = {(long, short) for short, long in (forms for forms in options_of(commands) if len(forms) == 2)}
+    forms = [param.opts for _, command in commands_of(commands) for param in command.params]
+    found = {(long, short) for short, long in (each for each in forms if len(each) == 2)}
     assert found == {(f"--{name}", short) for name, short in SHORT.items()}
 
 

@@ -5,6 +5,9 @@ from importlib import import_module
 import click
 
 from .._version import __version__
+from .wrapping import Formatter
+
+click.Context.formatter_class = Formatter
 
 COMMANDS = {  # name: (module, what its line in the list of commands says)
     "fit": ("fit", "Compute the K leading principal components of DATA."),

@@ -39,7 +39,8 @@ def _shown(lines):
 @click.option("--input", "inputs", type=click.Choice(INPUTS), multiple=True, help="Data made for the purpose instead of DATA; may be given several times.")
 @click.option("--folder", default=".", show_default=True, help="Where such data are made, or found from last time (tall, wide: 1.6 GB each).")
 @click.option("--tol", type=float, default=1e-6, show_default=True, help="Tolerance of hpcpca and SLEPc.")
-@click.option("--solver", "solvers", type=click.Choice(PEERS), multiple=True, help="Peers to compare with; may be given several times. Default: all.")
+@click.option("--solver", "solvers", type=click.Choice(PEERS), multiple=True, metavar="NAME",
+              help=f"Peers to compare with, of {', '.join(PEERS)}; may be given several times. Default: all.")
 @RUNS
 @MPIEXEC
 def peers(data, components, inputs, folder, tol, solvers, runs, mpiexec):

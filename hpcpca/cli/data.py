@@ -43,7 +43,8 @@ data.add_command(info)
 @click.option("--rank", type=click.IntRange(1), help="Number of prescribed components; default min(64, d, n−1).")
 @click.option("--noise", type=float, default=1e-3, show_default=True, help="Isotropic variance under the spectrum, relative to λ₀.")
 @click.option("--mean-std", type=float, help="Mean over standard deviation of every column; default 0, unsigned integers 6.")
-@click.option("--dtype", type=click.Choice(TYPES), default="float32", show_default=True, help="Element type; integers are scaled to use their range.")
+@click.option("--dtype", type=click.Choice(TYPES), default="float32", show_default=True, metavar="TYPE",
+              help=f"Element type: {', '.join(TYPES)}. Integers are scaled to use their range.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed; the rows depend on it and the shape, not on ranks or shards.")
 @click.option("--exact", "is_exact", is_flag=True, help="Small data whose sample covariance has exactly the prescribed eigenvalues (float64: to 1e-10).")
 @click.option("--overwrite", is_flag=True, help="Replace files of the same names.")
@@ -157,7 +158,8 @@ def _check_storage(output, shards, chunk_rows, compression):
 @data.command()
 @click.argument("data", nargs=-1, required=True, metavar="DATA[:dataset]...")
 @_storage
-@click.option("--dtype", type=click.Choice(TYPES), help="Another element type: floats are rounded, integers must stay the same.")
+@click.option("--dtype", type=click.Choice(TYPES), metavar="TYPE",
+              help=f"Another element type, of {', '.join(TYPES)}: floats are rounded, integers must stay the same.")
 @follow_links
 def shard(data, follow_links, output, shards, uneven, chunk_rows, compression, dataset, dtype):
     """Write the rows of DATA anew, in order and bit for bit, in other files, chunks or compression.

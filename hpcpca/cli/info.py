@@ -2,6 +2,8 @@
 
 import click
 
+from .wrapping import tell
+
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
@@ -11,4 +13,4 @@ def info(files):
     from ..io.paths import expand
     for path, dataset in expand(files):
         for line in describe_file(path, dataset):
-            click.echo(line)
+            tell(line)

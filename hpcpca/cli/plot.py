@@ -5,6 +5,7 @@ import os
 import click
 
 from .types import Shape
+from .wrapping import tell
 
 
 @click.command()
@@ -41,4 +42,4 @@ def plot(file, output, images, overwrite):
         result.draw_images(Stored(file), output, images)
     else:
         result.draw(Stored(file), output)
-    click.echo(f"figure: {output}")
+    tell(f"figure: {output}")

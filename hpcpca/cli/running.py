@@ -5,6 +5,7 @@ from contextlib import ExitStack
 
 from ..errors import INTERRUPTED, NOT_ACHIEVED
 from ..units import format_seconds, format_size
+from .wrapping import tell
 
 
 def run_fit(ranks, config, start, log_json, quiet, signals, lock):
@@ -34,7 +35,7 @@ def run_fit(ranks, config, start, log_json, quiet, signals, lock):
     if outcome.name == stopping.CONVERGED and not outcome.changed:
         return 0
     if ranks.is_root:
-        print("hpcpca: " + _closing(outcome, config), file=sys.stderr)
+        tell("hpcpca: " + _closing(outcome, config), sys.stderr)
     return INTERRUPTED if outcome.name == stopping.INTERRUPTED and outcome.checkpoint_path else NOT_ACHIEVED
 
 

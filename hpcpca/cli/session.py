@@ -5,6 +5,7 @@ import sys
 from contextlib import contextmanager
 
 from ..errors import PlatformError, describe, on_all_ranks
+from .wrapping import tell
 
 
 @contextmanager
@@ -55,5 +56,5 @@ def speaker(world, quiet=False, stream=None):
     """Return ``say(text)``: a line on stderr (or ``stream``) from the root, unless quiet."""
     def say(text):
         if world.is_root and not quiet:
-            print(text, file=stream or sys.stderr, flush=True)
+            tell(text, stream or sys.stderr)
     return say

@@ -4,6 +4,7 @@ import click
 
 from .options import follow_links
 from .session import speaker, world
+from .wrapping import tell
 
 DEFAULT_TOL = 1e-6
 SHOWN = 64
@@ -65,7 +66,7 @@ def verify(vectors, data, tol, covariance, save, search, follow_links, quiet):
             say(f"verified: all {len(rows)} residuals ≤ {tol:g}, {'nothing missed' if search else 'not searched for missed ones'} ({plain.reads} reads)")
             return 0
         if ranks.is_root:
-            print(f"hpcpca: verification failed: {'; '.join(finding.failures)}", file=sys.stderr)
+            tell(f"hpcpca: verification failed: {'; '.join(finding.failures)}", sys.stderr)
         return 4
 
 

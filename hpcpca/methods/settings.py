@@ -13,7 +13,7 @@ TOL = 1e-6  # asked for unless --tol says otherwise
 class MethodSettings(Settings):
     """Method"""
 
-    method: str = option("Default parallel-deflation; the others to compare with.", default=NAMES[0], choices=NAMES)
+    method: str = option(f"{NAMES[0]} (default), or, to compare with, {', '.join(NAMES[1:])}.", default=NAMES[0], choices=NAMES, metavar="NAME")
     exchange: str | None = option("What workers exchange: ritz (default); vectors, as in the paper; window: vectors, without waiting.",
                                   choices=EXCHANGES)
     batch_rows: int | None = option("Learn from mini-batches of B rows, drawn from the files for every worker; one pass before and one "

@@ -39,13 +39,14 @@ def converged(report):
 
 
 class Table:
-    """One live table on a terminal."""
+    """One live table on the terminal that stderr is."""
 
-    ROWS = 40  # components shown
+    ROWS, OTHERS = 40, 7  # components shown at most; lines of the table beside them
 
     def __init__(self):
-        from rich.live import Live  # imported where a terminal is, it costs start-up time
-        self._live = Live(refresh_per_second=8, transient=False)
+        from rich.console import Console  # imported where a terminal is, it costs start-up time
+        from rich.live import Live
+        self._live = Live(console=Console(stderr=True), refresh_per_second=8, transient=False)
         self._live.start()
 
     def __call__(self, report):
@@ -54,9 +55,11 @@ class Table:
                                 + ("   double" if report.is_double else "") + ("   estimated" if report.state.estimated else ""))
         for name in ("component", "eigenvalue", "residual", ""):
             table.add_column(name, justify="right")
-        for k, (value, residual, done) in enumerate(zip(report.eigenvalues, report.residuals, converged(report))):
-            if k < self.ROWS:
-                table.add_row(str(k), f"{value:.6g}", f"{residual:.1e}", "converged" if done else "")
+        done, room = converged(report), max(1, min(self.ROWS, self._live.console.height - self.OTHERS))
+        for k, (value, residual) in enumerate(zip(report.eigenvalues[:room], report.residuals)):
+            table.add_row(str(k), f"{value:.6g}", f"{residual:.1e}", "converged" if done[k] else "")
+        if len(done) > room:
+            table.add_row(f"… {len(done) - room} more", "", "", f"{sum(done[room:])} converged")
         self._live.update(table)
 
     def close(self):
