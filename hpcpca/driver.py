@@ -22,13 +22,15 @@ from .methods.state import unmeasured
 from .monitors.memory import PeakMemory
 from .monitors.report import Report
 from .monitors.stopping import CONVERGED, INTERRUPTED, RUNNING, Stagnation, Stopping
-from .operators import loading
 from .operators.gram import negligible
 from .operators.minibatch import MiniBatches
+from .operators.cost import Job
 from .operators.products import ROUNDING
+from .operators.registry import OPERATORS
+from .operators.resources import Resources
 from .operators.team import Team
 from .partition import Grid, parse_grid
-from .plan import Job, choose, most_components, panel_width
+from .plan import choose, most_components, panel_width
 from .rates import cached_rates
 from .recording import Recorder, Unbuilt, true
 from .starting import beginning, warmed
@@ -212,18 +214,9 @@ class Fit:
         interrupt.stop_if(interrupt.requested())
 
     def _operator(self):
-        config, begin = self.config, self.begin
-        parts = (self.source, row_io, self.exchange, self.counters)
-        if config.covariance:
-            return loading.covariance(*parts)
-        parts = (*parts, self.kernels, self.team)
-        if self.plan.operator == "gram":
-            return loading.gram(*parts, config.starts_in_double, config.seed, begin.unfinished_gram())
-        if self.plan.operator == "in-memory":
-            return loading.in_memory(*parts, config.starts_in_double)
-        known, unfinished = begin.unfinished_pass(config.starts_in_double)
-        double = config.starts_in_double or (known is not None and begin.is_double)
-        return loading.streaming(*parts, double, config.seed, self.plan.piece_bytes, self.plan.sample_rows, known, unfinished)
+        name = "covariance" if self.config.covariance else self.plan.operator
+        resources = Resources(self.source, self.exchange, self.counters, self.kernels, self.team, self.config.seed)
+        return OPERATORS[name].load(resources, self.config.starts_in_double, self.plan, self.begin)
 
     def _check_range(self):
         variance = true(self.operator.total_variance, self.operator)

@@ -4,35 +4,14 @@ import json
 import os
 import platform
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
+from .operators.cost import Rates
+
 BLOCK = 256  # rows multiplied at a time
-
-
-@dataclass(frozen=True)
-class Rates:
-    """What one core does a second, by item size of the type (4: float32, 8: float64), and bytes/s of a node from its files."""
-
-    skinny4: float = 60e9   # block Gram product with a panel of 32–40
-    skinny8: float = 30e9
-    large4: float = 90e9    # matrix product and SYRK
-    large8: float = 45e9
-    read: float = 1e9
-    convert: float = 3e9    # elements
-    copy: float = 4e9       # bytes, from the system's cache of files
-    touch: float = 2e9      # bytes a node of memory not used before
-    is_measured: bool = False
-
-    def skinny(self, itemsize):
-        """Of Bᵀ(BV)."""
-        return self.skinny8 if itemsize == 8 else self.skinny4
-
-    def large(self, itemsize):
-        """Of BᵀB."""
-        return self.large8 if itemsize == 8 else self.large4
 
 
 def _cache():

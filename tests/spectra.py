@@ -131,16 +131,15 @@ def write(comm, path, *parts, chunks=None):
 
 
 def build(exchange, kind, names, double=False, kernels=None, threads=1, sample_rows=64):
-    """The operator of ``kind`` ("gram", "in-memory" or "streaming") of the rows in files. Collective."""
-    from hpcpca.io import rows as row_io
+    """The operator of ``kind`` of the rows in files. Collective."""
     from hpcpca.io.source import open_source
     from hpcpca.kernels import plain
-    from hpcpca.operators import loading
+    from hpcpca.operators.cost import Plan
+    from hpcpca.operators.registry import OPERATORS
+    from hpcpca.operators.resources import Resources
     from hpcpca.operators.team import Team
+    from hpcpca.starting import Beginning
     source = open_source(names)
-    common = source, row_io, exchange, exchange.counters, kernels or plain, Team(threads)
-    if kind == "gram":
-        return loading.gram(*common, double, seed=0)
-    if kind == "streaming":
-        return loading.streaming(*common, double, seed=0, piece_bytes=source.bytes // 7, sample_rows=sample_rows)
-    return loading.in_memory(*common, double)
+    plan = Plan(kind, exchange.grid.shards, 0, 0.0, 0, piece_bytes=source.bytes // 7, sample_rows=sample_rows)
+    resources = Resources(source, exchange, exchange.counters, kernels or plain, Team(threads), 0)
+    return OPERATORS[kind].load(resources, double, plan, Beginning(None))

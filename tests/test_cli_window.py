@@ -132,7 +132,8 @@ def test_vectors_exchange_takes_so_much_longer(folder, tmp_path):
 
 def test_memory_is_counted(folder, tmp_path):
     """Superiors' vectors, held by every rank, and slots: refused where they do not fit."""
-    from hpcpca.plan import Job, choose
+    from hpcpca.operators.cost import Job
+    from hpcpca.plan import choose
     sizes = [choose(Job(1000, 10**6, np.dtype("f4"), 8, False, False, 8, 8, 1, 1, 1 << 50, 0, panels=needs.panels, own=needs.own,
                         private=needs.private), "streaming", None).bytes
              for needs in map(lambda each: each.chosen.needs(each), (FitSettings(exchange="vectors"), FitSettings(exchange="window"), FitSettings(exchange="window", deflation="projection")))]

@@ -5,6 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import spectra
 from spectra import agreed_assert, grids
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -52,14 +53,11 @@ def differences(found, expected):
 @pytest.mark.parametrize("method", OPTIONS)
 @pytest.mark.parametrize("name", ["powerlaw.h5", "exponential.h5"])
 def test_follows_the_authors_trajectories(comm, exchange_over, name, method, local_steps):
-    from hpcpca.io import rows as row_io
-    from hpcpca.io.source import open_source
-    from hpcpca.operators import loading
     start, trajectories, kept = golden(name, method)
     nodes = [None] * len(grids(comm.size)) + [lambda rank: rank % 2, lambda rank: rank // 2]
     for (groups, shards), node_of in zip([*grids(comm.size), (comm.size, 1), (comm.size, 1)], nodes):
         exchange = exchange_over(comm, groups, shards, node_of)
-        operator = loading.covariance(open_source([f"{GOLDEN / name}:sigma"]), row_io, exchange, exchange.counters)
+        operator = spectra.build(exchange, "covariance", [f"{GOLDEN / name}:sigma"])
         found = run(operator, exchange, start, local_steps, kept, **OPTIONS[method])
         worst = differences(found, trajectories[local_steps])
         agreed_assert(comm, (worst <= FOLLOWED_TO).all(),

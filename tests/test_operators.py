@@ -167,7 +167,7 @@ def test_gram_reads_data_that_do_not_drift_once(alone, exchange_over, tmp_path, 
 @pytest.mark.parametrize("kind", ["gram", "streaming"])
 def test_reads_again_where_the_sample_misled(alone, exchange_over, tmp_path, monkeypatch, kind):
     """A step in the data that the sampled row does not see: the shift is moved to the mean that was measured."""
-    monkeypatch.setattr("hpcpca.operators.loading.SAMPLE_BYTES", 1)
+    monkeypatch.setattr("hpcpca.operators.gram_build.SAMPLE_BYTES", 1)
     rows = np.concatenate([BASE[:150], BASE[150:] + 300]).astype(np.float32)
     exchange = exchange_over(alone, 1, 1)
     operator = build(exchange, kind, write(alone, tmp_path, rows), sample_rows=1)

@@ -16,7 +16,8 @@ from hpcpca import batch
 from hpcpca.batch import FUNCTIONS
 from hpcpca.errors import DataError, UsageError
 from hpcpca.forecast import lines, sbatch
-from hpcpca.plan import Job, choose, panel_width
+from hpcpca.operators.cost import Job
+from hpcpca.plan import choose, panel_width
 from hpcpca.rates import _best
 from hpcpca.traffic import ritz_round, vectors_round
 

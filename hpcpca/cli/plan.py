@@ -41,7 +41,8 @@ def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, op
     from ..comm.launch import launched_size
     from ..pca.settings import FitSettings
     from ..machine import available_memory
-    from ..plan import Job, choose, most_components, panel_width
+    from ..operators.cost import Job
+    from ..plan import choose, most_components, panel_width
     from ..rates import measured_rates
     if launched_size() > 1:
         raise on_all_ranks(UsageError(f"mpiexec started {launched_size()} processes, a plan needs one: leave mpiexec out and say --ranks {launched_size()}"))

@@ -6,10 +6,10 @@ from collections import OrderedDict
 import numpy as np
 
 from .damage import naming
+from .rows import BATCH_PIECE_BYTES
 from .source import CHUNK_CACHE, find_dataset, open_file
 
 MOST_OPEN = 64          # files: systems allow a process some hundreds
-PIECE_BYTES = 16 << 20  # read at a time
 
 
 class RowReader:
@@ -21,7 +21,7 @@ class RowReader:
     def __init__(self, source, cache):
         self._source, self._open, self._lock = source, OrderedDict(), threading.Lock()
         self._cache = max(CHUNK_CACHE, cache // min(MOST_OPEN, len(source.parts)))
-        self._step = max(1, PIECE_BYTES // max(1, source.d * source.dtype.itemsize))
+        self._step = max(1, BATCH_PIECE_BYTES // max(1, source.d * source.dtype.itemsize))
 
     def rows(self, runs):
         """Yield the rows of runs [(first, count)], numbered over the whole file set, in arrays (r, d) of the files' type; after the last row

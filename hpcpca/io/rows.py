@@ -8,6 +8,7 @@ import numpy as np
 from ..partition import NO_ROWS
 
 LOOK_EVERY = 0.02  # seconds
+BATCH_PIECE_BYTES = 16 << 20  # read at a time
 
 
 def never():

@@ -2,8 +2,12 @@
 
 import numpy as np
 
+from ..io.rows import load_shard, shard_rows
+from .centring import Centring, Moments, exponent_of, first_shift, is_whole, work_type
+from .cost import SWEEPS, Plan, algebra_seconds, convert_seconds, pass_seconds, read_seconds, scratch
 from .products import ROUNDING, Sample, about_the_mean, panel_product
 from .regrouped import Regrouped
+from .sampling import first_row, moments_of
 
 
 class InMemoryCovariance(Regrouped):
@@ -73,3 +77,42 @@ def _centre_in_place(tiles, number):
     rows = tiles.rows[number * tiles.step:(number + 1) * tiles.step]
     rows -= tiles.shift
     rows *= tiles.scale
+
+
+def load(resources, is_double, plan, begun):
+    """Return the ``InMemoryCovariance`` of the rows: one rank of each node reads a shard. Collective; nothing ``begun`` is of use."""
+    source, exchange, counters = resources.source, resources.exchange, resources.counters
+    shards, shard, interrupt = exchange.grid.shards, exchange.shard, exchange.interrupt
+
+    def read(is_double, former=None):
+        if former:
+            exchange.release(former)
+        held, largest = exchange.rows(shard_rows(source, shards, shard), source.d, source.dtype), 0.0
+        with exchange.agreed():
+            if held.node.rank == 0:
+                largest = load_shard(source, shards, shard, counters, held.array, interrupt.requested)
+        held.fence()
+        interrupt.stop_if(interrupt.requested())
+        counters.reads += 1
+        work = work_type(source.dtype, is_double)
+        scale = exponent_of(exchange.maximum(largest), work)
+        centring = Centring(first_shift(first_row(resources), work), scale, work, resources.kernels, is_whole(source.dtype))
+        with counters.time("apply"):
+            moments = moments_of(centring.tiles(held.array, np.float64), resources.team, source.d)
+        if exchange.group_number:  # each group holds all rows: count them once
+            moments = Moments(source.d, resources.kernels)
+        return held, centring.measured(moments.merge_over_ranks(exchange.sum)).at_the_mean()
+
+    return InMemoryCovariance(read, is_double, exchange, counters, resources.team)
+
+
+def cost(job):
+    """Return the ``Plan`` of a job whose rows are held in memory."""
+    shards, passes = job.shards or job.ranks, job.passes
+    rows = job.n * job.row_bytes * min(shards, job.ranks_on_node) // shards  # once per node, whatever number of groups
+    if shards < job.ranks_on_node and rows > job.shm:
+        rows = job.n * job.row_bytes * job.ranks_on_node // shards
+    held = rows + scratch(job, shards)
+    each = pass_seconds(job) + (convert_seconds(job) if job.dtype != job.work else 0)
+    first = read_seconds(job) + rows / job.rates.touch + SWEEPS * convert_seconds(job)
+    return Plan("in-memory", shards, held, first + passes * each + algebra_seconds(job), (passes + 2) * job.n * job.d // shards)

@@ -4,9 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..io.rows import BATCH_PIECE_BYTES
+from ..kernels.tiles import tile_rows
 from ..rng import stream
+from . import streaming
+from .cost import LARGEST_PIECE
 
 RUNS = 8         # of consecutive rows in a batch, spread over all: fewer are read faster, more are alike in sorted data too
+LEAST_SAMPLE = 32  # rows, for the shift
 BATCHES = 0xBA7C4  # tells these streams from others of a seed
 
 
@@ -78,3 +83,14 @@ class MiniBatches:
                     tile = tiles.tile(number, buffer)
                     tiles.kernels.gram_product(tile, vector, image)
                     squares += np.square(tile @ superiors.T, dtype=np.float64).sum(axis=0)
+
+
+def cost(job):
+    """Streaming for the first pass and the last, and a piece of a batch for each thread; at most so long."""
+    plan = streaming.cost(job, max(LEAST_SAMPLE, LARGEST_PIECE // job.row_bytes))  # for the shift only: there is no start panel to make of it
+    each_thread = BATCH_PIECE_BYTES + tile_rows(job.d, job.work.itemsize) * job.d * job.work.itemsize
+    cache = min(LARGEST_PIECE, job.memory // (16 * job.ranks_on_node))
+    held = plan.bytes + job.ranks_on_node * (cache + job.threads * each_thread)
+    each = job.panel / job.cores * job.d * job.drawn  # elements
+    seconds = 2 * plan.seconds / max(1, job.passes) + each * (8 / job.rates.skinny(job.work.itemsize) + 1 / job.rates.convert)
+    return replace(plan, operator="mini-batch", bytes=held, seconds=seconds, cache_bytes=cache, elements=int(each * job.threads + 2 * job.n * job.d // plan.shards))

@@ -4,15 +4,14 @@ from dataclasses import dataclass
 
 from ..errors import UsageError
 from ..options import Settings, option
-
-NAMES = ("gram", "in-memory", "streaming")
+from .registry import OFFERED
 
 
 @dataclass(frozen=True)
 class OperatorSettings(Settings):
     """Machine"""
 
-    operator: str = option("How Σ is held; auto decides by expected time and memory.", default="auto", choices=("auto", *NAMES))
+    operator: str = option("How Σ is held; auto decides by expected time and memory.", default="auto", choices=("auto", *OFFERED))
 
     def check(self):
         """Raise UsageError if mini-batches are drawn, which need no operator."""

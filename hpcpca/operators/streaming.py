@@ -1,17 +1,22 @@
 """Covariance operator on rows that stay in the files: a window of them in memory, the next read while one is computed with."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
 from ..errors import DataError, HpcpcaError, on_all_ranks
+from ..io.rows import windows
 from ..partition import NO_ROWS, count_rows
-from .centring import exponent_of
+from .centring import exponent_of, work_type
+from .cost import LARGEST_PIECE, SWEEPS, Plan, algebra_seconds, convert_seconds, pass_seconds, read_seconds, scratch, share_bytes
 from .products import ROUNDING, Sample, about_the_mean, panel_product
 from .regrouped import Regrouped
+from .sampling import sampled_centring
 from .unfinished import Unfinished, all_finished
 
 READINGS = 3  # of all data until shift and scale fit them
+SAMPLE_SHARE, SAMPLE_ROWS = 0.05, 512  # of all rows; at least
 
 
 class StreamingCovariance(Regrouped):
@@ -150,3 +155,38 @@ class StreamingCovariance(Regrouped):
         self.centring, self.d, self.exponent = centring, len(centring.shift), 2 * centring.exponent
         if centring.count == self._rows:  # else all that is known are shift and scale of the pass that was stopped
             self.n, self.mean, self.total_variance = centring.count, centring.mean, centring.total_variance
+
+
+def load(resources, is_double, plan, begun):
+    """Return the ``StreamingCovariance`` of the rows: every rank of a group reads its shard anew each pass. Collective.
+
+    A run that has ``begun`` goes on with what it knew of centring, and with the pass that it was stopped in.
+    """
+    source, exchange, counters = resources.source, resources.exchange, resources.counters
+    shards, shard = exchange.grid.shards, exchange.shard
+    known, unfinished = begun.unfinished_pass(is_double)
+    is_double = is_double or (known is not None and begun.is_double)
+
+    def sampled(is_double):
+        work = work_type(source.dtype, is_double)
+        centring, rows = sampled_centring(resources, work, (shards, shard), plan.sample_rows)
+        counters.reads += centring.count / source.n
+        return centring, rows[0], centring.count / source.n
+
+    def read(checked, done):
+        return windows(source, shards, shard, plan.piece_bytes, counters, checked, done, exchange.interrupt.requested)
+
+    return StreamingCovariance(read, source.check_rows, source.n, sampled, is_double, exchange, counters, resources.team, known, unfinished)
+
+
+def cost(job, most_sampled=math.inf):
+    """Return the ``Plan`` of a job that reads its rows every pass, sampling at most ``most_sampled`` of them first."""
+    shards, passes = job.shards or job.ranks, job.passes
+    piece = max(job.chunk_bytes, job.row_bytes, min(LARGEST_PIECE, share_bytes(job, shards), job.memory // (8 * job.ranks_on_node)))
+    most = job.memory // 4 // (job.row_bytes * job.ranks_on_node // shards + 1)
+    sample = int(max(1, min(most, most_sampled, max(SAMPLE_SHARE * job.n, 4 * job.panel, SAMPLE_ROWS), job.n)))
+    held = job.ranks_on_node * (2 * piece + 2 * sample * job.row_bytes // shards) + scratch(job, shards)
+    copying = job.n * job.row_bytes / (job.rates.copy * job.cores)  # the reader takes time from whom it shares a core with
+    each = max(pass_seconds(job) + convert_seconds(job) + copying, read_seconds(job))
+    seconds = passes * each + SWEEPS * convert_seconds(job) + algebra_seconds(job)
+    return Plan("streaming", shards, held, seconds, (passes + 1) * job.n * job.d // shards, piece_bytes=piece, sample_rows=sample)

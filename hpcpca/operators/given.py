@@ -1,0 +1,28 @@
+"""A covariance that is given as a matrix: read once per node."""
+
+import numpy as np
+
+from ..io.rows import load_shard
+from .gram import GramCovariance, read_covariance
+from .products import ROUNDING
+
+
+def load(resources, is_double, plan, begun):
+    """Return the ``GramCovariance`` of the matrix that the data are. Collective; nothing ``begun`` is of use."""
+    source, exchange, counters = resources.source, resources.exchange, resources.counters
+    panel = exchange.panel(source.d, source.d)
+
+    def build(_):
+        counters.reads += 1
+        exponent = 0
+        with exchange.agreed():
+            if panel.node.rank == 0:
+                matrix = np.empty((source.d, source.d), source.dtype)
+                largest = load_shard(source, 1, 0, counters, matrix)
+                exponent = int(np.frexp(largest)[1])
+                read_covariance(matrix, panel.array, exponent)
+        panel.fence()
+        exponent = int(exchange.maximum(exponent if panel.node.rank == 0 else -10_000))
+        return panel.array, None, exponent, ROUNDING[True]
+
+    return GramCovariance(build, True, exchange, counters)

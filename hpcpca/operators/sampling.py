@@ -1,0 +1,58 @@
+"""Shift and scale of rows before all of them were read: from the first row, or from blocks spread over the files."""
+
+import numpy as np
+
+from ..io.rows import read_blocks
+from ..rng import spread
+from .centring import Centring, Moments, exponent_of, first_shift, is_whole
+
+WINDOWS = 64  # runs of blocks that sampled rows lie in: what lies between is read in as many pieces
+
+
+def moments_of(tiles, team, d):
+    """Return the ``Moments`` of the rows of tiles, taken by a team of threads."""
+    if tiles.shift.dtype.kind == "f":
+        tiles.shift = tiles.shift.astype(np.float64)
+
+    def work(number, local):
+        buffer, moments = local
+        moments.add(tiles.tile(number, buffer))
+
+    found = team.share(len(tiles), lambda: (tiles.buffer(), Moments(d, tiles.kernels)), work)
+    for _, other in found[1:]:
+        found[0][1].merge(other)
+    return found[0][1]
+
+
+def first_row(resources):
+    """Return the first row (d) of the file set, on all ranks. Collective."""
+    source, exchange = resources.source, resources.exchange
+    number = next(i for i, part in enumerate(source.parts) if part.rows)
+    row = np.empty((1, source.d), source.dtype)
+    with exchange.agreed():
+        if exchange.rank == 0:
+            source.read_into(number, 0, 1, row)
+    return exchange.broadcast(row)[0]
+
+
+def sampled_centring(resources, work, place, wanted):
+    """Return shift and scale from about ``wanted`` rows in blocks spread over the whole file set, and this rank's of them. Collective.
+
+    ``place`` = (number of shards, which of them this rank has). The rows are to be used again.
+    """
+    source, exchange, counters, kernels = resources.source, resources.exchange, resources.counters, resources.kernels
+    blocks, interrupt = source.blocks, exchange.interrupt
+    count = min(len(blocks), max(1, round(wanted / (source.n / len(blocks)))))
+    starts = spread(resources.seed, min(WINDOWS, count), len(blocks))
+    chosen = np.unique(starts[:, None] + np.arange(-(-count // len(starts))))
+    chosen = np.arange(len(blocks)) if count == len(blocks) else chosen[chosen < len(blocks)]
+    first, last = blocks.shard(*place)
+    with exchange.agreed():
+        rows, runs, largest = read_blocks(source, chosen[(first <= chosen) & (chosen < last)], counters, interrupt.requested)
+    interrupt.stop_if(interrupt.requested())
+    shift = first_shift(first_row(resources), work)
+    centring = Centring(shift, exponent_of(exchange.maximum(largest), work), work, kernels, is_whole(source.dtype))
+    moments = Moments(source.d, kernels)
+    if place[0] == exchange.size or exchange.group_number == 0:  # each group samples all rows: count them once
+        moments = moments_of(centring.tiles(rows, np.float64), resources.team, source.d)
+    return centring.measured(moments.merge_over_ranks(exchange.sum)).at_the_mean(), [rows, runs, largest]
