@@ -207,7 +207,7 @@ class Fit:
         kernels, dtype, interrupt = self.kernels, self.source.dtype, self.world.interrupt
 
         def compiled():
-            self.say("compiling kernels for this kind of processor, once: half a minute")
+            self.say("compiling kernels for this kind of processor, once: a quarter of a minute or so")
             kernels.warm_up(dtype, interrupt.requested)
 
         self.world.first_on_node(lambda: kernels.is_warm(dtype), compiled)

@@ -9,10 +9,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from launch import run
+from launch import HERE, batch, run
 from spectra import data_rows, power_law
 
-from hpcpca import batch
+from hpcpca import batch as batch_files
 from hpcpca.batch import FUNCTIONS
 from hpcpca.errors import DataError, UsageError
 from hpcpca.forecast import lines, sbatch
@@ -22,6 +22,7 @@ from hpcpca.rates import _best
 from hpcpca.traffic import ritz_round, vectors_round
 
 GIB = 1 << 30
+FASHION = HERE.parent / "data" / "fashion-mnist"
 
 
 def job(n=200_000, d=2_000, dtype=np.float32, panel=32, memory=64 * GIB, **changes):
@@ -80,6 +81,36 @@ def test_the_basis_is_bounded_by_memory_and_by_what_was_asked():
     assert choose(job(), "in-memory", "all").basis == 2_000 + 32
     with pytest.raises(UsageError, match="at least 3"):
         choose(job(), "in-memory", "95")
+
+
+def test_rounds_of_the_vectors_exchange_are_foreseen_within_a_factor_of_three(tmp_path):
+    data = {"pictures": FASHION, "law": tmp_path / "x.h5"}
+    with h5py.File(data["law"], "w") as file:
+        file["x"] = data_rows(power_law(300), 2000, seed=1)
+    commands = {(name, tol): ("fit", path, "-k", 8, "--exchange", "vectors", "--tol", tol, "-o", tmp_path / f"{name}{tol}.h5")
+                for name, path in data.items() for tol in (1e-3, 1e-6)}
+    for (name, tol), done in batch(1, commands, tmp_path).items():
+        done.ok()
+        with h5py.File(tmp_path / f"{name}{tol}.h5") as file:
+            ratio = job(panel=8, ritz=False, tol=tol).passes / file.attrs["rounds"]
+        assert 1 / 3 < ratio < 3, (name, tol, ratio)
+    said = "\n".join(lines(job(panel=8, ritz=False), choose(job(panel=8, ritz=False), "gram", None), 8, 1, GIB))
+    assert "passes: about 111 (a round each; 37 to 333, by the gaps of the spectrum)" in said, said
+
+
+@pytest.mark.parametrize("dtype, told", [("float32", "14.0 s"), ("float64", "7.00 s")])
+def test_kernels_to_be_compiled_count(dtype, told):
+    asked = job(dtype=dtype)
+    chosen = choose(asked, "auto", None)
+    warm, cold = ("\n".join(lines(asked, chosen, 20, 1, GIB, is_warm)) for is_warm in (True, False))
+    assert "compile" not in warm
+    assert f"once: about {told}; later runs do without" in cold and f"compile {told}" in cold, cold
+
+
+def test_plan_looks_whether_kernels_are_compiled(tmp_path):
+    """Two runs in an empty cache, of data that are worth it and of data that are not."""
+    words = {size: run(0, "plan", size, "-k", 4, env={"NUMBA_CACHE_DIR": tmp_path}).ok().stdout for size in ("9000000x200", "99x9")}
+    assert "kernels: to be compiled" in words["9000000x200"] and "compile" not in words["99x9"], words
 
 
 @pytest.mark.parametrize("ranks, grid", [(1, "1x1"), (2, "1x2"), (3, "3x1"), (4, "2x2"), (5, "1x5"), (8, "1x8")])
@@ -175,7 +206,7 @@ def test_a_batch_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(DataError, match="job.sh cannot be written: No space left on device"):
-        batch.write(str(tmp_path / "job.sh"), "#!/bin/bash\nother\n")
+        batch_files.write(str(tmp_path / "job.sh"), "#!/bin/bash\nother\n")
     assert [path.read_text() for path in tmp_path.iterdir()] == ["#!/bin/bash\n"]
 
 

@@ -243,7 +243,7 @@ def test_status_of_a_stopped_run(folder, tmp_path):
 
 @once
 def test_stops_while_kernels_are_compiled(folder, tmp_path, monkeypatch):
-    """Compiling takes half a minute on a new machine: a stop comes through between two kernels."""
+    """Compiling takes a while on a new machine: a stop comes through between two kernels."""
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "numba"))
     output = tmp_path / "out.h5"
     process = start(2, "fit", folder / "data", "-k", K, "-o", output, "--operator", "streaming", inject=CUT + "import hpcpca.kernels as k\nk.WORTH_COMPILING = 0")

@@ -39,6 +39,7 @@ def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, op
 
     from .. import batch, forecast
     from ..comm.launch import launched_size
+    from ..kernels import kernels_for
     from ..pca.settings import FitSettings
     from ..machine import available_memory
     from ..operators.cost import Job
@@ -62,11 +63,12 @@ def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, op
               config.is_ritz, ranks, -(-ranks // nodes), threads, None, memory or available_memory(), chunk,
               tol=config.tol, rates=replace(measured_rates(), read=float(bandwidth)))
     chosen = choose(job, operator, None)
-    for line in forecast.lines(job, chosen, components, nodes, network):
+    is_warm = kernels_for(chosen.elements).is_warm(dtype)
+    for line in forecast.lines(job, chosen, components, nodes, network, is_warm):
         tell(line)
     if sbatch:
         named = () if re.fullmatch(SHAPE, data[0]) else data
-        text = forecast.sbatch(job, chosen, components, nodes, network, named, output, _words(config, operator))
+        text = forecast.sbatch(job, chosen, components, nodes, network, named, output, _words(config, operator), is_warm)
         batch.write(sbatch, text)
         tell(f"batch file: {sbatch}" + ("" if named else f"; in its last line {batch.PLACEHOLDER} stands for your data: edit it"))
 
