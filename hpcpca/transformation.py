@@ -7,6 +7,7 @@ import numpy as np
 from .counters import Counters
 from .errors import DataError, UsageError, on_all_ranks
 from .io import scores as files
+from .io.paths import check_writable, is_folder
 from .io.row_file import row_file
 from .io.source import open_source
 from .kernels import kernels_for
@@ -109,7 +110,7 @@ def _checked(made):
 
 def _check_output(output, inputs, overwrite):
     folder = os.path.dirname(output) or "."
-    if not os.path.isdir(folder):
+    if not is_folder(folder):
         raise DataError(f"folder {folder} of {output} does not exist; make it first")
     if os.path.isdir(output):
         raise DataError(f"{output} is a folder; name a file")
@@ -117,5 +118,4 @@ def _check_output(output, inputs, overwrite):
         raise UsageError(f"-o {output} would overwrite what is read; name another file")
     if os.path.exists(output) and not overwrite:
         raise DataError(f"{output} exists; name another file, or give --overwrite")
-    if not os.access(folder, os.W_OK):
-        raise DataError(f"folder {folder} is not writable; choose another with -o")
+    check_writable(folder, "-o")

@@ -33,13 +33,13 @@ def check_outputs(config, log_json, own=()):
 
 
 def _check_place(path, option):
+    from ..io.paths import check_writable, is_folder
     folder = os.path.dirname(path) or "."
-    if not os.path.isdir(folder):
+    if not is_folder(folder):
         raise DataError(f"folder {folder} of {path} does not exist; make it first")
     if os.path.isdir(path):
         raise DataError(f"{path} is a folder; name a file with {option}")
-    if not os.access(folder, os.W_OK):
-        raise DataError(f"folder {folder} is not writable; choose another with {option}")
+    check_writable(folder, option)
 
 
 def _check_replaced(path, option):

@@ -12,7 +12,7 @@ from ..errors import DataError, describe
 from ..partition import span
 from ..units import format_size
 from .hdf5 import LIBVER, sync
-from .paths import SUFFIXES, temporary
+from .paths import SUFFIXES, check_writable, is_folder, temporary
 from .rows import read_ahead
 
 PIECE_BYTES = 32 << 20    # written at a time
@@ -71,13 +71,14 @@ def beside(out, kind):
 def prepare(laid_out, overwrite=False):
     """Make the folder and see that the files can be written; raise DataError. For one rank to call, before ``write_set``."""
     above = os.path.dirname(laid_out.out.rstrip(os.sep)) or "."
-    if not os.path.isdir(above):
+    if not is_folder(above):
         raise DataError(f"folder {above} of {laid_out.out} does not exist; make it first")
     folder = os.path.dirname(laid_out.paths[0]) or "."
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
         raise DataError(f"folder {folder} cannot be made: {describe(error)}; name another place with -o") from None
+    check_writable(folder, "-o")
     existing = [path for path in laid_out.paths if os.path.exists(path)]
     if existing and not overwrite:
         raise DataError(f"{existing[0]} exists; name another place with -o, or remove it first (data make: or --overwrite)")
