@@ -45,6 +45,7 @@ ARRAYS = {
     "asymmetric.h5": asymmetric(), "nan-covariance.h5": nan_covariance(), "zero-covariance.h5": np.zeros((8, 8)),
     "negative-covariance.h5": -np.eye(8), "init-nan.h5": with_value(np.nan, 1, 1)[:2], "init-zero.h5": ROWS[:2] * [[1], [0]],
     "huge.h5": ROWS * 1e200, "tiny.h5": ROWS * 1e-200,
+    "air.nc": np.zeros((24, 37, 49), "f4"),
 }
 
 
@@ -54,6 +55,7 @@ def folder(tmp_path_factory):
     here = tmp_path_factory.mktemp("errors")
     for name, array in ARRAYS.items():
         put(here / name, array)
+    put(here / "air.nc", np.zeros((24, 2)), "time_bnds")
     put(here / "two.h5", ROWS, "A")
     put(here / "two.h5", ROWS, "B")
     with h5py.File(here / "objects.h5", "w") as file:
@@ -97,8 +99,9 @@ CASES = {
     "truncated": ("fit cut.h5", 3, "cut.h5", "truncated"),
     "damaged chunk": ("fit damaged.h5", 3, "damaged.h5", "cannot be read"),
     "no such dataset": ("fit good.h5:Y", 3, "no dataset Y", "X"),
-    "two candidates": ("fit two.h5", 3, "two.h5", "A, B", "two.h5:A"),
-    "one-dimensional": ("fit one-d.h5", 3, "one-d.h5", "no two-dimensional", "X has shape (8,)", "name another"),
+    "two candidates": ("fit two.h5", 3, "A (30 × 8 float64), B (30 × 8", "two.h5:A, two.h5:B"),
+    "one-dimensional": ("fit one-d.h5", 3, "one-d.h5", "no two-dimensional", "X (8 float64, 1-D)",
+                        "name another"),
     "one-dimensional, named": ("fit one-d.h5:X", 3, "one-d.h5:X", "(8,)"),
     "three-dimensional": ("fit three-d.h5:X", 3, "(30, 4, 2)"),
     "other columns": ("fit good.h5 seven.h5", 3, "seven.h5:X has 7 columns", "good.h5:X", "8"),
@@ -107,6 +110,9 @@ CASES = {
     "NaN, gram": ("fit nan --operator gram", 3, "s2.h5", "row 17, column 3", "nan"),
     "NaN, in memory": ("fit nan --operator in-memory", 3, "s2.h5", "row 17, column 3", "nan"),
     "Inf": ("fit inf.h5", 3, "inf.h5", "row 29, column 7", "-inf"),
+    "a larger dataset of three dimensions": (
+        "fit air.nc", 3, "X (24 × 37 × 49 float32, 3-D: not read yet), time_bnds (24 × 2",
+        "if time_bnds is meant, name it: air.nc:time_bnds"),
     "one row": ("fit one-row.h5", 3, "one-row.h5", "one row"),
     "no rows": ("fit no-rows.h5", 3, "no-rows.h5", "0 rows", "name another"),
     "no columns": ("fit no-columns.h5", 3, "no-columns.h5", "0 columns", "name another"),

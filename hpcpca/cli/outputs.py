@@ -11,10 +11,10 @@ def check_outputs(config, log_json, own=()):
     What is there and not ours is not replaced, but for the files ``own``, which a run goes on from.
     """
     from ..io.paths import split_dataset
-    from ..io.source import open_source
+    from ..starting import open_data
     written = {"-o": config.output, "--checkpoint": config.checkpoint_path, "--log-json": log_json}
     written = {option: path for option, path in written.items() if path}
-    read = {os.path.realpath(part.path): "the data" for part in open_source(config.data, config.follow_links).parts}
+    read = {os.path.realpath(part.path): "the data" for part in open_data(config).parts}
     if config.init:
         read[os.path.realpath(split_dataset(config.init)[0])] = "the start vectors"
     seen = {}

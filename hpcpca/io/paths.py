@@ -3,6 +3,7 @@
 import glob
 import os
 import re
+from dataclasses import dataclass
 
 from ..errors import DataError
 
@@ -34,12 +35,22 @@ def _is_there(path):
     return os.path.exists(path) or bool(glob.glob(path))
 
 
+@dataclass(frozen=True)
+class Named:
+    """A file that an argument names."""
+
+    path: str
+    dataset: str | None
+    is_listed: bool  # by a glob or folder
+
+
 def expand(arguments):
-    """Return [(path, dataset or None)] of all files that DATA arguments name, in order; raise DataError."""
+    """Return the files that DATA arguments name, in order: list of ``Named``; raise DataError."""
     found = []
     for text in arguments:
         path, dataset = split_dataset(text)
-        found += [(name, dataset) for name in _files(path, text)]
+        names = _files(path, text)
+        found += [Named(name, dataset, names != [path]) for name in names]
     return found
 
 
