@@ -31,6 +31,13 @@ def asymmetric():
     return matrix
 
 
+def filled(value, kind="f8"):
+    """Rows of another type with one fill value in row 17, column 3."""
+    rows = (ROWS * 20).astype(kind)
+    rows[17, 3] = value
+    return rows
+
+
 def nan_covariance():
     matrix = ROWS.T @ ROWS
     matrix[2, 5] = matrix[5, 2] = np.nan
@@ -45,8 +52,15 @@ ARRAYS = {
     "asymmetric.h5": asymmetric(), "nan-covariance.h5": nan_covariance(), "zero-covariance.h5": np.zeros((8, 8)),
     "negative-covariance.h5": -np.eye(8), "init-nan.h5": with_value(np.nan, 1, 1)[:2], "init-zero.h5": ROWS[:2] * [[1], [0]],
     "huge.h5": ROWS * 1e200, "tiny.h5": ROWS * 1e-200,
-    "air.nc": np.zeros((24, 37, 49), "f4"),
+    "fill.h5": filled(-999.0, "f4"), "range.h5": filled(120, "i2"), "packed.h5": filled(0, "i2"),
+    "shifted.h5": filled(0, "i2"), "air.nc": np.zeros((24, 37, 49), "f4"),
 }
+ATTRIBUTES = {"fill.h5": {"_FillValue": np.float64(-999)}, "range.h5": {"valid_range": [-100, 100]},
+              "packed.h5": {"scale_factor": 0.01, "add_offset": 0.0},
+              "shifted.h5": {"add_offset": np.array([273.15])},
+              "good.h5": {"_FillValue": -999.0, "valid_min": -100, "scale_factor": 1.0}}
+FILL = ("fill.h5:X: row 17, column 3 is -999.0, which stands for a missing value "
+        "(attribute _FillValue); remove or fill")
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +69,8 @@ def folder(tmp_path_factory):
     here = tmp_path_factory.mktemp("errors")
     for name, array in ARRAYS.items():
         put(here / name, array)
+        with h5py.File(here / name, "a") as file:
+            file["X"].attrs.update(ATTRIBUTES.get(name, {}))
     put(here / "air.nc", np.zeros((24, 2)), "time_bnds")
     put(here / "two.h5", ROWS, "A")
     put(here / "two.h5", ROWS, "B")
@@ -110,6 +126,16 @@ CASES = {
     "NaN, gram": ("fit nan --operator gram", 3, "s2.h5", "row 17, column 3", "nan"),
     "NaN, in memory": ("fit nan --operator in-memory", 3, "s2.h5", "row 17, column 3", "nan"),
     "Inf": ("fit inf.h5", 3, "inf.h5", "row 29, column 7", "-inf"),
+    "fill value, gram": ("fit fill.h5 --operator gram", 3, FILL),
+    "fill value, in memory": ("fit fill.h5 --operator in-memory", 3, FILL),
+    "fill value, streaming": ("fit fill.h5 --operator streaming", 3, FILL),
+    "fill value, mini-batches": ("fit fill.h5 --batch-rows 5", 3, FILL),
+    "fill value, verify": ("verify done.h5 fill.h5", 3, FILL),
+    "fill value, transform": ("transform done.h5 fill.h5 -o out.h5", 3, FILL),
+    "outside of the valid range": ("fit range.h5", 3, "row 17, column 3 is 120, more than is valid",
+                                   "(attribute valid_range: 100)"),
+    "packed": ("fit packed.h5", 3, "packed.h5:X is packed: its scale_factor, 0.01,", "unpack it"),
+    "packed by an offset": ("data check shifted.h5", 3, "its add_offset, [273.15],", "unpack it"),
     "a larger dataset of three dimensions": (
         "fit air.nc", 3, "X (24 × 37 × 49 float32, 3-D: not read yet), time_bnds (24 × 2",
         "if time_bnds is meant, name it: air.nc:time_bnds"),

@@ -176,7 +176,8 @@ def shard(data, follow_links, output, shards, uneven, chunk_rows, compression, d
         source.tell(speaker(ranks))
         kind = np.dtype(dtype or source.dtype)
         laid_out = layout(output, source.n, source.d, kind, shards, uneven, dataset=dataset or source.parts[0].dataset,
-                          chunk_rows=chunk_rows, compression=compression)
+                          chunk_rows=chunk_rows, compression=compression,
+                          attributes=ranks.decide(source.common_attributes))
         ranks.decide(lambda: prepare(laid_out))
         write_set(ranks, laid_out, SourceRows(source, kind, _room(ranks)))
         _say_written(ranks, laid_out, begun)

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import h5py
 import numpy as np
@@ -35,6 +35,7 @@ class Layout:
     dataset: str = "X"
     chunk_rows: int | None = None   # None: chunks of about CHUNK_BYTES; 0: contiguous
     compression: str = "none"
+    attributes: dict = field(default_factory=dict)  # of the dataset, in each file
 
     @property
     def row_bytes(self):
@@ -118,6 +119,7 @@ def _write_shard(path, laid_out, rows, start, stop):
     try:
         with h5py.File(temporary(path), "w", libver=LIBVER) as file:
             item = file.create_dataset(laid_out.dataset, **laid_out.storage(stop - start))
+            item.attrs.update(laid_out.attributes)
             done = 0
             for piece in regroup(rows.read(start, stop), _piece(item, laid_out.row_bytes)):
                 item[done:done + len(piece)] = piece

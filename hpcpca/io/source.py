@@ -3,7 +3,7 @@
 import os
 import stat
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import h5py
 import numpy as np
@@ -13,6 +13,7 @@ from ..partition import blocks_of, outside
 from .contents import MISSING, element_type, listed, meant, readable, sparse_kind
 from .damage import naming
 from .links import check_values
+from .missing import check_packing, missing_values, read_attributes
 from .paths import expand
 from .trailer import check_trailer
 
@@ -35,6 +36,7 @@ class Part:
     size: int
     mtime: float
     content: int   # CRC-32 of a few rows
+    attributes: dict = field(default_factory=dict)  # that say what its values mean; not stored
 
     @property
     def name(self):
@@ -98,13 +100,17 @@ def _part(path, dataset, follow_links, is_whole):
         dtype = element_type(item.dtype, name)
         rows, columns = item.shape
         check_values(item, path, name, follow_links, is_whole)
+        attributes = read_attributes(item)
+        if is_whole:
+            check_packing(attributes, name)
         chunk = item.chunks[0] if item.chunks else 1
         status = os.stat(path)
         picked = np.unique(np.linspace(0, max(0, rows - 1), SAMPLED_ROWS).astype(int)) if rows and columns else []
         content = 0
         for row in picked:
             content = zlib.crc32(np.ascontiguousarray(_read(item, row, row + 1, name), dtype).tobytes(), content)
-        return Part(path, dataset, rows, columns, dtype.str.lstrip("<>=|"), chunk, status.st_size, status.st_mtime, content)
+        return Part(path, dataset, rows, columns, dtype.str.lstrip("<>=|"), chunk, status.st_size,
+                    status.st_mtime, content, attributes)
 
 
 def _read(item, start, stop, name):
@@ -139,6 +145,7 @@ class Source:
         self.n, self.d = sum(part.rows for part in parts), parts[0].columns
         self.dtype = np.dtype(parts[0].dtype)
         self.first_rows = np.cumsum([0, *(part.rows for part in parts)])  # of each file, numbered over the whole set
+        self.missing = [missing_values(part.attributes, self.dtype) for part in parts]
         self.blocks = blocks_of([p.rows for p in parts], [p.chunk_rows for p in parts], self.d * self.dtype.itemsize)
 
     @property
@@ -148,7 +155,10 @@ class Source:
 
     def describe(self):
         """What is stored of a source in results and checkpoints: list of dicts."""
-        return [asdict(part) for part in self.parts]
+        told = [asdict(part) for part in self.parts]
+        for part in told:
+            del part["attributes"]
+        return told
 
     @property
     def dataset(self):
@@ -159,6 +169,16 @@ class Source:
         """Let ``say(text)`` tell the user what is odd about the files, a line each."""
         for note in self.notes:
             say(note)
+
+    def common_attributes(self):
+        """The attributes that say what values mean; raise DataError if files have others."""
+        first = self.parts[0]
+        for part in self.parts:
+            if str(part.attributes) != str(first.attributes):
+                raise DataError(f"{part.name} has the attributes {part.attributes}, the first file "
+                                f"({first.name}) has {first.attributes}; "
+                                "make them the same, or write each file by itself")
+        return first.attributes
 
     def read_into(self, number, start, stop, out):
         """out (stop − start, d) ← rows of file ``number``; raise DataError where they cannot be read."""
@@ -230,15 +250,26 @@ class Source:
         return [part.path for part in self.parts if not same(part)]
 
     def check_finite(self, number, start, rows):
-        """Return max |value| of rows of file ``number`` from ``start`` on; raise DataError that names the first NaN or Inf."""
+        """Return max |value| of rows of file ``number`` from ``start`` on.
+
+        Raises DataError that names the first NaN, Inf or missing value.
+        """
         if not rows.size:
             return 0.0
         low, high = rows.min(), rows.max()
         if rows.dtype.kind == "f" and not (np.isfinite(low) and np.isfinite(high)):
-            row, column = np.argwhere(~np.isfinite(rows))[0]
-            raise DataError(f"{self.parts[number].name}: row {start + row}, column {column} is {rows[row, column]}; "
-                            "remove or fill such values first")
+            self._refuse(number, start, rows, ~np.isfinite(rows))
+        missing = self.missing[number]
+        if missing and missing.may_be_among(low, high) and (found := missing.among(rows)).any():
+            self._refuse(number, start, rows, found, missing.reason)
         return max(abs(float(low)), abs(float(high)))
+
+    def _refuse(self, number, start, rows, found, reason=None):
+        row, column = np.argwhere(found)[0]
+        value = rows[row, column]
+        why = f", {reason(value)}" if reason else ""
+        raise DataError(f"{self.parts[number].name}: row {start + row}, column {column} is "
+                        f"{value}{why}; remove or fill such values first")
 
     def check_rows(self, first, rows):
         """The same of rows numbered over the whole set, from ``first`` on; they lie in one file."""
@@ -249,8 +280,9 @@ class Source:
 def open_source(arguments, follow_links=False, is_whole=True, own=()):
     """Look at the files that DATA arguments name and return their ``Source``; raise DataError. For one rank to call.
 
-    Values outside of a file's folder are used if ``follow_links`` says so; ones never written if
-    ``is_whole`` is False. The files ``own`` are left out of globs and folders.
+    Values outside of a file's folder are used if ``follow_links`` says so. ``is_whole`` is False if
+    data are copied as they are: values may be packed then, or never written. The files ``own`` are
+    left out of globs and folders.
     """
     named, own = expand(arguments), set(map(os.path.realpath, own))
     left_out = [each for each in named
