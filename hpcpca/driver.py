@@ -12,7 +12,6 @@ from .errors import DataError, Interrupted, NotAchieved, UsageError, on_all_rank
 from .io import rows as row_io
 from .io.batches import RowReader
 from .io.hdf5 import check_room_for_result
-from .io.source import open_source
 from .kernels import kernels_for
 from .latency import injected
 from .machine import available_memory, node_name
@@ -33,7 +32,7 @@ from .partition import Grid, parse_grid
 from .plan import choose, most_components, panel_width
 from .rates import cached_rates
 from .recording import Recorder, Unbuilt, true
-from .starting import beginning, warmed
+from .starting import beginning, open_data, warmed
 from .units import format_size
 
 LAG, LAG_SECONDS = 3, 1.0  # a rank that works so many times as long as the others, and so much longer, is named
@@ -68,7 +67,8 @@ class Fit:
         """``say(text)`` shows a line to the user (root only); ``start`` is the Stored file to go on from."""
         self.world, self.config, self.say, self.start = world, config, say, start
         self.counters, self.memory = Counters(), PeakMemory()
-        self.source = world.decide(lambda: open_source(config.data, config.follow_links))
+        self.source = world.decide(lambda: open_data(config))
+        self.source.tell(say)
         with world.agreed():
             self.injected = injected(config.inject_latency or (), world.rank, world.size, config.seed)
         with world.agreed():
@@ -164,8 +164,11 @@ class Fit:
         operator = "gram" if config.covariance else "mini-batch" if config.batch_rows else config.operator
         plan = world.decide(lambda: choose(job, operator, config.basis))
         self.grid = asked or Grid(world.size // plan.shards, plan.shards)
-        self.say(f"data: {source.n} × {source.d} {source.dtype} in {len(source.parts)} file(s); {self.panel} vectors "
-                 f"({config.components} components); {world.size} rank(s) × {self.threads} thread(s), grid {self.grid.groups}x{self.grid.shards}")
+        self.say(f"data: {source.dataset}, {source.n} × {source.d} {source.dtype} "
+                 f"in {len(source.parts)} file(s); "
+                 f"{self.panel} vectors ({config.components} components); "
+                 f"{world.size} rank(s) × {self.threads} thread(s), "
+                 f"grid {self.grid.groups}x{self.grid.shards}")
         self.say(f"operator: {plan.reason}")
         return plan
 

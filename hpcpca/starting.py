@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .errors import DataError, on_all_ranks
-from .io.result import MEMORY
+from .io.lock import SUFFIX
+from .io.result import MEMORY, ours_among
 from .io.source import open_source
 from .methods.state import State, unmeasured
 from .methods.warm_start import sampled_rows, warm_start
@@ -56,6 +57,19 @@ class Beginning:
         if self.images is None:
             return unmeasured(self.round, self.vectors, panel)
         return State(self.round, self.vectors, self.images, self.values, self.residuals)
+
+
+def open_data(config):
+    """The ``Source`` of a run's data; the run's own files are left out of globs and folders.
+
+    Raises DataError. For one rank to call.
+    """
+    usual = config.output + ".ckpt"
+    checkpoints = dict.fromkeys((config.checkpoint_path or usual, usual))
+    previous = [path + ".1" for path in checkpoints]
+    written = [config.output, *checkpoints, *previous, *config.resumed_from]
+    return open_source(config.data, config.follow_links,
+                       own=[*ours_among(written), *(path + SUFFIX for path in checkpoints)])
 
 
 def beginning(world, config, source, exchange, panel, start, kernels):

@@ -7,6 +7,8 @@ import numpy as np
 from .counters import Counters
 from .errors import DataError, UsageError, on_all_ranks
 from .io import scores as files
+from .io.paths import check_writable, is_folder
+from .io.result import ours_among
 from .io.row_file import row_file
 from .io.source import open_source
 from .kernels import kernels_for
@@ -24,7 +26,8 @@ COPIES = 3              # of rows made: those at hand, those on their way, those
 def transform(world, say, result, data, output, components=None, whiten=False, centre=True, dtype=None, follow_links=False, **options):
     """Write the scores (Y − 1μᵀ)Vᵀ of the rows of ``data`` on the components of ``result``; raise DataError, UsageError on all ranks."""
     basis = world.decide(lambda: files.load_basis(result, components, centre, whiten))
-    source = world.decide(lambda: open_source(data, follow_links))
+    source = world.decide(lambda: open_source(data, follow_links, own=ours_among([result, output])))
+    source.tell(say)
     if source.d != basis.d:
         raise on_all_ranks(DataError(f"{source.parts[0].name} has {source.d} columns, the components of {result} have {basis.d}; "
                                      "give data with the features that were fitted"))
@@ -114,7 +117,7 @@ def _checked(made):
 
 def _check_output(output, inputs, overwrite):
     folder = os.path.dirname(output) or "."
-    if not os.path.isdir(folder):
+    if not is_folder(folder):
         raise DataError(f"folder {folder} of {output} does not exist; make it first")
     if os.path.isdir(output):
         raise DataError(f"{output} is a folder; name a file")
@@ -122,5 +125,4 @@ def _check_output(output, inputs, overwrite):
         raise UsageError(f"-o {output} would overwrite what is read; name another file")
     if os.path.exists(output) and not overwrite:
         raise DataError(f"{output} exists; name another file, or give --overwrite")
-    if not os.access(folder, os.W_OK):
-        raise DataError(f"folder {folder} is not writable; choose another with -o")
+    check_writable(folder, "-o")

@@ -40,6 +40,13 @@ def with_pair(variance, covariance):
     return matrix
 
 
+def filled(value, kind="f8"):
+    """Rows of another type with one fill value in row 17, column 3."""
+    rows = (ROWS * 20).astype(kind)
+    rows[17, 3] = value
+    return rows
+
+
 def nan_covariance():
     matrix = ROWS.T @ ROWS
     matrix[2, 5] = matrix[5, 2] = np.nan
@@ -56,7 +63,15 @@ ARRAYS = {
     "indefinite.h5": 0.65 * np.eye(8) - 0.25,
     "init-nan.h5": with_value(np.nan, 1, 1)[:2], "init-zero.h5": ROWS[:2] * [[1], [0]],
     "huge.h5": ROWS * 1e200, "tiny.h5": ROWS * 1e-200,
+    "fill.h5": filled(-999.0, "f4"), "range.h5": filled(120, "i2"), "packed.h5": filled(0, "i2"),
+    "shifted.h5": filled(0, "i2"), "air.nc": np.zeros((24, 37, 49), "f4"),
 }
+ATTRIBUTES = {"fill.h5": {"_FillValue": np.float64(-999)}, "range.h5": {"valid_range": [-100, 100]},
+              "packed.h5": {"scale_factor": 0.01, "add_offset": 0.0},
+              "shifted.h5": {"add_offset": np.array([273.15])},
+              "good.h5": {"_FillValue": -999.0, "valid_min": -100, "scale_factor": 1.0}}
+FILL = ("fill.h5:X: row 17, column 3 is -999.0, which stands for a missing value "
+        "(attribute _FillValue); remove or fill")
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +80,9 @@ def folder(tmp_path_factory):
     here = tmp_path_factory.mktemp("errors")
     for name, array in ARRAYS.items():
         put(here / name, array)
+        with h5py.File(here / name, "a") as file:
+            file["X"].attrs.update(ATTRIBUTES.get(name, {}))
+    put(here / "air.nc", np.zeros((24, 2)), "time_bnds")
     put(here / "two.h5", ROWS, "A")
     put(here / "two.h5", ROWS, "B")
     with h5py.File(here / "objects.h5", "w") as file:
@@ -108,8 +126,9 @@ CASES = {
     "truncated": ("fit cut.h5", 3, "cut.h5", "truncated"),
     "damaged chunk": ("fit damaged.h5", 3, "damaged.h5", "cannot be read"),
     "no such dataset": ("fit good.h5:Y", 3, "no dataset Y", "X"),
-    "two candidates": ("fit two.h5", 3, "two.h5", "A, B", "two.h5:A"),
-    "one-dimensional": ("fit one-d.h5", 3, "one-d.h5", "no two-dimensional", "X has shape (8,)", "name another"),
+    "two candidates": ("fit two.h5", 3, "A (30 × 8 float64), B (30 × 8", "two.h5:A, two.h5:B"),
+    "one-dimensional": ("fit one-d.h5", 3, "one-d.h5", "no two-dimensional", "X (8 float64, 1-D)",
+                        "name another"),
     "one-dimensional, named": ("fit one-d.h5:X", 3, "one-d.h5:X", "(8,)"),
     "three-dimensional": ("fit three-d.h5:X", 3, "(30, 4, 2)"),
     "other columns": ("fit good.h5 seven.h5", 3, "seven.h5:X has 7 columns", "good.h5:X", "8"),
@@ -118,6 +137,19 @@ CASES = {
     "NaN, gram": ("fit nan --operator gram", 3, "s2.h5", "row 17, column 3", "nan"),
     "NaN, in memory": ("fit nan --operator in-memory", 3, "s2.h5", "row 17, column 3", "nan"),
     "Inf": ("fit inf.h5", 3, "inf.h5", "row 29, column 7", "-inf"),
+    "fill value, gram": ("fit fill.h5 --operator gram", 3, FILL),
+    "fill value, in memory": ("fit fill.h5 --operator in-memory", 3, FILL),
+    "fill value, streaming": ("fit fill.h5 --operator streaming", 3, FILL),
+    "fill value, mini-batches": ("fit fill.h5 --batch-rows 5", 3, FILL),
+    "fill value, verify": ("verify done.h5 fill.h5", 3, FILL),
+    "fill value, transform": ("transform done.h5 fill.h5 -o out.h5", 3, FILL),
+    "outside of the valid range": ("fit range.h5", 3, "row 17, column 3 is 120, more than is valid",
+                                   "(attribute valid_range: 100)"),
+    "packed": ("fit packed.h5", 3, "packed.h5:X is packed: its scale_factor, 0.01,", "unpack it"),
+    "packed by an offset": ("data check shifted.h5", 3, "its add_offset, [273.15],", "unpack it"),
+    "a larger dataset of three dimensions": (
+        "fit air.nc", 3, "X (24 × 37 × 49 float32, 3-D: not read yet), time_bnds (24 × 2",
+        "if time_bnds is meant, name it: air.nc:time_bnds"),
     "one row": ("fit one-row.h5", 3, "one-row.h5", "one row"),
     "no rows": ("fit no-rows.h5", 3, "no-rows.h5", "0 rows", "name another"),
     "no columns": ("fit no-columns.h5", 3, "no-columns.h5", "0 columns", "name another"),

@@ -34,13 +34,27 @@ def with_constant(*columns):
 INPUTS = {
     "float64": [ROWS[:1500], ROWS[1500:1501], ROWS[:0], ROWS[1501:]], "float16": [ROWS.astype("f2")], "big": [ROWS.astype(">f4")],
     "int64": [np.random.default_rng(1).integers(-2**62, 2**62, (300, 7))], "bool": [ROWS > 0], "nan": [with_values(2, 3, np.nan, np.inf)],
+    "fill": [ROWS.astype("f4"), with_values(5, 6, -9999).astype("f4")],
     "uint8": [np.random.default_rng(1).integers(0, 256, (999, 50), dtype="u1")],
 }
 STORAGE = {"float64": {"chunks": (1, 100)}, "big": {"chunks": (4000, 1), "compression": "gzip"}, "uint8": {"chunks": (100, 13), "compression": "lzf"}}
 SHARDED = {
+    "fill": ("--shards", "3"),
     "float64": ("--shards", "3"), "float16": ("--shards", "2", "--uneven", "--compression", "gzip"), "big": ("--shards", "5", "--chunk-rows", "7"),
     "int64": ("--shards", "1"), "bool": (), "nan": ("--shards", "2", "--chunk-rows", "0"), "uint8": ("--shards", "4", "--compression", "lzf"),
 }
+
+
+ATTRIBUTES = {"_FillValue": np.float32(-9999), "valid_range": np.array([-100, 100]),
+              "scale_factor": 0.5}
+
+
+def integers_with_fills():
+    """Values from 0 to 49, two fill values, and one that is not valid."""
+    rows = np.random.default_rng(2).integers(0, 50, (600, 9)).astype("i2")
+    rows[[8, 100], 2], rows[:2, 0], rows[:2, 1:] = -9999, [0, 49], 7
+    rows[300, 5] = 51
+    return rows
 
 
 def all_rows(folder, name="X"):
@@ -59,6 +73,9 @@ def inputs(tmp_path_factory):
     for name, arrays in INPUTS.items():
         for number, array in enumerate(arrays):
             put(here / name / f"s{number}.h5", array, "a/b", **(STORAGE.get(name, {}) if len(array) > 1 else {}))
+            if name == "fill":
+                with h5py.File(here / name / f"s{number}.h5", "a") as file:
+                    file["a/b"].attrs.update({**ATTRIBUTES, "units": "K"})
     return here
 
 
@@ -89,10 +106,22 @@ def test_other_type_and_name(sharded):
     assert not [path for path in sharded.rglob("*") if path.name.startswith(".")]
 
 
+def test_attributes_that_say_what_values_mean_are_kept(sharded):
+    """Copies of packed data are packed, and what stands for a missing value goes on to do so."""
+    for path in (sharded / "fill").iterdir():
+        with h5py.File(path) as file:
+            kept = dict(file["a/b"].attrs)
+            assert kept.keys() == ATTRIBUTES.keys()
+            assert all(np.array_equal(kept[name], value) for name, value in ATTRIBUTES.items())
+
+
 DEFECTS = {  # name: arrays, storage, exit code, what the report says, at which file
     "healthy": ([ROWS.astype("f4")], {}, 0, "healthy"),
     "nan": ([ROWS, with_values(17, 3, np.nan, 1.0, -np.inf)], {}, 4, "trouble: {}/s1.h5:X: 2 value(s) are NaN or Inf, the first in row 17, column 3;"),
     "half": ([with_values(3999, 99, np.inf).astype("f2")], {}, 4, "1 value(s) are NaN or Inf, the first in row 3999, column 99;"),
+    "fill-integers": ([integers_with_fills()], {}, 4,
+                      "trouble: {}/s0.h5:X: 3 value(s) are NaN, Inf or missing by its attributes, "
+                      "the first in row 8, column 2;"),
     "constant": ([with_constant(0, 41), with_constant(41)], {}, 0, "note: 1 of 100 columns are constant (41);"),
     "all-constant": ([np.full((50, 4), 3, "u1")], {}, 4, "trouble: every column is constant"),
     "one-row": ([ROWS], {"chunks": (1, 100)}, 4, "trouble: {}/s0.h5:X: chunks (1, 100): 4000 chunks of 800 B each"),
@@ -115,6 +144,9 @@ def checked(request, tmp_path_factory):
     for name, (arrays, storage, *_) in DEFECTS.items():
         for number, array in enumerate(arrays):
             put(here / name / f"s{number}.h5", array, **storage)
+            if name == "fill-integers":
+                with h5py.File(here / name / f"s{number}.h5", "a") as file:
+                    file["X"].attrs.update({"_FillValue": np.int16(-9999), "valid_max": 50.5})
     return batch(request.param, {name: ("data", "check", here / name) for name in DEFECTS}, here), here
 
 
@@ -129,7 +161,9 @@ def test_check_finds(checked, name):
 
 
 def test_check_measures_the_range(checked):
+    """Of the values that are not missing."""
     runs, _ = checked
+    assert "values from 0 to 49, column means from" in runs["fill-integers"].stdout
     rows = np.concatenate(DEFECTS["nan"][0])
     finite = rows[np.isfinite(rows)]
     assert f"values from {finite.min():g} to {finite.max():g}, column means from" in runs["nan"].stdout
@@ -157,6 +191,7 @@ ERRORS = {  # name: arguments, exit code, words of the message
     "shard-damaged": ("data shard damaged.h5 -o damaged", 3, "cannot be read"),
     "check-damaged": ("data check damaged.h5", 3, "cannot be read"),
     "check-missing": ("data check none.h5", 3, "none.h5: no such file"),
+    "shard-attributes": ("data shard good.h5 filled.h5 -o x.h5", 3, "make them the same, or write"),
     "check-columns": ("data check good.h5 narrow.h5", 3, "narrow.h5:X has 99 columns"),
 }
 
@@ -177,6 +212,9 @@ def failures(request, tmp_path_factory):
     here = tmp_path_factory.mktemp(f"errors{request.param}")
     put(here / "good.h5", ROWS)
     put(here / "narrow.h5", ROWS[:, :99])
+    put(here / "filled.h5", ROWS)
+    with h5py.File(here / "filled.h5", "a") as file:
+        file["X"].attrs["_FillValue"] = -9999.0
     put(here / "full" / "s7.h5", ROWS)
     put(here / "told.truth.h5", ROWS)
     damaged(here / "damaged.h5")

@@ -122,10 +122,11 @@ def test_what_a_file_without_two_dimensions_holds(tmp_path):
     with pytest.raises(DataError) as caught:
         open_source([str(tmp_path / "x.h5")])
     nowhere = "is a link that leads nowhere or in a circle"
-    assert f"(a {nowhere}; b {nowhere}; c {nowhere}; g/one has shape (7,); g/three has shape (60, 7, 1)); name another file" in str(caught.value)
+    assert (f"(g/three (60 × 7 × 1 float64, 3-D: not read yet); g/one (7 float64, 1-D); "
+            f"a {nowhere}; b {nowhere}; c {nowhere}); name another file") in str(caught.value)
     with h5py.File(tmp_path / "x.h5", "a") as file:
-        file["z"] = 1
-    with pytest.raises(DataError, match=r"\(60, 7, 1\); …\); name another file"):
+        file["y"], file["z"] = 1, 2
+    with pytest.raises(DataError, match=r"y \(scalar int64\); z \(scalar int64\); .*; …\); name"):
         open_source([str(tmp_path / "x.h5")])
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file.create_group("g")

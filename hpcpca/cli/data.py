@@ -175,9 +175,11 @@ def shard(data, follow_links, output, shards, uneven, chunk_rows, compression, d
         with ranks.agreed():
             _check_storage(output, shards, chunk_rows, compression)
         source = ranks.decide(lambda: open_source(data, follow_links, is_whole=False))
+        source.tell(speaker(ranks))
         kind = np.dtype(dtype or source.dtype)
         laid_out = layout(output, source.n, source.d, kind, shards, uneven, dataset=dataset or source.parts[0].dataset,
-                          chunk_rows=chunk_rows, compression=compression)
+                          chunk_rows=chunk_rows, compression=compression,
+                          attributes=ranks.decide(source.common_attributes))
         ranks.decide(lambda: prepare(laid_out))
         with ranks.blaming(source.change):
             write_set(ranks, laid_out, SourceRows(source, kind, _room(ranks)))
@@ -204,6 +206,7 @@ def check(data, follow_links):
     with world() as ranks:
         say = speaker(ranks, stream=sys.stdout)
         source = ranks.decide(lambda: open_source(data, follow_links))
+        source.tell(speaker(ranks))
         say(f"{source.n} × {source.d} {source.dtype} in {len(source.parts)} file(s), {format_size(source.bytes)}")
         findings = ranks.decide(lambda: list(storage_findings(source)))
         with ranks.blaming(source.change), ranks.agreed():

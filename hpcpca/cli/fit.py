@@ -31,7 +31,8 @@ def shown(function):
 def fit(log_json, quiet, **options):
     """Compute the K leading principal components of DATA.
 
-    DATA: HDF5 files, globs or folders, in order; :dataset may be left out where a file has one 2-D dataset. Rows are samples.
+    DATA: HDF5 files, globs or folders, in order; :dataset may be left out if a file has one large
+    dataset, and that is 2-D. Rows are samples.
     """
     config = FitSettings(**given(FitSettings, options)).check()
     if not config.output.strip():

@@ -11,6 +11,6 @@ def info(files):
     """Say what FILEs hold: data, or what hpcpca has written."""
     from ..io.describe import describe_file
     from ..io.paths import expand
-    for path, dataset in expand(files):
-        for line in describe_file(path, dataset):
+    for each in expand(files):
+        for line in describe_file(each.path, each.dataset):
             tell(line)

@@ -11,10 +11,10 @@ def check_outputs(config, log_json, own=()):
     What is there and not ours is not replaced, but for the files ``own``, which a run goes on from.
     """
     from ..io.paths import split_dataset
-    from ..io.source import open_source
+    from ..starting import open_data
     written = {"-o": config.output, "--checkpoint": config.checkpoint_path, "--log-json": log_json}
     written = {option: path for option, path in written.items() if path}
-    read = {os.path.realpath(part.path): "the data" for part in open_source(config.data, config.follow_links).parts}
+    read = {os.path.realpath(part.path): "the data" for part in open_data(config).parts}
     if config.init:
         read[os.path.realpath(split_dataset(config.init)[0])] = "the start vectors"
     seen = {}
@@ -33,13 +33,13 @@ def check_outputs(config, log_json, own=()):
 
 
 def _check_place(path, option):
+    from ..io.paths import check_writable, is_folder
     folder = os.path.dirname(path) or "."
-    if not os.path.isdir(folder):
+    if not is_folder(folder):
         raise DataError(f"folder {folder} of {path} does not exist; make it first")
     if os.path.isdir(path):
         raise DataError(f"{path} is a folder; name a file with {option}")
-    if not os.access(folder, os.W_OK):
-        raise DataError(f"folder {folder} is not writable; choose another with {option}")
+    check_writable(folder, option)
 
 
 def _check_replaced(path, option):

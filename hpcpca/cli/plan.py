@@ -51,7 +51,7 @@ def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, op
         raise UsageError("--overwrite is about a batch file; name it with --sbatch, or leave --overwrite out")
     if sbatch:
         batch.check_place(sbatch, overwrite)
-    n, d, dtype, chunk = _sizes(data, options.pop("dtype"), options["follow_links"], np)
+    n, d, dtype, chunk = _sizes(data, options.pop("dtype"), options["follow_links"], output, np)
     config = FitSettings(components=components, operator=operator, **options).check()
     if config.covariance and n != d:
         raise UsageError(f"--covariance needs one square dataset; {data[0]} is {n} × {d}")
@@ -83,7 +83,7 @@ def _words(config, operator):
     return words + ["--covariance"] * bool(config.covariance) + ["--follow-links"] * bool(config.follow_links)
 
 
-def _sizes(data, dtype, follow_links, np):
+def _sizes(data, dtype, follow_links, output, np):
     """n, d, type and bytes of the largest chunk's rows, from "NxD" or files."""
     match = re.fullmatch(SHAPE, data[0]) if len(data) == 1 else None
     if match:
@@ -97,6 +97,8 @@ def _sizes(data, dtype, follow_links, np):
             return n, d, kind, 0
         except TypeError:
             raise UsageError(f"--dtype {dtype} is no type of numpy; write float32, uint8, …") from None
+    from ..io.result import ours_among
     from ..io.source import open_source
-    source = open_source(data, follow_links)
+    source = open_source(data, follow_links, own=ours_among([output]))
+    source.tell(lambda text: click.echo(text, err=True))
     return source.n, source.d, source.dtype, max(part.chunk_rows for part in source.parts) * source.d * source.dtype.itemsize

@@ -34,7 +34,9 @@ def verify(vectors, data, tol, covariance, save, search, follow_links, quiet):
     from ..verification import PlainCovariance, examine
     with world() as ranks:
         rows, stored = ranks.decide(lambda: load_vectors(vectors))
-        source = ranks.decide(lambda: open_source(data, follow_links))
+        own = [stored.path] if stored else []
+        source = ranks.decide(lambda: open_source(data, follow_links, own=own))
+        source.tell(speaker(ranks, quiet))
         if save and not search:
             raise on_all_ranks(UsageError("--save stores whole findings; leave out --no-search"))
         if save and stored is None:

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import h5py
 import numpy as np
@@ -12,7 +12,7 @@ from ..errors import DataError, describe
 from ..partition import span
 from ..units import format_size
 from .hdf5 import LIBVER, sync
-from .paths import SUFFIXES, temporary
+from .paths import SUFFIXES, check_writable, is_folder, temporary
 from .rows import read_ahead
 
 PIECE_BYTES = 32 << 20    # written at a time
@@ -35,6 +35,7 @@ class Layout:
     dataset: str = "X"
     chunk_rows: int | None = None   # None: chunks of about CHUNK_BYTES; 0: contiguous
     compression: str = "none"
+    attributes: dict = field(default_factory=dict)  # of the dataset, in each file
 
     @property
     def row_bytes(self):
@@ -71,13 +72,14 @@ def beside(out, kind):
 def prepare(laid_out, overwrite=False):
     """Make the folder and see that the files can be written; raise DataError. For one rank to call, before ``write_set``."""
     above = os.path.dirname(laid_out.out.rstrip(os.sep)) or "."
-    if not os.path.isdir(above):
+    if not is_folder(above):
         raise DataError(f"folder {above} of {laid_out.out} does not exist; make it first")
     folder = os.path.dirname(laid_out.paths[0]) or "."
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
         raise DataError(f"folder {folder} cannot be made: {describe(error)}; name another place with -o") from None
+    check_writable(folder, "-o")
     existing = [path for path in laid_out.paths if os.path.exists(path)]
     if existing and not overwrite:
         raise DataError(f"{existing[0]} exists; name another place with -o, or remove it first (data make: or --overwrite)")
@@ -117,6 +119,7 @@ def _write_shard(path, laid_out, rows, start, stop):
     try:
         with h5py.File(temporary(path), "w", libver=LIBVER) as file:
             item = file.create_dataset(laid_out.dataset, **laid_out.storage(stop - start))
+            item.attrs.update(laid_out.attributes)
             done = 0
             for piece in regroup(rows.read(start, stop), _piece(item, laid_out.row_bytes)):
                 item[done:done + len(piece)] = piece

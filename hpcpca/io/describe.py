@@ -10,12 +10,14 @@ from ..errors import DataError
 from ..linalg.angles import Separation
 from ..linalg.determination import NONE, in_words, standing
 from ..units import format_seconds, format_size
+from .contents import contents, element_type, links
 from .damage import naming
 from .formats import CHECKPOINT, EXPERIMENT, RECONSTRUCTION, RESULT, SCORES, TRUTH
 from .result import Stored
-from .source import HELD, element_type, find_dataset, held_otherwise, numeric_2d, open_file
+from .source import find_dataset, open_file
 
 SHOWN = 12
+MOST_LISTED = 20  # things in a data file
 
 
 def describe_file(path, dataset=None):
@@ -58,23 +60,31 @@ def _truth(file, path):
 
 
 def _data(file, path, dataset=None):
-    names = [dataset] if dataset else numeric_2d(file)
-    lines = [f"{path}: data, {len(names)} two-dimensional dataset(s)"]
-    if not names:
-        lines += [f"  {text}" for text in islice(held_otherwise(file, path), HELD)]
-    for name in names:
-        item = find_dataset(file, path, name)
-        stored, held = item.id.get_storage_size(), item.size * item.dtype.itemsize
-        how = f"chunks {item.chunks}" if item.chunks else "contiguous"
-        how += f", {item.compression}" if item.compression else ""
-        try:
-            element_type(item.dtype, name)
-            use = ""
-        except DataError as error:
-            use = f"  (cannot be used: {error})"
-        lines.append(f"  {name.lstrip('/')}: {item.shape[0]} rows × {item.shape[1]} columns {item.dtype}, {format_size(held)} "
-                     f"({format_size(stored)} stored), {how}{use}")
-    return lines
+    if dataset:
+        return [f"{path}: data, 1 two-dimensional dataset(s)",
+                _dataset(find_dataset(file, path, dataset), dataset)]
+    held = contents(file)
+    flat = sum(each.is_flat for each in held)
+    lines = [f"{path}: data, {flat} two-dimensional dataset(s)"]
+    for each in held[:MOST_LISTED]:
+        lines.append(_dataset(file[each.name], each.name) if each.is_readable
+                     else f"  {each.name}: {each.words}")
+    lines += [f"  … {len(held)} in all"] * (len(held) > MOST_LISTED)
+    return lines + [f"  {text}" for text in islice(links(file, path), MOST_LISTED)]
+
+
+def _dataset(item, name):
+    """A line on a two-dimensional dataset."""
+    stored, held = item.id.get_storage_size(), item.size * item.dtype.itemsize
+    how = f"chunks {item.chunks}" if item.chunks else "contiguous"
+    how += f", {item.compression}" if item.compression else ""
+    try:
+        element_type(item.dtype, name)
+        use = ""
+    except DataError as error:
+        use = f"  (cannot be used: {error})"
+    return (f"  {name.lstrip('/')}: {item.shape[0]} rows × {item.shape[1]} columns {item.dtype}, "
+            f"{format_size(held)} ({format_size(stored)} stored), {how}{use}")
 
 
 def _stored(stored):

@@ -28,7 +28,7 @@ class Values:
     high: np.ndarray    # (d,) largest
     sums: np.ndarray    # (d,) float64
     counts: np.ndarray  # (d,) int64, how many are finite
-    bad: np.ndarray     # (files,) int64, NaN and Inf in each file
+    bad: np.ndarray     # (files,) int64, NaN, Inf and missing values in each file
     first: np.ndarray   # (files,) int64, row·d + column of the first of them
 
     @property
@@ -47,7 +47,7 @@ def scan(source, first, last, room):
     values = _nothing(source)
     edges = source.blocks.edges
     for number, start, rows in read_ahead(source, places(source, int(edges[first]), int(edges[last]), room), Counters()):
-        _take(values, number, start, rows)
+        _take(values, number, start, rows, source.missing[number])
     return values
 
 
@@ -59,35 +59,47 @@ def joint(values, reduce):
     return values
 
 
+def _ends(dtype):
+    """Smallest and largest value of a type."""
+    return (-np.inf, np.inf) if dtype.kind == "f" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+
+
 def _nothing(source):
     kind = np.dtype(np.float32) if source.dtype == np.float16 else source.dtype  # MPI has no half precision
-    lowest, highest = (-np.inf, np.inf) if kind.kind == "f" else (np.iinfo(kind).min, np.iinfo(kind).max)
+    lowest, highest = _ends(kind)
     files = len(source.parts)
     return Values(np.full(source.d, highest, kind), np.full(source.d, lowest, kind), np.zeros(source.d), np.zeros(source.d, np.int64),
                   np.zeros(files, np.int64), np.full(files, np.iinfo(np.int64).max))
 
 
-def _take(values, number, start, rows):
-    low, high, finite = rows.min(axis=0), rows.max(axis=0), len(rows)
-    if not (np.isfinite(low) & np.isfinite(high)).all():
-        is_finite = np.isfinite(rows)
-        spots = np.flatnonzero(~is_finite)
-        values.bad[number] += len(spots)
-        values.first[number] = min(values.first[number], start * rows.shape[1] + spots[0])
-        low, high = rows.min(axis=0, where=is_finite, initial=np.inf), rows.max(axis=0, where=is_finite, initial=-np.inf)
-        rows, finite = np.where(is_finite, rows, 0), is_finite.sum(axis=0)
+def _take(values, number, start, rows, missing):
+    low, high, good = rows.min(axis=0), rows.max(axis=0), len(rows)
+    is_finite = (np.isfinite(low) & np.isfinite(high)).all()
+    if not is_finite or (missing and missing.may_be_among(low.min(), high.max())):
+        is_good = np.isfinite(rows)
+        if missing:
+            is_good &= ~missing.among(rows)
+        if (spots := np.flatnonzero(~is_good)).size:
+            values.bad[number] += len(spots)
+            values.first[number] = min(values.first[number], start * rows.shape[1] + spots[0])
+        lowest, highest = _ends(rows.dtype)
+        low = rows.min(axis=0, where=is_good, initial=highest)
+        high = rows.max(axis=0, where=is_good, initial=lowest)
+        rows, good = np.where(is_good, rows, 0), is_good.sum(axis=0)
     np.minimum(values.low, low, out=values.low)
     np.maximum(values.high, high, out=values.high)
     values.sums[:] += rows.sum(axis=0, dtype=np.float64)
-    values.counts[:] += finite
+    values.counts[:] += good
 
 
 def value_findings(source, values):
     """Yield (trouble or note, text) on the values."""
-    for part, bad, first in zip(source.parts, values.bad, values.first):
+    for part, missing, bad, first in zip(source.parts, source.missing, values.bad, values.first):
         if bad:
             row, column = divmod(int(first), source.d)
-            yield TROUBLE, f"{part.name}: {bad} value(s) are NaN or Inf, the first in row {row}, column {column}; remove or fill them first"
+            what = "NaN, Inf or missing by its attributes" if missing else "NaN or Inf"
+            yield TROUBLE, (f"{part.name}: {bad} value(s) are {what}, the first in row {row}, "
+                            f"column {column}; remove or fill them first")
     constant = values.constant
     if len(constant) == source.d:
         yield TROUBLE, "every column is constant: there is no variance, and there are no principal components"

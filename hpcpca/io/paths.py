@@ -3,9 +3,11 @@
 import glob
 import os
 import re
+from dataclasses import dataclass
 
 from ..errors import DataError
 
+GRANT = "get access to it, or name another"
 SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5", ".nc", ".h5ad", ".loom")
 
 
@@ -33,26 +35,80 @@ def _is_there(path):
     return os.path.exists(path) or bool(glob.glob(path))
 
 
+@dataclass(frozen=True)
+class Named:
+    """A file that an argument names."""
+
+    path: str
+    dataset: str | None
+    is_listed: bool  # by a glob or folder
+
+
 def expand(arguments):
-    """Return [(path, dataset or None)] of all files that DATA arguments name, in order; raise DataError."""
+    """Return the files that DATA arguments name, in order: list of ``Named``; raise DataError."""
     found = []
     for text in arguments:
         path, dataset = split_dataset(text)
-        found += [(name, dataset) for name in _files(path, text)]
+        names = _files(path, text)
+        found += [Named(name, dataset, names != [path]) for name in names]
     return found
 
 
 def _files(path, text):
-    if os.path.isdir(path):
-        names = [os.path.join(path, name) for name in os.listdir(path) if name.lower().endswith(SUFFIXES)]
+    if is_folder(path):
+        names = [name for name in _listed(path) if name.lower().endswith(SUFFIXES)]
         if not names:
             raise DataError(f"folder {path} holds no HDF5 file ({', '.join(SUFFIXES[:3])}, …)")
-        return sorted(names, key=natural_order)
-    if os.path.exists(path):
+        return sorted((os.path.join(path, name) for name in names), key=natural_order)
+    if _exists(path):
         return [path]
     if glob.has_magic(path):
+        _check_listable(path)
         names = sorted(glob.glob(path), key=natural_order)
         if names:
             return names
         raise DataError(f"no file matches {text}; check the pattern and the current folder")
     raise DataError(f"{path}: no such file; check the name and the current folder")
+
+
+def is_folder(path):
+    """Whether ``path`` is a folder; raise DataError if permissions do not let one see."""
+    return _exists(path) and os.path.isdir(path)
+
+
+def check_writable(folder, option):
+    """Raise DataError unless files can be put into ``folder``; ``option`` names another."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise DataError(f"folder {folder} is not writable (permission denied); "
+                        f"choose another with {option}")
+
+
+def _exists(path):
+    try:
+        os.stat(path)
+    except PermissionError:
+        raise DataError(f"{path} cannot be reached: permission denied; {GRANT}") from None
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _listed(folder):
+    try:
+        return os.listdir(folder)
+    except PermissionError:
+        raise DataError(f"folder {folder} cannot be listed: permission denied; {GRANT}") from None
+
+
+def _check_listable(pattern):
+    """Raise DataError for a folder that may not be listed: a glob would pass over its files."""
+    above, name = os.path.split(pattern)
+    folders = [above or "."]
+    if glob.has_magic(above):
+        _check_listable(above)
+        folders = glob.glob(above)
+    for folder in filter(is_folder, folders):
+        if glob.has_magic(name):
+            _listed(folder)
+        else:
+            _exists(os.path.join(folder, name))

@@ -98,6 +98,11 @@ def is_foreign(path):
         return False  # damaged: nothing to lose
 
 
+def ours_among(paths):
+    """Those of ``paths`` that are there and that hpcpca has written. For one rank to call."""
+    return [path for path in paths if os.path.isfile(path) and not is_foreign(path)]
+
+
 class Stored:
     """A result or checkpoint on disk: attributes, configuration and small arrays; vectors are read when asked for."""
 

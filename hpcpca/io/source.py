@@ -3,24 +3,23 @@
 import os
 import stat
 import zlib
-from dataclasses import asdict, dataclass
-from itertools import islice
+from dataclasses import asdict, dataclass, field
 
 import h5py
 import numpy as np
 
 from ..errors import DataError, PlatformError, describe
 from ..partition import blocks_of, outside
+from .contents import MISSING, element_type, listed, meant, readable, sparse_kind
 from .damage import naming
 from .links import check_values
+from .missing import check_packing, missing_values, read_attributes
 from .paths import expand
 from .trailer import check_trailer
 
 PIECE_BYTES = 64 << 20  # read at a time
 CHUNK_CACHE = 1 << 20   # HDF5's own default
 SAMPLED_ROWS = 4        # of each file, for the fingerprint
-HELD = 5                # things named where a file has no 2-D dataset
-MISSING = (KeyError, ValueError, RuntimeError, OSError)  # raised for names and links without anything behind them
 FORGET = bool(os.environ.get("HPCPCA_FORGET_FILES"))  # for benchmarks: every read comes from the disk
 
 
@@ -37,6 +36,7 @@ class Part:
     size: int
     mtime: float
     content: int   # CRC-32 of a few rows
+    attributes: dict = field(default_factory=dict)  # that say what its values mean; not stored
 
     @property
     def name(self):
@@ -66,75 +66,26 @@ def open_file(path, cache=CHUNK_CACHE):
         raise DataError(f"{path} cannot be opened: {describe(error)}; it may be truncated or still being written") from None
 
 
-def numeric_2d(file):
-    """Names of the 2-D datasets of a file."""
-    found = []
-    file.visititems(lambda name, item: found.append(name) if _is_2d(item) else None)
-    return found
-
-
-def _is_2d(item):
-    return isinstance(item, h5py.Dataset) and item.ndim == 2
-
-
-def held_otherwise(file, path):
-    """Yield in words what the file at ``path`` holds that ``numeric_2d`` does not name: other datasets, external links, and links that lead
-    nowhere."""
-    names = []
-    file.id.links.visit(names.append)  # unlike visititems it tells of links
-    for name in (name.decode(errors="surrogateescape") for name in names):
-        link = file.get(name, getlink=True)
-        try:
-            item = file[name]
-        except MISSING:
-            item = None
-        if isinstance(link, h5py.ExternalLink):
-            more = ", which cannot be opened" if item is None else f", name it: {item.file.filename}:{item.name.lstrip('/')}, or {path}:{name} with --follow-links" if _is_2d(item) else ""
-            yield f"{name} is an external link to {link.filename}:{link.path}{more}"
-        elif item is None:
-            yield f"{name} is a link that leads nowhere or in a circle"
-        elif isinstance(link, h5py.HardLink) and isinstance(item, h5py.Dataset) and not _is_2d(item):
-            yield f"{name} has shape {item.shape}"
-
-
-def _without_2d(file, path):
-    told = list(islice(held_otherwise(file, path), HELD + 1))
-    listed = "; ".join(told[:HELD]) + ("; …" if len(told) > HELD else "") or "no dataset at all"
-    return f"{path} has no two-dimensional dataset ({listed}); name another file, or write the data as rows (samples) × columns (features)"
-
-
 def find_dataset(file, path, name):
-    """Return the dataset called ``name``, or the only 2-D one; raise DataError."""
+    """Return the dataset called ``name``, or the one that is meant; raise DataError."""
     if name is None:
-        names = numeric_2d(file)
-        if len(names) != 1:
-            listed = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
-            raise DataError(f"{path} has {len(names)} two-dimensional datasets ({listed}); name one: {path}:{names[0]}" if names
-                            else _without_2d(file, path))
-        name = names[0]
+        name = meant(file, path)
     try:
         item = file[name]
     except MISSING:
         link = file.get(name, getlink=True) if name in file.keys() else None
         if isinstance(link, h5py.ExternalLink):
             raise DataError(f"{path}:{name} is an external link to {link.filename}:{link.path}, which cannot be opened; restore that file") from None
-        names = ", ".join(numeric_2d(file)[:6])
-        raise DataError(f"{path} has no dataset {name}; its two-dimensional ones: {names or 'none'}") from None
+        raise DataError(f"{path} has no dataset {name}; "
+                        f"its two-dimensional ones: {readable(file)}") from None
+    if sparse := sparse_kind(item):
+        raise DataError(f"{path}:{name} is a sparse matrix ({sparse}), which is not read yet; "
+                        "write it out as a dense dataset of rows × columns")
     if not isinstance(item, h5py.Dataset):
         raise DataError(f"{path}:{name} is a group, not a dataset")
     if item.ndim != 2:
         raise DataError(f"{path}:{name} has shape {item.shape}; two dimensions (rows = samples, columns = features) are needed")
     return item
-
-
-def element_type(dtype, name):
-    """Native type that values of ``dtype`` are held in; raise DataError for what has no real numbers up to 64 bits."""
-    if dtype == np.bool_:
-        return np.dtype(np.uint8)
-    if dtype.kind in "iuf" and dtype.itemsize <= 8:
-        return dtype.newbyteorder("=")
-    what = {"c": "complex numbers", "O": "objects or variable-length values", "S": "strings", "U": "strings", "V": "records"}
-    raise DataError(f"{name} holds {what.get(dtype.kind, str(dtype))} (dtype {dtype}); real numbers of at most 64 bits are needed")
 
 
 def _part(path, dataset, follow_links, is_whole):
@@ -149,13 +100,17 @@ def _part(path, dataset, follow_links, is_whole):
         dtype = element_type(item.dtype, name)
         rows, columns = item.shape
         check_values(item, path, name, follow_links, is_whole)
+        attributes = read_attributes(item)
+        if is_whole:
+            check_packing(attributes, name)
         chunk = item.chunks[0] if item.chunks else 1
         status = os.stat(path)
         picked = np.unique(np.linspace(0, max(0, rows - 1), SAMPLED_ROWS).astype(int)) if rows and columns else []
         content = 0
         for row in picked:
             content = zlib.crc32(np.ascontiguousarray(_read(item, row, row + 1, name), dtype).tobytes(), content)
-        return Part(path, dataset, rows, columns, dtype.str.lstrip("<>=|"), chunk, status.st_size, status.st_mtime, content)
+        return Part(path, dataset, rows, columns, dtype.str.lstrip("<>=|"), chunk, status.st_size,
+                    status.st_mtime, content, attributes)
 
 
 def _read(item, start, stop, name):
@@ -185,11 +140,12 @@ def forget(file, item, start, stop):
 class Source:
     """Rows of a file set, read by number of file and row."""
 
-    def __init__(self, parts):
-        self.parts = parts
+    def __init__(self, parts, notes=()):
+        self.parts, self.notes = parts, notes
         self.n, self.d = sum(part.rows for part in parts), parts[0].columns
         self.dtype = np.dtype(parts[0].dtype)
         self.first_rows = np.cumsum([0, *(part.rows for part in parts)])  # of each file, numbered over the whole set
+        self.missing = [missing_values(part.attributes, self.dtype) for part in parts]
         self.blocks = blocks_of([p.rows for p in parts], [p.chunk_rows for p in parts], self.d * self.dtype.itemsize)
 
     @property
@@ -199,7 +155,30 @@ class Source:
 
     def describe(self):
         """What is stored of a source in results and checkpoints: list of dicts."""
-        return [asdict(part) for part in self.parts]
+        told = [asdict(part) for part in self.parts]
+        for part in told:
+            del part["attributes"]
+        return told
+
+    @property
+    def dataset(self):
+        """Name of the dataset, or of the first ones if files have different ones."""
+        return listed(list(dict.fromkeys(part.dataset for part in self.parts)))
+
+    def tell(self, say):
+        """Let ``say(text)`` tell the user what is odd about the files, a line each."""
+        for note in self.notes:
+            say(note)
+
+    def common_attributes(self):
+        """The attributes that say what values mean; raise DataError if files have others."""
+        first = self.parts[0]
+        for part in self.parts:
+            if str(part.attributes) != str(first.attributes):
+                raise DataError(f"{part.name} has the attributes {part.attributes}, the first file "
+                                f"({first.name}) has {first.attributes}; "
+                                "make them the same, or write each file by itself")
+        return first.attributes
 
     def read_into(self, number, start, stop, out):
         """out (stop − start, d) ← rows of file ``number``; raise DataError where they cannot be read."""
@@ -279,15 +258,26 @@ class Source:
             raise DataError(f"{change}; start anew when nobody writes to it (nothing was written)")
 
     def check_finite(self, number, start, rows):
-        """Return max |value| of rows of file ``number`` from ``start`` on; raise DataError that names the first NaN or Inf."""
+        """Return max |value| of rows of file ``number`` from ``start`` on.
+
+        Raises DataError that names the first NaN, Inf or missing value.
+        """
         if not rows.size:
             return 0.0
         low, high = rows.min(), rows.max()
         if rows.dtype.kind == "f" and not (np.isfinite(low) and np.isfinite(high)):
-            row, column = np.argwhere(~np.isfinite(rows))[0]
-            raise DataError(f"{self.parts[number].name}: row {start + row}, column {column} is {rows[row, column]}; "
-                            "remove or fill such values first")
+            self._refuse(number, start, rows, ~np.isfinite(rows))
+        missing = self.missing[number]
+        if missing and missing.may_be_among(low, high) and (found := missing.among(rows)).any():
+            self._refuse(number, start, rows, found, missing.reason)
         return max(abs(float(low)), abs(float(high)))
+
+    def _refuse(self, number, start, rows, found, reason=None):
+        row, column = np.argwhere(found)[0]
+        value = rows[row, column]
+        why = f", {reason(value)}" if reason else ""
+        raise DataError(f"{self.parts[number].name}: row {start + row}, column {column} is "
+                        f"{value}{why}; remove or fill such values first")
 
     def check_rows(self, first, rows):
         """The same of rows numbered over the whole set, from ``first`` on; they lie in one file."""
@@ -295,17 +285,40 @@ class Source:
         return self.check_finite(number, first - int(self.first_rows[number]), rows)
 
 
-def open_source(arguments, follow_links=False, is_whole=True):
+def open_source(arguments, follow_links=False, is_whole=True, own=()):
     """Look at the files that DATA arguments name and return their ``Source``; raise DataError. For one rank to call.
 
-    Values outside of a file's folder are used where ``follow_links`` says so; ones never written where ``is_whole`` is False.
+    Values outside of a file's folder are used if ``follow_links`` says so. ``is_whole`` is False if
+    data are copied as they are: values may be packed then, or never written. The files ``own`` are
+    left out of globs and folders.
     """
-    parts = [_part(path, dataset, follow_links, is_whole) for path, dataset in expand(arguments)]
-    parts = _agreeing(parts)
+    named, own = expand(arguments), set(map(os.path.realpath, own))
+    left_out = [each for each in named
+                if own and each.is_listed and os.path.realpath(each.path) in own]
+    found = [each for each in named if each not in left_out]
+    notes = [f"{each.path} is left out of the data: this run writes it, or takes it as a result"
+             for each in left_out]
+    if not found:
+        raise DataError(f"{arguments[0]} holds only {left_out[0].path}, which is not data; "
+                        "name the data")
+    parts = _agreeing([_part(each.path, each.dataset, follow_links, is_whole) for each in found])
     if parts[0].columns == 0 or sum(part.rows for part in parts) == 0:
         raise DataError(f"{parts[0].name} is empty: {sum(part.rows for part in parts)} rows, {parts[0].columns} columns; "
                         "check its export, or name another dataset")
-    return Source(parts)
+    return Source(parts, (*notes, *_odd(parts)))
+
+
+def _odd(parts):
+    """Yield a warning for datasets of different names, and for each file that is given twice."""
+    names = list(dict.fromkeys(part.dataset for part in parts))
+    if len(names) > 1:
+        yield f"hpcpca: warning: datasets of different names are taken: {listed(names)}"
+    seen = {}
+    for part in parts:
+        first = seen.setdefault((os.path.realpath(part.path), part.dataset), part)
+        if first is not part:
+            other = f", also as {first.path}" if first.path != part.path else ""
+            yield f"hpcpca: warning: {part.name} is given twice{other}: its rows count twice"
 
 
 def _agreeing(parts):

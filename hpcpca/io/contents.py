@@ -1,0 +1,190 @@
+"""What an HDF5 file holds, and which of it is meant where no dataset is named."""
+
+import math
+from dataclasses import dataclass
+
+import h5py
+import numpy as np
+
+from ..errors import DataError
+
+SMALL = 0.01  # of a dataset's elements: what has fewer is not meant instead of it
+LISTED = 6    # things named in an error
+MISSING = (KeyError, ValueError, RuntimeError, OSError)  # raised for links with nothing behind them
+SPARSE = {"csr_matrix": "sparse CSR", "csc_matrix": "sparse CSC"}  # what anndata calls them
+MEMBERS = ("data", "indices", "indptr")  # of every sparse matrix, those of 10x too
+CANNOT = {"c": "complex numbers", "O": "objects or variable-length values", "S": "strings",
+          "U": "strings", "V": "records"}
+
+
+@dataclass(frozen=True)
+class Held:
+    """A dataset of a file, or a group that is a sparse matrix."""
+
+    name: str
+    shape: tuple
+    kind: str        # its type in words
+    elements: int    # values that are stored
+    trouble: str     # why it cannot be taken as rows and columns, or ""
+    is_numeric: bool
+    is_sparse: bool = False
+
+    @property
+    def is_flat(self):
+        """Whether it has rows and columns."""
+        return len(self.shape) == 2 and not self.is_sparse
+
+    @property
+    def is_readable(self):
+        """Whether its rows can be read."""
+        return self.is_flat and not self.trouble
+
+    @property
+    def is_candidate(self):
+        """Whether it may be what a user means by the data of a file."""
+        return self.is_sparse or (self.is_numeric and len(self.shape) > 1)
+
+    @property
+    def words(self):
+        """Shape, type, and what is in the way of reading it."""
+        size = " × ".join(map(str, self.shape)) or "scalar"
+        return f"{size} {self.kind}" + (f", {self.trouble}" if self.trouble else "")
+
+
+def contents(file):
+    """All that a file holds: list of ``Held``, largest first. A sparse matrix is one of them."""
+    found, inside = [], []
+
+    def look(name, item):
+        if any(name.startswith(f"{group}/") for group in inside):
+            return
+        if isinstance(item, h5py.Dataset):
+            found.append(_dataset(name, item))
+        elif sparse := sparse_kind(item):
+            inside.append(name)
+            found.append(_sparse(name, item, sparse))
+
+    file.visititems(look)
+    return sorted(found, key=lambda held: -held.elements)
+
+
+def _dataset(name, item):
+    shape = item.shape or ()
+    size = 0 if item.shape is None else math.prod(shape)
+    try:
+        dtype = item.dtype
+    except TypeError:  # a type that numpy does not have
+        return Held(name, shape, "of an unknown type", size, "cannot be read", False)
+    kind = CANNOT[dtype.kind] if dtype.kind in "OSUV" else str(dtype)
+    if h5py.check_string_dtype(dtype):
+        kind = "text"
+    return Held(name, shape, kind, size, _trouble(shape, dtype), dtype.kind in "biufc")
+
+
+def _trouble(shape, dtype):
+    if len(shape) > 2:
+        return f"{len(shape)}-D: not read yet"
+    if len(shape) < 2:
+        return "1-D" * len(shape)
+    return "" if is_held(dtype) else "cannot be read"
+
+
+def sparse_kind(item):
+    """What a group is called that stands for a sparse matrix; None for others."""
+    if not isinstance(item, h5py.Group):
+        return None
+    said = _attribute(item, "encoding-type")
+    if said not in SPARSE and not all(isinstance(item.get(name), h5py.Dataset) for name in MEMBERS):
+        return None
+    return SPARSE.get(said, "sparse")
+
+
+def _sparse(name, item, kind):
+    data, shape = item.get("data"), _attribute(item, "shape")
+    if shape is None and isinstance(item.get("shape"), h5py.Dataset):
+        shape = item["shape"][...]
+    shape = ("?", "?") if shape is None else tuple(np.ravel(shape).tolist())
+    stored = int(data.size or 0) if isinstance(data, h5py.Dataset) else 0
+    return Held(name, shape, f"with {stored} values", stored, f"{kind}: not read yet", True, True)
+
+
+def _attribute(item, name):
+    """An attribute, as text where it is text; None where there is none that can be read."""
+    try:
+        value = item.attrs.get(name)
+    except (*MISSING, TypeError):
+        return None
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
+def links(file, path):
+    """Yield in words the external links of the file at ``path``, and links that lead nowhere."""
+    names = []
+    file.id.links.visit(names.append)  # unlike visititems it tells of links
+    for name in (name.decode(errors="surrogateescape") for name in names):
+        link = file.get(name, getlink=True)
+        try:
+            item = file[name]
+        except MISSING:
+            item = None
+        if isinstance(link, h5py.ExternalLink):
+            more = ""
+            if item is None:
+                more = ", which cannot be opened"
+            elif isinstance(item, h5py.Dataset) and item.ndim == 2:
+                target = f"{item.file.filename}:{item.name.lstrip('/')}"
+                more = f", name it: {target}, or {path}:{name} with --follow-links"
+            yield f"{name} is an external link to {link.filename}:{link.path}{more}"
+        elif item is None:
+            yield f"{name} is a link that leads nowhere or in a circle"
+
+
+def meant(file, path):
+    """Name of the 2-D dataset that is meant if none is named; raise DataError if it is unclear."""
+    held = contents(file)
+    candidates = [each for each in held if each.is_candidate]
+    flat = [each for each in candidates or held if each.is_flat]
+    if not flat:
+        told = [f"{each.name} ({each.words})" for each in held]
+        there = listed([*told, *links(file, path)], "; ") or "no dataset at all"
+        raise DataError(f"{path} has no two-dimensional dataset ({there}); name another file, "
+                        "or write the data as rows (samples) × columns (features)")
+    chosen = flat[0]
+    others = [each for each in candidates if each is not chosen]
+    if any(each.elements >= SMALL * chosen.elements for each in others):
+        raise DataError(_several(path, candidates))
+    return chosen.name
+
+
+def readable(file):
+    """Names of the datasets of a file that can be read, largest first, in words, or "none"."""
+    return listed([each.name for each in contents(file) if each.is_readable]) or "none"
+
+
+def _several(path, candidates):
+    names = [each.name for each in candidates if each.is_readable]
+    remedy = "none of them can be read: name another file"
+    if len(names) == 1:
+        remedy = f"if {names[0]} is meant, name it: {path}:{names[0]}"
+    elif names:
+        remedy = "name one: " + listed([f"{path}:{name}" for name in names])
+    told = listed([f"{each.name} ({each.words})" for each in candidates])
+    return f"{path} holds several datasets that may be meant: {told}; {remedy}"
+
+
+def listed(texts, between=", "):
+    """The first few of ``texts`` in one."""
+    return between.join([*texts[:LISTED], *["…"] * (len(texts) > LISTED)])
+
+
+def is_held(dtype):
+    """Whether values of ``dtype`` are real numbers of at most 64 bits."""
+    return dtype == np.bool_ or (dtype.kind in "iuf" and dtype.itemsize <= 8)
+
+
+def element_type(dtype, name):
+    """Native type that values of ``dtype`` are held in; raise DataError unless they are real."""
+    if not is_held(dtype):
+        raise DataError(f"{name} holds {CANNOT.get(dtype.kind, str(dtype))} (dtype {dtype}); "
+                        "real numbers of at most 64 bits are needed")
+    return np.dtype(np.uint8) if dtype == np.bool_ else dtype.newbyteorder("=")
