@@ -3,6 +3,7 @@
 import click
 
 from ..errors import NOT_ACHIEVED
+from .session import show
 from .types import Numbers, Shape
 
 FAILED = "| failed"
@@ -26,11 +27,9 @@ def bench():
 
 def _shown(lines):
     """Show a table; return the exit code: 4 where a run of it failed."""
-    code = 0
-    for line in lines:
-        click.echo(line)
-        code = NOT_ACHIEVED if FAILED in line else code
-    return code
+    lines = list(lines)
+    show(lines)
+    return NOT_ACHIEVED if any(FAILED in line for line in lines) else 0
 
 
 @bench.command()
@@ -55,9 +54,8 @@ def peers(data, components, inputs, folder, tol, solvers, runs, mpiexec):
     for name in inputs:
         given = made.INPUTS[name]
         words, files = made.make(given.rows, given.columns, given.options, folder, f"bench-{name}")
-        click.echo(f"{name}: hpcpca {' '.join(words)}; K = {components or given.components}\n")
-        code = max(code, _shown(compare(files, components or given.components, tol, runs, mpiexec, **chosen)))
-        click.echo()
+        show([f"{name}: hpcpca {' '.join(words)}; K = {components or given.components}\n"])
+        code = max(code, _shown([*compare(files, components or given.components, tol, runs, mpiexec, **chosen), ""]))
     return code
 
 
@@ -72,8 +70,7 @@ def kernels(types, vectors, columns, runs):
     from ..errors import UsageError
     if unknown := set(types) - set(TYPES):
         raise UsageError(f"--dtype {min(unknown)}: choose from {', '.join(TYPES)}")
-    for line in compare(types or TYPES, vectors or WIDTHS, columns, runs):
-        click.echo(line)
+    show(compare(types or TYPES, vectors or WIDTHS, columns, runs))
 
 
 @bench.command()
@@ -106,8 +103,7 @@ def scaling(shape, components, ranks, operator, folder, runs, mpiexec):
 def cold(data, components, memory, tol, ranks, runs, mpiexec):
     """A fit of DATA larger than its memory with every read from the disk, beside what reading and computing take at least."""
     from ..bench.cold import run_cold
-    for line in run_cold(data, components, memory, tol, ranks, runs, mpiexec):
-        click.echo(line)
+    show(run_cold(data, components, memory, tol, ranks, runs, mpiexec))
 
 
 @bench.command()
@@ -142,4 +138,4 @@ def experiments(names, folder, seeds, overwrite, quick, data):
             record = import_module(f"..bench.experiments.{name.replace('-', '_')}", __package__).run(ranks, seeds, quick, *given)
             record.settings["quick"] = quick
             paths = save(record, folder)
-            click.echo("\n".join([f"## {name}", "", *record.table, "", "written: " + ", ".join(paths), ""]))
+            show([f"## {name}", "", *record.table, "", "written: " + ", ".join(paths), ""])

@@ -2,6 +2,8 @@
 
 import click
 
+from .session import show
+
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
@@ -9,6 +11,4 @@ def info(files):
     """Say what FILEs hold: data, or what hpcpca has written."""
     from ..io.describe import describe_file
     from ..io.paths import expand
-    for path, dataset in expand(files):
-        for line in describe_file(path, dataset):
-            click.echo(line)
+    show(line for path, dataset in expand(files) for line in describe_file(path, dataset))

@@ -6,6 +6,7 @@ import click
 
 from ..errors import UsageError, on_all_ranks
 from .options import Size, follow_links
+from .session import show
 
 SHAPE = r"(\d+)[xX×](\d+)"
 
@@ -62,13 +63,12 @@ def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, op
               config.is_ritz, ranks, -(-ranks // nodes), threads, None, memory or available_memory(), chunk,
               tol=config.tol, rates=replace(measured_rates(), read=float(bandwidth)))
     chosen = choose(job, operator, None)
-    for line in forecast.lines(job, chosen, components, nodes, network):
-        click.echo(line)
+    show(forecast.lines(job, chosen, components, nodes, network))
     if sbatch:
         named = () if re.fullmatch(SHAPE, data[0]) else data
         text = forecast.sbatch(job, chosen, components, nodes, network, named, output, _words(config, operator))
         batch.write(sbatch, text)
-        click.echo(f"batch file: {sbatch}" + ("" if named else f"; in its last line {batch.PLACEHOLDER} stands for your data: edit it"))
+        show([f"batch file: {sbatch}" + ("" if named else f"; in its last line {batch.PLACEHOLDER} stands for your data: edit it")])
 
 
 def _words(config, operator):

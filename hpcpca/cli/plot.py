@@ -4,6 +4,7 @@ import os
 
 import click
 
+from .session import show
 from .types import Shape
 
 
@@ -41,4 +42,4 @@ def plot(file, output, images, overwrite):
         result.draw_images(Stored(file), output, images)
     else:
         result.draw(Stored(file), output)
-    click.echo(f"figure: {output}")
+    show([f"figure: {output}"])

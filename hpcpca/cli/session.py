@@ -4,6 +4,7 @@ import os
 import sys
 from contextlib import contextmanager
 
+from .. import streams
 from ..errors import PlatformError, describe, on_all_ranks
 
 
@@ -57,3 +58,11 @@ def speaker(world, quiet=False, stream=None):
         if world.is_root and not quiet:
             print(text, file=stream or sys.stderr, flush=True)
     return say
+
+
+def show(lines):
+    """Print lines on stdout as they come, as long as they can be written: the entry says that they could not."""
+    for line in lines:
+        print(line)
+        if streams.failure():
+            return

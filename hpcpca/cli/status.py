@@ -4,6 +4,8 @@ import json
 
 import click
 
+from .session import show
+
 
 @click.command()
 @click.argument("checkpoint", metavar="CKPT|RESULT")
@@ -12,4 +14,4 @@ def status(checkpoint, as_json):
     """Say how far the run is that writes CKPT, or wrote RESULT, while it goes on or after it has ended."""
     from ..io.status import lines_of, status_of
     found = status_of(checkpoint)
-    click.echo(json.dumps(found) if as_json else "\n".join(lines_of(found)))
+    show([json.dumps(found)] if as_json else lines_of(found))
