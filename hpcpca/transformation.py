@@ -1,12 +1,12 @@
 """Rows streamed from files through a projection into a file: what ``transform`` and ``reconstruct`` do. All functions are collective."""
 
-import os
-
 import numpy as np
 
 from .counters import Counters
 from .errors import DataError, UsageError, on_all_ranks
 from .io import scores as files
+from .io.outputs import check_output
+from .io.paths import expand
 from .io.row_file import row_file
 from .io.source import open_source
 from .kernels import kernels_for
@@ -21,8 +21,9 @@ PIECE_BYTES = 64 << 20  # of an array of rows read or made at a time, whatever t
 COPIES = 3              # of rows made: those at hand, those on their way, those the root receives
 
 
-def transform(world, say, result, data, output, components=None, whiten=False, centre=True, dtype=None, follow_links=False, **options):
+def transform(world, say, result, data, output, components=None, whiten=False, centre=True, dtype=None, follow_links=False, overwrite=False, **options):
     """Write the scores (Y − 1μᵀ)Vᵀ of the rows of ``data`` on the components of ``result``; raise DataError, UsageError on all ranks."""
+    world.decide(lambda: _check_output(output, overwrite, [result, *(path for path, _ in expand(data))]))
     basis = world.decide(lambda: files.load_basis(result, components, centre, whiten))
     source = world.decide(lambda: open_source(data, follow_links))
     if source.d != basis.d:
@@ -39,8 +40,9 @@ def transform(world, say, result, data, output, components=None, whiten=False, c
     _Job(world, basis, source, work, Scoring.scratch).run(say, output, files.SCORES, basis.count, kind, scoring, **options)
 
 
-def reconstruct(world, say, result, scores, output, dtype=None, **options):
+def reconstruct(world, say, result, scores, output, dtype=None, overwrite=False, **options):
     """Write the rows SV + 1μᵀ that a file of scores stands for; raise DataError, UsageError on all ranks."""
+    world.decide(lambda: _check_output(output, overwrite, [result, scores]))
     source, basis = world.decide(lambda: files.load_scores(scores, result))
     kind = np.dtype(dtype or source.dtype)
     work = np.promote_types(source.dtype, kind)
@@ -58,10 +60,9 @@ class _Job:
         self.world, self.basis, self.source, self.work, self.scratch = world, basis, source, work, scratch
         self.counters, self.peak = Counters(), PeakMemory()
 
-    def run(self, say, output, form, columns, kind, method, memory=None, threads=None, compression=None, overwrite=False):
+    def run(self, say, output, form, columns, kind, method, memory=None, threads=None, compression=None):
         """Stream the source through ``method(components, team)`` into the rows (n, columns) of ``kind`` of the output."""
         world, basis, source = self.world, self.basis, self.source
-        world.decide(lambda: _check_output(output, [basis.path, *(part.path for part in source.parts)], overwrite))
         threads = threads or world.default_threads()
         panel = files.components_on_nodes(world, basis, self.work)
         rows = self._rows_at_once(memory, panel, threads, columns * kind.itemsize)
@@ -107,15 +108,5 @@ def _checked(made):
     return made
 
 
-def _check_output(output, inputs, overwrite):
-    folder = os.path.dirname(output) or "."
-    if not os.path.isdir(folder):
-        raise DataError(f"folder {folder} of {output} does not exist; make it first")
-    if os.path.isdir(output):
-        raise DataError(f"{output} is a folder; name a file")
-    if os.path.realpath(output) in {os.path.realpath(path) for path in inputs}:
-        raise UsageError(f"-o {output} would overwrite what is read; name another file")
-    if os.path.exists(output) and not overwrite:
-        raise DataError(f"{output} exists; name another file, or give --overwrite")
-    if not os.access(folder, os.W_OK):
-        raise DataError(f"folder {folder} is not writable; choose another with -o")
+def _check_output(output, overwrite, read):
+    check_output(output, overwrite=overwrite, read=dict.fromkeys(read, "what is read"))

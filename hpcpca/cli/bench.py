@@ -116,22 +116,17 @@ def cold(data, components, memory, tol, ranks, runs, mpiexec):
 def experiments(names, folder, seeds, overwrite, quick, data):
     """The paper's experiments on this machine: synthetic, local-steps, gaps, top1, step-size, batch-size, high-dimensional, scaling, asynchronous, and, on
     --data, mnist (default: all; mnist only with --data), with medians and ranges over seeds."""
-    import os
     from importlib import import_module
 
-    from ..bench.experiments.record import save
-    from ..errors import DataError, UsageError
+    from ..bench.experiments.record import check_places, save
+    from ..errors import UsageError
     from .session import world
-    if not os.path.isdir(folder):
-        raise DataError(f"--folder {folder}: no such folder; make it first")
     if not data and set(names) & set(ON_DATA):
         raise UsageError("mnist needs --data, such as data/fashion-mnist of the sources")
     if data and names and not set(names) & {*ON_DATA, *ALSO_ON_DATA}:
         raise UsageError(f"--data is for {', '.join([*ON_DATA, *ALSO_ON_DATA])}; {', '.join(names)}: data of its own; leave --data out")
     names = names or [name for name in EXPERIMENTS if data or name not in ON_DATA]
-    there = [path for name in names for end in ("h5", "md", "png") if os.path.exists(path := os.path.join(folder, f"{name}.{end}"))]
-    if there and not overwrite:
-        raise DataError(f"{there[0]} exists; give --overwrite to replace it, or name another --folder")
+    check_places(names, folder, overwrite)
     with world() as ranks:
         for name in names:
             given = (data,) if name in (*ON_DATA, *ALSO_ON_DATA) else ()

@@ -40,6 +40,7 @@ def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, op
     from .. import batch, forecast
     from ..comm.launch import launched_size
     from ..config import FitConfig
+    from ..io.outputs import check_output, write_text
     from ..machine import available_memory
     from ..plan import Job, choose, panel_width
     from ..rates import measured_rates
@@ -48,7 +49,7 @@ def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, op
     if overwrite and not sbatch:
         raise UsageError("--overwrite is about a batch file; name it with --sbatch, or leave --overwrite out")
     if sbatch:
-        batch.check_place(sbatch, overwrite)
+        check_output(sbatch, "--sbatch", overwrite, is_foreign=batch.is_no_script, what="batch file")
     n, d, dtype, chunk = _sizes(data, options.pop("dtype"), options["follow_links"], np)
     config = FitConfig(components=components, operator=operator, **options).check()
     if config.covariance and n != d:
@@ -67,7 +68,7 @@ def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, op
     if sbatch:
         named = () if re.fullmatch(SHAPE, data[0]) else data
         text = forecast.sbatch(job, chosen, components, nodes, network, named, output, _words(config, operator))
-        batch.write(sbatch, text)
+        write_text(sbatch, text, "name another place with --sbatch")
         show([f"batch file: {sbatch}" + ("" if named else f"; in its last line {batch.PLACEHOLDER} stands for your data: edit it")])
 
 

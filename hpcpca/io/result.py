@@ -11,7 +11,7 @@ from .._version import __version__
 from ..errors import DataError
 from ..linalg.angles import separation
 from ..linalg.orth import with_positive_peak
-from .formats import CHECKPOINT, RESULT
+from .formats import CHECKPOINT, MADE_BY, RESULT, TEST_DATA
 from .hdf5 import Rows, check, names_of, ours
 from .source import open_file
 from .trailer import has_trailer
@@ -73,6 +73,12 @@ def root_attributes(content, kind):
     return attributes
 
 
+def format_of(path):
+    """What an HDF5 file's attribute ``format`` says, or that it is test data of ours; "" where it says nothing; raise DataError."""
+    with ours(path), open_file(path) as file:
+        return str(file.attrs.get("format", TEST_DATA if file.attrs.get(MADE_BY) == TEST_DATA else ""))
+
+
 def is_foreign(path):
     """Whether a file is none that hpcpca has written: somebody's data, notes, whatever. Damaged HDF5 may be ours; an empty file is nothing."""
     if has_trailer(path):
@@ -80,8 +86,7 @@ def is_foreign(path):
     if not h5py.is_hdf5(path):
         return os.path.getsize(path) > 0
     try:
-        with ours(path), open_file(path) as file:
-            return not str(file.attrs.get("format", "")).startswith("hpcpca-")
+        return not format_of(path).startswith("hpcpca")
     except DataError:
         return False  # damaged: nothing to lose
 
