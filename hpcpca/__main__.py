@@ -78,7 +78,8 @@ def _lost():
         return 0
     if failure.errno == errno.EPIPE:  # a reader that went away, such as head
         return PIPE_CLOSED
-    return _told(f"standard output cannot be written: {failure.strerror}; make room, or send it elsewhere", BAD_INPUT, everywhere=True)
+    return _told(f"standard output cannot be written: {failure.strerror}; make room, "
+                 "or send it elsewhere", BAD_INPUT, everywhere=True)
 
 
 def _command(error):

@@ -1,4 +1,4 @@
-"""Standard output and error that nothing can make fail: no full disk, no reader that goes away, no narrow encoding."""
+"""Standard output and error that no full disk, lost reader or narrow encoding makes fail."""
 
 import codecs
 import io
@@ -8,15 +8,17 @@ import sys
 
 HANDLER, ASCII = "hpcpca", "hpcpca_ascii"  # our names of an error handler and of a codec
 WORDS = {
-    "α": "alpha", "β": "beta", "δ": "delta", "η": "eta", "λ": "lambda", "μ": "mu", "µ": "mu", "π": "pi", "σ": "sigma", "Σ": "Sigma", "ℓ": "l",
-    "₀": "0", "₁": "1", "₂": "2", "ₖ": "_k", "⁰": "^0", "¹": "^1", "²": "^2", "³": "^3", "⁻": "^-", "ᵀ": "'", "′": "'", "\u0302": "",
-    "≤": "<=", "≥": ">=", "≠": "!=", "≈": "~", "±": "+-", "∓": "-+", "×": "x", "÷": "/", "·": "*", "−": "-", "‖": "||", "∞": "inf", "°": "deg",
-    "→": "->", "←": "<-", "–": "-", "—": "-", "…": "...", "‘": "'", "’": "'", "“": '"', "”": '"', "\u00a0": " ",
+    "α": "alpha", "β": "beta", "δ": "delta", "η": "eta", "λ": "lambda", "μ": "mu", "µ": "mu",
+    "π": "pi", "σ": "sigma", "Σ": "Sigma", "ℓ": "l", "₀": "0", "₁": "1", "₂": "2", "ₖ": "_k",
+    "⁰": "^0", "¹": "^1", "²": "^2", "³": "^3", "⁻": "^-", "ᵀ": "'", "′": "'", "\u0302": "",
+    "≤": "<=", "≥": ">=", "≠": "!=", "≈": "~", "±": "+-", "∓": "-+", "×": "x", "÷": "/", "·": "*",
+    "−": "-", "‖": "||", "∞": "inf", "°": "deg", "→": "->", "←": "<-", "–": "-", "—": "-", "…": "...",
+    "‘": "'", "’": "'", "“": '"', "”": '"', "\u00a0": " ",
 }
 
 
 def in_ascii(error):
-    """Error handler of codecs: characters that an encoding lacks, in ASCII; bytes of a file name that is no text, as \\xff."""
+    """Error handler of codecs: what an encoding lacks in ASCII; bytes that are no text as \\xff."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return "".join(map(_word, error.object[error.start:error.end])), error.end
@@ -29,11 +31,12 @@ def _word(character):
 
 
 def _ascii_renamed(name):
-    """The codec ASCII under a name of ours: click takes a stream in ASCII for a mistake, and would write UTF-8 to it."""
+    """The codec ASCII by a name of ours: click takes ASCII for a mistake, and would write UTF-8."""
     if name != ASCII:
         return None
     from encodings.ascii import IncrementalEncoder
-    return codecs.CodecInfo(codecs.ascii_encode, codecs.ascii_decode, incrementalencoder=IncrementalEncoder, name=ASCII)
+    return codecs.CodecInfo(codecs.ascii_encode, codecs.ascii_decode, name=ASCII,
+                            incrementalencoder=IncrementalEncoder)
 
 
 class _Patient(io.FileIO):
@@ -56,15 +59,17 @@ def prepare():
     codecs.register_error(HANDLER, in_ascii)
     codecs.register(_ascii_renamed)
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass  # a stream that was closed: a file opened under its number would get what libraries print
+        pass  # closed: a file opened by its number would get what libraries print
     os.close(descriptor)
     sys.stdout, sys.stderr = _patient(sys.stdout, 1), _patient(sys.stderr, 2)
 
 
 def _patient(before, descriptor):
     name = codecs.lookup(before.encoding).name if before else "utf-8"
-    return io.TextIOWrapper(io.BufferedWriter(_Patient(descriptor, "wb", closefd=False)), ASCII if name == "ascii" else name, HANDLER,
-                            line_buffering=descriptor == 2 or before is None or before.line_buffering or before.write_through)
+    by_line = descriptor == 2 or before is None or before.line_buffering or before.write_through
+    raw = _Patient(descriptor, "wb", closefd=False)
+    return io.TextIOWrapper(io.BufferedWriter(raw), ASCII if name == "ascii" else name, HANDLER,
+                            line_buffering=by_line)
 
 
 def failure():

@@ -21,9 +21,10 @@ PIECE_BYTES = 64 << 20  # of an array of rows read or made at a time, whatever t
 COPIES = 3              # of rows made: those at hand, those on their way, those the root receives
 
 
-def transform(world, say, result, data, output, components=None, whiten=False, centre=True, dtype=None, follow_links=False, overwrite=False, **options):
+def transform(world, say, result, data, output, components=None, whiten=False, centre=True,
+              dtype=None, follow_links=False, overwrite=False, **options):
     """Write the scores (Y − 1μᵀ)Vᵀ of the rows of ``data`` on the components of ``result``; raise DataError, UsageError on all ranks."""
-    world.decide(lambda: _check_output(output, overwrite, [result, *(path for path, _ in expand(data))]))
+    world.decide(lambda: _check_output(output, overwrite, [result, *dict(expand(data))]))
     basis = world.decide(lambda: files.load_basis(result, components, centre, whiten))
     source = world.decide(lambda: open_source(data, follow_links))
     if source.d != basis.d:
@@ -60,7 +61,8 @@ class _Job:
         self.world, self.basis, self.source, self.work, self.scratch = world, basis, source, work, scratch
         self.counters, self.peak = Counters(), PeakMemory()
 
-    def run(self, say, output, form, columns, kind, method, memory=None, threads=None, compression=None):
+    def run(self, say, output, form, columns, kind, method, memory=None, threads=None,
+            compression=None):
         """Stream the source through ``method(components, team)`` into the rows (n, columns) of ``kind`` of the output."""
         world, basis, source = self.world, self.basis, self.source
         threads = threads or world.default_threads()
@@ -109,4 +111,4 @@ def _checked(made):
 
 
 def _check_output(output, overwrite, read):
-    check_output(output, overwrite=overwrite, read=dict.fromkeys(read, "what is read"))
+    check_output(output, "-o", overwrite, dict.fromkeys(read, "what is read"))

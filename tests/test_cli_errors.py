@@ -78,8 +78,8 @@ def folder(tmp_path_factory):
     os.mkfifo(here / "fifo.h5")
     os.mkfifo(here / "fifo.npy")
     try:
-        os.mknod(here / "null", stat.S_IFCHR | 0o666, os.makedev(1, 3))  # a copy: nothing may happen to the machine's own
-    except PermissionError:  # then nothing can
+        os.mknod(here / "null", stat.S_IFCHR | 0o666, os.makedev(1, 3))  # not the machine's own
+    except PermissionError:  # then nothing can happen to that one
         (here / "null").symlink_to("/dev/null")
     run(1, "fit", "good.h5", "-k", "2", "-o", "done.h5", cwd=here).ok()
     run(1, "fit", "good.h5", "-k", "2", "-o", "stopped.h5", "--exchange", "vectors", "--max-rounds", "3", cwd=here).ended(4)
@@ -136,15 +136,18 @@ CASES = {
     "output folder missing": ("fit good.h5 -o no/out.h5", 3, "folder no", "does not exist"),
     "output is a folder": ("fit good.h5 -o folder", 3, "folder"),
     "output exists": ("fit good.h5 -o other.h5", 3, "other.h5", "exists", "--overwrite"),
-    "output is a pipe": ("fit good.h5 -o fifo.h5 --overwrite", 3, "fifo.h5 is a pipe", "name a file with -o"),
-    "output is a device": ("fit good.h5 -o null --overwrite", 3, "null is a device", "name a file with -o"),
+    "output is a pipe": ("fit good.h5 -o fifo.h5 --overwrite", 3, "fifo.h5 is a pipe"),
+    "output is a device": ("fit good.h5 -o null --overwrite", 3, "null is a device", "name a file"),
     "output without a name": ("transform done.h5 good.h5 -o ''", 2, "-o ''", "name a file"),
-    "checkpoint is a device": ("fit good.h5 --checkpoint null", 3, "null is a device", "--checkpoint"),
-    "checkpoint is a result": ("fit good.h5 --checkpoint done.h5 --overwrite", 3, "done.h5", "no checkpoint", "name another"),
-    "checkpoint before it is a result": ("fit good.h5 --checkpoint c --overwrite", 3, "c.1", "no checkpoint", "name another"),
-    "checkpoint in the result gone on with": ("resume stopped.h5.ckpt -o out.h5 --checkpoint done.h5", 3, "done.h5", "no checkpoint"),
+    "checkpoint is a device": ("fit good.h5 --checkpoint null", 3, "null is a device"),
+    "checkpoint is a result": (
+        "fit good.h5 --checkpoint done.h5 --overwrite", 3, "done.h5 exists and is no checkpoint"),
+    "checkpoint before is a result": (
+        "fit good.h5 --checkpoint c --overwrite", 3, "c.1 exists and is no checkpoint"),
+    "checkpoint over a result": (
+        "resume stopped.h5.ckpt -o out.h5 --checkpoint done.h5", 3, "exists and is no checkpoint"),
     "log is a folder": ("fit good.h5 --log-json folder", 3, "folder is a folder", "--log-json"),
-    "log is a pipe": ("fit good.h5 --log-json fifo.h5", 3, "fifo.h5", "nobody reads", "name a file"),
+    "log is a pipe": ("fit good.h5 --log-json fifo.h5", 3, "fifo.h5", "nobody reads"),
     "output is the data": ("fit good.h5 -o good.h5 --overwrite", 2, "good.h5", "data"),
     "output is the data, another way": ("fit good.h5 -o ./folder/../good.h5 --overwrite", 2, "good.h5", "data"),
     "checkpoint is the data": ("fit good.h5 --checkpoint good.h5 --overwrite", 2, "good.h5", "data"),

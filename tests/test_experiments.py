@@ -63,7 +63,8 @@ def test_files_that_are_there_stay(quick, tmp_path):
     done = run(0, "bench", "experiments", "gaps", "--quick", "--folder", folder).ended(3)
     assert "--overwrite" in done.messages[0] and (folder / "gaps.h5").read_bytes() == before
     (tmp_path / "gaps.md").write_text("notes")
-    done = run(0, "bench", "experiments", "gaps", "--quick", "--folder", tmp_path, "--overwrite").ended(3)
+    words = ("bench", "experiments", "gaps", "--quick", "--folder", tmp_path, "--overwrite")
+    done = run(0, *words).ended(3)
     assert "gaps.md exists and is no table of an experiment" in done.messages[0]
 
 

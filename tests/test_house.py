@@ -160,5 +160,6 @@ def test_this_test_sees_what_it_should():
     """Imports within functions, relative ones of packages, and undocumented methods are found."""
     assert "methods.parallel_deflation" in ours("methods.registry") and "errors" in ours("comm.world")
     assert third_party("comm.exchange") == {"mpi4py", "numpy"} and "h5py" in third_party("io.hdf5")
-    assert list(of_the_locale(ast.parse('open(a)\nopen(a, "wb" if b else "ab")\nPath(a).read_text()\nopen(a, encoding="utf-8")'))) == [1, 3]
+    text = 'open(a)\nopen(a, "wb" if b else "ab")\nPath(a).read_text()\nopen(a, encoding="utf-8")'
+    assert list(of_the_locale(ast.parse(text))) == [1, 3]
     assert undocumented(ast.parse('"""M."""\nclass A:\n    """A."""\n    def f(self): pass\n    def _g(self): pass')) == ["A.f"]

@@ -1,6 +1,7 @@
 """What goes wrong while a run goes on: a file that vanishes, reads that fail, a slow rank, a disk that is really full, a clock that jumps."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -127,12 +128,13 @@ h.check_room = o.check_room = r.check_room = lambda *_: None
 def small_disk(folder, size):
     """Make a disk of ``size`` KiB at ``folder`` for the time being."""
     folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", folder], capture_output=True).returncode:
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", folder]
+    if subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("this container cannot mount")
     try:
         yield folder
     finally:
-        subprocess.run(["umount", "-l", folder], check=True)  # lazily: ranks may go a moment after mpiexec
+        subprocess.run(["umount", "-l", folder], check=True)  # lazily: ranks may go late
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
@@ -157,7 +159,7 @@ def test_a_disk_that_is_full(folder, what, is_seen):
 
 
 WRITERS = {"transform": ("transform", "pca.h5", "data", "-o", "small/out.h5"),
-           "transform, gzip": ("transform", "pca.h5", "data", "-o", "small/out.h5", "--compression", "gzip"),
+           "gzip": ("transform", "pca.h5", "data", "-o", "small/out.h5", "--compression", "gzip"),
            "reconstruct": ("reconstruct", "pca.h5", "scores.h5", "-o", "small/out.h5"),
            "make": ("data", "make", "4000x40", "-o", "small/made", "--shards", "2"),
            "shard": ("data", "shard", "data", "-o", "small/out.h5", "--compression", "gzip"),
@@ -167,7 +169,7 @@ WRITERS = {"transform": ("transform", "pca.h5", "data", "-o", "small/out.h5"),
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 def test_every_writer_on_a_disk_that_is_full(folder):
-    """One line and exit code 3, whether the lack of room is seen beforehand or not; nothing is left, what was there stays."""
+    """One line and exit code 3, seen beforehand or not; nothing is lost, nothing left."""
     run(0, "fit", "data", "-k", K, "-o", "pca.h5", "-q", cwd=folder).ok()
     run(0, "transform", "pca.h5", "data", "-o", "scores.h5", "-q", cwd=folder).ok()
     with small_disk(folder / "small", 64) as small:
@@ -175,10 +177,11 @@ def test_every_writer_on_a_disk_that_is_full(folder):
         (small / "filler").write_bytes(bytes(32 << 10))
         before = {path: path.read_bytes() for path in small.iterdir()}
         done = batch(1, WRITERS, folder, cwd=folder)
-        done |= {f"{name}, unseen": run(0, *words, inject=UNSEEN, cwd=folder) for name, words in WRITERS.items()}
+        for name, words in WRITERS.items():
+            done[f"{name}, unseen"] = run(0, *words, inject=UNSEEN, cwd=folder)
         for name, each in done.items():
-            assert each.code == 3 and len(each.messages) == 1 and len(each.stderr.splitlines()) == 1, (name, each)
-            assert "be written" in each.messages[0] and "No space left on device" in each.messages[0], (name, each)
+            assert each.code == 3 and len(each.stderr.splitlines()) == 1, (name, each)
+            assert re.search("error: .* be written.*: No space left", each.stderr), (name, each)
         assert {path: path.read_bytes() for path in small.iterdir()} == before
 
 

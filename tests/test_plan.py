@@ -156,8 +156,9 @@ def test_a_batch_file_replaces_nothing_unasked_and_no_other_file_ever(tmp_path):
     before = {path: path.read_bytes() for path in (job, data, tmp_path / "notes")}
     done = run(0, *words, job).ended(3)
     assert done.messages == [f"hpcpca: error: --sbatch {job} exists; name another file, or give --overwrite"] and not done.stdout
-    refused = {data: "exists and is no batch file", tmp_path / "notes": "exists and is no batch file",
-               tmp_path / "fifo": "is a pipe; name a file with --sbatch", tmp_path: "is a folder"}
+    other = "exists and is no batch file"
+    refused = {data: other, tmp_path / "notes": other, tmp_path: "is a folder",
+               tmp_path / "fifo": "is a pipe; name a file with --sbatch"}
     for path, told in refused.items():
         for more in ((), ("--overwrite",)):
             message, = run(0, *words, path, *more).ended(3).messages

@@ -174,7 +174,8 @@ def test_what_the_file_says(folder, tmp_path):
     """Also where it took the place of what a symlink leads to."""
     (tmp_path / "s.h5").symlink_to("there.h5")
     for more in ((), ("--overwrite",)):
-        run(0, "transform", folder / "uint8.h5", folder / "uint8", "-o", tmp_path / "s.h5", "-q", *more).ok()
+        words = ("transform", folder / "uint8.h5", folder / "uint8", "-o", tmp_path / "s.h5", "-q")
+        run(0, *words, *more).ok()
     assert (tmp_path / "s.h5").is_symlink() and not (tmp_path / "there.h5").is_symlink()
     with h5py.File(tmp_path / "s.h5") as file, h5py.File(folder / "uint8.h5") as result:
         at = dict(file.attrs)
@@ -224,14 +225,16 @@ def test_errors(wrong, tmp_path, n):
              for name, (_, arguments, _) in ERRORS.items()}
     os.mkfifo(tmp_path / "fifo")
     words["overwrite"] = ("transform", wrong / "float32.h5", wrong / "narrow.h5", "-o", wrong / "scores.h5")
-    words["foreign"] = ("transform", wrong / "float32.h5", wrong / "float32", "-o", wrong / "narrow.h5", "--overwrite")
-    words["pipe"] = ("transform", wrong / "float32.h5", wrong / "float32", "-o", tmp_path / "fifo", "--overwrite")
+    for name, place in {"foreign": wrong / "narrow.h5", "pipe": tmp_path / "fifo"}.items():
+        words[name] = ("transform", wrong / "float32.h5", wrong / "float32", "-o", place,
+                       "--overwrite")
     words["input"] = ("transform", wrong / "float32.h5", wrong / "float32" / "s3.h5", "-o", wrong / "float32" / "s3.h5", "--overwrite")
     words["no folder"] = ("transform", wrong / "float32.h5", wrong / "float32", "-o", tmp_path / "no" / "out.h5")
     expected = {**{name: (code, text.replace("float32.h5", str(wrong / "float32.h5")).replace("rank-2.h5", str(wrong / "rank-2.h5")))
                    for name, (code, _, text) in ERRORS.items()},
-                "overwrite": (3, "exists; name another file, or give --overwrite"), "input": (2, "overwrite what is read"),
-                "foreign": (3, "is no file of hpcpca"), "pipe": (3, "is a pipe"), "no folder": (3, "does not exist")}
+                "overwrite": (3, "exists; name another file, or give --overwrite"),
+                "input": (2, "overwrite what is read"), "foreign": (3, "is no file of hpcpca"),
+                "pipe": (3, "is a pipe"), "no folder": (3, "does not exist")}
     for name, done in batch(n, words, tmp_path).items():
         code, text = expected[name]
         assert done.code == code and len(done.messages) == 1 and text in done.messages[0], (name, done)
@@ -258,7 +261,8 @@ if RANK == {rank}:
     if h5py.get_config().mpi or rank == 0:
         assert done.code == code and len(done.messages) == 1, done
     assert [path.name for path in tmp_path.iterdir()] == ["out.h5"]
-    assert (tmp_path / "out.h5").read_bytes() == precious or not (h5py.get_config().mpi or rank == 0)
+    is_kept = (tmp_path / "out.h5").read_bytes() == precious
+    assert is_kept or not (h5py.get_config().mpi or rank == 0)
 
 
 @pytest.mark.mpi

@@ -69,7 +69,8 @@ def _slepc(data, components, tol, folder):
     source, job = open_source(data), os.path.join(folder, "slepc.json")
     out = os.path.join(folder, "slepc.npy")
     Path(job).write_text(json.dumps({"files": [[os.path.abspath(part.path), part.dataset, part.rows] for part in source.parts],
-                                     "columns": source.d, "components": components, "tol": tol, "out": out}), encoding="utf-8")
+                                     "columns": source.d, "components": components, "tol": tol,
+                                     "out": out}), encoding="utf-8")
     script = str(Path(__file__).with_name("slepc_svd.py"))
     yield Contender("SLEPc SVD cross, 2 ranks × 1 thread", [SLEPC_MPIEXEC, "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n", "2",
                                                             SLEPC_PYTHON, script, job], out, _slepc_environment())

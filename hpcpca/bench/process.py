@@ -49,7 +49,8 @@ def launcher(given=None):
 def run_once(contender):
     """Run a contender once; keep its time and memory, or the end of what it printed where it failed."""
     begun = time.perf_counter()
-    process = subprocess.Popen(contender.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace",
+    process = subprocess.Popen(contender.command, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, errors="replace",
                                env=os.environ | contender.environment)
     peak, output = _watch(process)
     seconds = time.perf_counter() - begun
@@ -117,7 +118,7 @@ def _family(root):
 
 def _pss(pid):
     try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8").splitlines()
     except OSError:
         return 0
     return next((int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:")), 0)

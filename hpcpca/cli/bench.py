@@ -55,7 +55,8 @@ def peers(data, components, inputs, folder, tol, solvers, runs, mpiexec):
         given = made.INPUTS[name]
         words, files = made.make(given.rows, given.columns, given.options, folder, f"bench-{name}")
         show([f"{name}: hpcpca {' '.join(words)}; K = {components or given.components}\n"])
-        code = max(code, _shown([*compare(files, components or given.components, tol, runs, mpiexec, **chosen), ""]))
+        table = compare(files, components or given.components, tol, runs, mpiexec, **chosen)
+        code = max(code, _shown([*table, ""]))
     return code
 
 

@@ -74,7 +74,7 @@ def _make(ranks, recipe, laid_out, output, overwrite):
 
     def check():
         prepare(laid_out, overwrite)
-        check_output(truth_path, overwrite=overwrite)
+        check_output(truth_path, "-o", overwrite)
     ranks.decide(check)
     with threadpool_limits(1):  # values must not depend on how many threads a product is spread over
         truth, rows = _rows(ranks, recipe)

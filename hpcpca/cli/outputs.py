@@ -6,7 +6,8 @@ from ..errors import DataError, UsageError
 
 
 def check_places(config, log_json):
-    """Raise unless result, checkpoint and log can be where they are to be written. For one rank to call, before the run's lock is taken."""
+    """Raise unless result, checkpoint and log are to be where files can be. For one rank to call,
+    before the run's lock is taken beside them."""
     from ..io.outputs import check_place
     for option, path in _written(config, log_json).items():
         check_place(path, option, is_log=option == "--log-json")
@@ -19,7 +20,8 @@ def _written(config, log_json):
 
 
 def check_outputs(config, log_json, own=()):
-    """Raise unless result, checkpoint and log are three files, none is read, data or init, and each may be replaced. For one rank to call.
+    """Raise unless result, checkpoint and log are three files, none is read, data or init, and each
+    may be replaced. For one rank to call.
 
     What is there and not ours is not replaced, but for the files ``own``, which a run goes on from.
     """
@@ -39,7 +41,7 @@ def check_outputs(config, log_json, own=()):
             raise UsageError(f"{option} {path} would overwrite {what}, not only be a {option.strip('-')} file; name another file")
         seen[real] = option
     if os.path.realpath(config.output) not in own:
-        check_replaced(config.output, overwrite=True)
+        check_replaced(config.output, "-o", True)
     if config.checkpoint_path:
         check_checkpoint(config.checkpoint_path)
     if log_json:
@@ -47,7 +49,8 @@ def check_outputs(config, log_json, own=()):
 
 
 def _is_no_log(path):
-    """Whether a file begins otherwise than our logs do; raise OSError where nothing can be added to it. Pipes and devices have nothing to lose."""
+    """Whether a file begins otherwise than our logs do; raise OSError if it cannot be written to.
+    Pipes and devices have nothing to lose."""
     if not os.path.isfile(path):
         return False
     with open(path, "r+b") as file:
@@ -66,7 +69,7 @@ def check_new(config, log_json):
         return
     if checkpoint and (os.path.exists(checkpoint) or os.path.exists(checkpoint + ".1")):
         raise DataError(f"{checkpoint} is the checkpoint of an unfinished run; go on with 'hpcpca resume {checkpoint}', or start anew with --overwrite")
-    check_replaced(config.output)
+    check_replaced(config.output, "-o", False)
 
 
 def check_place_of(start, output):

@@ -49,7 +49,7 @@ def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, op
     if overwrite and not sbatch:
         raise UsageError("--overwrite is about a batch file; name it with --sbatch, or leave --overwrite out")
     if sbatch:
-        check_output(sbatch, "--sbatch", overwrite, is_foreign=batch.is_no_script, what="batch file")
+        check_output(sbatch, "--sbatch", overwrite, None, batch.is_no_script, "batch file")
     n, d, dtype, chunk = _sizes(data, options.pop("dtype"), options["follow_links"], np)
     config = FitConfig(components=components, operator=operator, **options).check()
     if config.covariance and n != d:
@@ -69,7 +69,8 @@ def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, op
         named = () if re.fullmatch(SHAPE, data[0]) else data
         text = forecast.sbatch(job, chosen, components, nodes, network, named, output, _words(config, operator))
         write_text(sbatch, text, "name another place with --sbatch")
-        show([f"batch file: {sbatch}" + ("" if named else f"; in its last line {batch.PLACEHOLDER} stands for your data: edit it")])
+        note = f"; in its last line {batch.PLACEHOLDER} stands for your data: edit it"
+        show([f"batch file: {sbatch}" + ("" if named else note)])
 
 
 def _words(config, operator):

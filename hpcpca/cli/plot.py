@@ -23,7 +23,7 @@ def plot(file, output, images, overwrite):
     from ..plots import experiment, result
     from ..plots.canvas import is_no_figure
     output = output or os.path.splitext(file)[0] + ("-images.png" if images else ".png")
-    check_output(output, overwrite=overwrite, read={file: file}, is_foreign=is_no_figure, what="figure")
+    check_output(output, "-o", overwrite, {file: file}, is_no_figure, "figure")
     with open_file(file) as opened:
         is_experiment = opened.attrs.get("format") == EXPERIMENT
     if is_experiment:

@@ -61,7 +61,7 @@ def speaker(world, quiet=False, stream=None):
 
 
 def show(lines):
-    """Print lines on stdout as they come, as long as they can be written: the entry says that they could not."""
+    """Print lines on stdout as they come, until one cannot be written, which the entry says."""
     for line in lines:
         print(line)
         if streams.failure():

@@ -9,7 +9,7 @@ import numpy as np
 from ..counters import Counters
 from ..errors import DataError, describe
 from ..partition import span
-from .hdf5 import require_room, sync, writing
+from .hdf5 import ELSEWHERE, require_room, sync, writing
 from .outputs import NEVER, check_place, check_replaced
 from .paths import SUFFIXES, temporary
 from .rows import read_ahead
@@ -73,16 +73,20 @@ def beside(out, kind):
 
 
 def prepare(laid_out, overwrite=NEVER):
-    """See that the files can be written and, with ``overwrite``, replaced; raise DataError. For one rank to call, before ``write_set``."""
+    """See that the files can be written and, with ``overwrite``, replaced; raise DataError.
+
+    For one rank to call, before ``write_set``.
+    """
     out, is_one = laid_out.out.rstrip(os.sep), laid_out.out in laid_out.paths
     is_there = not is_one and os.path.isdir(out)
     if not is_there:
         check_place(out)
         if not is_one and os.path.exists(out):
-            raise DataError(f"{out} is a file; name another folder with -o, or a file that ends in {SUFFIXES[0]}")
+            raise DataError(f"{out} is a file; name another folder with -o, "
+                            f"or a file that ends in {SUFFIXES[0]}")
     for path in filter(os.path.exists, laid_out.paths):
         check_place(path)
-        check_replaced(path, overwrite=overwrite)
+        check_replaced(path, "-o", overwrite)
     if is_there:
         _refuse_others(out, {os.path.basename(path) for path in laid_out.paths})
     require_room(laid_out.paths[0] if is_there else out, laid_out.bytes)
@@ -126,7 +130,8 @@ def _make_folder(laid_out):
     try:
         os.mkdir(folder)
     except OSError as error:
-        raise DataError(f"folder {folder} cannot be made: {describe(error)}; name another place with -o") from None
+        raise DataError(f"folder {folder} cannot be made: {describe(error)}; "
+                        "name another place with -o") from None
     return folder
 
 
@@ -146,7 +151,7 @@ def _write_shard(path, laid_out, rows, start, stop, attributes):
                 done += len(piece)
         sync(_part(path))
     except OSError as error:
-        raise DataError(f"{path} cannot be written: {describe(error)}; make room, or name another place with -o") from error
+        raise DataError(f"{path} cannot be written: {describe(error)}; {ELSEWHERE}") from error
 
 
 def _piece(item, row_bytes):

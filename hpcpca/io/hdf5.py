@@ -25,7 +25,8 @@ HAS_MPI = bool(h5py.get_config().mpi)
 LIBRARY = f"{h5py.__version__} (HDF5 {h5py.version.hdf5_version}{', parallel' if HAS_MPI else ''})"
 TAKEN = 256 << 20     # bytes that are tried out: some file systems write for it
 OVERHEAD = 64 << 10  # bytes of a file beside its datasets, at most
-unfinished = []  # what HDF5 could not write to the end (disk full): it crashes when it tries once more, at the latest as the process ends
+ELSEWHERE = "make room, or name another place with -o"
+unfinished = []  # what HDF5 could not write (disk full): it crashes if it tries again, as at exit
 LIBVER = ("v108", "v108")  # attributes over 64 KiB (sources of many files) need this; every HDF5 since 1.8 reads it
 
 
@@ -97,17 +98,21 @@ def check_room(path, count):
         os.remove(path)
 
 
-def require_room(path, count, remedy="make room, or name another place with -o"):
+def require_room(path, count):
     """Raise DataError where ``check_room`` finds none, before a run that would end without its result. For the root to call."""
     try:
         check_room(temporary(path), count + OVERHEAD)
     except OSError as error:
-        raise DataError(f"{path} could not be written in the end: {describe(error)}; {remedy}") from None
+        raise DataError(f"{path} could not be written in the end: {describe(error)}; "
+                        f"{ELSEWHERE}") from None
 
 
 @contextmanager
 def writing(path, mode="w"):
-    """An HDF5 file of this rank alone, to be written and closed; raise OSError where HDF5 cannot, and then it is not touched again."""
+    """An HDF5 file of this rank alone, closed at the end; raise OSError if HDF5 cannot write it.
+
+    Then it is not touched again.
+    """
     file = None
     try:
         file = h5py.File(path, mode, locking=False, libver=LIBVER)
@@ -115,7 +120,7 @@ def writing(path, mode="w"):
         file.flush()
         file.close()
     except H5PY_ERRORS as error:
-        unfinished.append((file, error))  # its frames hold datasets, which HDF5 would write when they go
+        unfinished.append((file, error))  # its frames hold datasets, which write when they go
         raise OSError(describe(error)) from error
     except BaseException:
         file.close()

@@ -1,4 +1,4 @@
-"""Places that are written to: looked at before anything is done, by every command alike; and files written whole or not at all.
+"""Places to write to, looked at by every command alike, beforehand; files written whole.
 
 All of it is for one rank to call.
 """
@@ -9,18 +9,21 @@ from contextlib import contextmanager, suppress
 
 from ..errors import DataError, UsageError, describe
 from .formats import CHECKPOINT
-from .hdf5 import check_room, sync
+from .hdf5 import ELSEWHERE, check_room, sync
 from .paths import temporary
 from .result import format_of, is_foreign
 
-SPECIAL = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
+SPECIAL = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket",
+           stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 FOR_LOGS = (stat.S_IFIFO, stat.S_IFCHR)  # what a log may also go to, such as /dev/stderr
 NEVER = None  # as ``overwrite``: the command replaces nothing
+OURS = "file of hpcpca"
 
 
-def check_output(path, option="-o", overwrite=False, read=None, is_foreign=is_foreign, what="file of hpcpca"):
-    """Raise DataError or UsageError unless a file may be written to ``path``: its place is one for files, it is none of those
-    ``read`` {path: what it is}, and what is there is ours, to be replaced with ``overwrite`` only.
+def check_output(path, option, overwrite, read=None, is_foreign=is_foreign, what=OURS):
+    """Raise unless a file may be written to ``path``: all of the following.
+
+    ``read`` is {path of a file that is read: what it is}.
     """
     check_place(path, option)
     check_apart(path, option, read or {})
@@ -28,7 +31,7 @@ def check_output(path, option="-o", overwrite=False, read=None, is_foreign=is_fo
 
 
 def check_place(path, option="-o", is_log=False):
-    """Raise unless there is a regular file at ``path``, or none and a folder where it can be written."""
+    """Raise unless a regular file is at ``path``, or none in a folder where one can be written."""
     if not path.strip():
         raise UsageError(f"{option} '': name a file")
     try:
@@ -36,7 +39,8 @@ def check_place(path, option="-o", is_log=False):
     except (FileNotFoundError, NotADirectoryError):
         kind = None
     except OSError as error:
-        raise DataError(f"{option} {path} cannot be written: {error.strerror}; name another file") from None
+        raise DataError(f"{option} {path} cannot be written: {error.strerror}; "
+                        "name another file") from None
     if is_log and kind in FOR_LOGS:
         return
     if kind in SPECIAL:
@@ -56,24 +60,27 @@ def check_apart(path, option, read):
             raise UsageError(f"{option} {path} would overwrite {what}; name another file")
 
 
-def check_replaced(path, option="-o", overwrite=False, is_foreign=is_foreign, what="file of hpcpca"):
-    """Raise DataError if there is a file at ``path`` that is not to be replaced: nobody has asked to lose it."""
+def check_replaced(path, option, overwrite, is_foreign=is_foreign, what=OURS):
+    """Raise DataError if a file is at ``path`` that nobody asked to lose."""
     if not os.path.exists(path):
         return
+    there = f"{option} {path} exists"
     if overwrite is NEVER:
-        raise DataError(f"{option} {path} exists; name another place with {option}, or remove it first")
+        raise DataError(f"{there}; name another place with {option}, or remove it first")
     try:
         is_other = is_foreign(path)
     except OSError as error:
-        raise DataError(f"{option} {path} exists and cannot be opened: {error.strerror}; name another file") from None
+        raise DataError(f"{there} and cannot be opened: {error.strerror}; "
+                        "name another file") from None
     if is_other:
-        raise DataError(f"{option} {path} exists and is no {what}, --overwrite will not replace it; name another file")
+        raise DataError(f"{there} and is no {what}, --overwrite will not replace it; "
+                        "name another file")
     if not overwrite:
-        raise DataError(f"{option} {path} exists; name another file, or give --overwrite")
+        raise DataError(f"{there}; name another file, or give --overwrite")
 
 
 def check_checkpoint(path):
-    """Raise DataError if something else than a checkpoint is where a run is to keep its checkpoints: it would be lost when the run ends."""
+    """Raise DataError if another file is where a run keeps its checkpoints: it would be lost."""
     for name in (path, path + ".1"):
         if not os.path.exists(name):
             continue
@@ -84,14 +91,14 @@ def check_checkpoint(path):
         except DataError:
             continue  # empty or damaged
         if kind != CHECKPOINT:
-            raise DataError(f"--checkpoint {name} exists and is no checkpoint ({kind}); name another file")
+            raise DataError(f"--checkpoint {name} exists and is no checkpoint ({kind}); "
+                            "name another file")
 
 
 @contextmanager
-def whole(path, remedy="make room, or name another place with -o", count=0):
-    """Yield the path of a file of ``count`` bytes or so that gets the name ``path`` when it is complete and on disk.
-
-    Raises DataError where it cannot be written, and then ``path`` is as it was.
+def whole(path, remedy=ELSEWHERE, count=0):
+    """Yield where to write a file of about ``count`` bytes, which gets the name ``path`` when it is
+    complete and on disk; raise DataError if it cannot be written, and then ``path`` is as it was.
     """
     real = os.path.realpath(path)  # what a symlink leads to, not the link
     part = temporary(real)
@@ -109,7 +116,7 @@ def whole(path, remedy="make room, or name another place with -o", count=0):
             os.remove(part)
 
 
-def write_text(path, text, remedy="name another place"):
+def write_text(path, text, remedy=ELSEWHERE):
     """Write a text file, whole or not at all; raise DataError."""
     coded = text.encode(errors="surrogateescape")  # names of files that are no text
     with whole(path, remedy, len(coded)) as part, open(part, "wb") as file:

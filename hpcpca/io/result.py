@@ -74,9 +74,10 @@ def root_attributes(content, kind):
 
 
 def format_of(path):
-    """What an HDF5 file's attribute ``format`` says, or that it is test data of ours; "" where it says nothing; raise DataError."""
+    """What an HDF5 file says it is, test data included; "" if it does not; raise DataError."""
     with ours(path), open_file(path) as file:
-        return str(file.attrs.get("format", TEST_DATA if file.attrs.get(MADE_BY) == TEST_DATA else ""))
+        made = TEST_DATA if file.attrs.get(MADE_BY) == TEST_DATA else ""
+        return str(file.attrs.get("format", made))
 
 
 def is_foreign(path):

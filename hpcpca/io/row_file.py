@@ -29,7 +29,8 @@ def row_file(world, path, name, shape, dtype, attributes, compression=None):
     try:
         with target.writing():
             if world.is_root:
-                check_room(part, OVERHEAD + (0 if compression else math.prod(shape) * np.dtype(dtype).itemsize))
+                count = 0 if compression else math.prod(shape) * np.dtype(dtype).itemsize
+                check_room(part, OVERHEAD + count)
                 open(part, "wb").close()
         target.open(part, name, shape, np.dtype(dtype), attributes, compression)
         yield target

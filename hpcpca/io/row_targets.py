@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 
 from ..errors import DataError, HpcpcaError, describe, on_all_ranks
-from .hdf5 import H5PY_ERRORS, LIBVER, unfinished
+from .hdf5 import ELSEWHERE, H5PY_ERRORS, LIBVER, unfinished
 
 SMALLEST_CHUNK, LARGEST_CHUNK = 1 << 20, 64 << 20
 MOST_CHUNKS = 1 << 15   # beyond this many, chunks grow: every rank keeps their index
@@ -28,7 +28,7 @@ class _Target:
 
     @contextmanager
     def writing(self):
-        """Agree on failures of the body as "cannot be written"; the file is not touched again then."""
+        """Agree on failures of the body as "cannot be written": then the file is let alone."""
         try:
             with self.world.agreed(also=H5PY_ERRORS):
                 yield
@@ -36,7 +36,8 @@ class _Target:
             if self.file is not None:
                 unfinished.append((self.file, self.item))
                 self.file = None
-            raise on_all_ranks(DataError(f"{self.path} cannot be written: {describe(error)}; make room, or name another place with -o")) from error
+            raise on_all_ranks(DataError(f"{self.path} cannot be written: {describe(error)}; "
+                                         f"{ELSEWHERE}")) from error
 
     def _create(self, file, name, shape, dtype, attributes, compression):
         self.file = file

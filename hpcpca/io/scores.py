@@ -36,8 +36,8 @@ class Basis:
     def attributes(self):
         """What files made with this basis say about it."""
         path = os.fsencode(self.path).decode(errors="backslashreplace")  # HDF5 has UTF-8 only
-        return {"result": path, "result_seal": self.seal, "components_checksum": self.checksum, "centred": self.is_centred,
-                "whitened": self.is_whitened}
+        return {"result": path, "result_seal": self.seal, "components_checksum": self.checksum,
+                "centred": self.is_centred, "whitened": self.is_whitened}
 
     def rows(self, start, stop):
         """Components start..stop−1: (stop − start, d) float64."""

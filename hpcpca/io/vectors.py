@@ -49,7 +49,8 @@ def _npy(path):
 def save_finding(path, finding, tol):
     """Store what was measured in the result at ``path`` under /verification, whole or not at all; raise DataError."""
     arrays = finding.arrays()
-    with whole(path, "make room", os.path.getsize(path) + sum(np.asarray(array).nbytes for array in arrays.values()) + OVERHEAD) as part:
+    added = sum(np.asarray(array).nbytes for array in arrays.values()) + OVERHEAD
+    with whole(path, "make room", os.path.getsize(path) + added) as part:
         shutil.copyfile(path, part)
         with writing(part, "r+") as file:
             file.pop("verification", None)

@@ -89,7 +89,10 @@ class Note:
 
 
 class JsonLog:
-    """One JSON object a round in a file; those of a run that is gone on with stay. What cannot be written costs a warning, once."""
+    """One JSON object a round in a file; those of a run that is gone on with stay.
+
+    If it cannot be written, it ends with a warning.
+    """
 
     def __init__(self, path, warn, is_resumed=False):
         """Open the file, or pipe; raise DataError if nobody reads the pipe."""
@@ -98,7 +101,8 @@ class JsonLog:
             self._file = open(path, "ab" if is_resumed else "wb", buffering=0, opener=_appending)
         except OSError as error:
             if error.errno == errno.ENXIO:
-                raise DataError(f"--log-json {path} is a pipe that nobody reads; start its reader first, or name a file") from None
+                raise DataError(f"--log-json {path} is a pipe that nobody reads; "
+                                "start its reader first, or name a file") from None
             self._lose(error)
 
     def __call__(self, report):
@@ -109,7 +113,8 @@ class JsonLog:
             "round": report.state.round, "seconds": report.seconds, "passes": counters.passes, "reads": counters.reads,
             "applications": counters.applications, "bytes_exchanged": counters.bytes_exchanged,
             "eigenvalues": report.eigenvalues[:report.components].tolist(), "residuals": report.residuals.tolist(),
-            "converged": converged(report), "double": report.is_double, "estimated": report.state.estimated, "samples": counters.samples})
+            "converged": converged(report), "double": report.is_double,
+            "estimated": report.state.estimated, "samples": counters.samples})
         before = os.fstat(self._file.fileno()).st_size
         try:
             left = f"{line}\n".encode()
@@ -121,7 +126,8 @@ class JsonLog:
             self._lose(error)
 
     def _lose(self, error):
-        self._warn(f"hpcpca: warning: --log-json {self._path} cannot be written: {error.strerror}; the run goes on, without the rest of this log")
+        self._warn(f"hpcpca: warning: --log-json {self._path} cannot be written: {error.strerror}; "
+                   "the run goes on, without the rest of this log")
         self.close()
 
     def close(self):

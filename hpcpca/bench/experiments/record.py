@@ -102,7 +102,7 @@ def places(name, folder):
 
 
 def check_places(names, folder, overwrite):
-    """Raise DataError where what these experiments leave cannot be written, or would replace what is there."""
+    """Raise DataError unless what experiments leave can be written and replaces nothing."""
     if not os.path.isdir(folder):
         raise DataError(f"--folder {folder}: no such folder; make it first")
     for name in names:
@@ -110,21 +110,24 @@ def check_places(names, folder, overwrite):
         for path in (series, table, figure):
             check_place(path, "--folder")
         check_replaced(series, "--folder", overwrite)
-        check_replaced(table, "--folder", overwrite, lambda _: not os.path.exists(series), "table of an experiment")
+        check_replaced(table, "--folder", overwrite, lambda _: not os.path.exists(series),
+                       "table of an experiment")
         check_replaced(figure, "--folder", overwrite, is_no_figure, "figure")
 
 
 def _write(record, file):
-    file.attrs.update({"format": EXPERIMENT, "format_version": 1, "hpcpca_version": __version__, "name": record.name,
-                       "settings": json.dumps(record.settings)})
+    file.attrs.update({"format": EXPERIMENT, "format_version": 1, "hpcpca_version": __version__,
+                       "name": record.name, "settings": json.dumps(record.settings)})
     if record.against:
         file.attrs.update({"against": record.against, "shown": json.dumps(record.shown)})
     for number, series in enumerate(record.series):
         group = file.create_group(f"series/{number:03d}")
-        group.attrs.update({"labels": json.dumps(series.labels), "every": series.every, "panel": str(series.labels[record.panel])})
-        for what in ("errors", "applications", "seconds", *series.trajectories[0].more) if series.trajectories else ():
-            group[what] = series.over_seeds(what)  # (seeds, R[, K])
-        if series.trajectories and record.against:
-            group["error"] = series.ended("mean")
+        group.attrs.update({"labels": json.dumps(series.labels), "every": series.every,
+                            "panel": str(series.labels[record.panel])})
+        if series.trajectories:
+            for what in ("errors", "applications", "seconds", *series.trajectories[0].more):
+                group[what] = series.over_seeds(what)  # (seeds, R[, K])
+            if record.against:
+                group["error"] = series.ended("mean")
         for what, values in series.measures.items():
             group[what] = values
