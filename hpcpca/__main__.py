@@ -1,12 +1,14 @@
 """The guarded entry: one message from one rank, the right exit code, and no rank left waiting for a failed one."""
 
 import _thread
+import errno
 import os
 import sys
 import time
 
+from . import streams
 from .comm.launch import launched_rank
-from .errors import INTERNAL, USAGE, HpcpcaError, describe
+from .errors import BAD_INPUT, INTERNAL, USAGE, HpcpcaError, describe
 
 SPOKEN = 0.3       # seconds in which a launcher passes on a message
 LINGER = SPOKEN    # seconds that ranks without anything to say stay after an error
@@ -17,7 +19,8 @@ def main(arguments=None):
     """Run the command line; return never, exit with the code of the design."""
     os.environ.setdefault("HDF5_EXTFILE_PREFIX", "${ORIGIN}")  # external storage beside its file, not whatever has its name here
     os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")  # as files are opened here: old HDF5 refuses what it has opened otherwise, as a source
-    code = run(sys.argv[1:] if arguments is None else arguments)
+    streams.prepare()
+    code = run(sys.argv[1:] if arguments is None else arguments) or _lost()
     hdf5 = sys.modules.get("hpcpca.io.hdf5")
     if hdf5 is not None and hdf5.unfinished:
         _leave(code)
@@ -68,12 +71,19 @@ def run(arguments):
         return told(str(error), error.exit_code, everywhere=error.is_agreed)
     except MemoryError as error:
         return _told(f"out of memory: {describe(error)}; give more memory or ranks", 5, everywhere=False)
-    except SystemExit:  # click's answer to a reader that went away, such as head
-        if _place()[1] > 1:
-            _abort(PIPE_CLOSED)
-        return PIPE_CLOSED
     except BaseException:
         return _crash()
+
+
+def _lost():
+    """The exit code of a command that is done, but whose output could not be written."""
+    failure = streams.failure()
+    if failure is None:
+        return 0
+    if failure.errno == errno.EPIPE:  # a reader that went away, such as head
+        return PIPE_CLOSED
+    return _told(f"standard output cannot be written: {failure.strerror}; make room, "
+                 "or send it elsewhere", BAD_INPUT, everywhere=True)
 
 
 def _command(error):

@@ -3,11 +3,7 @@
 The shell functions are those of slurm/env.sh in the sources; a batch file has to stand alone.
 """
 
-import os
 import shlex
-from contextlib import suppress
-
-from .errors import DataError
 
 PLACEHOLDER = "DATA.h5"  # where only the size of the data is known
 
@@ -101,34 +97,7 @@ def batch_file(nodes, ranks, threads, mem, minutes, data, words, output):
     return f"{head}{FUNCTIONS}\n{note}{command}\n"
 
 
-def check_place(path, overwrite):
-    """Raise DataError where a batch file may not be written to ``path``: one that is there is replaced with ``overwrite`` only, another file never."""
-    if not os.path.exists(path):
-        return
-    if not _is_script(path):
-        raise DataError(f"--sbatch {path} exists and is no batch file, --overwrite will not replace it; name another file")
-    if not overwrite:
-        raise DataError(f"--sbatch {path} exists; name another file, or give --overwrite")
-
-
-def _is_script(path):
-    if not os.path.isfile(path):
-        return False
-    try:
-        with open(path, "rb") as file:
-            return file.read(2) == b"#!"
-    except OSError as error:
-        raise DataError(f"--sbatch {path} exists and cannot be read: {error.strerror}; name another file") from None
-
-
-def write(path, text):
-    """Write a batch file, whole or not at all; raise DataError."""
-    temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.part")
-    try:
-        with open(temporary, "w", encoding="utf-8", errors="surrogateescape") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except OSError as error:
-        with suppress(OSError):
-            os.remove(temporary)
-        raise DataError(f"--sbatch {path} cannot be written: {error.strerror}; name another place") from None
+def is_no_script(path):
+    """Whether a file is none that a shell runs."""
+    with open(path, "rb") as file:
+        return file.read(2) != b"#!"

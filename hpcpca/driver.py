@@ -11,7 +11,7 @@ from .counters import Counters
 from .errors import DataError, Interrupted, NotAchieved, UsageError, on_all_ranks
 from .io import rows as row_io
 from .io.batches import RowReader
-from .io.hdf5 import check_room_for_result
+from .io.hdf5 import require_room
 from .kernels import kernels_for
 from .latency import injected
 from .machine import available_memory, node_name
@@ -77,7 +77,7 @@ class Fit:
         self.kernels = kernels_for(self.plan.elements)
         with world.agreed():
             if world.is_root:
-                check_room_for_result(config.output, 8 * self.source.d * config.components)
+                require_room(config.output, 8 * self.source.d * config.components)
         self.team, self.reader = Team(self.threads), RowReader(self.source, self.plan.cache_bytes)
         self.exchange = self.injected.exchange(Exchange(world, self.grid, self.counters))
         self.recorder = Recorder(world, config, self.source, self.exchange, self.counters, self.plan, self.panel, start)

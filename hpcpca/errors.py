@@ -1,5 +1,7 @@
 """The errors a user can meet; each says what, value and remedy in one line and carries its exit code."""
 
+import re
+
 DONE, INTERNAL, USAGE, BAD_INPUT, NOT_ACHIEVED, ENVIRONMENT, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75
 
 
@@ -49,8 +51,13 @@ BY_CODE = {kind.exit_code: kind for kind in (HpcpcaError, UsageError, DataError,
 
 
 def describe(error):
-    """One line for any exception: its text, or its class name where it has none."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """One line for any exception: its text, or its class name where it has none.
+
+    Of the long ones of HDF5, and of the system's, only what is said in words.
+    """
+    text = " ".join(str(error).split())
+    system = re.search(r"errno = \d+, error message = '([^']+)'", text)
+    return system[1] if system else re.sub(r"^\[Errno \d+\] ", "", text) or type(error).__name__
 
 
 def on_all_ranks(error):

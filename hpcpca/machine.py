@@ -9,7 +9,7 @@ SHARE = 0.9  # of what is free: leave some for the page cache
 
 def _number(path, pattern=r"^(\d+)"):
     try:
-        with open(path) as file:
+        with open(path, encoding="utf-8", errors="replace") as file:
             match = re.search(pattern, file.read(), re.M)
     except OSError:
         return None
@@ -40,7 +40,7 @@ def node_name():
 def process_age():
     """Seconds since this process was started; 0 where the system does not tell."""
     try:
-        with open("/proc/self/stat") as file:
+        with open("/proc/self/stat", encoding="utf-8", errors="replace") as file:
             ticks = float(file.read().rpartition(")")[2].split()[19])
         return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK"))
     except (OSError, AttributeError, IndexError, ValueError):

@@ -22,7 +22,7 @@ def _cache():
 def cached_rates():
     """Rates measured here before, or typical ones."""
     try:
-        return Rates(**json.loads(_cache().read_text()))
+        return Rates(**json.loads(_cache().read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return Rates()
 
@@ -35,7 +35,7 @@ def measured_rates():
     found = Rates(*(_skinny(t) for t in (np.float32, np.float64)), *(_large(t) for t in (np.float32, np.float64)), is_measured=True)
     try:
         _cache().parent.mkdir(parents=True, exist_ok=True)
-        _cache().write_text(json.dumps(asdict(found)))
+        _cache().write_text(json.dumps(asdict(found)), encoding="utf-8")
     except OSError:
         pass  # measured again next time
     return found

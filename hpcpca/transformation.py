@@ -1,13 +1,12 @@
 """Rows streamed from files through a projection into a file: what ``transform`` and ``reconstruct`` do. All functions are collective."""
 
-import os
-
 import numpy as np
 
 from .counters import Counters
 from .errors import DataError, UsageError, on_all_ranks
 from .io import scores as files
-from .io.paths import check_writable, is_folder
+from .io.outputs import check_output
+from .io.paths import expand
 from .io.result import ours_among
 from .io.row_file import row_file
 from .io.source import open_source
@@ -23,8 +22,10 @@ PIECE_BYTES = 64 << 20  # of an array of rows read or made at a time, whatever t
 COPIES = 3              # of rows made: those at hand, those on their way, those the root receives
 
 
-def transform(world, say, result, data, output, components=None, whiten=False, centre=True, dtype=None, follow_links=False, **options):
+def transform(world, say, result, data, output, components=None, whiten=False, centre=True,
+              dtype=None, follow_links=False, overwrite=False, **options):
     """Write the scores (Y − 1μᵀ)Vᵀ of the rows of ``data`` on the components of ``result``; raise DataError, UsageError on all ranks."""
+    world.decide(lambda: _check_output(output, overwrite, [result, *_named(data)]))
     basis = world.decide(lambda: files.load_basis(result, components, centre, whiten))
     source = world.decide(lambda: open_source(data, follow_links, own=ours_among([result, output])))
     source.tell(say)
@@ -42,8 +43,9 @@ def transform(world, say, result, data, output, components=None, whiten=False, c
     _Job(world, basis, source, work, Scoring.scratch).run(say, output, files.SCORES, basis.count, kind, scoring, **options)
 
 
-def reconstruct(world, say, result, scores, output, dtype=None, **options):
+def reconstruct(world, say, result, scores, output, dtype=None, overwrite=False, **options):
     """Write the rows SV + 1μᵀ that a file of scores stands for; raise DataError, UsageError on all ranks."""
+    world.decide(lambda: _check_output(output, overwrite, [result, scores]))
     source, basis = world.decide(lambda: files.load_scores(scores, result))
     kind = np.dtype(dtype or source.dtype)
     work = np.promote_types(source.dtype, kind)
@@ -61,10 +63,10 @@ class _Job:
         self.world, self.basis, self.source, self.work, self.scratch = world, basis, source, work, scratch
         self.counters, self.peak = Counters(), PeakMemory()
 
-    def run(self, say, output, form, columns, kind, method, memory=None, threads=None, compression=None, overwrite=False):
+    def run(self, say, output, form, columns, kind, method, memory=None, threads=None,
+            compression=None):
         """Stream the source through ``method(components, team)`` into the rows (n, columns) of ``kind`` of the output."""
         world, basis, source = self.world, self.basis, self.source
-        world.decide(lambda: _check_output(output, [basis.path, *(part.path for part in source.parts)], overwrite))
         threads = threads or world.default_threads()
         if crowding := world.crowding(threads):
             say(crowding)
@@ -115,14 +117,10 @@ def _checked(made):
     return made
 
 
-def _check_output(output, inputs, overwrite):
-    folder = os.path.dirname(output) or "."
-    if not is_folder(folder):
-        raise DataError(f"folder {folder} of {output} does not exist; make it first")
-    if os.path.isdir(output):
-        raise DataError(f"{output} is a folder; name a file")
-    if os.path.realpath(output) in {os.path.realpath(path) for path in inputs}:
-        raise UsageError(f"-o {output} would overwrite what is read; name another file")
-    if os.path.exists(output) and not overwrite:
-        raise DataError(f"{output} exists; name another file, or give --overwrite")
-    check_writable(folder, "-o")
+def _named(data):
+    """Files that are asked for by name; what a glob or folder lists may be this run's own output, and is left out then."""
+    return [each.path for each in expand(data) if not each.is_listed]
+
+
+def _check_output(output, overwrite, read):
+    check_output(output, "-o", overwrite, dict.fromkeys(read, "what is read"))

@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 
 import h5py
 import numpy as np
@@ -104,8 +105,14 @@ def folder(tmp_path_factory):
     np.save(here / "nan.npy", np.full((1, 8), np.nan))
     (here / "folder").mkdir()
     os.mkfifo(here / "fifo.h5")
+    os.mkfifo(here / "fifo.npy")
+    try:
+        os.mknod(here / "null", stat.S_IFCHR | 0o666, os.makedev(1, 3))  # not the machine's own
+    except PermissionError:  # then nothing can happen to that one
+        (here / "null").symlink_to("/dev/null")
     run(1, "fit", "good.h5", "-k", "2", "-o", "done.h5", cwd=here).ok()
     run(1, "fit", "good.h5", "-k", "2", "-o", "stopped.h5", "--exchange", "vectors", "--max-rounds", "3", cwd=here).ended(4)
+    (here / "c.1").write_bytes((here / "done.h5").read_bytes())
     (here / "other.h5").write_bytes((here / "good.h5").read_bytes())
     return here
 
@@ -179,6 +186,18 @@ CASES = {
     "output folder missing": ("fit good.h5 -o no/out.h5", 3, "folder no", "does not exist"),
     "output is a folder": ("fit good.h5 -o folder", 3, "folder"),
     "output exists": ("fit good.h5 -o other.h5", 3, "other.h5", "exists", "--overwrite"),
+    "output is a pipe": ("fit good.h5 -o fifo.h5 --overwrite", 3, "fifo.h5 is a pipe"),
+    "output is a device": ("fit good.h5 -o null --overwrite", 3, "null is a device", "name a file"),
+    "output without a name": ("transform done.h5 good.h5 -o ''", 2, "-o ''", "name a file"),
+    "checkpoint is a device": ("fit good.h5 --checkpoint null", 3, "null is a device"),
+    "checkpoint is a result": (
+        "fit good.h5 --checkpoint done.h5 --overwrite", 3, "done.h5 exists and is no checkpoint"),
+    "checkpoint before is a result": (
+        "fit good.h5 --checkpoint c --overwrite", 3, "c.1 exists and is no checkpoint"),
+    "checkpoint over a result": (
+        "resume stopped.h5.ckpt -o out.h5 --checkpoint done.h5", 3, "exists and is no checkpoint"),
+    "log is a folder": ("fit good.h5 --log-json folder", 3, "folder is a folder", "--log-json"),
+    "log is a pipe": ("fit good.h5 --log-json fifo.h5", 3, "fifo.h5", "nobody reads"),
     "output is the data": ("fit good.h5 -o good.h5 --overwrite", 2, "good.h5", "data"),
     "output is the data, another way": ("fit good.h5 -o ./folder/../good.h5 --overwrite", 2, "good.h5", "data"),
     "checkpoint is the data": ("fit good.h5 --checkpoint good.h5 --overwrite", 2, "good.h5", "data"),
@@ -248,6 +267,7 @@ CASES = {
     "verify nothing": ("verify no.npy good.h5", 3, "no.npy", "no such file"),
     "verify text": ("verify text.npy good.h5", 3, "text.npy"),
     "verify a broken header": ("verify header.npy good.h5", 3, "header.npy"),
+    "verify a pipe": ("verify fifo.npy good.h5", 3, "fifo.npy", "not a regular file"),
     "verify objects": ("verify objects.npy good.h5", 3, "objects.npy"),
     "verify NaN vectors": ("verify nan.npy good.h5", 3, "nan.npy", "NaN"),
     "verify on NaN": ("verify done.h5 nan", 3, "s2.h5", "row 17, column 3"),
@@ -271,7 +291,7 @@ EARLY = {"K zero", "K zero, long", "K negative", "K missing", "top1 with ritz", 
 
 def words(line):
     """Arguments of a case."""
-    arguments = line.split()
+    arguments = [word.strip("'") for word in line.split()]
     if arguments[0] == "fit":
         for option, given, value in (("-k", "k|--components", "2"), ("-o", "o|--output", "out.h5")):
             arguments += [] if re.search(rf" (-q?{given})", line) else [option, value]
@@ -304,6 +324,10 @@ def test_nothing_lost_and_nothing_left(outcomes):
     _, before, after = outcomes
     assert after.keys() == before.keys()
     assert after == before
+
+
+def test_a_device_stays_one(outcomes, folder):
+    assert (folder / "null").is_char_device()
 
 
 @pytest.mark.parametrize("name", ALONE)

@@ -180,10 +180,12 @@ ERRORS = {  # name: arguments, exit code, words of the message
     "exact": ("data make 1000000x2000 -o x.h5 --exact", 2, "--exact orthonormalises all rows in memory"),
     "half": ("data make 20x30 -o x.h5 --dtype float16 --mean-std 1e5", 2, "float16 cannot hold"),
     "folder": ("data make 20x30 -o no/such/place", 3, "does not exist; make it first"),
-    "exists": ("data make 20x30 -o good.h5", 3, "good.h5 exists; name another place"),
-    "truth": ("data make 20x30 -o told", 3, "told.truth.h5 exists; name another place"),
+    "exists": ("data make 20x30 -o good.h5 --overwrite", 3, "good.h5 exists and is no file of hpc"),
+    "truth": ("data make 20x30 -o told --overwrite", 3, "told.truth.h5 exists and is no file"),
+    "pipe": ("data make 20x30 -o fifo --overwrite", 3, "fifo is a pipe; name a file with -o"),
+    "file": ("data make 20x30 -o plain --overwrite", 3, "plain is a file; name another folder"),
     "stale": ("data make 20x30 -o full --shards 2 --overwrite", 3, "holds s7.h5, which would become part of the data"),
-    "space": ("data make 100000000000x1000 -o space", 3, "the data take"),
+    "space": ("data make 100000000000x1000 -o space", 3, "No space left on device: 363.8 TiB"),
     "shard-same": ("data shard full -o full", 3, "holds s7.h5"),
     "shard-exists": ("data shard good.h5 -o good.h5", 3, "good.h5 exists"),
     "shard-missing": ("data shard none.h5 -o x.h5", 3, "none.h5: no such file"),
@@ -218,18 +220,21 @@ def failures(request, tmp_path_factory):
     put(here / "full" / "s7.h5", ROWS)
     put(here / "told.truth.h5", ROWS)
     damaged(here / "damaged.h5")
+    os.mkfifo(here / "fifo")
+    (here / "plain").touch()
     before = contents(here)
     commands = {}
     for name, (line, *_) in ERRORS.items():
         words = line.split()
         commands[name] = [here / word if os.sep in word or word.endswith(".h5") or words[index - 1] == "-o" or word in ("full",) else word
                           for index, word in enumerate(words)]
-    return batch(request.param, commands, here), before, contents(here)
+    return batch(request.param, commands, tmp_path_factory.mktemp("batch")), before, contents(here)
 
 
 def contents(folder):
-    """{path: bytes} of all HDF5 files and temporary ones below a folder."""
-    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.suffix in (".h5", ".part")}
+    """{path: bytes} of all files and folders below a folder."""
+    found = folder.rglob("*")
+    return {path.relative_to(folder): path.is_file() and path.read_bytes() for path in found}
 
 
 @pytest.mark.parametrize("name", ERRORS)

@@ -149,6 +149,19 @@ def test_bytes_do_not_depend_on_layout(folders):
     assert np.array_equal(rows_of(folders[2], "shards"), whole) and np.array_equal(rows_of(folders[3], "uneven"), whole)
 
 
+def test_made_anew(tmp_path):
+    """With --overwrite data made before, and their truth, give way; somebody else's do not."""
+    make = ("data", "make", "30x5", "-o", tmp_path / "a", "--shards", 2)
+    commands = {"first": make, "again": make, "replaced": (*make, "--overwrite", "--seed", 1),
+                "others": ("data", "shard", tmp_path / "a", "-o", tmp_path / "b.h5"),
+                "kept": ("data", "make", "30x5", "-o", tmp_path / "b.h5", "--overwrite")}
+    done = batch(2, commands, tmp_path)
+    assert [each.code for each in done.values()] == [0, 3, 0, 0, 3], done
+    assert "b.h5 exists and is no file of hpcpca" in done["kept"].messages[0]
+    with h5py.File(tmp_path / "a.truth.h5") as file:
+        assert json.loads(file.attrs["recipe"])["seed"] == 1
+
+
 def test_layout(folders):
     sizes, chunks = [], []
     for name in ("s0.h5", "s1.h5", "s2.h5"):

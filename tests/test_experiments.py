@@ -57,11 +57,15 @@ def test_files_of_measures(quick, name):
     assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_files_that_are_there_stay(quick):
+def test_files_that_are_there_stay(quick, tmp_path):
     folder, _ = quick
     before = (folder / "gaps.h5").read_bytes()
     done = run(0, "bench", "experiments", "gaps", "--quick", "--folder", folder).ended(3)
     assert "--overwrite" in done.messages[0] and (folder / "gaps.h5").read_bytes() == before
+    (tmp_path / "gaps.md").write_text("notes")
+    words = ("bench", "experiments", "gaps", "--quick", "--folder", tmp_path, "--overwrite")
+    done = run(0, *words).ended(3)
+    assert "gaps.md exists and is no table of an experiment" in done.messages[0]
 
 
 def test_measures_of_some_with_more_seeds(tmp_path):

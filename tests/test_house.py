@@ -139,8 +139,27 @@ def test_solvers_do_not_print(module):
     assert not calls, f"{module} prints in lines {calls}"
 
 
+def of_the_locale(tree):
+    """Lines that open a text file, or read or write one, without saying in which encoding."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or any(word.arg == "encoding" for word in node.keywords):
+            continue
+        name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+        mode = ast.unparse(node.args[1]) if len(node.args) > 1 else ""
+        if name in ("read_text", "write_text") and isinstance(node.func, ast.Attribute) \
+                or name == "open" and isinstance(node.func, ast.Name) and "b" not in mode:
+            yield node.lineno
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_text_files_are_the_same_in_every_locale(module):
+    assert not list(of_the_locale(TREES[module]))
+
+
 def test_this_test_sees_what_it_should():
     """Imports within functions, relative ones of packages, and undocumented methods are found."""
     assert "methods.parallel_deflation" in ours("methods.registry") and "errors" in ours("comm.world")
-    assert third_party("comm.exchange") == {"mpi4py", "numpy"} and "h5py" in third_party("io.vectors")
+    assert third_party("comm.exchange") == {"mpi4py", "numpy"} and "h5py" in third_party("io.hdf5")
+    text = 'open(a)\nopen(a, "wb" if b else "ab")\nPath(a).read_text()\nopen(a, encoding="utf-8")'
+    assert list(of_the_locale(ast.parse(text))) == [1, 3]
     assert undocumented(ast.parse('"""M."""\nclass A:\n    """A."""\n    def f(self): pass\n    def _g(self): pass')) == ["A.f"]

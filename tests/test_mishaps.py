@@ -1,10 +1,12 @@
 """What goes wrong while a run goes on: a file that vanishes, reads that fail, a slow rank, a disk that is really full, a clock that jumps."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import time
+from contextlib import contextmanager
 
 import h5py
 import numpy as np
@@ -173,6 +175,25 @@ def test_a_slow_rank_is_named(folder):
     assert "waited" not in finish(fit(folder, "--overwrite", inject=CUT), 60).stderr
 
 
+UNSEEN = """
+import hpcpca.io.hdf5 as h, hpcpca.io.outputs as o, hpcpca.io.row_file as r
+h.check_room = o.check_room = r.check_room = lambda *_: None
+"""
+
+
+@contextmanager
+def small_disk(folder, size):
+    """Make a disk of ``size`` KiB at ``folder`` for the time being."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", folder]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("this container cannot mount")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)  # lazily: ranks may go late
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 @pytest.mark.parametrize("is_seen", [True, False])
 @pytest.mark.parametrize("what", ["checkpoint", "result"])
@@ -183,12 +204,8 @@ def test_a_disk_that_is_full(folder, what, is_seen):
     """
     if not is_seen and OPEN_MPI:
         pytest.skip("parallel HDF5 hangs when it closes a file that one rank could not write; room is therefore tried out beforehand")
-    code = CUT if is_seen else CUT + "import hpcpca.io.hdf5\nhpcpca.io.hdf5.check_room = lambda *_: None\n"
-    small = folder / "small"
-    small.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", small], capture_output=True).returncode:
-        pytest.skip("this container cannot mount")
-    try:
+    code = CUT if is_seen else CUT + UNSEEN
+    with small_disk(folder / "small", 16) as small:
         where = ("--checkpoint", small / "c.ckpt") if what == "checkpoint" else ("-o", small / "out.h5", "--no-checkpoint")
         done = finish(fit(folder, *where, inject=code), 60)
         assert [path for path in small.iterdir() if not path.name.endswith(".lock")] == []
@@ -196,8 +213,33 @@ def test_a_disk_that_is_full(folder, what, is_seen):
             assert done.code == 0 and "warning: checkpoint not written" in done.stderr, done
         else:
             assert done.code in (3, 5) and len(done.messages) == 1 and "small/out.h5 c" in done.messages[0] and "be written" in done.messages[0], done
-    finally:
-        subprocess.run(["umount", "-l", small], check=True)  # lazily: ranks may go a moment after mpiexec
+
+
+WRITERS = {"transform": ("transform", "pca.h5", "data", "-o", "small/out.h5"),
+           "gzip": ("transform", "pca.h5", "data", "-o", "small/out.h5", "--compression", "gzip"),
+           "reconstruct": ("reconstruct", "pca.h5", "scores.h5", "-o", "small/out.h5"),
+           "make": ("data", "make", "4000x40", "-o", "small/made", "--shards", "2"),
+           "shard": ("data", "shard", "data", "-o", "small/out.h5", "--compression", "gzip"),
+           "save": ("verify", "small/pca.h5", "data", "--save", "-q"),
+           "plot": ("plot", "pca.h5", "-o", "small/out.png")}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_every_writer_on_a_disk_that_is_full(folder):
+    """One line and exit code 3, seen beforehand or not; nothing is lost, nothing left."""
+    run(0, "fit", "data", "-k", K, "-o", "pca.h5", "-q", cwd=folder).ok()
+    run(0, "transform", "pca.h5", "data", "-o", "scores.h5", "-q", cwd=folder).ok()
+    with small_disk(folder / "small", 64) as small:
+        shutil.copy(folder / "pca.h5", small)
+        (small / "filler").write_bytes(bytes(32 << 10))
+        before = {path: path.read_bytes() for path in small.iterdir()}
+        done = batch(1, WRITERS, folder, cwd=folder)
+        for name, words in WRITERS.items():
+            done[f"{name}, unseen"] = run(0, *words, inject=UNSEEN, cwd=folder)
+        for name, each in done.items():
+            assert each.code == 3 and len(each.stderr.splitlines()) == 1, (name, each)
+            assert re.search("error: .* be written.*: No space left", each.stderr), (name, each)
+        assert {path: path.read_bytes() for path in small.iterdir()} == before
 
 
 def test_a_clock_that_jumps(folder):

@@ -12,10 +12,10 @@ import pytest
 from launch import HERE, batch, run
 from spectra import data_rows, power_law
 
-from hpcpca import batch as batch_files
 from hpcpca.batch import FUNCTIONS
 from hpcpca.errors import DataError, UsageError
 from hpcpca.forecast import lines, sbatch
+from hpcpca.io import outputs
 from hpcpca.operators.cost import Job
 from hpcpca.plan import choose, panel_width
 from hpcpca.rates import _best
@@ -187,26 +187,29 @@ def test_a_batch_file_replaces_nothing_unasked_and_no_other_file_ever(tmp_path):
     before = {path: path.read_bytes() for path in (job, data, tmp_path / "notes")}
     done = run(0, *words, job).ended(3)
     assert done.messages == [f"hpcpca: error: --sbatch {job} exists; name another file, or give --overwrite"] and not done.stdout
-    for path in (data, tmp_path / "notes", tmp_path / "fifo", tmp_path):
+    other = "exists and is no batch file"
+    refused = {data: other, tmp_path / "notes": other, tmp_path: "is a folder",
+               tmp_path / "fifo": "is a pipe; name a file with --sbatch"}
+    for path, told in refused.items():
         for more in ((), ("--overwrite",)):
             message, = run(0, *words, path, *more).ended(3).messages
-            assert f"{path} exists and is no batch file" in message
+            assert f"{path} {told}" in message
     assert before == {path: path.read_bytes() for path in before}
     run(0, *words, job, "--overwrite").ok()
     assert "hpcpca_run" in job.read_text()
     message, = run(0, *words, tmp_path / "none" / "job.sh").ended(3).messages
-    assert "cannot be written: No such file or directory" in message
+    assert f"folder {tmp_path / 'none'} of " in message and "does not exist" in message
     assert {path.name for path in tmp_path.iterdir()} == {"job.sh", "s0.h5", "notes", "fifo"}
 
 
-def test_a_batch_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+def test_text_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     (tmp_path / "job.sh").write_text("#!/bin/bash\n")
 
     def full(*_):
         raise OSError(28, "No space left on device")
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(DataError, match="job.sh cannot be written: No space left on device"):
-        batch_files.write(str(tmp_path / "job.sh"), "#!/bin/bash\nother\n")
+        outputs.write_text(str(tmp_path / "job.sh"), "#!/bin/bash\nother\n")
     assert [path.read_text() for path in tmp_path.iterdir()] == ["#!/bin/bash\n"]
 
 

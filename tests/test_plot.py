@@ -1,5 +1,6 @@
 """``hpcpca plot``: a figure of every kind of file, drawn from what is in it."""
 
+import os
 import shutil
 from contextlib import contextmanager
 
@@ -29,6 +30,7 @@ def folder(tmp_path_factory):
     run(1, "fit", here / "x.h5", "-k", K, "-o", here / "none.h5", "--max-time", "0.01s").ended(75)
     shutil.copy(here / "x.h5", here / "data.png")
     (here / "there.png").write_bytes(b"\x89PNG")
+    os.mkfifo(here / "fifo.png")
     return here
 
 
@@ -108,6 +110,7 @@ def test_images_hold_the_components(folder, tmp_path, monkeypatch):
     (["x.h5"], 3, "not a result"), (["no.h5"], 3, "no such file"), (["good.h5", "-o", "a.xyz"], 2, ".png, .pdf or .svg"),
     (["good.h5", "-o", "no/a.png"], 3, "does not exist"), (["good.h5", "-o", "good.h5"], 2, "would overwrite"), (["none.h5.ckpt"], 3, "nothing was measured yet"),
     (["good.h5", "--images", "5"], 2, "such as 28x28"), (["good.h5", "-o", "data.png", "--overwrite"], 3, "is no figure"), (["good.h5", "-o", "there.png"], 3, "--overwrite"),
+    (["good.h5", "-o", "fifo.png", "--overwrite"], 3, "fifo.png is a pipe"),
 ])
 def test_errors(folder, words, code, told):
     before = sorted(path.name for path in folder.iterdir())

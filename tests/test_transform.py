@@ -1,6 +1,7 @@
 """Scores and reconstructed rows are what numpy and scikit-learn make of them: any type, mean, sharding, number of ranks, way of writing."""
 
 import json
+import os
 
 import h5py
 import numpy as np
@@ -170,7 +171,12 @@ def test_as_scikit_learn(folder, tmp_path, whiten):
 
 
 def test_what_the_file_says(folder, tmp_path):
-    run(0, "transform", folder / "uint8.h5", folder / "uint8", "-o", tmp_path / "s.h5", "-q").ok()
+    """Also where it took the place of what a symlink leads to."""
+    (tmp_path / "s.h5").symlink_to("there.h5")
+    for more in ((), ("--overwrite",)):
+        words = ("transform", folder / "uint8.h5", folder / "uint8", "-o", tmp_path / "s.h5", "-q")
+        run(0, *words, *more).ok()
+    assert (tmp_path / "s.h5").is_symlink() and not (tmp_path / "there.h5").is_symlink()
     with h5py.File(tmp_path / "s.h5") as file, h5py.File(folder / "uint8.h5") as result:
         at = dict(file.attrs)
         assert (at["format"], at["format_version"], at["n_samples"], at["n_features"]) == ("hpcpca-scores", 1, 1400, 24)
@@ -217,12 +223,18 @@ ERRORS = {
 def test_errors(wrong, tmp_path, n):
     words = {name: (*(wrong / word if word.endswith(".h5") else word.replace("rows", str(wrong / "float32")) for word in arguments), "-o", tmp_path / "out.h5")
              for name, (_, arguments, _) in ERRORS.items()}
+    os.mkfifo(tmp_path / "fifo")
     words["overwrite"] = ("transform", wrong / "float32.h5", wrong / "narrow.h5", "-o", wrong / "scores.h5")
+    for name, place in {"foreign": wrong / "narrow.h5", "pipe": tmp_path / "fifo"}.items():
+        words[name] = ("transform", wrong / "float32.h5", wrong / "float32", "-o", place,
+                       "--overwrite")
     words["input"] = ("transform", wrong / "float32.h5", wrong / "float32" / "s3.h5", "-o", wrong / "float32" / "s3.h5", "--overwrite")
     words["no folder"] = ("transform", wrong / "float32.h5", wrong / "float32", "-o", tmp_path / "no" / "out.h5")
     expected = {**{name: (code, text.replace("float32.h5", str(wrong / "float32.h5")).replace("rank-2.h5", str(wrong / "rank-2.h5")))
                    for name, (code, _, text) in ERRORS.items()},
-                "overwrite": (3, "23 columns"), "input": (2, "overwrite what is read"), "no folder": (3, "does not exist")}
+                "overwrite": (3, "exists; name another file, or give --overwrite"),
+                "input": (2, "overwrite what is read"), "foreign": (3, "is no file of hpcpca"),
+                "pipe": (3, "is a pipe"), "no folder": (3, "does not exist")}
     for name, done in batch(n, words, tmp_path).items():
         code, text = expected[name]
         assert done.code == code and len(done.messages) == 1 and text in done.messages[0], (name, done)
@@ -233,7 +245,9 @@ def test_errors(wrong, tmp_path, n):
 @pytest.mark.parametrize("error, code", [("OSError(28, 'No space left on device')", 3), ("KeyError('bug')", 1)])
 def test_failed_write(folder, tmp_path, rank, error, code):
     """A full disk, or a bug, on one rank: one message, nothing left behind, what was there stays."""
-    (tmp_path / "out.h5").write_bytes(b"precious")
+    with h5py.File(tmp_path / "out.h5", "w") as file:
+        file.attrs["format"] = "hpcpca-scores"
+    precious = (tmp_path / "out.h5").read_bytes()
     text = f"""
 import os
 from hpcpca.io import scores
@@ -247,7 +261,8 @@ if RANK == {rank}:
     if h5py.get_config().mpi or rank == 0:
         assert done.code == code and len(done.messages) == 1, done
     assert [path.name for path in tmp_path.iterdir()] == ["out.h5"]
-    assert (tmp_path / "out.h5").read_bytes() == b"precious" or not (h5py.get_config().mpi or rank == 0)
+    is_kept = (tmp_path / "out.h5").read_bytes() == precious
+    assert is_kept or not (h5py.get_config().mpi or rank == 0)
 
 
 @pytest.mark.mpi

@@ -69,7 +69,8 @@ def _slepc(data, components, tol, folder):
     source, job = open_source(data), os.path.join(folder, "slepc.json")
     out = os.path.join(folder, "slepc.npy")
     Path(job).write_text(json.dumps({"files": [[os.path.abspath(part.path), part.dataset, part.rows] for part in source.parts],
-                                     "columns": source.d, "components": components, "tol": tol, "out": out}))
+                                     "columns": source.d, "components": components, "tol": tol,
+                                     "out": out}), encoding="utf-8")
     script = str(Path(__file__).with_name("slepc_svd.py"))
     yield Contender("SLEPc SVD cross, 2 ranks × 1 thread", [SLEPC_MPIEXEC, "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n", "2",
                                                             SLEPC_PYTHON, script, job], out, _slepc_environment())
@@ -78,7 +79,7 @@ def _slepc(data, components, tol, folder):
 def residual_of(out, data, mpiexec=None):
     """Largest residual that an independent ``verify`` on two ranks measures of components in a file; NaN where there are none."""
     command = [*launcher(mpiexec), "-n", "2", sys.executable, "-m", "hpcpca", "verify", out, *data, "--tol", "1", "--no-search"]
-    printed = subprocess.run(command, capture_output=True, text=True)
+    printed = subprocess.run(command, capture_output=True, errors="replace")
     figures = [line.split() for line in printed.stdout.splitlines()[1:]]
     residuals = [float(words[2]) for words in figures if len(words) == 5 and words[0].isdigit()]
     return max(residuals, default=float("nan"))

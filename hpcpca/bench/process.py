@@ -49,7 +49,8 @@ def launcher(given=None):
 def run_once(contender):
     """Run a contender once; keep its time and memory, or the end of what it printed where it failed."""
     begun = time.perf_counter()
-    process = subprocess.Popen(contender.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    process = subprocess.Popen(contender.command, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, errors="replace",
                                env=os.environ | contender.environment)
     peak, output = _watch(process)
     seconds = time.perf_counter() - begun
@@ -61,7 +62,7 @@ def run_once(contender):
 
 def output_of(command):
     """Run a command that is not timed and return what it prints; raise DataError with the last line it said where it fails."""
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, errors="replace")
     if done.returncode:
         raise DataError(_last_line(done.stderr, done.returncode).removeprefix("hpcpca: error: "))
     return done.stdout
@@ -104,7 +105,7 @@ def _family(root):
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             try:
-                text = Path(f"/proc/{entry}/stat").read_text()
+                text = Path(f"/proc/{entry}/stat").read_text(encoding="utf-8", errors="replace")
             except OSError:
                 continue
             parents.setdefault(int(text[text.rindex(")") + 2:].split()[1]), []).append(int(entry))
@@ -117,7 +118,7 @@ def _family(root):
 
 def _pss(pid):
     try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8").splitlines()
     except OSError:
         return 0
     return next((int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:")), 0)

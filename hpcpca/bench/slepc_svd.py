@@ -29,7 +29,7 @@ def main(job):
     from petsc4py import PETSc
     from slepc4py import SLEPc
 
-    with open(job) as file:
+    with open(job, encoding="utf-8") as file:
         job = json.load(file)
     files, columns, count = job["files"], job["columns"], job["components"]
     comm = PETSc.COMM_WORLD

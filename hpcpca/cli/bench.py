@@ -3,6 +3,7 @@
 import click
 
 from ..errors import NOT_ACHIEVED
+from .session import show
 from .types import Numbers, Shape
 
 FAILED = "| failed"
@@ -26,11 +27,9 @@ def bench():
 
 def _shown(lines):
     """Show a table; return the exit code: 4 where a run of it failed."""
-    code = 0
-    for line in lines:
-        click.echo(line)
-        code = NOT_ACHIEVED if FAILED in line else code
-    return code
+    lines = list(lines)
+    show(lines)
+    return NOT_ACHIEVED if any(FAILED in line for line in lines) else 0
 
 
 @bench.command()
@@ -56,9 +55,9 @@ def peers(data, components, inputs, folder, tol, solvers, runs, mpiexec):
     for name in inputs:
         given = made.INPUTS[name]
         words, files = made.make(given.rows, given.columns, given.options, folder, f"bench-{name}")
-        click.echo(f"{name}: hpcpca {' '.join(words)}; K = {components or given.components}\n")
-        code = max(code, _shown(compare(files, components or given.components, tol, runs, mpiexec, **chosen)))
-        click.echo()
+        show([f"{name}: hpcpca {' '.join(words)}; K = {components or given.components}\n"])
+        table = compare(files, components or given.components, tol, runs, mpiexec, **chosen)
+        code = max(code, _shown([*table, ""]))
     return code
 
 
@@ -73,8 +72,7 @@ def kernels(types, vectors, columns, runs):
     from ..errors import UsageError
     if unknown := set(types) - set(TYPES):
         raise UsageError(f"--dtype {min(unknown)}: choose from {', '.join(TYPES)}")
-    for line in compare(types or TYPES, vectors or WIDTHS, columns, runs):
-        click.echo(line)
+    show(compare(types or TYPES, vectors or WIDTHS, columns, runs))
 
 
 @bench.command()
@@ -107,8 +105,7 @@ def scaling(shape, components, ranks, operator, folder, runs, mpiexec):
 def cold(data, components, memory, tol, ranks, runs, mpiexec):
     """A fit of DATA larger than its memory with every read from the disk, beside what reading and computing take at least."""
     from ..bench.cold import run_cold
-    for line in run_cold(data, components, memory, tol, ranks, runs, mpiexec):
-        click.echo(line)
+    show(run_cold(data, components, memory, tol, ranks, runs, mpiexec))
 
 
 @bench.command()
@@ -121,26 +118,21 @@ def cold(data, components, memory, tol, ranks, runs, mpiexec):
 def experiments(names, folder, seeds, overwrite, quick, data):
     """The paper's experiments on this machine: synthetic, local-steps, gaps, top1, step-size, batch-size, high-dimensional, scaling, asynchronous, and, on
     --data, mnist (default: all; mnist only with --data), with medians and ranges over seeds."""
-    import os
     from importlib import import_module
 
-    from ..bench.experiments.record import save
-    from ..errors import DataError, UsageError
+    from ..bench.experiments.record import check_places, save
+    from ..errors import UsageError
     from .session import world
-    if not os.path.isdir(folder):
-        raise DataError(f"--folder {folder}: no such folder; make it first")
     if not data and set(names) & set(ON_DATA):
         raise UsageError("mnist needs --data, such as data/fashion-mnist of the sources")
     if data and names and not set(names) & {*ON_DATA, *ALSO_ON_DATA}:
         raise UsageError(f"--data is for {', '.join([*ON_DATA, *ALSO_ON_DATA])}; {', '.join(names)}: data of its own; leave --data out")
     names = names or [name for name in EXPERIMENTS if data or name not in ON_DATA]
-    there = [path for name in names for end in ("h5", "md", "png") if os.path.exists(path := os.path.join(folder, f"{name}.{end}"))]
-    if there and not overwrite:
-        raise DataError(f"{there[0]} exists; give --overwrite to replace it, or name another --folder")
+    check_places(names, folder, overwrite)
     with world() as ranks:
         for name in names:
             given = (data,) if name in (*ON_DATA, *ALSO_ON_DATA) else ()
             record = import_module(f"..bench.experiments.{name.replace('-', '_')}", __package__).run(ranks, seeds, quick, *given)
             record.settings["quick"] = quick
             paths = save(record, folder)
-            click.echo("\n".join([f"## {name}", "", *record.table, "", "written: " + ", ".join(paths), ""]))
+            show([f"## {name}", "", *record.table, "", "written: " + ", ".join(paths), ""])

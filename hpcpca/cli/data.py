@@ -66,22 +66,20 @@ def make(shape, output, shards, uneven, chunk_rows, compression, dataset, overwr
 
 
 def _make(ranks, recipe, laid_out, output, overwrite):
-    import os
-
     from threadpoolctl import threadpool_limits
 
-    from ..errors import DataError
     from ..io.convert import beside, prepare, write_set
+    from ..io.formats import MADE_BY, TEST_DATA
+    from ..io.outputs import check_output
     truth_path, begun = beside(output, "truth"), time.monotonic()
 
     def check():
         prepare(laid_out, overwrite)
-        if os.path.exists(truth_path) and not overwrite:
-            raise DataError(f"{truth_path} exists; name another place with -o, or give --overwrite")
+        check_output(truth_path, "-o", overwrite)
     ranks.decide(check)
     with threadpool_limits(1):  # values must not depend on how many threads a product is spread over
         truth, rows = _rows(ranks, recipe)
-        write_set(ranks, laid_out, rows)
+        write_set(ranks, laid_out, rows, {MADE_BY: TEST_DATA})
     _write_truth(ranks, truth_path, recipe, truth)
     _say_written(ranks, laid_out, begun)
     speaker(ranks)(f"truth: {truth_path}")

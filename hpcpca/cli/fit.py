@@ -10,7 +10,7 @@ from ..operators.settings import OperatorSettings
 from ..pca.settings import FitSettings, PcaSettings, resumed
 from ..signals import Signals
 from .options import GroupedCommand, given, options_of
-from .outputs import check_new, check_place_of, check_resumed
+from .outputs import check_new, check_place_of, check_places, check_resumed
 from .running import run_fit
 from .session import holding, speaker, world
 
@@ -37,9 +37,11 @@ def fit(log_json, quiet, **options):
     config = FitSettings(**given(FitSettings, options)).check()
     if not config.output.strip():
         raise UsageError("-o '': name the result file")
-    with Signals() as signals, world() as ranks, holding(ranks, config) as lock:
-        ranks.decide(lambda: check_new(config, log_json))
-        return run_fit(ranks, config, None, log_json, quiet, signals, lock)
+    with Signals() as signals, world() as ranks:
+        ranks.decide(lambda: check_places(config, log_json))
+        with holding(ranks, config) as lock:
+            ranks.decide(lambda: check_new(config, log_json))
+            return run_fit(ranks, config, None, log_json, quiet, signals, lock)
 
 
 @click.command(cls=GroupedCommand)
@@ -59,6 +61,7 @@ def resume(file, log_json, quiet, **options):
         if start.config["grid"] and "grid" not in changes:
             changes["grid"] = None  # it belonged to another number of ranks
         config = ranks.decide(lambda: resumed(start, **{"threads": None, "memory": None, "max_time": None, "no_checkpoint": False, "inject_latency": None, **changes}).check())
+        ranks.decide(lambda: check_places(config, log_json))
         with holding(ranks, config) as lock:
             ranks.decide(lambda: check_resumed(config, log_json, start))
             return run_fit(ranks, config, start, log_json, quiet, signals, lock)

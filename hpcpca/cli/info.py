@@ -2,7 +2,7 @@
 
 import click
 
-from .wrapping import tell
+from .session import show
 
 
 @click.command()
@@ -11,6 +11,4 @@ def info(files):
     """Say what FILEs hold: data, or what hpcpca has written."""
     from ..io.describe import describe_file
     from ..io.paths import expand
-    for each in expand(files):
-        for line in describe_file(each.path, each.dataset):
-            tell(line)
+    show(line for each in expand(files) for line in describe_file(each.path, each.dataset))

@@ -5,59 +5,62 @@ import os
 from ..errors import DataError, UsageError
 
 
+def check_places(config, log_json):
+    """Raise unless result, checkpoint and log are to be where files can be. For one rank to call,
+    before the run's lock is taken beside them."""
+    from ..io.outputs import check_place
+    for option, path in _written(config, log_json).items():
+        check_place(path, option, is_log=option == "--log-json")
+
+
+def _written(config, log_json):
+    """{option: path} of what a fit writes."""
+    paths = {"-o": config.output, "--checkpoint": config.checkpoint_path, "--log-json": log_json}
+    return {option: path for option, path in paths.items() if path is not None}
+
+
 def check_outputs(config, log_json, own=()):
-    """Raise unless result, checkpoint and log can be written, are three files, and none is read: data or init. For one rank to call.
+    """Raise unless result, checkpoint and log are three files, none is read, data or init, and each
+    may be replaced. For one rank to call.
 
     What is there and not ours is not replaced, but for the files ``own``, which a run goes on from.
     """
+    from ..io.outputs import check_apart, check_checkpoint, check_replaced
     from ..io.paths import split_dataset
     from ..starting import open_data
-    written = {"-o": config.output, "--checkpoint": config.checkpoint_path, "--log-json": log_json}
-    written = {option: path for option, path in written.items() if path}
-    read = {os.path.realpath(part.path): "the data" for part in open_data(config).parts}
+    written = _written(config, log_json)
+    read = {part.path: "the data" for part in open_data(config).parts}
     if config.init:
-        read[os.path.realpath(split_dataset(config.init)[0])] = "the start vectors"
+        read[split_dataset(config.init)[0]] = "the start vectors"
     seen = {}
     for option, path in written.items():
-        _check_place(path, option)
+        check_apart(path, option, read)
         real = os.path.realpath(path)
-        if real in read:
-            raise UsageError(f"{option} {path} would overwrite {read[real]}; name another file")
         if real in seen:
             what = {"-o": "the result", "--checkpoint": "the checkpoint"}[seen[real]]
             raise UsageError(f"{option} {path} would overwrite {what}, not only be a {option.strip('-')} file; name another file")
         seen[real] = option
-    for option, path in written.items():
-        if os.path.realpath(path) not in own:
-            _check_replaced(path, option)
+    if os.path.realpath(config.output) not in own:
+        check_replaced(config.output, "-o", True)
+    if config.checkpoint_path:
+        check_checkpoint(config.checkpoint_path)
+    if log_json:
+        check_replaced(log_json, "--log-json", True, _is_no_log, "such log")
 
 
-def _check_place(path, option):
-    from ..io.paths import check_writable, is_folder
-    folder = os.path.dirname(path) or "."
-    if not is_folder(folder):
-        raise DataError(f"folder {folder} of {path} does not exist; make it first")
-    if os.path.isdir(path):
-        raise DataError(f"{path} is a folder; name a file with {option}")
-    check_writable(folder, option)
-
-
-def _check_replaced(path, option):
-    """Raise DataError where a file that is there is none of ours: nobody asked to lose it."""
-    from ..io.result import is_foreign
-    if not os.path.exists(path):
-        return
-    if option == "--log-json":
-        with open(path, "rb") as file:
-            if file.read(1) not in (b"", b"{"):
-                raise DataError(f"--log-json {path} exists and is no such log; name another file")
-    elif is_foreign(path):
-        raise DataError(f"{option} {path} exists and is no file of hpcpca, --overwrite will not replace it; name another file")
+def _is_no_log(path):
+    """Whether a file begins otherwise than our logs do; raise OSError if it cannot be written to.
+    Pipes and devices have nothing to lose."""
+    if not os.path.isfile(path):
+        return False
+    with open(path, "r+b") as file:
+        return file.read(1) not in (b"", b"{")
 
 
 def check_new(config, log_json):
     """As ``check_outputs``, for a run that starts anew: no result or checkpoint may be there, or all go with --overwrite."""
     from ..io.checkpoint import remove_checkpoint
+    from ..io.outputs import check_replaced
     check_outputs(config, log_json)
     checkpoint = config.checkpoint_path
     if config.overwrite:
@@ -66,8 +69,7 @@ def check_new(config, log_json):
         return
     if checkpoint and (os.path.exists(checkpoint) or os.path.exists(checkpoint + ".1")):
         raise DataError(f"{checkpoint} is the checkpoint of an unfinished run; go on with 'hpcpca resume {checkpoint}', or start anew with --overwrite")
-    if os.path.exists(config.output):
-        raise DataError(f"{config.output} exists; name another file, or give --overwrite")
+    check_replaced(config.output, "-o", False)
 
 
 def check_place_of(start, output):

@@ -6,7 +6,7 @@ import click
 
 from ..errors import UsageError, on_all_ranks
 from .options import Size, follow_links
-from .wrapping import tell
+from .session import show
 
 SHAPE = r"(\d+)[xX×](\d+)"
 
@@ -39,6 +39,7 @@ def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, op
 
     from .. import batch, forecast
     from ..comm.launch import launched_size
+    from ..io.outputs import check_output, write_text
     from ..kernels import kernels_for
     from ..pca.settings import FitSettings
     from ..machine import available_memory
@@ -50,7 +51,7 @@ def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, op
     if overwrite and not sbatch:
         raise UsageError("--overwrite is about a batch file; name it with --sbatch, or leave --overwrite out")
     if sbatch:
-        batch.check_place(sbatch, overwrite)
+        check_output(sbatch, "--sbatch", overwrite, None, batch.is_no_script, "batch file")
     n, d, dtype, chunk = _sizes(data, options.pop("dtype"), options["follow_links"], output, np)
     config = FitSettings(components=components, operator=operator, **options).check()
     if config.covariance and n != d:
@@ -64,13 +65,13 @@ def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, op
               tol=config.tol, rates=replace(measured_rates(), read=float(bandwidth)))
     chosen = choose(job, operator, None)
     is_warm = kernels_for(chosen.elements).is_warm(dtype)
-    for line in forecast.lines(job, chosen, components, nodes, network, is_warm):
-        tell(line)
+    show(forecast.lines(job, chosen, components, nodes, network, is_warm))
     if sbatch:
         named = () if re.fullmatch(SHAPE, data[0]) else data
         text = forecast.sbatch(job, chosen, components, nodes, network, named, output, _words(config, operator), is_warm)
-        batch.write(sbatch, text)
-        tell(f"batch file: {sbatch}" + ("" if named else f"; in its last line {batch.PLACEHOLDER} stands for your data: edit it"))
+        write_text(sbatch, text, "name another place with --sbatch")
+        note = f"; in its last line {batch.PLACEHOLDER} stands for your data: edit it"
+        show([f"batch file: {sbatch}" + ("" if named else note)])
 
 
 def _words(config, operator):

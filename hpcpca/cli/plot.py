@@ -4,8 +4,8 @@ import os
 
 import click
 
+from .session import show
 from .types import Shape
-from .wrapping import tell
 
 
 @click.command()
@@ -15,23 +15,15 @@ from .wrapping import tell
 @click.option("--overwrite", is_flag=True, help="Replace an existing figure.")
 def plot(file, output, images, overwrite):
     """Draw the spectrum, how components converged, residuals against passes; components as pictures; or an experiment's series."""
-    from ..errors import DataError, UsageError
+    from ..errors import UsageError
     from ..io.formats import EXPERIMENT
+    from ..io.outputs import check_output
     from ..io.result import Stored
     from ..io.source import open_file
     from ..plots import experiment, result
-    from ..plots.canvas import is_figure
+    from ..plots.canvas import is_no_figure
     output = output or os.path.splitext(file)[0] + ("-images.png" if images else ".png")
-    if os.path.exists(output) and os.path.samefile(output, file):
-        raise UsageError(f"-o {output} would overwrite {file}; name another file")
-    if not os.path.isdir(os.path.dirname(output) or "."):
-        raise DataError(f"folder {os.path.dirname(output)} of {output} does not exist; make it first")
-    if os.path.isdir(output):
-        raise DataError(f"{output} is a folder; name a file with -o")
-    if os.path.exists(output) and not is_figure(output):
-        raise DataError(f"{output} exists and is no figure, --overwrite will not replace it; name another file with -o")
-    if os.path.exists(output) and not overwrite:
-        raise DataError(f"{output} exists; name another file with -o, or give --overwrite")
+    check_output(output, "-o", overwrite, {file: file}, is_no_figure, "figure")
     with open_file(file) as opened:
         is_experiment = opened.attrs.get("format") == EXPERIMENT
     if is_experiment:
@@ -42,4 +34,4 @@ def plot(file, output, images, overwrite):
         result.draw_images(Stored(file), output, images)
     else:
         result.draw(Stored(file), output)
-    tell(f"figure: {output}")
+    show([f"figure: {output}"])

@@ -24,7 +24,7 @@ def run_fit(ranks, config, start, log_json, quiet, signals, lock):
             if not quiet:
                 shown.append(progress.Table() if sys.stderr.isatty() else progress.Lines())
             if log_json:
-                shown.append(progress.JsonLog(log_json, is_resumed=start is not None))
+                shown.append(progress.JsonLog(log_json, speaker(ranks), start is not None))
             shown.append(progress.Note(lock, config.checkpoint_path))
     with ExitStack() as stack:
         for monitor in shown:

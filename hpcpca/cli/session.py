@@ -4,6 +4,7 @@ import os
 import sys
 from contextlib import contextmanager
 
+from .. import streams
 from ..errors import PlatformError, describe, on_all_ranks
 from .wrapping import tell
 
@@ -58,3 +59,11 @@ def speaker(world, quiet=False, stream=None):
         if world.is_root and not quiet:
             tell(text, stream or sys.stderr)
     return say
+
+
+def show(lines):
+    """Print lines on stdout as they come, until one cannot be written, which the entry says."""
+    for line in lines:
+        tell(line)
+        if streams.failure():
+            return

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from .wrapping import tell
+from .session import show
 
 
 @click.command()
@@ -14,7 +14,4 @@ def status(checkpoint, as_json):
     """Say how far the run is that writes CKPT, or wrote RESULT, while it goes on or after it has ended."""
     from ..io.status import lines_of, status_of
     found = status_of(checkpoint)
-    if as_json:
-        click.echo(json.dumps(found))
-    else:
-        tell("\n".join(lines_of(found)))
+    show([json.dumps(found)] if as_json else lines_of(found))

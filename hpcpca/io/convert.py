@@ -1,18 +1,17 @@
 """Writing file sets: rows from anywhere into shards, every rank whole files, all of them there at the end or none."""
 
 import os
-import shutil
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-import h5py
 import numpy as np
 
 from ..counters import Counters
 from ..errors import DataError, describe
 from ..partition import span
-from ..units import format_size
-from .hdf5 import LIBVER, sync
-from .paths import SUFFIXES, check_writable, is_folder, temporary
+from .hdf5 import ELSEWHERE, require_room, sync, writing
+from .outputs import NEVER, check_place, check_replaced
+from .paths import SUFFIXES, temporary
 from .rows import read_ahead
 
 PIECE_BYTES = 32 << 20    # written at a time
@@ -42,6 +41,11 @@ class Layout:
         """Bytes of a row."""
         return max(1, self.columns * self.dtype.itemsize)
 
+    @property
+    def bytes(self):
+        """Of all rows as they are stored; 0 if they are compressed, and nobody knows."""
+        return self.row_bytes * self.edges[-1] if self.compression == "none" else 0
+
     def storage(self, rows):
         """Arguments of ``create_dataset`` for a shard of ``rows`` rows."""
         chunk = max(1, CHUNK_BYTES // self.row_bytes) if self.chunk_rows is None else self.chunk_rows
@@ -69,25 +73,24 @@ def beside(out, kind):
     return f"{stem if suffix.lower() in SUFFIXES else stem + suffix}.{kind}.h5"
 
 
-def prepare(laid_out, overwrite=False):
-    """Make the folder and see that the files can be written; raise DataError. For one rank to call, before ``write_set``."""
-    above = os.path.dirname(laid_out.out.rstrip(os.sep)) or "."
-    if not is_folder(above):
-        raise DataError(f"folder {above} of {laid_out.out} does not exist; make it first")
-    folder = os.path.dirname(laid_out.paths[0]) or "."
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"folder {folder} cannot be made: {describe(error)}; name another place with -o") from None
-    check_writable(folder, "-o")
-    existing = [path for path in laid_out.paths if os.path.exists(path)]
-    if existing and not overwrite:
-        raise DataError(f"{existing[0]} exists; name another place with -o, or remove it first (data make: or --overwrite)")
-    if laid_out.out not in laid_out.paths:
-        _refuse_others(folder, {os.path.basename(path) for path in laid_out.paths})
-    needed, free = laid_out.row_bytes * laid_out.edges[-1], shutil.disk_usage(folder).free
-    if laid_out.compression == "none" and needed > free:
-        raise DataError(f"{folder} has {format_size(free)} free, the data take {format_size(needed)}; choose another place with -o")
+def prepare(laid_out, overwrite=NEVER):
+    """See that the files can be written and, with ``overwrite``, replaced; raise DataError.
+
+    For one rank to call, before ``write_set``.
+    """
+    out, is_one = laid_out.out.rstrip(os.sep), laid_out.out in laid_out.paths
+    is_there = not is_one and os.path.isdir(out)
+    if not is_there:
+        check_place(out)
+        if not is_one and os.path.exists(out):
+            raise DataError(f"{out} is a file; name another folder with -o, "
+                            f"or a file that ends in {SUFFIXES[0]}")
+    for path in filter(os.path.exists, laid_out.paths):
+        check_place(path)
+        check_replaced(path, "-o", overwrite)
+    if is_there:
+        _refuse_others(out, {os.path.basename(path) for path in laid_out.paths})
+    require_room(laid_out.paths[0] if is_there else out, laid_out.bytes)
 
 
 def _refuse_others(folder, names):
@@ -96,37 +99,61 @@ def _refuse_others(folder, names):
         raise DataError(f"folder {folder} holds {min(others)}, which would become part of the data; remove it, or name another folder")
 
 
-def write_set(world, laid_out, rows):
+def write_set(world, laid_out, rows, attributes=None):
     """Write a file set; ``rows.read(start, stop)`` yields its rows in order as arrays. Rank r writes shards r, r + size, …
 
     Files get their names when all are written and on disk. Collective; raises DataError on all ranks, and then nothing is left.
     """
     mine = [(laid_out.paths[s], *laid_out.edges[s:s + 2]) for s in range(world.rank, len(laid_out.paths), world.size)]
+    made = world.decide(lambda: _make_folder(laid_out))
     try:
         with world.agreed():
             for path, start, stop in mine:
-                _write_shard(path, laid_out, rows, start, stop)
+                _write_shard(path, laid_out, rows, start, stop, attributes or {})
         with world.agreed():
             for path, *_ in mine:
-                os.replace(temporary(path), path)
+                os.replace(_part(path), os.path.realpath(path))
+        made = None
     finally:
         for path, *_ in mine:
-            if os.path.exists(temporary(path)):
-                os.remove(temporary(path))
+            with suppress(OSError):
+                os.remove(_part(path))
+        if made:  # the last of the ranks finds it empty
+            with suppress(OSError):
+                os.rmdir(made)
 
 
-def _write_shard(path, laid_out, rows, start, stop):
+def _make_folder(laid_out):
+    """Make the folder of the files, where there is none; return it then."""
+    folder = os.path.dirname(laid_out.paths[0]) or "."
+    if os.path.isdir(folder):
+        return None
     try:
-        with h5py.File(temporary(path), "w", libver=LIBVER) as file:
+        os.mkdir(folder)
+    except OSError as error:
+        raise DataError(f"folder {folder} cannot be made: {describe(error)}; "
+                        "name another place with -o") from None
+    return folder
+
+
+def _part(path):
+    """Where a shard is written: beside what a symlink leads to."""
+    return temporary(os.path.realpath(path))
+
+
+def _write_shard(path, laid_out, rows, start, stop, attributes):
+    try:
+        with writing(_part(path)) as file:
+            file.attrs.update(attributes)
             item = file.create_dataset(laid_out.dataset, **laid_out.storage(stop - start))
             item.attrs.update(laid_out.attributes)
             done = 0
             for piece in regroup(rows.read(start, stop), _piece(item, laid_out.row_bytes)):
                 item[done:done + len(piece)] = piece
                 done += len(piece)
-        sync(temporary(path))
-    except (OSError, RuntimeError, ValueError) as error:
-        raise DataError(f"{path} cannot be written: {describe(error)}") from error
+        sync(_part(path))
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {describe(error)}; {ELSEWHERE}") from error
 
 
 def _piece(item, row_bytes):

@@ -3,3 +3,6 @@
 RESULT, CHECKPOINT = "hpcpca-result", "hpcpca-checkpoint"
 SCORES, RECONSTRUCTION = "hpcpca-scores", "hpcpca-reconstruction"
 EXPERIMENT, TRUTH = "hpcpca-experiment", "hpcpca-truth"
+
+# An attribute of test data, which have no format: files with one are not taken for data.
+MADE_BY, TEST_DATA = "made_by", "hpcpca data make"

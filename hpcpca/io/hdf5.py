@@ -7,6 +7,7 @@ the root writes what it gathers, piece by piece. The files are the same.
 import json
 import os
 import zlib
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import h5py
@@ -19,12 +20,13 @@ from .paths import temporary
 from .trailer import AGAIN, append_trailer
 
 PIECE_BYTES = 64 << 20
-_H5PY_ERRORS = (OSError, RuntimeError, ValueError)  # what h5py raises where HDF5 fails
+H5PY_ERRORS = (OSError, RuntimeError, ValueError)  # what h5py raises where HDF5 fails
 HAS_MPI = bool(h5py.get_config().mpi)
 LIBRARY = f"{h5py.__version__} (HDF5 {h5py.version.hdf5_version}{', parallel' if HAS_MPI else ''})"
 TAKEN = 256 << 20     # bytes that are tried out: some file systems write for it
 OVERHEAD = 64 << 10  # bytes of a file beside its datasets, at most
-unfinished = []  # files that HDF5 could not write to the end (disk full): it crashes when it tries once more as the process ends
+ELSEWHERE = "make room, or name another place with -o"
+unfinished = []  # what HDF5 could not write (disk full): it crashes if it tries again, as at exit
 LIBVER = ("v108", "v108")  # attributes over 64 KiB (sources of many files) need this; every HDF5 since 1.8 reads it
 
 
@@ -96,12 +98,33 @@ def check_room(path, count):
         os.remove(path)
 
 
-def check_room_for_result(path, count):
+def require_room(path, count):
     """Raise DataError where ``check_room`` finds none, before a run that would end without its result. For the root to call."""
     try:
         check_room(temporary(path), count + OVERHEAD)
     except OSError as error:
-        raise DataError(f"{path} could not be written in the end: {describe(error)}; make room, or name another place with -o") from None
+        raise DataError(f"{path} could not be written in the end: {describe(error)}; "
+                        f"{ELSEWHERE}") from None
+
+
+@contextmanager
+def writing(path, mode="w"):
+    """An HDF5 file of this rank alone, closed at the end; raise OSError if HDF5 cannot write it.
+
+    Then it is not touched again.
+    """
+    file = None
+    try:
+        file = h5py.File(path, mode, locking=False, libver=LIBVER)
+        yield file
+        file.flush()
+        file.close()
+    except H5PY_ERRORS as error:
+        unfinished.append((file, error))  # its frames hold datasets, which write when they go
+        raise OSError(describe(error)) from error
+    except BaseException:
+        file.close()
+        raise
 
 
 def _commit(temporary, path, keep_previous):
@@ -147,12 +170,12 @@ def _write_parallel(world, temporary, attributes, datasets, arrays):
     with world.agreed():  # an open that fails on some ranks only would hang the others
         if world.is_root:
             open(temporary, "wb").close()
-    with world.agreed(also=_H5PY_ERRORS):
+    with world.agreed(also=H5PY_ERRORS):
         file = h5py.File(temporary, "w", driver="mpio", comm=world.comm, libver=LIBVER)
     try:
-        with world.agreed(also=_H5PY_ERRORS):
+        with world.agreed(also=H5PY_ERRORS):
             _create(file, attributes, datasets)
-        with world.agreed(also=_H5PY_ERRORS):
+        with world.agreed(also=H5PY_ERRORS):
             for name, *_ in datasets:
                 array = arrays.get(name)
                 if isinstance(array, Rows) and len(array.own):
@@ -162,10 +185,10 @@ def _write_parallel(world, temporary, attributes, datasets, arrays):
     except HpcpcaError:
         unfinished.append(file)  # closing it is collective, and waits for ever for what one rank could not write
         raise
-    with world.agreed(also=_H5PY_ERRORS):
+    with world.agreed(also=H5PY_ERRORS):
         try:
             file.close()
-        except _H5PY_ERRORS:
+        except H5PY_ERRORS:
             unfinished.append(file)
             raise
 
@@ -180,7 +203,7 @@ def _write_by_root(world, temporary, attributes, datasets, arrays):
             _gather_rows(world, writer, name, shape, array)
         elif world.is_root:
             writer.put(name, ..., array)
-    with world.agreed(also=_H5PY_ERRORS):
+    with world.agreed(also=H5PY_ERRORS):
         writer.close()
 
 
@@ -194,7 +217,7 @@ class _RootWriter:
         if self.error is None:
             try:
                 action()
-            except _H5PY_ERRORS as error:
+            except H5PY_ERRORS as error:
                 self.error = error
                 unfinished.append(self.file)
 
@@ -210,7 +233,7 @@ class _RootWriter:
             self.call(self.file.flush)
             try:
                 self.file.close()
-            except _H5PY_ERRORS as error:
+            except H5PY_ERRORS as error:
                 self.error = self.error or error
                 unfinished.append(self.file)
         if self.error is not None:

@@ -82,7 +82,7 @@ def _real(path):
 def read(path):
     """What the holder of the lock file ``path`` wrote last: dict; {} where there is nothing to read."""
     try:
-        with open(_real(path)) as file:
+        with open(_real(path), encoding="utf-8") as file:
             found = json.load(file)
     except (OSError, ValueError, RecursionError):
         return {}

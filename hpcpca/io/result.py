@@ -10,7 +10,7 @@ import numpy as np
 from .._version import __version__
 from ..errors import DataError
 from ..linalg.orth import with_positive_peak
-from .formats import CHECKPOINT, RESULT
+from .formats import CHECKPOINT, MADE_BY, RESULT, TEST_DATA
 from .hdf5 import Rows, check, names_of, ours
 from .source import open_file
 from .trailer import has_trailer
@@ -85,6 +85,13 @@ def root_attributes(content, kind):
     return attributes
 
 
+def format_of(path):
+    """What an HDF5 file says it is, test data included; "" if it does not; raise DataError."""
+    with ours(path), open_file(path) as file:
+        made = TEST_DATA if file.attrs.get(MADE_BY) == TEST_DATA else ""
+        return str(file.attrs.get("format", made))
+
+
 def is_foreign(path):
     """Whether a file is none that hpcpca has written: somebody's data, notes, whatever. Damaged HDF5 may be ours; an empty file is nothing."""
     if has_trailer(path):
@@ -92,8 +99,7 @@ def is_foreign(path):
     if not h5py.is_hdf5(path):
         return os.path.getsize(path) > 0
     try:
-        with ours(path), open_file(path) as file:
-            return not str(file.attrs.get("format", "")).startswith("hpcpca-")
+        return not format_of(path).startswith("hpcpca")
     except DataError:
         return False  # damaged: nothing to lose
 

@@ -6,9 +6,8 @@ import h5py
 import numpy as np
 
 from ..errors import DataError, HpcpcaError, describe, on_all_ranks
-from .hdf5 import LIBVER
+from .hdf5 import ELSEWHERE, H5PY_ERRORS, LIBVER, unfinished
 
-H5PY_ERRORS = (OSError, RuntimeError, ValueError)  # what h5py raises where HDF5 fails
 SMALLEST_CHUNK, LARGEST_CHUNK = 1 << 20, 64 << 20
 MOST_CHUNKS = 1 << 15   # beyond this many, chunks grow: every rank keeps their index
 CACHE_BYTES = 64 << 20  # of the root, which meets the chunks on the borders of ranks again
@@ -29,12 +28,16 @@ class _Target:
 
     @contextmanager
     def writing(self):
-        """Agree on failures of the body as "cannot be written"."""
+        """Agree on failures of the body as "cannot be written": then the file is let alone."""
         try:
             with self.world.agreed(also=H5PY_ERRORS):
                 yield
         except HpcpcaError as error:
-            raise on_all_ranks(DataError(f"{self.path} cannot be written: {describe(error)}")) from error
+            if self.file is not None:
+                unfinished.append((self.file, self.item))
+                self.file = None
+            raise on_all_ranks(DataError(f"{self.path} cannot be written: {describe(error)}; "
+                                         f"{ELSEWHERE}")) from error
 
     def _create(self, file, name, shape, dtype, attributes, compression):
         self.file = file
@@ -50,10 +53,11 @@ class _Target:
 
     def close(self):
         """Finish the file; collective."""
-        file, self.file = self.file, None
         with self.writing():
-            if file is not None:
-                file.close()
+            if self.file is not None:
+                self.file.flush()
+                self.file.close()
+        self.file = None
 
 
 class Independent(_Target):

@@ -1,6 +1,7 @@
 """Score files, and rows streamed from a source through a computation into a file (README: file format)."""
 
 import json
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,8 +35,9 @@ class Basis:
 
     def attributes(self):
         """What files made with this basis say about it."""
-        return {"result": self.path, "result_seal": self.seal, "components_checksum": self.checksum, "centred": self.is_centred,
-                "whitened": self.is_whitened}
+        path = os.fsencode(self.path).decode(errors="backslashreplace")  # HDF5 has UTF-8 only
+        return {"result": path, "result_seal": self.seal, "components_checksum": self.checksum,
+                "centred": self.is_centred, "whitened": self.is_whitened}
 
     def rows(self, start, stop):
         """Components start..stop−1: (stop − start, d) float64."""

@@ -9,8 +9,9 @@ import numpy as np
 from ..errors import DataError, describe
 from .damage import naming
 from .formats import CHECKPOINT, RESULT
-from .hdf5 import reseal, sync
-from .paths import split_dataset, temporary
+from .hdf5 import OVERHEAD, reseal, writing
+from .outputs import whole
+from .paths import split_dataset
 from .result import Stored
 from .source import find_dataset, open_file
 from .trailer import append_trailer
@@ -35,6 +36,8 @@ def load_vectors(text):
 
 
 def _npy(path):
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise DataError(f"{path} is not a regular file")
     try:
         return np.load(path, allow_pickle=False)
     except FileNotFoundError:
@@ -45,21 +48,15 @@ def _npy(path):
 
 def save_finding(path, finding, tol):
     """Store what was measured in the result at ``path`` under /verification, whole or not at all; raise DataError."""
-    import h5py
-    part = temporary(path)
-    try:
+    arrays = finding.arrays()
+    added = sum(np.asarray(array).nbytes for array in arrays.values()) + OVERHEAD
+    with whole(path, "make room", os.path.getsize(path) + added) as part:
         shutil.copyfile(path, part)
-        with h5py.File(part, "r+", locking=False) as file:
+        with writing(part, "r+") as file:
             file.pop("verification", None)
-            for name, array in finding.arrays().items():
+            for name, array in arrays.items():
                 file[f"verification/{name}"] = array
             file["verification"].attrs["tol"] = tol
             file["verification"].attrs["failures"] = "\n".join(finding.failures)
             reseal(file)
         append_trailer(part)
-        sync(part)
-        os.replace(part, path)
-    except OSError as error:
-        if os.path.exists(part):
-            os.remove(part)
-        raise DataError(f"{path} cannot be written: {describe(error)}") from None

@@ -1,9 +1,14 @@
 """What the user sees while a run goes on: a live table, or a line a round, or nothing; and a JSON log. Root only."""
 
+import errno
 import json
 import math
+import os
 import sys
 import time
+from contextlib import suppress
+
+from ..errors import DataError
 
 QUIET_SECONDS = 3.0  # between lines where no terminal is
 
@@ -86,20 +91,57 @@ class Note:
 
 
 class JsonLog:
-    """One JSON object a round in a file; those of a run that is gone on with stay."""
+    """One JSON object a round in a file; those of a run that is gone on with stay.
 
-    def __init__(self, path, is_resumed=False):
-        self._file = open(path, "a" if is_resumed else "w")
+    If it cannot be written, it ends with a warning.
+    """
+
+    def __init__(self, path, warn, is_resumed=False):
+        """Open the file, or pipe; raise DataError if nobody reads the pipe."""
+        self._path, self._warn, self._file = path, warn, None
+        try:
+            self._file = open(path, "ab" if is_resumed else "wb", buffering=0, opener=_appending)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                raise DataError(f"--log-json {path} is a pipe that nobody reads; "
+                                "start its reader first, or name a file") from None
+            self._lose(error)
 
     def __call__(self, report):
+        if self._file is None:
+            return
         counters = report.counters
-        self._file.write(json.dumps({
+        line = json.dumps({
             "round": report.state.round, "seconds": report.seconds, "passes": counters.passes, "reads": counters.reads,
             "applications": counters.applications, "bytes_exchanged": counters.bytes_exchanged,
             "eigenvalues": report.eigenvalues[:report.components].tolist(), "residuals": report.residuals.tolist(),
-            "converged": converged(report), "double": report.is_double, "estimated": report.state.estimated, "samples": counters.samples}) + "\n")
-        self._file.flush()
+            "converged": converged(report), "double": report.is_double,
+            "estimated": report.state.estimated, "samples": counters.samples})
+        before = os.fstat(self._file.fileno()).st_size
+        try:
+            left = f"{line}\n".encode()
+            while left:
+                left = left[self._file.write(left):]
+        except OSError as error:
+            with suppress(OSError):  # no half line
+                self._file.truncate(before)
+            self._lose(error)
+
+    def _lose(self, error):
+        self._warn(f"hpcpca: warning: --log-json {self._path} cannot be written: {error.strerror}; "
+                   "the run goes on, without the rest of this log")
+        self.close()
 
     def close(self):
         """Close the file."""
-        self._file.close()
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+            self._file = None
+
+
+def _appending(path, flags):
+    """Open a log; not waiting for ever for the reader of a pipe."""
+    descriptor = os.open(path, flags | os.O_APPEND | os.O_NONBLOCK, 0o666)
+    os.set_blocking(descriptor, True)
+    return descriptor

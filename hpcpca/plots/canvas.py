@@ -2,18 +2,19 @@
 
 import os
 from contextlib import contextmanager
+from io import BytesIO
 
-from ..errors import DataError, PlatformError, UsageError, describe
-
+from ..errors import PlatformError, UsageError
+from ..io.outputs import whole
 
 FIGURES = (b"\x89PNG", b"%PDF", b"%!PS", b"<?xml", b"<svg", b"\xff\xd8\xff", b"II*\0", b"RIFF", b"GIF8")  # how they begin
 
 
-def is_figure(path):
-    """Whether a file begins as figures do, or is empty: nothing else is lost when it is replaced."""
+def is_no_figure(path):
+    """Whether a file begins otherwise than figures do; an empty one is nothing."""
     with open(path, "rb") as file:
         start = file.read(max(map(len, FIGURES)))
-    return not start or start.startswith(FIGURES)
+    return bool(start) and not start.startswith(FIGURES)
 
 
 @contextmanager
@@ -30,16 +31,14 @@ def canvas(path, rows, columns, size):
         raise UsageError(f"-o {path}: a figure's name ends in .png, .pdf or .svg")
     plt.close("all")
     figure, axes = plt.subplots(rows, columns, squeeze=False, figsize=(size[0] * columns, size[1] * rows), layout="constrained")
+    drawn = BytesIO()
     try:
         yield axes
-        figure.savefig(f"{path}.part", dpi=120, format=end)
-        os.replace(f"{path}.part", path)
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {describe(error)}; name another place with -o") from None
+        figure.savefig(drawn, dpi=120, format=end)
     finally:
         plt.close(figure)
-        if os.path.exists(f"{path}.part"):
-            os.remove(f"{path}.part")
+    with whole(path, count=len(drawn.getbuffer())) as part, open(part, "wb") as file:
+        file.write(drawn.getbuffer())
 
 
 def legend_below(axis, *handles_and_labels):

@@ -44,7 +44,7 @@ def run(world, seeds, quick):
 def _followed(cases, count):
     """A ``Timed`` for each case."""
     with tempfile.TemporaryDirectory() as folder:
-        with open(os.path.join(folder, "cases.json"), "w") as file:
+        with open(os.path.join(folder, "cases.json"), "w", encoding="utf-8") as file:
             json.dump(cases, file)
         output_of([*launcher(), "-n", str(count), sys.executable, "-m", "mpi4py", "-m", "hpcpca.bench.experiments.ranks", folder])
         for number in range(len(cases)):

@@ -19,7 +19,7 @@ from .problems import problem
 def main(folder):
     """Run all cases of a folder. Collective."""
     world = World()
-    with open(os.path.join(folder, "cases.json")) as file:
+    with open(os.path.join(folder, "cases.json"), encoding="utf-8") as file:
         cases = json.load(file)
     with threadpool_limits(1):
         for number, case in enumerate(cases):

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..._version import __version__
-from ...errors import DataError, PlatformError, describe
+from ...errors import DataError, PlatformError
 from ...io.formats import EXPERIMENT
-from ...io.paths import temporary
+from ...io.hdf5 import writing
+from ...io.outputs import check_place, check_replaced, whole, write_text
+from ...plots.canvas import is_no_figure
 from ...plots.experiment import draw
 from .trajectory import rounds_to
 
@@ -82,30 +84,50 @@ def table(series, count, about):
 
 def save(record, folder):
     """Write NAME.h5, NAME.md and, where matplotlib is there, NAME.png into ``folder``; return their paths; raise DataError."""
-    import h5py
-    paths = [os.path.join(folder, f"{record.name}.{end}") for end in ("h5", "md", "png")]
-    try:
-        with h5py.File(temporary(paths[0]), "w") as file:
-            file.attrs.update({"format": EXPERIMENT, "format_version": 1, "hpcpca_version": __version__, "name": record.name,
-                               "settings": json.dumps(record.settings)})
-            if record.against:
-                file.attrs.update({"against": record.against, "shown": json.dumps(record.shown)})
-            for number, series in enumerate(record.series):
-                group = file.create_group(f"series/{number:03d}")
-                group.attrs.update({"labels": json.dumps(series.labels), "every": series.every, "panel": str(series.labels[record.panel])})
-                for what in ("errors", "applications", "seconds", *series.trajectories[0].more) if series.trajectories else ():
-                    group[what] = series.over_seeds(what)  # (seeds, R[, K])
-                if series.trajectories and record.against:
-                    group["error"] = series.ended("mean")
-                for what, values in series.measures.items():
-                    group[what] = values
-        os.replace(temporary(paths[0]), paths[0])
-        with open(paths[1], "w") as file:
-            file.write("\n".join(record.table) + "\n")
-    except OSError as error:
-        raise DataError(f"{paths[0]} cannot be written: {describe(error)}; make room, or name another folder with --folder") from None
+    paths = places(record.name, folder)
+    remedy = "make room, or name another folder with --folder"
+    with whole(paths[0], remedy) as part, writing(part) as file:
+        _write(record, file)
+    write_text(paths[1], "\n".join(record.table) + "\n", remedy)
     try:
         draw(paths[0], paths[2])
     except PlatformError:
         return paths[:2]
     return paths
+
+
+def places(name, folder):
+    """Paths of what an experiment leaves: its series, its table and its figure."""
+    return [os.path.join(folder, f"{name}.{end}") for end in ("h5", "md", "png")]
+
+
+def check_places(names, folder, overwrite):
+    """Raise DataError unless what experiments leave can be written and replaces nothing."""
+    if not os.path.isdir(folder):
+        raise DataError(f"--folder {folder}: no such folder; make it first")
+    for name in names:
+        series, table, figure = places(name, folder)
+        for path in (series, table, figure):
+            check_place(path, "--folder")
+        check_replaced(series, "--folder", overwrite)
+        check_replaced(table, "--folder", overwrite, lambda _: not os.path.exists(series),
+                       "table of an experiment")
+        check_replaced(figure, "--folder", overwrite, is_no_figure, "figure")
+
+
+def _write(record, file):
+    file.attrs.update({"format": EXPERIMENT, "format_version": 1, "hpcpca_version": __version__,
+                       "name": record.name, "settings": json.dumps(record.settings)})
+    if record.against:
+        file.attrs.update({"against": record.against, "shown": json.dumps(record.shown)})
+    for number, series in enumerate(record.series):
+        group = file.create_group(f"series/{number:03d}")
+        group.attrs.update({"labels": json.dumps(series.labels), "every": series.every,
+                            "panel": str(series.labels[record.panel])})
+        if series.trajectories:
+            for what in ("errors", "applications", "seconds", *series.trajectories[0].more):
+                group[what] = series.over_seeds(what)  # (seeds, R[, K])
+            if record.against:
+                group["error"] = series.ended("mean")
+        for what, values in series.measures.items():
+            group[what] = values
