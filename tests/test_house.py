@@ -146,7 +146,7 @@ def of_the_locale(tree):
             continue
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
         mode = ast.unparse(node.args[1]) if len(node.args) > 1 else ""
-        if name in ("read_text", "write_text") and isinstance(node.func, ast.Attribute) \
+        if name in ("read_text", "write_text") and isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) != "super()" \
                 or name == "open" and isinstance(node.func, ast.Name) and "b" not in mode:
             yield node.lineno
 

@@ -75,7 +75,8 @@ def test_a_log_that_ends_early_has_whole_lines(tmp_path):
     counters = SimpleNamespace(passes=1, reads=1, applications=1, bytes_exchanged=0, samples=0)
     state = SimpleNamespace(round=1, estimated=False)
     report = SimpleNamespace(counters=counters, seconds=0.5, components=2, state=state, tol=0.1,
-                             eigenvalues=np.ones(2), residuals=np.ones(2), is_double=True)
+                             eigenvalues=np.ones(2), residuals=np.ones(2),
+                             goals=np.full(2, 0.1), is_double=True)
     warnings, limits = [], resource.getrlimit(resource.RLIMIT_FSIZE)
     log = JsonLog(tmp_path / "log", warnings.append)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
@@ -142,7 +143,7 @@ def test_any_locale(folder, tmp_path, name):
     times = "×" if coding == "latin-1" else "x"
     assert "angle <=" in said["info"][1] and f"300 {times} 8" in said["info"][1]
     assert "Residual ||" in said["help"][1] and "How Sigma is held" in said["help"][1]
-    assert "min(n-1, d)" in said["error"][1] and f"300 {times} 8 float64" in said["fit"][1]
+    assert "ask for 8 or fewer" in said["error"][1] and f"300 {times} 8 float64" in said["fit"][1]
 
 
 def test_names_that_are_no_text(folder, tmp_path):
