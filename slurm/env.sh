@@ -1,7 +1,7 @@
 # Sourced by the batch scripts of this folder: what depends on the site, and how a run is started, stopped in time and requeued.
 # Edit: the lines under "site".
 
-# ---- site: Python with hpcpca, MPI, and (better) parallel HDF5; see "SLURM" in the README for installing against them
+# ---- site: Python with hpcpca, MPI, and (better) parallel HDF5; see docs/slurm.md for installing against them
 # module load python openmpi hdf5-mpi
 # . "$HOME/hpcpca-env/bin/activate"
 # export MPI4PY_LIBMPI=libmpi.so.40                  # where mpi4py does not find the site's library by itself

@@ -89,6 +89,12 @@ def _lines(finding, search, np):
         yield (f"{k:>9} {finding.eigenvalues[k]:>16.9g} {finding.residuals[k]:>9.1e} {separation.gaps[k]:>10.3g} {separation.bounds[k]:>9.1e}  {finding.standing[k]}")
     if len(finding.eigenvalues) > SHOWN:
         yield f"{'…':>9} ({len(finding.eigenvalues)} in all)"
-    yield f"max|VVᵀ−I| = {finding.orthonormality:.1e}" + (f"; largest eigenvalue found outside of their span: {finding.next_eigenvalue:.6g}" if search else "")
+    yield f"max|VVᵀ−I| = {finding.orthonormality:.1e}" + (_outside(finding, np) if search else "")
     if search:  # else the last component's gap is not known
         yield from cluster_lines(separation.clusters, separation.cluster_bounds, finding.standing)
+
+
+def _outside(finding, np):
+    if np.isnan(finding.next_eigenvalue):
+        return "; nothing is left outside of their span"
+    return f"; largest eigenvalue found outside of their span: {finding.next_eigenvalue:.6g}"
