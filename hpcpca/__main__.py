@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from . import streams
+from .cli import streams
 from .comm.launch import launched_rank
 from .errors import BAD_INPUT, INTERNAL, USAGE, HpcpcaError, describe
 
@@ -21,7 +21,7 @@ def main(arguments=None):
     os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")  # as files are opened here: old HDF5 refuses what it has opened otherwise, as a source
     streams.prepare()
     code = run(sys.argv[1:] if arguments is None else arguments) or _lost()
-    hdf5 = sys.modules.get("hpcpca.io.hdf5")
+    hdf5 = sys.modules.get("hpcpca.files.hdf5")
     if hdf5 is not None and hdf5.unfinished:
         _leave(code)
     sys.exit(code)

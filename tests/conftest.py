@@ -52,7 +52,7 @@ def exchange_over():
     """Return ``make(comm, W, S, node_of=None) -> Exchange``."""
     from hpcpca.comm.exchange import Exchange
     from hpcpca.comm.world import World
-    from hpcpca.counters import Counters
+    from hpcpca.comm.counters import Counters
     from hpcpca.partition import Grid
     with contextlib.ExitStack() as stack:
         def make(comm, groups, shards, node_of=None):

@@ -26,24 +26,24 @@ WAIT = 12       # seconds for a phase to come up; else the kill is at any moment
 PHASES = ("start", "read", "apply", "exchange", "checkpoint", "write", "any")
 WATCHED = """
 import os, sys, time
-import hpcpca.counters, hpcpca.io.hdf5
+import hpcpca.comm.counters, hpcpca.files.hdf5
 rank = os.environ.get("PMI_RANK") or os.environ.get("OMPI_COMM_WORLD_RANK") or "0"
 spot = os.open(os.path.join(os.environ["HPCPCA_TEST_PHASES"], rank), os.O_CREAT | os.O_WRONLY)
 CODES = {"start": b"s", "read": b"r", "apply": b"a", "exchange": b"x", "checkpoint": b"c", "write": b"w", "rest": b"-"}
-old = hpcpca.counters.Counters._charge
+old = hpcpca.comm.counters.Counters._charge
 def charge(self):
     old(self)
     told = next((name for name in reversed(self._stack) if name in ("checkpoint", "write")), self._stack[-1] if self._stack else "rest")
     os.pwrite(spot, CODES.get(told, b"-"), 0)
-hpcpca.counters.Counters._charge = charge
+hpcpca.comm.counters.Counters._charge = charge
 os.pwrite(spot, b"s", 0)
-plain = hpcpca.io.hdf5.sync
+plain = hpcpca.files.hdf5.sync
 def slowly(path):  # disks that take their time: a kill can come between the steps of a commit
     time.sleep(0.01)
     plain(path)
     time.sleep(0.01)
-hpcpca.io.hdf5.sync = slowly
-import hpcpca.monitors.history as h
+hpcpca.files.hdf5.sync = slowly
+import hpcpca.engine.history as h
 call = h.History.__call__
 h.History.__call__ = lambda self, report: (call(self, report), time.sleep(0.03))[0]
 """
@@ -141,7 +141,7 @@ def readable(here, checkpoint, out):
             raise Fault(f"checkpoint unreadable: {told.stdout}{told.stderr}")
     for path in (checkpoint, Path(f"{checkpoint}.1"), out):
         if path.exists():
-            from hpcpca.io.result import Stored
+            from hpcpca.files.result import Stored
             Stored(str(path))
 
 

@@ -132,13 +132,13 @@ def write(comm, path, *parts, chunks=None):
 
 def build(exchange, kind, names, double=False, kernels=None, threads=1, sample_rows=64):
     """The operator of ``kind`` of the rows in files. Collective."""
-    from hpcpca.io.source import open_source
+    from hpcpca.sources.source import open_source
     from hpcpca.kernels import plain
     from hpcpca.operators.cost import Plan
     from hpcpca.operators.registry import OPERATORS
     from hpcpca.operators.resources import Resources
     from hpcpca.operators.team import Team
-    from hpcpca.starting import Beginning
+    from hpcpca.engine.starting import Beginning
     source = open_source(names)
     plan = Plan(kind, exchange.grid.shards, 0, 0.0, 0, piece_bytes=source.bytes // 7, sample_rows=sample_rows)
     resources = Resources(source, exchange, exchange.counters, kernels or plain, Team(threads), 0)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from spectra import agreed_assert
 
-from hpcpca.machine import available_memory
+from hpcpca.planning.machine import available_memory
 
 WIDTH = 1 << 16
 ROWS = (1 << 16) + 3          # × WIDTH int8 = 4 GiB and a little, 2³² elements
@@ -37,7 +37,7 @@ def sparse(tmp_path):
 
 def test_one_selection(sparse):
     """All rows in one read: 2³² + 3·2¹⁶ elements."""
-    from hpcpca.io.source import open_source
+    from hpcpca.sources.source import open_source
     need(5)
     source, rows = open_source([str(sparse)], is_whole=False), np.empty((ROWS, WIDTH), np.int8)
     assert rows.size > LIMITS[1] and source.n * source.d == rows.size
@@ -51,7 +51,7 @@ def test_one_selection(sparse):
 def test_rows_beyond_the_limits(comm, shared_path):
     """Pieces of a dataset that lie past 2³¹ and 2³² elements, from ranks that take turns."""
     from hpcpca.comm.world import World
-    from hpcpca.io.row_file import row_file
+    from hpcpca.files.row_file import row_file
     world = World(comm)
     path = shared_path / "x.h5"
     row = (np.arange(WIDTH) % 100).astype(np.int8)[None]

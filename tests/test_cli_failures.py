@@ -9,7 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from hpcpca.io.lock import is_running
+from hpcpca.files.lock import is_running
 from launch import HERE, finish, launcher, ranks_of, run, start
 
 SECONDS = 30  # a hang lasts for ever; on a busy machine the rest may take a while
@@ -42,15 +42,15 @@ def inject(rank, module, owner, name, calls, error):
 
 
 STAGES = {  # module, class, function, which call
-    "look at the files": ("hpcpca.io.source", "", "expand", 1),
-    "read": ("hpcpca.io.source", "Source", "read_into", 1),
-    "check": ("hpcpca.io.source", "Source", "check_finite", 1),
+    "look at the files": ("hpcpca.sources.source", "", "expand", 1),
+    "read": ("hpcpca.sources.source", "Source", "read_into", 1),
+    "check": ("hpcpca.sources.source", "Source", "check_finite", 1),
     "apply": ("hpcpca.operators.in_memory", "InMemoryCovariance", "apply", 3),
     "publish": ("hpcpca.comm.exchange", "Exchange", "publish", 4),
     "solve": ("hpcpca.comm.exchange", "Exchange", "from_root", 4),
-    "monitor": ("hpcpca.monitors.history", "History", "__call__", 2),
-    "write the checkpoint": ("hpcpca.io.hdf5", "", "row_checksums", 1),
-    "write the result": ("hpcpca.io.checkpoint", "", "result_arrays", 3),
+    "monitor": ("hpcpca.engine.history", "History", "__call__", 2),
+    "write the checkpoint": ("hpcpca.files.hdf5", "", "row_checksums", 1),
+    "write the result": ("hpcpca.files.checkpoint", "", "result_arrays", 3),
     "release": ("hpcpca.comm.exchange", "Exchange", "free", 1),
 }
 ERRORS = {"ValueError('injected')": 1, "MemoryError('injected')": 5, "OSError(5, 'injected')": None, "KeyboardInterrupt('injected')": 130}

@@ -16,7 +16,7 @@ from launch import finish, ranks_of, run, start
 K, N, D = 6, 400, 40
 VECTORS = ("--exchange", "vectors", "--precision", "double", "--tol", "0", "--local-steps", "2")
 LONG = 240  # rounds of a run that is killed
-SLOW = """import time, hpcpca.monitors.history as h
+SLOW = """import time, hpcpca.engine.history as h
 old = h.History.__call__
 h.History.__call__ = lambda self, report: (old(self, report), time.sleep(0.02))[0]"""
 
@@ -253,7 +253,7 @@ def test_killed_ritz_run_resumes_to_its_tolerance(folder, tmp_path, seed):
 def test_both_ways_of_writing_are_read_alike(folder, whole, tmp_path, written, read):
     """A checkpoint through the root and one through mpio (where h5py has it) are the same file to a reader."""
     def through(parallel):
-        return "" if parallel else "import hpcpca.io.hdf5\nhpcpca.io.hdf5.HAS_MPI = False"
+        return "" if parallel else "import hpcpca.files.hdf5\nhpcpca.files.hdf5.HAS_MPI = False"
 
     run(2, "fit", folder / "data", "-k", K, "-o", tmp_path / "out.h5", *VECTORS, "--max-rounds", 23, inject=through(written)).ended(4)
     run(3, "resume", tmp_path / "out.h5.ckpt", "--max-rounds", 60, inject=through(read)).ended(4)

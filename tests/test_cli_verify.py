@@ -92,7 +92,7 @@ def write(folder, kind, vectors, result="result.h5"):
 
 def resealed(folder, changes, result="result.h5"):
     """A copy of a result with other contents and a valid seal."""
-    from hpcpca.io.hdf5 import reseal
+    from hpcpca.files.hdf5 import reseal
     path = folder / "changed.h5"
     shutil.copy(folder / result, path)
     with h5py.File(path, "r+") as file:

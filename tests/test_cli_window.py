@@ -11,7 +11,7 @@ from launch import batch, finish, ranks_of, run, start
 
 from hpcpca.pca.settings import FitSettings
 from hpcpca.errors import UsageError
-from hpcpca.latency import Injection, injected, parse
+from hpcpca.comm.late import Injection, injected, parse
 
 K, N, D, TOL = 5, 400, 30, 1e-7
 WINDOW = ("--exchange", "window")
@@ -24,7 +24,7 @@ WAYS = {
 }
 SLOW = ("--inject-latency", "rank=*:apply=5ms", "--inject-latency", "rank=1:10x")
 FAILING = """
-import hpcpca.io.rows as rows
+import hpcpca.sources.rows as rows
 from hpcpca.comm.launch import launched_rank
 old, calls = rows.read_ahead, []
 def read_ahead(*arguments):
@@ -133,7 +133,7 @@ def test_vectors_exchange_takes_so_much_longer(folder, tmp_path):
 def test_memory_is_counted(folder, tmp_path):
     """Superiors' vectors, held by every rank, and slots: refused where they do not fit."""
     from hpcpca.operators.cost import Job
-    from hpcpca.plan import choose
+    from hpcpca.planning.plan import choose
     sizes = [choose(Job(1000, 10**6, np.dtype("f4"), 8, False, False, 8, 8, 1, 1, 1 << 50, 0, panels=needs.panels, own=needs.own,
                         private=needs.private), "streaming", None).bytes
              for needs in map(lambda each: each.chosen.needs(each), (FitSettings(exchange="vectors"), FitSettings(exchange="window"), FitSettings(exchange="window", deflation="projection")))]

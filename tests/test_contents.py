@@ -8,8 +8,8 @@ import pytest
 from launch import batch, run
 
 from hpcpca.errors import DataError
-from hpcpca.io.contents import contents
-from hpcpca.io.source import open_source
+from hpcpca.sources.contents import contents
+from hpcpca.sources.source import open_source
 
 ROWS = np.random.default_rng(4).standard_normal((60, 20))
 

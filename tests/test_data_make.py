@@ -8,9 +8,9 @@ import pytest
 from launch import batch
 from spectra import dense_covariance
 
-from hpcpca import synthetic
+from hpcpca.sources import synthetic
 from hpcpca.errors import UsageError
-from hpcpca.synthetic import Recipe
+from hpcpca.sources.synthetic import Recipe
 
 N, D = 20_000, 40
 SIGMAS = 5.5  # one value in 3e7 is further out; at most a few thousand are looked at

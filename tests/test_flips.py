@@ -24,7 +24,7 @@ AT_ONCE = 75  # per process: a crash of HDF5 would take it with it
 
 def read_all(path):
     """Everything of a file that any command uses: {name: array or value}."""
-    from hpcpca.io.result import Stored
+    from hpcpca.files.result import Stored
     stored = Stored(str(path))
     found = dict(stored.attributes) | stored.arrays
     for name, shape in stored.shapes.items():
@@ -35,9 +35,9 @@ def read_all(path):
 def read_data(path):
     """All values of a data file, as a run, ``info`` and ``verify`` read them: an empty dict, since they may be others."""
     from hpcpca.errors import DataError
-    from hpcpca.io.describe import describe_file
-    from hpcpca.io.source import open_source
-    from hpcpca.io.vectors import load_vectors
+    from hpcpca.report.describe import describe_file
+    from hpcpca.sources.source import open_source
+    from hpcpca.pca.vectors import load_vectors
     for reader in (describe_file, load_vectors):
         with suppress(DataError):
             reader(str(path))

@@ -9,10 +9,10 @@ import time
 
 import numpy as np
 import pytest
-from hpcpca.deadline import Deadline, deadline, job_seconds_left
+from hpcpca.engine.deadline import Deadline, deadline, job_seconds_left
 from hpcpca.errors import Interrupted, PlatformError
-from hpcpca.io.lock import Lock, is_running, read
-from hpcpca.io.source import Part, Source
+from hpcpca.files.lock import Lock, is_running, read
+from hpcpca.sources.source import Part, Source
 from hpcpca.partition import merged, outside
 
 
@@ -96,7 +96,7 @@ def test_pieces_left_are_what_is_not_done(shards):
 def test_signals_in_a_process_of_its_own():
     code = """
 import os, signal, time
-from hpcpca.signals import Signals
+from hpcpca.engine.signals import Signals
 before = signal.getsignal(signal.SIGUSR1)
 with Signals() as signals:
     assert signals.seen == 0
@@ -143,7 +143,7 @@ def test_lock(tmp_path):
     assert first.is_held and is_running(path + ".lock") and read(path + ".lock")["pid"] == os.getpid()
     first.note({"round": 7, "components": 3, "converged": 1, "residual": None, "tol": 0.0, "passes": 2.5, "seconds": 1})
     assert read(path + ".lock")["round"] == 7
-    code = "import sys; from hpcpca.io.lock import Lock; Lock(sys.argv[1])"
+    code = "import sys; from hpcpca.files.lock import Lock; Lock(sys.argv[1])"
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)
     assert "PlatformError" in done.stderr and f"process {os.getpid()} on" in done.stderr
     first.release()

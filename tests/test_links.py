@@ -9,7 +9,7 @@ import pytest
 from launch import run
 
 from hpcpca.errors import DataError
-from hpcpca.io.source import open_source
+from hpcpca.sources.source import open_source
 
 ROWS = np.random.default_rng(3).standard_normal((60, 7))
 

@@ -11,8 +11,8 @@ VALUES = spectra.exponential(D, 0.6)
 
 def drawn(exchange, names, size, seed=0, double=True, threads=1):
     """(MiniBatches, the operator on all rows after its first pass) of the rows in files. Collective."""
-    from hpcpca.io.batches import RowReader
-    from hpcpca.io.source import open_source
+    from hpcpca.sources.random_rows import RowReader
+    from hpcpca.sources.source import open_source
     from hpcpca.operators.minibatch import MiniBatches
     from hpcpca.operators.team import Team
     exact = spectra.build(exchange, "streaming", names, double)
@@ -299,8 +299,8 @@ def test_more_files_than_stay_open(findings, shared_path, comm, monkeypatch):
     """Threads that read many files, of which two stay open at a time."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from hpcpca.io import batches
-    from hpcpca.io.source import open_source
+    from hpcpca.sources import random_rows as batches
+    from hpcpca.sources.source import open_source
     rows = np.arange(60.0).reshape(20, 3)
     names = spectra.write(comm, shared_path, *np.split(rows, 10))
     monkeypatch.setattr(batches, "MOST_OPEN", 2)

@@ -85,7 +85,7 @@ def test_a_shard_that_is_written_to(folder):
 
 CHANGING = """
 import os, signal
-import hpcpca.io.source as s
+import hpcpca.sources.source as s
 old, rows = s.Source.read_into, {}
 def changing(self, number, start, stop, out):
     old(self, number, start, stop, out)
@@ -176,7 +176,7 @@ def test_a_slow_rank_is_named(folder):
 
 
 UNSEEN = """
-import hpcpca.io.hdf5 as h, hpcpca.io.outputs as o, hpcpca.io.row_file as r
+import hpcpca.files.hdf5 as h, hpcpca.files.outputs as o, hpcpca.files.row_file as r
 h.check_room = o.check_room = r.check_room = lambda *_: None
 """
 

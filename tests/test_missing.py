@@ -4,8 +4,8 @@ import h5py
 import numpy as np
 import pytest
 
-from hpcpca.io.missing import missing_values
-from hpcpca.io.source import open_source
+from hpcpca.sources.missing import missing_values
+from hpcpca.sources.source import open_source
 
 FORMS = {  # type, attributes; the fill values, the least and the largest valid value that follow
     "as it is": ("f4", {"_FillValue": np.float32(1e20)}, [1e20], None, None),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from launch import run
 
-from hpcpca.io.paths import split_dataset
+from hpcpca.files.paths import split_dataset
 
 ROWS = np.random.default_rng(2).standard_normal((80, 6))
 NAMES = ["a b.h5", "a:b.h5", "Größe π.h5", "-k.h5", "[1].h5", "x%d.h5", "a'\"b.h5"]

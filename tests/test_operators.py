@@ -123,7 +123,7 @@ def test_rounding_of_gram_is_measured(alone, exchange_over, tmp_path):
 def test_operator_is_the_covariance(alone, exchange_over, tmp_path, monkeypatch, kind, case, double, kernels):
     monkeypatch.setattr("hpcpca.kernels.tiles.TILE_BYTES", 2000)  # several tiles, the last one cut
     monkeypatch.setattr("hpcpca.kernels.tiles.TILE_ROWS", 8)
-    monkeypatch.setattr("hpcpca.io.source.PIECE_BYTES", 5000)     # several pieces
+    monkeypatch.setattr("hpcpca.sources.source.PIECE_BYTES", 5000)     # several pieces
     rows = CASES[case]()
     exchange = exchange_over(alone, 1, 1)
     operator = build(exchange, kind, write(alone, tmp_path, rows), double, kernels)

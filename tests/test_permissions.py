@@ -6,11 +6,11 @@ import h5py
 import numpy as np
 import pytest
 
-from hpcpca import starting
+from hpcpca.engine import starting
 from hpcpca.cli.outputs import check_outputs
-from hpcpca.config import FitConfig
-from hpcpca.io.convert import layout, prepare
-from hpcpca.io.source import open_source
+from hpcpca.pca.settings import FitSettings
+from hpcpca.sources.shards import layout, prepare
+from hpcpca.sources.source import open_source
 
 CLOSED = {"no-entry": 0o000, "no-list": 0o311, "open": 0o755}
 DENIED = {
@@ -70,7 +70,7 @@ def test_data(closed, data):
 @pytest.mark.parametrize("output", ["no-entry/out.h5", "no-entry/below/out.h5", "no-list/out.h5"])
 def test_output(closed, output):
     assert starting.open_data  # loaded while that is permitted
-    config = FitConfig(data=("x.h5",), output=output)
+    config = FitSettings(data=("x.h5",), output=output)
     laid_out = layout(output, 6, 2, "f8")
     for action in (lambda: check_outputs(config, None), lambda: prepare(laid_out)):
         said = as_nobody(action)

@@ -12,14 +12,14 @@ import pytest
 from launch import HERE, batch, run
 from spectra import data_rows, power_law
 
-from hpcpca.batch import FUNCTIONS
+from hpcpca.planning.sbatch import FUNCTIONS
 from hpcpca.errors import DataError, UsageError
-from hpcpca.forecast import lines, sbatch
-from hpcpca.io import outputs
+from hpcpca.planning.forecast import lines, sbatch
+from hpcpca.files import outputs
 from hpcpca.operators.cost import Job
-from hpcpca.plan import choose, panel_width
-from hpcpca.rates import _best
-from hpcpca.traffic import ritz_round, vectors_round
+from hpcpca.planning.plan import choose, panel_width
+from hpcpca.planning.rates import _best
+from hpcpca.planning.traffic import ritz_round, vectors_round
 
 GIB = 1 << 30
 FASHION = HERE.parent / "data" / "fashion-mnist"

@@ -11,10 +11,10 @@ import spectra
 from launch import run
 
 from hpcpca.errors import PlatformError
-from hpcpca.io.result import Stored
-from hpcpca.plots import result
-from hpcpca.plots.canvas import canvas
-from hpcpca.plots.experiment import name_of
+from hpcpca.files.result import Stored
+from hpcpca.report import result
+from hpcpca.report.canvas import canvas
+from hpcpca.report.experiment import name_of
 
 D, K = 30, 4
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hpcpca.io.result import shares
+from hpcpca.files.result import shares
 
 
 @pytest.mark.parametrize("values, expected", [

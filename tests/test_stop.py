@@ -14,7 +14,7 @@ from launch import finish, ranks_of, run, start
 K, N, D = 5, 4000, 40
 PIECE = 20_000  # bytes: 64 pieces in all
 CUT = f"""import time
-import hpcpca.io.source as s, hpcpca.operators.gram_build as g, hpcpca.operators.streaming as t
+import hpcpca.sources.source as s, hpcpca.operators.gram_build as g, hpcpca.operators.streaming as t
 g.LARGEST_PIECE = t.LARGEST_PIECE = {PIECE}
 g.SAMPLE_ROWS = 64
 s.Source.pieces.__defaults__ = s.Source.pieces_left.__defaults__ = ({PIECE},)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from hpcpca.errors import DataError
-from hpcpca.monitors.breakdown import Semidefinite
-from hpcpca.monitors.report import Report
-from hpcpca.monitors.stopping import AT_ROUNDING, CONVERGED, EXHAUSTED, MAX_ROUNDS, Stagnation, Stopping
+from hpcpca.engine.breakdown import Semidefinite
+from hpcpca.engine.report import Report
+from hpcpca.engine.stopping import AT_ROUNDING, CONVERGED, EXHAUSTED, MAX_ROUNDS, Stagnation, Stopping
 
 SINGLE, DOUBLE = 2.0 ** -23, 2.0 ** -46
 

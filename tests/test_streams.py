@@ -15,8 +15,8 @@ from launch import PROGRAM, environment, run
 from test_house import TREES
 from test_house import folder as place
 
-from hpcpca import streams
-from hpcpca.monitors.progress import JsonLog
+from hpcpca.cli import streams
+from hpcpca.engine.live import JsonLog
 
 ROWS = np.random.default_rng(3).standard_normal((300, 8)) / np.arange(1, 9)
 SAYS_FULL = "No space left on device"

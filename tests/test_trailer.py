@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from hpcpca.errors import DataError
-from hpcpca.io.hdf5 import check, reseal
-from hpcpca.io.result import is_foreign
-from hpcpca.io.source import open_file
-from hpcpca.io.trailer import LARGE, MAGIC, append_trailer, check_trailer
+from hpcpca.files.hdf5 import check, reseal
+from hpcpca.files.result import is_foreign
+from hpcpca.files.opening import open_file
+from hpcpca.files.trailer import LARGE, MAGIC, append_trailer, check_trailer
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from launch import batch, run
 from spectra import agreed_assert, data_rows, power_law
 
-from hpcpca.projection import Reconstruction, Scoring
+from hpcpca.pca.projection import Reconstruction, Scoring
 
 RANKS = (1, 2, 3, 4)
 K = 5
@@ -250,7 +250,7 @@ def test_failed_write(folder, tmp_path, rank, error, code):
     precious = (tmp_path / "out.h5").read_bytes()
     text = f"""
 import os
-from hpcpca.io import scores
+from hpcpca.pca import scores
 import h5py
 RANK = int(os.environ.get("PMI_RANK") or os.environ.get("OMPI_COMM_WORLD_RANK") or 0)
 def failing(*arguments):
@@ -270,7 +270,7 @@ if RANK == {rank}:
 def test_rows_in_any_order(comm, shared_path, compression):
     """Every rank puts pieces of its own, in its own order, or nothing."""
     from hpcpca.comm.world import World
-    from hpcpca.io.row_file import row_file
+    from hpcpca.files.row_file import row_file
     world = World(comm)
     expected = np.arange(1003 * 7, dtype=np.int16).reshape(1003, 7)
     starts = list(range(0, 1003, 50))
@@ -291,7 +291,7 @@ def test_rows_in_any_order(comm, shared_path, compression):
 def test_nothing_remains_of_a_failure(comm, shared_path):
     from hpcpca.comm.world import World
     from hpcpca.errors import DataError
-    from hpcpca.io.row_file import row_file
+    from hpcpca.files.row_file import row_file
     world, error = World(comm), None
     try:
         with row_file(world, str(shared_path / "x.h5"), "a", (4, 2), np.float32, {}) as target:

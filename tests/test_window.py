@@ -14,7 +14,7 @@ def window(request, comm, monkeypatch):
     """``make(fronts, rows, d) -> Window``: in shared memory, also with the thread that helps between nodes; or in each rank's own memory."""
     from hpcpca.comm.window import Window
     from hpcpca.comm.world import World
-    from hpcpca.counters import Counters
+    from hpcpca.comm.counters import Counters
     from hpcpca.errors import PlatformError
     if request.param == "no room":
         monkeypatch.setattr("hpcpca.comm.window.shm_free", lambda: 0)

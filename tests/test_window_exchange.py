@@ -31,7 +31,7 @@ def begun(method, exchange, count=K):
 
 def paced(exchange, sigma, pace, gram_operator):
     """Exchange and operator as ``--inject-latency`` makes them; two ranks at least are supposed."""
-    from hpcpca.latency import injected
+    from hpcpca.comm.late import injected
     around = injected(pace if exchange.size > 1 else (), exchange.rank, exchange.size, 0)
     return around.exchange(exchange), around.operator(gram_operator(exchange, sigma))
 

@@ -8,7 +8,7 @@ import tempfile
 import h5py
 import numpy as np
 
-from ..io.source import open_source
+from ..sources.source import open_source
 from ..units import format_seconds, format_size
 from .peers import residual_of
 from .process import Contender, alternate, launcher, output_of

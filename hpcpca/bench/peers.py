@@ -14,8 +14,8 @@ import h5py
 import numpy as np
 
 from ..errors import PlatformError
-from ..io.source import open_source
-from ..machine import available_memory
+from ..sources.source import open_source
+from ..planning.machine import available_memory
 from ..units import format_size
 from .process import Contender, alternate, launcher
 from .sklearn_pca import SOLVERS

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 from mpi4py import MPI
 
-from ..io.source import forget, open_source
+from ..sources.source import forget, open_source
 
 PIECE_BYTES = 32 << 20
 

@@ -5,7 +5,7 @@ import sys
 import h5py
 import numpy as np
 
-from ..io.source import open_source
+from ..sources.source import open_source
 
 SOLVERS = {
     "covariance_eigh": {"svd_solver": "covariance_eigh"},

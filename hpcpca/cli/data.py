@@ -54,8 +54,8 @@ def make(shape, output, shards, uneven, chunk_rows, compression, dataset, overwr
     Rows are random: eigenvalues of the sample differ from those of the truth by about sqrt(2/N), relatively. Rank r writes
     shards r, r+ranks, …; start as many ranks as there are shards at most (a single file is written by one rank).
     """
-    from ..io.convert import layout
-    from ..synthetic import Recipe
+    from ..sources.shards import layout
+    from ..sources.synthetic import Recipe
     recipe = Recipe(*shape, **options)
     with world() as ranks:
         with ranks.agreed():
@@ -68,9 +68,9 @@ def make(shape, output, shards, uneven, chunk_rows, compression, dataset, overwr
 def _make(ranks, recipe, laid_out, output, overwrite):
     from threadpoolctl import threadpool_limits
 
-    from ..io.convert import beside, prepare, write_set
-    from ..io.formats import MADE_BY, TEST_DATA
-    from ..io.outputs import check_output
+    from ..sources.shards import beside, prepare, write_set
+    from ..files.formats import MADE_BY, TEST_DATA
+    from ..files.outputs import check_output
     truth_path, begun = beside(output, "truth"), time.monotonic()
 
     def check():
@@ -89,7 +89,7 @@ def _rows(ranks, recipe):
     """The population (on the root) and what yields its rows, the same on all ranks."""
     import numpy as np
 
-    from ..synthetic import ExactRows, RandomRows, exact, population
+    from ..sources.synthetic import ExactRows, RandomRows, exact, population
     truth = rows = None
     with ranks.agreed():
         if ranks.is_root:
@@ -117,8 +117,8 @@ def _write_truth(ranks, path, recipe, truth):
     import json
     from dataclasses import asdict
 
-    from ..io.formats import TRUTH
-    from ..io.hdf5 import write
+    from ..files.formats import TRUTH
+    from ..files.hdf5 import write
     attributes, arrays = {}, {}
     if ranks.is_root:
         attributes = {"format": TRUTH, "format_version": 1, "recipe": json.dumps(asdict(recipe)), "n_samples": recipe.n,
@@ -146,7 +146,7 @@ def _say_written(ranks, laid_out, begun):
 def _check_storage(output, shards, chunk_rows, compression):
     """Raise UsageError where options contradict each other."""
     from ..errors import UsageError
-    from ..io.paths import SUFFIXES
+    from ..files.paths import SUFFIXES
     if output.lower().endswith(SUFFIXES) and (shards or 1) > 1:
         raise UsageError(f"--shards {shards} with -o {output}: a file is one shard; name a folder")
     if compression != "none" and chunk_rows == 0:
@@ -166,8 +166,8 @@ def shard(data, follow_links, output, shards, uneven, chunk_rows, compression, d
     """
     import numpy as np
 
-    from ..io.convert import SourceRows, layout, prepare, write_set
-    from ..io.source import open_source
+    from ..sources.shards import SourceRows, layout, prepare, write_set
+    from ..sources.source import open_source
     begun = time.monotonic()
     with world() as ranks:
         with ranks.agreed():
@@ -186,7 +186,7 @@ def shard(data, follow_links, output, shards, uneven, chunk_rows, compression, d
 
 def _room(ranks):
     """Bytes that a rank may hold of data while it reads."""
-    from ..machine import available_memory
+    from ..planning.machine import available_memory
     return available_memory() // (2 * ranks.node.size)
 
 
@@ -197,8 +197,8 @@ def check(data, follow_links):
     """Read all of DATA once and report NaN, constant columns, and chunks that will hurt; exit 4 where there is trouble."""
     import sys
 
-    from ..io.health import TROUBLE, joint, scan, storage_findings, value_findings
-    from ..io.source import open_source
+    from ..sources.health import TROUBLE, joint, scan, storage_findings, value_findings
+    from ..sources.source import open_source
     from ..units import format_seconds, format_size
     begun = time.monotonic()
     with world() as ranks:

@@ -17,7 +17,7 @@ def doctor(folder):
     Start it as the job is to be started: mpiexec -n 8 hpcpca doctor, or srun in a batch script.
     """
     with world() as ranks:
-        from ..doctor import TROUBLE, examine
+        from ..planning.doctor import TROUBLE, examine
         say = speaker(ranks, stream=sys.stdout)
         found = examine(ranks, os.path.abspath(folder))
         for verdict, what, text in found:

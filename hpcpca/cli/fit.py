@@ -8,7 +8,7 @@ from ..methods.registry import PARTS
 from ..methods.settings import MethodSettings
 from ..operators.settings import OperatorSettings
 from ..pca.settings import FitSettings, PcaSettings, resumed
-from ..signals import Signals
+from ..engine.signals import Signals
 from .options import GroupedCommand, given, options_of
 from .outputs import check_new, check_place_of, check_places, check_resumed
 from .running import run_fit
@@ -72,8 +72,8 @@ def load_when_free(path):
     import os
 
     from ..errors import PlatformError
-    from ..io import lock
-    from ..io.result import load
+    from ..files import lock
+    from ..files.result import load
     if not os.path.exists(path) and not os.path.exists(path + ".1") and lock.is_running(path + lock.SUFFIX):
         raise PlatformError(f"{path} belongs to a run that is going on, and is not written yet; wait for it, or stop it")
     return load(path)

@@ -8,7 +8,7 @@ from ..errors import DataError, UsageError
 def check_places(config, log_json):
     """Raise unless result, checkpoint and log are to be where files can be. For one rank to call,
     before the run's lock is taken beside them."""
-    from ..io.outputs import check_place
+    from ..files.outputs import check_place
     for option, path in _written(config, log_json).items():
         check_place(path, option, is_log=option == "--log-json")
 
@@ -25,9 +25,9 @@ def check_outputs(config, log_json, own=()):
 
     What is there and not ours is not replaced, but for the files ``own``, which a run goes on from.
     """
-    from ..io.outputs import check_apart, check_checkpoint, check_replaced
-    from ..io.paths import split_dataset
-    from ..starting import open_data
+    from ..files.outputs import check_apart, check_checkpoint, check_replaced
+    from ..files.paths import split_dataset
+    from ..engine.starting import open_data
     written = _written(config, log_json)
     read = {part.path: "the data" for part in open_data(config).parts}
     if config.init:
@@ -59,8 +59,8 @@ def _is_no_log(path):
 
 def check_new(config, log_json):
     """As ``check_outputs``, for a run that starts anew: no result or checkpoint may be there, or all go with --overwrite."""
-    from ..io.checkpoint import remove_checkpoint
-    from ..io.outputs import check_replaced
+    from ..files.checkpoint import remove_checkpoint
+    from ..files.outputs import check_replaced
     check_outputs(config, log_json)
     checkpoint = config.checkpoint_path
     if config.overwrite:

@@ -37,15 +37,15 @@ def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, op
 
     import numpy as np
 
-    from .. import batch, forecast
+    from ..planning import sbatch as batch, forecast
     from ..comm.launch import launched_size
-    from ..io.outputs import check_output, write_text
+    from ..files.outputs import check_output, write_text
     from ..kernels import kernels_for
     from ..pca.settings import FitSettings
-    from ..machine import available_memory
+    from ..planning.machine import available_memory
     from ..operators.cost import Job
-    from ..plan import choose, most_components, panel_width
-    from ..rates import measured_rates
+    from ..planning.plan import choose, most_components, panel_width
+    from ..planning.rates import measured_rates
     if launched_size() > 1:
         raise on_all_ranks(UsageError(f"mpiexec started {launched_size()} processes, a plan needs one: leave mpiexec out and say --ranks {launched_size()}"))
     if overwrite and not sbatch:
@@ -98,8 +98,8 @@ def _sizes(data, dtype, follow_links, output, np):
             return n, d, kind, 0
         except TypeError:
             raise UsageError(f"--dtype {dtype} is no type of numpy; write float32, uint8, …") from None
-    from ..io.result import ours_among
-    from ..io.source import open_source
+    from ..files.result import ours_among
+    from ..sources.source import open_source
     source = open_source(data, follow_links, own=ours_among([output]))
     source.tell(lambda text: click.echo(text, err=True))
     return source.n, source.d, source.dtype, max(part.chunk_rows for part in source.parts) * source.d * source.dtype.itemsize

@@ -16,12 +16,12 @@ from .types import Shape
 def plot(file, output, images, overwrite):
     """Draw the spectrum, how components converged, residuals against passes; components as pictures; or an experiment's series."""
     from ..errors import UsageError
-    from ..io.formats import EXPERIMENT
-    from ..io.outputs import check_output
-    from ..io.result import Stored
-    from ..io.source import open_file
-    from ..plots import experiment, result
-    from ..plots.canvas import is_no_figure
+    from ..files.formats import EXPERIMENT
+    from ..files.outputs import check_output
+    from ..files.result import Stored
+    from ..files.opening import open_file
+    from ..report import experiment, result
+    from ..report.canvas import is_no_figure
     output = output or os.path.splitext(file)[0] + ("-images.png" if images else ".png")
     check_output(output, "-o", overwrite, {file: file}, is_no_figure, "figure")
     with open_file(file) as opened:

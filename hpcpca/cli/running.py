@@ -10,8 +10,8 @@ from .wrapping import tell
 
 def run_fit(ranks, config, start, log_json, quiet, signals, lock):
     """Run a checked fit to its end; return the exit code. Collective."""
-    from .. import driver
-    from ..monitors import progress, stopping
+    from ..engine import run as driver
+    from ..engine import live as progress, stopping
     from .session import speaker
     say = speaker(ranks, quiet)
     fit = driver.Fit(ranks, config, say, start)
@@ -41,9 +41,9 @@ def run_fit(ranks, config, start, log_json, quiet, signals, lock):
 
 def _listen(ranks, config, signals, fit, say):
     """Let signals to any rank, and the root's clock, ask the run to stop."""
-    from ..deadline import JOB_END, MAX_TIME, deadline
-    from ..machine import process_age
-    from ..signals import name_of
+    from ..engine.deadline import JOB_END, MAX_TIME, deadline
+    from ..planning.machine import process_age
+    from ..engine.signals import name_of
     from ..units import parse_duration
     ranks.interrupt.text = lambda reason: {MAX_TIME: f"--max-time {config.max_time} is over", JOB_END: "the SLURM job is about to end"}.get(
         reason) or f"{name_of(reason)} received"
@@ -87,7 +87,7 @@ def _summarise(say, outcome, config, size):
 
 def _closing(outcome, config):
     """What to tell of a run that did not simply converge: how it ended, and if the data changed."""
-    from ..monitors.stopping import AT_ROUNDING, CONVERGED, INTERRUPTED
+    from ..engine.stopping import AT_ROUNDING, CONVERGED, INTERRUPTED
     if outcome.name == CONVERGED:
         return f"data changed: {_changed(outcome)} (the result was written)"
     tell = {INTERRUPTED: _interrupted, AT_ROUNDING: _undetermined}.get(outcome.name, _unconverged)

@@ -4,7 +4,7 @@ import os
 import sys
 from contextlib import contextmanager
 
-from .. import streams
+from . import streams
 from ..errors import PlatformError, describe, on_all_ranks
 from .wrapping import tell
 
@@ -32,7 +32,7 @@ def _versions():
     from mpi4py import MPI
 
     from .._version import __version__
-    from ..io.hdf5 import LIBRARY
+    from ..files.hdf5 import LIBRARY
     library = " ".join(MPI.Get_library_version().replace("\0", " ").split())
     return {"hpcpca": __version__, "numpy": numpy.__version__, "h5py": LIBRARY, "MPI": library}
 
@@ -40,7 +40,7 @@ def _versions():
 @contextmanager
 def holding(ranks, config):
     """The lock on a run's checkpoint, held by the root; raises PlatformError where another run has it, or writes the same result."""
-    from ..io.lock import Lock
+    from ..files.lock import Lock
     locks, usual = [], os.path.realpath(config.output) + ".ckpt"  # a result is one file, whatever symlink names it
     try:
         with ranks.agreed():

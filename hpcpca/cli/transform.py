@@ -37,7 +37,7 @@ def transform(no_centre, quiet, **options):
     DATA may be other rows than those fitted, with the same columns.
     """
     with world() as ranks:
-        from .. import transformation
+        from ..pca import transformation
         transformation.transform(ranks, speaker(ranks, quiet), centre=not no_centre, **options)
 
 
@@ -49,5 +49,5 @@ def transform(no_centre, quiet, **options):
 def reconstruct(quiet, **options):
     """Write the rows SV + 1μᵀ that the file SCORES of 'hpcpca transform' stands for as /data (n, d)."""
     with world() as ranks:
-        from .. import transformation
+        from ..pca import transformation
         transformation.reconstruct(ranks, speaker(ranks, quiet), **options)

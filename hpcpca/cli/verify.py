@@ -28,10 +28,10 @@ def verify(vectors, data, tol, covariance, save, search, follow_links, quiet):
 
     from ..errors import DataError, UsageError, on_all_ranks
     from ..linalg.determination import in_words
-    from ..io.source import open_source
-    from ..io.vectors import load_vectors, save_finding
-    from ..machine import available_memory
-    from ..verification import PlainCovariance, examine
+    from ..sources.source import open_source
+    from ..pca.vectors import load_vectors, save_finding
+    from ..planning.machine import available_memory
+    from ..pca.verification import PlainCovariance, examine
     with world() as ranks:
         rows, stored = ranks.decide(lambda: load_vectors(vectors))
         own = [stored.path] if stored else []
@@ -82,7 +82,7 @@ def _summing(ranks):
 
 
 def _lines(finding, search, np):
-    from ..io.describe import cluster_lines
+    from ..report.describe import cluster_lines
     separation = finding.separation
     yield f"{'component':>9} {'eigenvalue':>16} {'residual':>9} {'gap':>10} {'angle ≤':>9}  standing"
     for k in range(min(SHOWN, len(finding.eigenvalues))):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..latency import LatencySettings
+from ..comm.late import LatencySettings
 from ..linalg.deflation import DEFLATIONS, EigenGameAlpha, EigenGameMu
 from ..linalg.determination import Goals
 from ..linalg.top1 import SOLVERS

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..io.rows import load_shard
+from ..sources.rows import load_shard
 from .gram import GramCovariance, read_covariance
 from .products import ROUNDING
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import DataError, on_all_ranks
-from ..io.rows import pieces_of_shard
+from ..sources.rows import pieces_of_shard
 from ..kernels.tiles import tile_rows
 from ..partition import NO_ROWS, count_rows
 from .centring import exponent_of, work_type

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..io.rows import load_shard, shard_rows
+from ..sources.rows import load_shard, shard_rows
 from .centring import Centring, Moments, exponent_of, first_shift, is_whole, work_type
 from .cost import SWEEPS, Plan, algebra_seconds, convert_seconds, pass_seconds, read_seconds, scratch
 from .products import ROUNDING, Sample, about_the_mean, panel_product

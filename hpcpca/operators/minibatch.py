@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..io.rows import BATCH_PIECE_BYTES
+from ..sources.rows import BATCH_PIECE_BYTES
 from ..kernels.tiles import tile_rows
 from ..rng import stream
 from . import streaming

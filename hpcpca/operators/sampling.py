@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..io.rows import read_blocks
+from ..sources.rows import read_blocks
 from ..rng import spread
 from .centring import Centring, Moments, exponent_of, first_shift, is_whole
 

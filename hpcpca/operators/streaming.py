@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import DataError, HpcpcaError, on_all_ranks
-from ..io.rows import windows
+from ..sources.rows import windows
 from ..partition import NO_ROWS, count_rows
 from .centring import exponent_of, work_type
 from .cost import LARGEST_PIECE, SWEEPS, Plan, algebra_seconds, convert_seconds, pass_seconds, read_seconds, scratch, share_bytes

@@ -7,7 +7,7 @@ import tempfile
 import h5py
 import numpy as np
 
-from ...io.source import open_source
+from ...sources.source import open_source
 from ...rng import stream
 from ..process import output_of
 from .commands import fitted, measured

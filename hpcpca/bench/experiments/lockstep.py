@@ -9,7 +9,7 @@ from mpi4py import MPI
 from ...comm.exchange import Exchange
 from ...comm.world import World
 from ...pca.settings import FitSettings
-from ...counters import Counters
+from ...comm.counters import Counters
 from ...operators.gram import GramCovariance
 from ...partition import Grid
 from .problems import errors

@@ -9,8 +9,8 @@ from mpi4py import MPI
 from ...comm.exchange import Exchange
 from ...comm.shared import SharedArray
 from ...pca.settings import FitSettings
-from ...counters import Counters
-from ...latency import injected
+from ...comm.counters import Counters
+from ...comm.late import injected
 from ...methods.window_exchange import WindowExchange
 from ...operators.gram import GramCovariance
 from ...partition import Grid

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...io.source import open_source
+from ...sources.source import open_source
 from ...rng import unit_vectors
 
 

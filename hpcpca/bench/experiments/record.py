@@ -8,11 +8,11 @@ import numpy as np
 
 from ..._version import __version__
 from ...errors import DataError, PlatformError
-from ...io.formats import EXPERIMENT
-from ...io.hdf5 import writing
-from ...io.outputs import check_place, check_replaced, whole, write_text
-from ...plots.canvas import is_no_figure
-from ...plots.experiment import draw
+from ...files.formats import EXPERIMENT
+from ...files.hdf5 import writing
+from ...files.outputs import check_place, check_replaced, whole, write_text
+from ...report.canvas import is_no_figure
+from ...report.experiment import draw
 from .trajectory import rounds_to
 
 

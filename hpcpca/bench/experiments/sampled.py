@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from ...io.batches import RowReader
-from ...io.source import open_source
+from ...sources.random_rows import RowReader
+from ...sources.source import open_source
 from ...operators.minibatch import BATCHES, runs_of
-from ...plan import panel_width
+from ...planning.plan import panel_width
 from ...rng import stream, unit_vectors
 from .problems import Problem, covariance_of, mean_of
 from .problems import problem as prescribed

@@ -7,7 +7,7 @@ import numpy as np
 
 from ...comm.exchange import Exchange
 from ...pca.settings import FitSettings
-from ...counters import Counters
+from ...comm.counters import Counters
 from ...linalg.orth import orthonormal_rows
 from ...operators.gram import GramCovariance
 from ...partition import Grid

@@ -1,1 +1,0 @@
-"""Everything that touches files (h5py only)."""

@@ -1,1 +1,0 @@
-"""What watches a run: called after every round as ``monitor(report)`` on all ranks; a returned outcome ends the run."""

@@ -1,1 +1,0 @@
-"""Figures, from files alone: of results and checkpoints, and of experiments. Needs matplotlib (extra [plot])."""

@@ -1,0 +1,75 @@
+"""Rows from anywhere in the file set, read in small runs from datasets that stay open."""
+
+import threading
+from collections import OrderedDict
+
+import numpy as np
+
+from ..files.damage import naming
+from .rows import BATCH_PIECE_BYTES
+from ..files.opening import CHUNK_CACHE, open_file
+from .source import find_dataset
+
+MOST_OPEN = 64          # files: systems allow a process some hundreds
+
+
+class RowReader:
+    """Reads rows by their number over the whole file set; safe to call from several threads.
+
+    ``cache`` bytes are for chunks that were read, and perhaps decompressed, for a few of their rows.
+    """
+
+    def __init__(self, source, cache):
+        self._source, self._open, self._lock = source, OrderedDict(), threading.Lock()
+        self._cache = max(CHUNK_CACHE, cache // min(MOST_OPEN, len(source.parts)))
+        self._step = max(1, BATCH_PIECE_BYTES // max(1, source.d * source.dtype.itemsize))
+
+    def rows(self, runs):
+        """Yield the rows of runs [(first, count)], numbered over the whole file set, in arrays (r, d) of the files' type; after the last row
+        comes row 0."""
+        parts = [part for run in runs for part in self._parts(*run)]
+        while parts:
+            taken, size = [], 0
+            while parts and size < self._step:
+                number, start, count = parts.pop()
+                some = min(count, self._step - size)
+                taken.append((number, start, some))
+                size += some
+                if some < count:
+                    parts.append((number, start + some, count - some))
+            yield self._read(taken, size)
+
+    def _parts(self, first, count):
+        """Yield (file, first row within it, count) of a run."""
+        edges = self._source.first_rows
+        while count:
+            first %= self._source.n
+            number = int(np.searchsorted(edges, first, side="right")) - 1
+            size = min(count, int(edges[number + 1]) - first)
+            yield number, first - int(edges[number]), size
+            first, count = first + size, count - size
+
+    def _read(self, parts, size):
+        rows, done = np.empty((size, self._source.d), self._source.dtype), 0
+        for number, start, count in parts:
+            with naming(self._source.parts[number].path), self._lock:  # HDF5 reads one at a time anyway; so no file is closed that is read
+                self._source.fill(number, self._dataset(number), start, start + count, rows[done:done + count])
+            done += count
+        return rows
+
+    def _dataset(self, number):
+        """The open dataset of file ``number``."""
+        if number not in self._open:
+            if len(self._open) >= MOST_OPEN:
+                self._open.popitem(last=False)[1].file.close()
+            part = self._source.parts[number]
+            item = find_dataset(open_file(part.path, self._cache), part.path, part.dataset)
+            self._source.check_shape(number, item)
+            self._open[number] = item
+        self._open.move_to_end(number)
+        return self._open[number]
+
+    def close(self):
+        """Close all files."""
+        while self._open:
+            self._open.popitem()[1].file.close()
