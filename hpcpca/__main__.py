@@ -1,4 +1,6 @@
-"""The guarded entry: one message from one rank, the right exit code, and no rank left waiting for a failed one."""
+"""The guarded entry: one message from one rank, the right exit code, and no rank left waiting
+for a failed one.
+"""
 
 import _thread
 import errno
@@ -10,15 +12,19 @@ from .cli import streams
 from .comm.launch import launched_rank
 from .errors import BAD_INPUT, INTERNAL, USAGE, HpcpcaError, describe
 
-SPOKEN = 0.3       # seconds in which a launcher passes on a message
-LINGER = SPOKEN    # seconds that ranks without anything to say stay after an error
+SPOKEN = 0.3  # seconds in which a launcher passes on a message
+LINGER = SPOKEN  # seconds that ranks without anything to say stay after an error
 PIPE_CLOSED = 141  # as shells count a death by SIGPIPE
 
 
 def main(arguments=None):
     """Run the command line; return never, exit with the code of the design."""
-    os.environ.setdefault("HDF5_EXTFILE_PREFIX", "${ORIGIN}")  # external storage beside its file, not whatever has its name here
-    os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")  # as files are opened here: old HDF5 refuses what it has opened otherwise, as a source
+    os.environ.setdefault(
+        "HDF5_EXTFILE_PREFIX", "${ORIGIN}"
+    )  # external storage beside its file, not whatever has its name here
+    os.environ.setdefault(
+        "HDF5_USE_FILE_LOCKING", "FALSE"
+    )  # as files are opened here: old HDF5 refuses what it has opened otherwise, as a source
     streams.prepare()
     code = run(sys.argv[1:] if arguments is None else arguments) or _lost()
     hdf5 = sys.modules.get("hpcpca.files.hdf5")
@@ -48,6 +54,7 @@ def _not_lost(unraisable):
 def run(arguments):
     """Run the command line; return its exit code."""
     import click
+
     sys.unraisablehook = _not_lost
 
     from .cli import commands
@@ -55,6 +62,7 @@ def run(arguments):
 
     def told(message, code, everywhere):
         return _told(as_typed(message, arguments), code, everywhere)
+
     try:
         return commands.main(args=list(arguments), prog_name="hpcpca", standalone_mode=False) or 0
     except click.exceptions.Exit as stop:
@@ -70,7 +78,9 @@ def run(arguments):
     except HpcpcaError as error:
         return told(str(error), error.exit_code, everywhere=error.is_agreed)
     except MemoryError as error:
-        return _told(f"out of memory: {describe(error)}; give more memory or ranks", 5, everywhere=False)
+        return _told(
+            f"out of memory: {describe(error)}; give more memory or ranks", 5, everywhere=False
+        )
     except BaseException:
         return _crash()
 
@@ -82,8 +92,11 @@ def _lost():
         return 0
     if failure.errno == errno.EPIPE:  # a reader that went away, such as head
         return PIPE_CLOSED
-    return _told(f"standard output cannot be written: {failure.strerror}; make room, "
-                 "or send it elsewhere", BAD_INPUT, everywhere=True)
+    return _told(
+        f"standard output cannot be written: {failure.strerror}; make room, or send it elsewhere",
+        BAD_INPUT,
+        everywhere=True,
+    )
 
 
 def _command(error):
@@ -92,8 +105,11 @@ def _command(error):
 
 
 def _told(message, code, everywhere):
-    """Say ``message`` once and return ``code``; where only this rank knows of the error, end the others too."""
+    """Say ``message`` once and return ``code``; where only this rank knows of the error, end the
+    others too.
+    """
     from .cli.wrapping import fitted
+
     rank, size = _place()
     if not everywhere and size > 1:
         time.sleep(3 * SPOKEN * (rank > 0))
@@ -120,9 +136,13 @@ def _abort(code):
 
 def _crash():
     import traceback
+
     rank, size = _place()
     time.sleep(3 * SPOKEN * (rank > 0))  # where all ranks fail, the first one's message is enough
-    _write(f"hpcpca: internal error on rank {rank}; please report what follows\n{traceback.format_exc()}")
+    _write(
+        f"hpcpca: internal error on rank {rank}; please report what"
+        f" follows\n{traceback.format_exc()}"
+    )
     if size > 1:
         _abort(INTERNAL)
     return INTERNAL
@@ -131,7 +151,12 @@ def _crash():
 def _place():
     """Rank and size of the MPI world; where there is none (yet), the launcher's rank, and 1."""
     mpi = sys.modules.get("mpi4py.MPI")
-    if mpi is not None and mpi.Is_initialized() and not mpi.Is_finalized() and mpi.COMM_WORLD.size > 1:
+    if (
+        mpi is not None
+        and mpi.Is_initialized()
+        and not mpi.Is_finalized()
+        and mpi.COMM_WORLD.size > 1
+    ):
         return mpi.COMM_WORLD.rank, mpi.COMM_WORLD.size
     return launched_rank(), 1
 

@@ -1,4 +1,6 @@
-"""The errors a user can meet; each says what, value and remedy in one line and carries its exit code."""
+"""The errors a user can meet; each says what, value and remedy in one line and carries its exit
+code.
+"""
 
 import re
 
@@ -37,7 +39,9 @@ class NotAchieved(HpcpcaError):
 
 
 class Interrupted(HpcpcaError):
-    """The run was asked to stop, and all ranks agreed to; ``unfinished`` is what there is of the pass that was under way, or None."""
+    """The run was asked to stop, and all ranks agreed to; ``unfinished`` is what there is of the
+    pass that was under way, or None.
+    """
 
     exit_code = INTERRUPTED
     is_agreed = True
@@ -61,6 +65,8 @@ def describe(error):
 
 
 def on_all_ranks(error):
-    """Mark an error that every rank raises alike, and return it: one of them will say so, nobody has to be stopped."""
+    """Mark an error that every rank raises alike, and return it: one of them will say so, nobody
+    has to be stopped.
+    """
     error.is_agreed = True
     return error

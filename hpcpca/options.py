@@ -11,10 +11,14 @@ from .errors import UsageError
 def option(text, *flags, default=None, least=None, choices=None, **words):
     """Declare a field that is an option.
 
-    ``text`` is its help, ``flags`` how users type it (default: the field's name), ``least`` the smallest number allowed,
-    ``choices`` a sequence or mapping of names; ``words`` go to click as they are.
+    ``text`` is its help, ``flags`` how users type it (default: the field's name), ``least`` the
+    smallest number allowed, ``choices`` a sequence or mapping of names; ``words`` go to click as
+    they are.
     """
-    return field(default=default, metadata={"help": text, "flags": flags, "least": least, "choices": choices, "words": words})
+    return field(
+        default=default,
+        metadata={"help": text, "flags": flags, "least": least, "choices": choices, "words": words},
+    )
 
 
 def is_option(each):
@@ -58,19 +62,33 @@ class Settings:
 
     @classmethod
     def restored(cls, stored, **changes):
-        """Return settings from what ``stored`` gave, with ``changes``; names that this version does not know are left out."""
+        """Return settings from what ``stored`` gave, with ``changes``; names that this version
+        does not know are left out.
+        """
         known = {name: value for name, value in stored.items() if name in cls.__dataclass_fields__}
-        known = {name: tuple(value) if isinstance(value, list) else value for name, value in known.items()}
-        return replace(cls(**{name: value for name, value in known.items() if value is not None}), **changes)
+        known = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in known.items()
+        }
+        return replace(
+            cls(**{name: value for name, value in known.items() if value is not None}), **changes
+        )
 
 
 def compose(*parts):
-    """Return a base for a frozen dataclass with the fields of all ``parts``, which are Settings, and their checks in this order."""
+    """Return a base for a frozen dataclass with the fields of all ``parts``, which are Settings,
+    and their checks in this order.
+    """
+
     def check(self):
-        """Raise UsageError if options contradict each other, whatever the data are; return the settings."""
+        """Raise UsageError if options contradict each other, whatever the data are; return the
+        settings.
+        """
         for part in parts:
             self.check_least(part)
             part.check(self)
         return self
 
-    return make_dataclass("Composed", [], bases=parts, frozen=True, namespace={"parts": parts, "check": check})
+    return make_dataclass(
+        "Composed", [], bases=parts, frozen=True, namespace={"parts": parts, "check": check}
+    )

@@ -6,13 +6,15 @@ import numpy as np
 
 from .errors import UsageError
 
-BLOCKS = 1024            # blocks that a file set is cut into, where its files and chunks allow
-BLOCK_BYTES = 64 << 20   # no block is larger, unless one row is
-FEWEST_CHUNKS = 32       # with fewer whole chunks than this, ranks could not be given equal shares
+BLOCKS = 1024  # blocks that a file set is cut into, where its files and chunks allow
+BLOCK_BYTES = 64 << 20  # no block is larger, unless one row is
+FEWEST_CHUNKS = 32  # with fewer whole chunks than this, ranks could not be given equal shares
 
 
 def span(total, parts, index):
-    """Return (start, stop) of part ``index`` when ``total`` things are divided into ``parts`` nearly equal runs."""
+    """Return (start, stop) of part ``index`` when ``total`` things are divided into ``parts``
+    nearly equal runs.
+    """
     size, extra = divmod(total, parts)
     start = index * size + min(index, extra)
     return start, start + size + (index < extra)
@@ -27,7 +29,9 @@ def count_rows(intervals):
 
 
 def merged(intervals):
-    """Return half-open intervals of rows sorted, those that touch or overlap joined: (r, 2) int64."""
+    """Return half-open intervals of rows sorted, those that touch or overlap joined: (r, 2)
+    int64.
+    """
     found = []
     for start, stop in sorted(map(tuple, np.reshape(intervals, (-1, 2)).tolist())):
         if found and start <= found[-1][1]:
@@ -38,8 +42,10 @@ def merged(intervals):
 
 
 def outside(start, stop, done):
-    """Yield what of the rows start..stop−1 lies outside of ``done`` (r, 2), as ``merged`` gives it."""
-    for first, last in done[np.searchsorted(done[:, 1], start, side="right"):]:
+    """Yield what of the rows start..stop−1 lies outside of ``done`` (r, 2), as ``merged`` gives
+    it.
+    """
+    for first, last in done[np.searchsorted(done[:, 1], start, side="right") :]:
         if first >= stop:
             break
         if first > start:
@@ -51,7 +57,9 @@ def outside(start, stop, done):
 
 @dataclass(frozen=True)
 class Grid:
-    """Ranks as W groups × S shards: rank (w, s) is number w·S + s; group w owns a run of the columns."""
+    """Ranks as W groups × S shards: rank (w, s) is number w·S + s; group w owns a run of the
+    columns.
+    """
 
     groups: int
     shards: int
@@ -70,7 +78,9 @@ class Grid:
         return span(count, self.groups, group)
 
     def offsets(self, count):
-        """Return where each rank's columns start: (ranks + 1) int64; rank r owns offsets[r]:offsets[r+1]."""
+        """Return where each rank's columns start: (ranks + 1) int64; rank r owns
+        offsets[r]:offsets[r+1].
+        """
         starts = []
         for rank in range(self.ranks):
             group, shard = self.place(rank)
@@ -88,12 +98,17 @@ def parse_grid(text, ranks):
     except ValueError:
         raise UsageError(f"--grid {text}: write WxS, groups × shards, such as 1x{ranks}") from None
     if groups < 1 or shards < 1 or groups * shards != ranks:
-        raise UsageError(f"--grid {text} has {groups * shards} places, the run has {ranks} rank(s); W×S must be that")
+        raise UsageError(
+            f"--grid {text} has {groups * shards} places, the run has {ranks} rank(s); W×S must be"
+            " that"
+        )
     return Grid(groups, shards)
 
 
 def columns_within(offsets, first, stop):
-    """Who owns which of the columns first..stop−1 alone, numbered from 0, given who owns which of all: (ranks + 1) int64."""
+    """Who owns which of the columns first..stop−1 alone, numbered from 0, given who owns which
+    of all: (ranks + 1) int64.
+    """
     return np.clip(offsets, first, stop) - first
 
 
@@ -101,9 +116,9 @@ def columns_within(offsets, first, stop):
 class Blocks:
     """Consecutive rows of one file each, numbered over the whole file set."""
 
-    file: np.ndarray    # (B,) which file
-    start: np.ndarray   # (B,) first row within that file
-    stop: np.ndarray    # (B,) row after the last
+    file: np.ndarray  # (B,) which file
+    start: np.ndarray  # (B,) first row within that file
+    stop: np.ndarray  # (B,) row after the last
 
     def __len__(self):
         return len(self.file)
@@ -123,7 +138,9 @@ class Blocks:
         return int(self.file[number]), int(self.start[number])
 
     def shard(self, shards, index):
-        """Return (first, last) of the blocks of a shard: runs of blocks with nearly equal numbers of rows."""
+        """Return (first, last) of the blocks of a shard: runs of blocks with nearly equal
+        numbers of rows.
+        """
         edges = self.edges
         ideal = edges[-1] * np.array([index, index + 1]) / shards
         upper = np.clip(np.searchsorted(edges, ideal), 1, len(self))
@@ -131,14 +148,18 @@ class Blocks:
         return int(nearest[0]), int(nearest[1])
 
     def runs(self, numbers):
-        """Yield (first, last) of blocks first..last−1 among sorted ``numbers`` that follow one another in a file."""
+        """Yield (first, last) of blocks first..last−1 among sorted ``numbers`` that follow one
+        another in a file.
+        """
         numbers = np.asarray(numbers, dtype=np.int64)
         cuts = np.flatnonzero((np.diff(numbers) != 1) | (np.diff(self.file[numbers]) != 0)) + 1
         for run in np.split(numbers, cuts) if len(numbers) else ():
             yield int(run[0]), int(run[-1]) + 1
 
     def run(self, first, last):
-        """Yield (file, start, stop) of blocks first..last−1, joined where they follow one another in a file."""
+        """Yield (file, start, stop) of blocks first..last−1, joined where they follow one
+        another in a file.
+        """
         index = first
         while index < last:
             end = index + 1
@@ -149,9 +170,11 @@ class Blocks:
 
 
 def blocks_of(file_rows, chunk_rows, row_bytes):
-    """Cut files of ``file_rows`` rows into blocks of whole HDF5 chunks, about ``BLOCKS`` over the whole file set.
+    """Cut files of ``file_rows`` rows into blocks of whole HDF5 chunks, about ``BLOCKS`` over
+    the whole file set.
 
-    The numbering depends on the files alone, never on the number of ranks. Chunks too large to share out evenly are cut.
+    The numbering depends on the files alone, never on the number of ranks. Chunks too large to
+    share out evenly are cut.
     """
     total = sum(file_rows)
     target = max(1, min(-(-total // BLOCKS), BLOCK_BYTES // max(1, row_bytes)))

@@ -5,7 +5,9 @@ import numpy as np
 
 def stream(seed, *keys):
     """Return a generator that depends on ``seed`` and the integer ``keys`` alone."""
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence(int(seed), spawn_key=tuple(map(int, keys)))))
+    return np.random.Generator(
+        np.random.Philox(np.random.SeedSequence(int(seed), spawn_key=tuple(map(int, keys))))
+    )
 
 
 def unit_vectors(seed, components, d):
@@ -18,7 +20,9 @@ def unit_vectors(seed, components, d):
 
 
 def spread(seed, count, total):
-    """Pick ``count`` of ``total`` numbers, one at random in each of ``count`` equal parts: sorted int array."""
+    """Pick ``count`` of ``total`` numbers, one at random in each of ``count`` equal parts:
+    sorted int array.
+    """
     edges = np.linspace(0, total, count + 1)
     draws = edges[:-1] + stream(seed, 0x5B10C).random(count) * np.diff(edges)
     return np.unique(np.minimum(draws.astype(np.int64), total - 1))

@@ -17,14 +17,17 @@ export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1} OPENBLAS_NUM_THREADS=${SLURM_CP
 export HDF5_USE_FILE_LOCKING=FALSE                   # Lustre and GPFS often have no locks; hpcpca has its own on the checkpoint
 export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1}  # srun of SLURM 22.05 and later no longer takes it from sbatch
 
-# hpcpca_run OUT WORDS...: hpcpca fit WORDS -o OUT, or, where OUT.ckpt is there, hpcpca resume. USR1 (time limit) is passed on to the
-# ranks, and a run that stopped with a checkpoint is requeued. TERM comes with scancel, or with preemption, where SLURM requeues by itself.
+# hpcpca_run OUT WORDS...: hpcpca fit WORDS -o OUT, or resume if OUT.ckpt is there.
+# USR1 (time limit) is passed on to the ranks, and a run that stopped with a checkpoint is requeued.
+# TERM comes with scancel, or with preemption; then SLURM requeues by itself.
 hpcpca_run() {
-    local out=$1 job status mark cancelled= id=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
+    local out=$1 job status mark cancelled=
+    local id=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
     shift
     if [ -e "$out.ckpt" ] || [ -e "$out.ckpt.1" ]; then # .1 alone: killed between two renames
         set -- resume "$out.ckpt"
-    elif [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ] && [[ " $* " != *" --overwrite "* ]] && hpcpca_done "$out"; then
+    elif [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ] && [[ " $* " != *" --overwrite "* ]] &&
+        hpcpca_done "$out"; then
         echo "hpcpca_run: $out is there, by an earlier start of this job"
         return 0
     else
@@ -43,7 +46,8 @@ hpcpca_run() {
         status=$?
     done
     trap - USR1 TERM
-    if [ -z "$cancelled" ] && hpcpca_stopped "$out" "$status" "$mark" && [ "${SLURM_RESTART_COUNT:-0}" -lt "$REQUEUES" ]; then
+    if [ -z "$cancelled" ] && hpcpca_stopped "$out" "$status" "$mark" &&
+        [ "${SLURM_RESTART_COUNT:-0}" -lt "$REQUEUES" ]; then
         echo "hpcpca_run: requeued"
         scontrol requeue "${id:-$SLURM_JOB_ID}"
     fi
@@ -55,11 +59,13 @@ hpcpca_done() {
     [ -e "$1" ] && [[ $(hpcpca status --json "$1" 2>/dev/null) == *'"outcome": "converged"'* ]]
 }
 
-# hpcpca_stopped OUT STATUS MARK: whether the run stopped with a checkpoint because its time was over (75). srun may report another exit
-# code when it ends ranks that are a moment behind: then the checkpoint is asked, unless it is the one of an earlier start, with MARK.
+# hpcpca_stopped OUT STATUS MARK: whether the run stopped with a checkpoint because its time was
+# over (75). srun may report another exit code when it ends ranks that are a moment behind: then the
+# checkpoint is asked, unless it is the one of an earlier start, with MARK.
 hpcpca_stopped() {
     local mark said=
-    case $2 in 0 | 2 | 3 | 5 | 126 | 127) return 1 ;; esac # usage, data, environment, no launcher: the next start would end likewise
+    # usage, data, environment, no launcher: the next start would end likewise
+    case $2 in 0 | 2 | 3 | 5 | 126 | 127) return 1 ;; esac
     mark=$(hpcpca_mark "$1")
     [ -z "$mark" ] || [ "$mark" = "$3" ] || said=$(hpcpca status --json "$1.ckpt" 2>/dev/null)
     case $said in

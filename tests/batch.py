@@ -1,4 +1,5 @@
-"""Run on every rank by ``launch.batch``: executes the commands of FOLDER/commands.json, their output and exit codes in files.
+"""Run on every rank by ``launch.batch``: executes the commands of FOLDER/commands.json, their
+output and exit codes in files.
 
 Python in $HPCPCA_TEST_INJECT is executed first.
 """

@@ -1,14 +1,34 @@
-"""What tests share: communicators, a folder all ranks see, and exchanges over any grid, released at the end."""
+"""What tests share: communicators, a folder all ranks see, and exchanges over any grid, released
+at the end.
+"""
 
 import contextlib
 
 import numpy as np
 import pytest
 
-
-# Serial runs are shared out by files (pytest-xdist): those that take longest come first, so that none is left alone at the end.
-LONG = ("slurm", "stop", "cli_data", "cli_fit", "cli_resume", "faults", "bench", "flips", "cli_errors", "transform", "cli_failures", "data_commands",
-        "plan", "steep", "streaming", "cli_verify", "cli_window", "names")
+# Serial runs are shared out by files (pytest-xdist): those that take longest come first, so that
+# none is left alone at the end.
+LONG = (
+    "slurm",
+    "stop",
+    "cli_data",
+    "cli_fit",
+    "cli_resume",
+    "faults",
+    "bench",
+    "flips",
+    "cli_errors",
+    "transform",
+    "cli_failures",
+    "data_commands",
+    "plan",
+    "steep",
+    "streaming",
+    "cli_verify",
+    "cli_window",
+    "names",
+)
 
 
 def pytest_collection_modifyitems(items):
@@ -21,6 +41,7 @@ def pytest_collection_modifyitems(items):
 def comm():
     """All ranks of the run."""
     from mpi4py import MPI
+
     return MPI.COMM_WORLD
 
 
@@ -28,6 +49,7 @@ def comm():
 def findings(comm):
     """What this rank finds wrong; agreed on by all when the test ends without an error."""
     from spectra import Findings
+
     found = Findings(comm)
     yield found
     found.agree()
@@ -44,23 +66,27 @@ def shared_path(comm, tmp_path):
 def alone():
     """A communicator of this process only, for tests without mpiexec."""
     from mpi4py import MPI
+
     return MPI.COMM_SELF
 
 
 @pytest.fixture
 def exchange_over():
     """Return ``make(comm, W, S, node_of=None) -> Exchange``."""
+    from hpcpca.comm.counters import Counters
     from hpcpca.comm.exchange import Exchange
     from hpcpca.comm.world import World
-    from hpcpca.comm.counters import Counters
     from hpcpca.partition import Grid
+
     with contextlib.ExitStack() as stack:
+
         def make(comm, groups, shards, node_of=None):
             world = World(comm, node_of)
             stack.callback(world.free)
             exchange = Exchange(world, Grid(groups, shards), Counters())
             stack.callback(exchange.free)
             return exchange
+
         yield make
 
 
@@ -70,5 +96,11 @@ def gram_operator():
     from hpcpca.operators.gram import GramCovariance
 
     def make(exchange, sigma, is_double=True):
-        return GramCovariance(lambda double: (np.array(sigma), None, 0, 2.0 ** -46), is_double, exchange, exchange.counters)
+        return GramCovariance(
+            lambda double: (np.array(sigma), None, 0, 2.0**-46),
+            is_double,
+            exchange,
+            exchange.counters,
+        )
+
     return make

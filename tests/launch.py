@@ -1,7 +1,9 @@
-"""Starts hpcpca as a user does: whole processes under the stack's mpiexec, each with a time limit.
+"""Starts hpcpca as a user does: whole processes under the stack's mpiexec, each with a time
+limit.
 
-``run(n, *arguments)`` is one command on n ranks (0: without a launcher). ``batch(n, commands, folder)`` runs many commands one
-after the other in the same n processes, where starting each anew would take too long.
+``run(n, *arguments)`` is one command on n ranks (0: without a launcher). ``batch(n, commands,
+folder)`` runs many commands one after the other in the same n processes, where starting each anew
+would take too long.
 """
 
 import functools
@@ -22,9 +24,13 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 PROGRAM = (sys.executable, "-m", "hpcpca")
-ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")}
-OPEN_MPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
-            "OMPI_MCA_mpi_yield_when_idle": "1"}  # the last: more ranks than cores must not wait for one another's time slices
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+OPEN_MPI = {
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
+    "OMPI_MCA_mpi_yield_when_idle": "1",
+}  # the last: more ranks than cores must not wait for one another's time slices
 TOLD = r"hpcpca: (?:error|internal error|not converged|verification failed|data changed)"
 FROM_A_LAUNCHER = ("PMI_", "PMIX_", "OMPI_COMM_", "MPI_LOCAL", "HYDRA_")
 
@@ -49,26 +55,41 @@ class Run:
 
     def ended(self, code):
         """Fail the test unless the command ended with ``code``; return the run."""
-        assert self.code == code, f"exit code {self.code} instead of {code}\n{self.stdout}\n{self.stderr}"
+        assert self.code == code, (
+            f"exit code {self.code} instead of {code}\n{self.stdout}\n{self.stderr}"
+        )
         return self
 
 
 @functools.cache
 def launcher():
-    """mpiexec and its options: $HPCPCA_MPIEXEC, or the one beside the interpreter, or Open MPI's."""
+    """mpiexec and its options: $HPCPCA_MPIEXEC, or the one beside the interpreter, or Open
+    MPI's.
+    """
     if os.environ.get("HPCPCA_MPIEXEC"):
         return tuple(shlex.split(os.environ["HPCPCA_MPIEXEC"]))
     beside = Path(sys.executable).parent / "mpiexec"
-    found = str(beside) if beside.exists() else shutil.which("mpiexec.openmpi") or shutil.which("mpiexec")
+    found = (
+        str(beside)
+        if beside.exists()
+        else shutil.which("mpiexec.openmpi") or shutil.which("mpiexec")
+    )
     if not found:
         pytest.fail("no mpiexec found; set HPCPCA_MPIEXEC")
-    is_open_mpi = "Open MPI" in subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout
+    is_open_mpi = (
+        "Open MPI"
+        in subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout
+    )
     return (found, *(("--oversubscribe", "--bind-to", "none") if is_open_mpi else ()))
 
 
 def environment(**changes):
-    """This process's environment for a child: one thread per rank, nothing of a launcher; None removes a variable."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(FROM_A_LAUNCHER)}
+    """This process's environment for a child: one thread per rank, nothing of a launcher; None
+    removes a variable.
+    """
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(FROM_A_LAUNCHER)
+    }
     merged = {**inherited, **ONE_THREAD, **OPEN_MPI, **changes}
     return {name: str(value) for name, value in merged.items() if value is not None}
 
@@ -84,24 +105,40 @@ def start(n, *arguments, env=None, inject=None, cwd=None, command=None, mpiexec=
     """Start a command on n ranks and return its ``Popen``."""
     words = [] if n == 0 else [*(mpiexec or launcher()), "-n", str(n)]
     words += [*(command or program(inject)), *map(str, arguments)]
-    return subprocess.Popen(words, env=environment(**(env or {})), cwd=cwd, stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    return subprocess.Popen(
+        words,
+        env=environment(**(env or {})),
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
 
 
 def finish(process, timeout=60):
-    """Wait for a started command and return its ``Run``; past ``timeout`` seconds end all of its processes and fail: a hang."""
+    """Wait for a started command and return its ``Run``; past ``timeout`` seconds end all of its
+    processes and fail: a hang.
+    """
     begun = time.monotonic()
     try:
         stdout, stderr = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
         end(process)
         stdout, stderr = process.communicate()
-        pytest.fail(f"hang: not finished after {timeout} s: {shlex.join(process.args)[-600:]}\n{stdout}\n{stderr}")
+        pytest.fail(
+            f"hang: not finished after {timeout} s:"
+            f" {shlex.join(process.args)[-600:]}\n{stdout}\n{stderr}"
+        )
     return Run(process.returncode, stdout, stderr, time.monotonic() - begun)
 
 
 def run(n, *arguments, timeout=60, **options):
-    """Run a command on n ranks (0: without a launcher) and return its ``Run``. Options are those of ``start``."""
+    """Run a command on n ranks (0: without a launcher) and return its ``Run``.
+
+    Options are those of ``start``.
+    """
     return finish(start(n, *arguments, **options), timeout)
 
 
@@ -147,21 +184,35 @@ def ranks_of(process):
 def batch(n, commands, folder, timeout=300, **options):
     """Run {name: arguments} one after the other in the same n processes; return {name: Run}.
 
-    A command that takes the whole job down (MPI_Abort) counts with the job's exit code; the rest goes on in a new job. Options are those
-    of ``start``.
+    A command that takes the whole job down (MPI_Abort) counts with the job's exit code; the rest
+    goes on in a new job. Options are those of ``start``.
     """
     found, waiting = {}, {name: [*map(str, words)] for name, words in commands.items()}
     while waiting:
         here = Path(tempfile.mkdtemp(prefix="batch-", dir=folder))
         (here / "commands.json").write_text(json.dumps(list(waiting.values())))
-        whole = run(n, here, command=(sys.executable, HERE / "batch.py"), timeout=timeout, **options)
+        whole = run(
+            n, here, command=(sys.executable, HERE / "batch.py"), timeout=timeout, **options
+        )
         for number, name in enumerate(list(waiting)):
             if not (here / f"{number}.0.err").exists():
                 break
-            texts = [["".join((here / f"{number}.{rank}.{kind}").read_text() for rank in range(max(1, n))
-                              if (here / f"{number}.{rank}.{kind}").exists())] for kind in ("out", "err")]
+            texts = [
+                [
+                    "".join(
+                        (here / f"{number}.{rank}.{kind}").read_text()
+                        for rank in range(max(1, n))
+                        if (here / f"{number}.{rank}.{kind}").exists()
+                    )
+                ]
+                for kind in ("out", "err")
+            ]
             codes = [path.read_text() for path in here.glob(f"{number}.*.code")]
-            code = int(codes[0]) if len(codes) == n and len(set(codes)) == 1 and codes[0] else whole.code or 1
+            code = (
+                int(codes[0])
+                if len(codes) == n and len(set(codes)) == 1 and codes[0]
+                else whole.code or 1
+            )
             found[name] = Run(code, texts[0][0], texts[1][0], 0.0)
             del waiting[name]
         else:

@@ -1,5 +1,6 @@
-"""Matrices with prescribed eigenvalues, dense references to compare with (plain numpy, float64 or wider), agreement over ranks,
-and operators built from files as ``fit`` builds them."""
+"""Matrices with prescribed eigenvalues, dense references to compare with (plain numpy, float64
+or wider), agreement over ranks, and operators built from files as ``fit`` builds them.
+"""
 
 import numpy as np
 
@@ -15,7 +16,9 @@ def exponential(d, ratio=0.8):
 
 
 def clusters(d, size=3, spread=1e-3):
-    """Groups of ``size`` eigenvalues a relative ``spread`` apart, each group at 0.6 of the one before."""
+    """Groups of ``size`` eigenvalues a relative ``spread`` apart, each group at 0.6 of the one
+    before.
+    """
     k = np.arange(d)
     return 0.6 ** (k // size) * (1 - spread * (k % size))
 
@@ -44,9 +47,11 @@ def covariance(values, seed=0):
 
 
 def data_rows(values, n, seed=0, mean=0.0):
-    """Rows (n, d) whose sample covariance has exactly the eigenvalues ``values`` (at most n−1 of them not zero).
+    """Rows (n, d) whose sample covariance has exactly the eigenvalues ``values`` (at most n−1 of
+    them not zero).
 
-    Y = sqrt(n−1)·U·diag(sqrt(values))·Vᵀ + 1·meanᵀ, the columns of U orthonormal and orthogonal to 1.
+    Y = sqrt(n−1)·U·diag(sqrt(values))·Vᵀ + 1·meanᵀ, the columns of U orthonormal and orthogonal to
+    1.
     """
     d = len(values)
     rank = min(d, n - 1)
@@ -58,7 +63,9 @@ def data_rows(values, n, seed=0, mean=0.0):
 
 
 def dense_covariance(rows):
-    """Sample covariance (d, d) float64 and mean (d) of rows of any type, centred in extended precision."""
+    """Sample covariance (d, d) float64 and mean (d) of rows of any type, centred in extended
+    precision.
+    """
     wide = rows.astype(np.longdouble)
     from_first = wide - wide[0]  # exact for 64-bit integers; a sum of them would not be
     mean = from_first.mean(axis=0)
@@ -67,20 +74,30 @@ def dense_covariance(rows):
 
 
 def leading(sigma, count):
-    """The ``count`` largest eigenvalues of Σ and their eigenvectors as rows, by ``numpy.linalg.eigh``."""
+    """The ``count`` largest eigenvalues of Σ and their eigenvectors as rows, by
+    ``numpy.linalg.eigh``.
+    """
     values, vectors = np.linalg.eigh(sigma)
     return values[::-1][:count], vectors[:, ::-1].T[:count]
 
 
 def sine(vector, subspace):
-    """Sine of the angle between a unit vector and the span of orthonormal rows; accurate for small angles."""
+    """Sine of the angle between a unit vector and the span of orthonormal rows; accurate for
+    small angles.
+    """
     rest = vector - subspace.T @ (subspace @ vector)
     return float(np.linalg.norm(rest))
 
 
 def agreed_assert(comm, condition, message):
-    """Assert on all ranks what each found out for itself: one failing alone would leave the others waiting. Collective."""
-    failed = {rank: text for rank, text in enumerate(comm.allgather(None if condition else message)) if text}
+    """Assert on all ranks what each found out for itself: one failing alone would leave the
+    others waiting. Collective.
+    """
+    failed = {
+        rank: text
+        for rank, text in enumerate(comm.allgather(None if condition else message))
+        if text
+    }
     assert not failed, f"on ranks {list(failed)}: {next(iter(failed.values()))}"
 
 
@@ -112,6 +129,7 @@ def grids(size):
 def write_shards(folder, **parts):
     """Make a folder with a file NAME.h5 for every NAME=rows."""
     import h5py
+
     folder.mkdir()
     for name, part in parts.items():
         with h5py.File(folder / f"{name}.h5", "w") as file:
@@ -121,6 +139,7 @@ def write_shards(folder, **parts):
 def write(comm, path, *parts, chunks=None):
     """The root writes each of ``parts`` as a file of its own; return their names on all ranks."""
     import h5py
+
     names = [f"{path}/part{number}.h5" for number in range(len(parts))]
     if comm.rank == 0:
         for name, rows in zip(names, parts):
@@ -132,14 +151,23 @@ def write(comm, path, *parts, chunks=None):
 
 def build(exchange, kind, names, double=False, kernels=None, threads=1, sample_rows=64):
     """The operator of ``kind`` of the rows in files. Collective."""
-    from hpcpca.sources.source import open_source
+    from hpcpca.engine.starting import Beginning
     from hpcpca.kernels import plain
     from hpcpca.operators.cost import Plan
     from hpcpca.operators.registry import OPERATORS
     from hpcpca.operators.resources import Resources
     from hpcpca.operators.team import Team
-    from hpcpca.engine.starting import Beginning
+    from hpcpca.sources.source import open_source
+
     source = open_source(names)
-    plan = Plan(kind, exchange.grid.shards, 0, 0.0, 0, piece_bytes=source.bytes // 7, sample_rows=sample_rows)
+    plan = Plan(
+        kind,
+        exchange.grid.shards,
+        0,
+        0.0,
+        0,
+        piece_bytes=source.bytes // 7,
+        sample_rows=sample_rows,
+    )
     resources = Resources(source, exchange, exchange.counters, kernels or plain, Team(threads), 0)
     return OPERATORS[kind].load(resources, double, plan, Beginning(None))

@@ -13,6 +13,7 @@ from hpcpca.errors import PlatformError
 @pytest.mark.mpi(min_size=1)
 def test_installations_are_compared(comm, findings):
     from hpcpca.comm.world import World
+
     world = World(comm)
     world.check_alike({"hpcpca": "1", "numpy": "2"})
     last = comm.size - 1
@@ -20,7 +21,13 @@ def test_installations_are_compared(comm, findings):
         world.check_alike({"hpcpca": "1", "numpy": "2" if comm.rank < last or last == 0 else "1.9"})
         findings.that(last == 0, "not noticed")
     except PlatformError as error:
-        findings.that(last > 0 and error.is_agreed and f"rank {last} on node" in str(error) and "numpy is 1.9 there and 2 on rank 0" in str(error), str(error))
+        findings.that(
+            last > 0
+            and error.is_agreed
+            and f"rank {last} on node" in str(error)
+            and "numpy is 1.9 there and 2 on rank 0" in str(error),
+            str(error),
+        )
     world.free()
 
 
@@ -29,6 +36,15 @@ def test_command_lines_are_compared(tmp_path):
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["X"] = np.random.default_rng(0).standard_normal((50, 6))
     words = [*PROGRAM, "fit", str(tmp_path / "x.h5"), "-o", str(tmp_path / "a.h5"), "-k"]
-    done = subprocess.run([*launcher(), "-n", "1", *words, "2", ":", "-n", "1", *words, "3"], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 5 and done.stderr.count("rank 1 on node") == 1 and "was started otherwise" in done.stderr, done.stderr
+    done = subprocess.run(
+        [*launcher(), "-n", "1", *words, "2", ":", "-n", "1", *words, "3"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (
+        done.returncode == 5
+        and done.stderr.count("rank 1 on node") == 1
+        and "was started otherwise" in done.stderr
+    ), done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["x.h5"]

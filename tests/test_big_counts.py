@@ -1,4 +1,6 @@
-"""Counts past 2³¹−1 elements and 4 GiB, for real: one HDF5 selection, one exchange, rows put into a file beyond them."""
+"""Counts past 2³¹−1 elements and 4 GiB, for real: one HDF5 selection, one exchange, rows put
+into a file beyond them.
+"""
 
 import h5py
 import numpy as np
@@ -8,8 +10,8 @@ from spectra import agreed_assert
 from hpcpca.planning.machine import available_memory
 
 WIDTH = 1 << 16
-ROWS = (1 << 16) + 3          # × WIDTH int8 = 4 GiB and a little, 2³² elements
-LIMITS = (1 << 31, 1 << 32)   # where counts wrap
+ROWS = (1 << 16) + 3  # × WIDTH int8 = 4 GiB and a little, 2³² elements
+LIMITS = (1 << 31, 1 << 32)  # where counts wrap
 
 pytestmark = pytest.mark.slow
 
@@ -22,12 +24,16 @@ def need(gigabytes):
 
 def marks():
     """Rows around every limit: what lies there is not zero."""
-    return sorted({0, ROWS - 1, *(limit // WIDTH + step for limit in LIMITS for step in (-1, 0, 1))})
+    return sorted(
+        {0, ROWS - 1, *(limit // WIDTH + step for limit in LIMITS for step in (-1, 0, 1))}
+    )
 
 
 @pytest.fixture
 def sparse(tmp_path):
-    """A chunked int8 dataset of over 4 GiB on a few MB of disk: only the marked rows were ever written."""
+    """A chunked int8 dataset of over 4 GiB on a few MB of disk: only the marked rows were ever
+    written.
+    """
     with h5py.File(tmp_path / "sparse.h5", "w") as file:
         item = file.create_dataset("X", (ROWS, WIDTH), np.int8, chunks=(1, WIDTH))
         for row in marks():
@@ -38,6 +44,7 @@ def sparse(tmp_path):
 def test_one_selection(sparse):
     """All rows in one read: 2³² + 3·2¹⁶ elements."""
     from hpcpca.sources.source import open_source
+
     need(5)
     source, rows = open_source([str(sparse)], is_whole=False), np.empty((ROWS, WIDTH), np.int8)
     assert rows.size > LIMITS[1] and source.n * source.d == rows.size
@@ -52,13 +59,17 @@ def test_rows_beyond_the_limits(comm, shared_path):
     """Pieces of a dataset that lie past 2³¹ and 2³² elements, from ranks that take turns."""
     from hpcpca.comm.world import World
     from hpcpca.files.row_file import row_file
+
     world = World(comm)
     path = shared_path / "x.h5"
     row = (np.arange(WIDTH) % 100).astype(np.int8)[None]
-    mine = marks()[comm.rank::comm.size]
+    mine = marks()[comm.rank :: comm.size]
     with row_file(world, str(path), "a", (ROWS, WIDTH), np.int8, {}) as target:
         for turn in range(-(-len(marks()) // comm.size)):
-            target.put(mine[turn] if turn < len(mine) else 0, row + 1 + mine[turn] % 7 if turn < len(mine) else None)
+            target.put(
+                mine[turn] if turn < len(mine) else 0,
+                row + 1 + mine[turn] % 7 if turn < len(mine) else None,
+            )
     with h5py.File(path) as file:
         right = all(np.array_equal(file["a"][mark], row[0] + 1 + mark % 7) for mark in marks())
     agreed_assert(comm, right, "rows are not where they belong")
@@ -67,7 +78,9 @@ def test_rows_beyond_the_limits(comm, shared_path):
 
 @pytest.mark.mpi
 def test_one_exchange(comm, exchange_over):
-    """A panel of over 4 GiB between two nodes, over 2 GiB from each; the others own nothing of it."""
+    """A panel of over 4 GiB between two nodes, over 2 GiB from each; the others own nothing of
+    it.
+    """
     if comm.size != 2:
         pytest.skip("two ranks show it; more take more memory")
     agreed = comm.allreduce(available_memory() >= 10 << 30) == 2
@@ -76,11 +89,15 @@ def test_one_exchange(comm, exchange_over):
     exchange = exchange_over(comm, 1, 2, lambda rank: rank)
     rows, d = 2, (1 << 28) + 5
     panel = exchange.panel(rows, d)
-    own = panel.array[comm.rank:comm.rank + 1]
+    own = panel.array[comm.rank : comm.rank + 1]
     own[:] = comm.rank + 1
     own[0, -1] = 7 + comm.rank
     assert panel.array.nbytes > 1 << 32 and own.nbytes > 1 << 31
     exchange.publish(own, panel, np.arange(3))
     other = panel.array[1 - comm.rank]
-    right = other[0] == 2 - comm.rank and other[-1] == 8 - comm.rank and other[:-1].min() == other[:-1].max() == 2 - comm.rank
+    right = (
+        other[0] == 2 - comm.rank
+        and other[-1] == 8 - comm.rank
+        and other[:-1].min() == other[:-1].max() == 2 - comm.rank
+    )
     agreed_assert(comm, right, f"the other's row came as {other[:3]} … {other[-3:]}")

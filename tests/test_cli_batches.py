@@ -1,4 +1,6 @@
-"""``hpcpca fit --batch-rows``: from files, stopped and gone on with, polished, and what is refused."""
+"""``hpcpca fit --batch-rows``: from files, stopped and gone on with, polished, and what is
+refused.
+"""
 
 import shutil
 
@@ -9,17 +11,43 @@ import spectra
 from launch import batch, run
 
 K, N, D = 4, 900, 30
-WAYS = {"ritz": (), "steps": ("--local-steps", "3"), "vectors": ("--exchange", "vectors"), "mu": ("--method", "eigengame-mu", "--step-size", "0.3"),
-        "hebb": ("--exchange", "vectors", "--top1", "hebb", "--deflation", "hotelling", "--step-schedule", "harmonic", "--advance")}
+WAYS = {
+    "ritz": (),
+    "steps": ("--local-steps", "3"),
+    "vectors": ("--exchange", "vectors"),
+    "mu": ("--method", "eigengame-mu", "--step-size", "0.3"),
+    "hebb": (
+        "--exchange",
+        "vectors",
+        "--top1",
+        "hebb",
+        "--deflation",
+        "hotelling",
+        "--step-schedule",
+        "harmonic",
+        "--advance",
+    ),
+}
 REFUSED = {
-    "more rows than there are": (("--batch-rows", "901"), 2, "900 rows"), "one row": (("--batch-rows", "1"), 2, "at least 2"),
-    "oja without": (("--exchange", "vectors", "--top1", "oja"), 2, "--batch-rows"), "polish without": (("--polish",), 2, "--batch-rows"),
+    "more rows than there are": (("--batch-rows", "901"), 2, "900 rows"),
+    "one row": (("--batch-rows", "1"), 2, "at least 2"),
+    "oja without": (("--exchange", "vectors", "--top1", "oja"), 2, "--batch-rows"),
+    "polish without": (("--polish",), 2, "--batch-rows"),
     "schedule without": (("--exchange", "vectors", "--step-schedule", "1/l"), 2, "--batch-rows"),
-    "krylov": (("--batch-rows", "9", "--method", "block-krylov"), 2, "parallel-deflation"), "lanczos": (("--batch-rows", "9", "--exchange", "vectors", "--top1", "lanczos"), 2, "oja"),
-    "gram": (("--batch-rows", "9", "--operator", "gram"), 2, "--operator"), "warm start": (("--batch-rows", "9", "--warm-start"), 2, "--warm-start"),
-    "no rows": (("--batch-rows", "0"), 2, "at least 2"), "oja with Ritz": (("--batch-rows", "9", "--top1", "oja"), 2, "--exchange vectors, not"),
-    "latency": (("--batch-rows", "9", "--exchange", "vectors", "--inject-latency", "rank=0:5x"), 2, "--inject-latency"),
-    "window": (("--batch-rows", "9", "--exchange", "window"), 2, "ritz or vectors"), "basis": (("--batch-rows", "9", "--basis", "all"), 2, "--polish"), "schedule of means": (("--batch-rows", "9", "--step-schedule", "1/l"), 2, "vectors"),
+    "krylov": (("--batch-rows", "9", "--method", "block-krylov"), 2, "parallel-deflation"),
+    "lanczos": (("--batch-rows", "9", "--exchange", "vectors", "--top1", "lanczos"), 2, "oja"),
+    "gram": (("--batch-rows", "9", "--operator", "gram"), 2, "--operator"),
+    "warm start": (("--batch-rows", "9", "--warm-start"), 2, "--warm-start"),
+    "no rows": (("--batch-rows", "0"), 2, "at least 2"),
+    "oja with Ritz": (("--batch-rows", "9", "--top1", "oja"), 2, "--exchange vectors, not"),
+    "latency": (
+        ("--batch-rows", "9", "--exchange", "vectors", "--inject-latency", "rank=0:5x"),
+        2,
+        "--inject-latency",
+    ),
+    "window": (("--batch-rows", "9", "--exchange", "window"), 2, "ritz or vectors"),
+    "basis": (("--batch-rows", "9", "--basis", "all"), 2, "--polish"),
+    "schedule of means": (("--batch-rows", "9", "--step-schedule", "1/l"), 2, "vectors"),
 }
 
 
@@ -40,45 +68,122 @@ def stored(path):
 
 @pytest.mark.parametrize("n", [2, 3])
 def test_go_on_exactly(folder, tmp_path, n):
-    """Ten rounds, and the same from the checkpoint of the ninth, estimated as it is, on other ranks."""
-    common = ("-k", K, "--batch-rows", 60, "--tol", 0, "--max-rounds", 10, "--precision", "double", "--checkpoint-every", "2r")
-    whole = {name: ("fit", folder / "data", "-o", tmp_path / f"{name}.h5", *common, *options) for name, options in WAYS.items()}
+    """Ten rounds, and the same from the checkpoint of the ninth, estimated as it is, on other
+    ranks.
+    """
+    common = (
+        "-k",
+        K,
+        "--batch-rows",
+        60,
+        "--tol",
+        0,
+        "--max-rounds",
+        10,
+        "--precision",
+        "double",
+        "--checkpoint-every",
+        "2r",
+    )
+    whole = {
+        name: ("fit", folder / "data", "-o", tmp_path / f"{name}.h5", *common, *options)
+        for name, options in WAYS.items()
+    }
     for done in batch(1, whole, tmp_path).values():
         done.ended(4)
     for name in WAYS:
         shutil.copy(tmp_path / f"{name}.h5.ckpt.1", tmp_path / f"{name}-9.ckpt")
         with h5py.File(tmp_path / f"{name}-9.ckpt") as file:
-            assert np.isnan(file["angle_bounds"][...]).all() and not len(file["clusters"]), "angles from estimates"
-        assert stored(tmp_path / f"{name}-9.ckpt")[1]["estimated"] and not stored(tmp_path / f"{name}.h5")[1]["estimated"]
+            assert np.isnan(file["angle_bounds"][...]).all() and not len(file["clusters"]), (
+                "angles from estimates"
+            )
+        assert (
+            stored(tmp_path / f"{name}-9.ckpt")[1]["estimated"]
+            and not stored(tmp_path / f"{name}.h5")[1]["estimated"]
+        )
     assert "estimates from mini-batches" in run(0, "info", tmp_path / "ritz-9.ckpt").ok().stdout
-    assert "by estimate" in run(0, "status", tmp_path / "ritz-9.ckpt").ok().stdout and "by estimate" not in run(0, "status", tmp_path / "ritz.h5").ok().stdout
-    on = {name: ("resume", tmp_path / f"{name}-9.ckpt", "-o", tmp_path / f"{name}-on.h5") for name in WAYS}
+    assert (
+        "by estimate" in run(0, "status", tmp_path / "ritz-9.ckpt").ok().stdout
+        and "by estimate" not in run(0, "status", tmp_path / "ritz.h5").ok().stdout
+    )
+    on = {
+        name: ("resume", tmp_path / f"{name}-9.ckpt", "-o", tmp_path / f"{name}-on.h5")
+        for name in WAYS
+    }
     for done in batch(n, on, tmp_path).values():
         done.ended(4)
     for name in WAYS:
-        (found, at), (expected, before) = stored(tmp_path / f"{name}-on.h5"), stored(tmp_path / f"{name}.h5")
+        (found, at), (expected, before) = (
+            stored(tmp_path / f"{name}-on.h5"),
+            stored(tmp_path / f"{name}.h5"),
+        )
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10, err_msg=name)
         assert at["samples"] == before["samples"] > 0 and at["rounds"] == 10
 
 
 @pytest.mark.parametrize("n", [1, 3])
 def test_polished(folder, tmp_path, n):
-    """Exact passes take over, from either exchange; what mini-batches alone reach is measured too."""
-    commands = {name: ("fit", folder / "data", "-k", K, "-o", tmp_path / f"{name}.h5", "--batch-rows", *options) for name, options in
-                {"ritz": (60, "--polish"), "vectors": (60, "--polish", "--exchange", "vectors"), "alone": (600,), "no pass": (60, "--max-rounds", 2)}.items()}
+    """Exact passes take over, from either exchange; what mini-batches alone reach is measured
+    too.
+    """
+    commands = {
+        name: (
+            "fit",
+            folder / "data",
+            "-k",
+            K,
+            "-o",
+            tmp_path / f"{name}.h5",
+            "--batch-rows",
+            *options,
+        )
+        for name, options in {
+            "ritz": (60, "--polish"),
+            "vectors": (60, "--polish", "--exchange", "vectors"),
+            "alone": (600,),
+            "no pass": (60, "--max-rounds", 2),
+        }.items()
+    }
     done = batch(n, commands, tmp_path)
     for name in ("ritz", "vectors", "alone"):
         done[name].ok()
     done["no pass"].ended(4)
-    checks = batch(n, {name: ("verify", tmp_path / f"{name}.h5", folder / "data") for name in ("ritz", "vectors", "alone")}, tmp_path)
+    checks = batch(
+        n,
+        {
+            name: ("verify", tmp_path / f"{name}.h5", folder / "data")
+            for name in ("ritz", "vectors", "alone")
+        },
+        tmp_path,
+    )
     for each in checks.values():
         each.ok()
-    assert stored(tmp_path / "ritz.h5")[1]["tol"] == 1e-6 and stored(tmp_path / "alone.h5")[1]["tol"] == 1e-2
+    assert (
+        stored(tmp_path / "ritz.h5")[1]["tol"] == 1e-6
+        and stored(tmp_path / "alone.h5")[1]["tol"] == 1e-2
+    )
 
 
 def test_polishing_goes_on(folder, tmp_path):
     """A checkpoint of the exact passes is not taken for one of mini-batches."""
-    run(2, "fit", folder / "data", "-k", K, "-o", tmp_path / "p.h5", "--batch-rows", 200, "--polish", "--max-rounds", 6, "--tol", "1e-10", "--guards", 0).ended(4)
+    run(
+        2,
+        "fit",
+        folder / "data",
+        "-k",
+        K,
+        "-o",
+        tmp_path / "p.h5",
+        "--batch-rows",
+        200,
+        "--polish",
+        "--max-rounds",
+        6,
+        "--tol",
+        "1e-10",
+        "--guards",
+        0,
+    ).ended(4)
     with h5py.File(tmp_path / "p.h5.ckpt") as file:
         assert "state/memory/polishing" in file
     before = stored(tmp_path / "p.h5")[1]["samples"]
@@ -87,6 +192,13 @@ def test_polishing_goes_on(folder, tmp_path):
 
 
 def test_refused(folder, tmp_path):
-    done = batch(1, {name: ("fit", folder / "data", "-k", K, "-o", tmp_path / "x.h5", *options) for name, (options, _, _) in REFUSED.items()}, tmp_path)
+    done = batch(
+        1,
+        {
+            name: ("fit", folder / "data", "-k", K, "-o", tmp_path / "x.h5", *options)
+            for name, (options, _, _) in REFUSED.items()
+        },
+        tmp_path,
+    )
     for name, (_, code, word) in REFUSED.items():
         assert len(done[name].ended(code).messages) == 1 and word in done[name].messages[0], name

@@ -1,4 +1,6 @@
-"""One rank fails alone, or the launcher is not that of the library: the job ends within seconds with one message, nothing lost."""
+"""One rank fails alone, or the launcher is not that of the library: the job ends within seconds
+with one message, nothing lost.
+"""
 
 import os
 import shutil
@@ -9,8 +11,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from hpcpca.files.lock import is_running
 from launch import HERE, finish, launcher, ranks_of, run, start
+
+from hpcpca.files.lock import is_running
 
 SECONDS = 30  # a hang lasts for ever; on a busy machine the rest may take a while
 WHO = """
@@ -38,7 +41,10 @@ def data(tmp_path_factory):
 
 def inject(rank, module, owner, name, calls, error):
     """Code that makes the ``calls``-th call of owner.name raise ``error`` on ``rank``."""
-    return f"{WHO}\nif RANK == {rank}:\n    import {module}\n    failing({module}{'.' + owner if owner else ''}, {name!r}, {calls}, {error})"
+    return (
+        f"{WHO}\nif RANK == {rank}:\n    import {module}\n   "
+        f" failing({module}{'.' + owner if owner else ''}, {name!r}, {calls}, {error})"
+    )
 
 
 STAGES = {  # module, class, function, which call
@@ -53,14 +59,40 @@ STAGES = {  # module, class, function, which call
     "write the result": ("hpcpca.files.checkpoint", "", "result_arrays", 3),
     "release": ("hpcpca.comm.exchange", "Exchange", "free", 1),
 }
-ERRORS = {"ValueError('injected')": 1, "MemoryError('injected')": 5, "OSError(5, 'injected')": None, "KeyboardInterrupt('injected')": 130}
+ERRORS = {
+    "ValueError('injected')": 1,
+    "MemoryError('injected')": 5,
+    "OSError(5, 'injected')": None,
+    "KeyboardInterrupt('injected')": 130,
+}
 
 
-@pytest.mark.parametrize("stage, rank", [(stage, rank) for stage in STAGES for rank in (0, 1) if (stage, rank) != ("look at the files", 1)])
+@pytest.mark.parametrize(
+    "stage, rank",
+    [
+        (stage, rank)
+        for stage in STAGES
+        for rank in (0, 1)
+        if (stage, rank) != ("look at the files", 1)
+    ],
+)
 def test_bug_on_one_rank(data, tmp_path, stage, rank):
     code = inject(rank, *STAGES[stage], "ValueError('injected')")
-    done = run(2, "fit", data, "-k", 3, "-o", tmp_path / "out.h5", "--operator", "in-memory", "--checkpoint-every", "1r",
-               inject=code, timeout=SECONDS)
+    done = run(
+        2,
+        "fit",
+        data,
+        "-k",
+        3,
+        "-o",
+        tmp_path / "out.h5",
+        "--operator",
+        "in-memory",
+        "--checkpoint-every",
+        "1r",
+        inject=code,
+        timeout=SECONDS,
+    )
     assert done.code == 1, done.stderr
     assert f"internal error on rank {rank}" in done.stderr and "injected" in done.stderr
     assert len(done.messages) == 1, done.messages
@@ -70,9 +102,26 @@ def test_bug_on_one_rank(data, tmp_path, stage, rank):
 @pytest.mark.parametrize("error", ERRORS)
 @pytest.mark.parametrize("stage", ["read", "apply"])
 def test_any_error_on_one_rank(data, tmp_path, stage, error):
-    done = run(2, "fit", data, "-k", 3, "-o", tmp_path / "out.h5", "--operator", "in-memory", "--exchange", "vectors", "--max-rounds", 9,
-               inject=inject(1, *STAGES[stage], error), timeout=SECONDS)
-    assert done.code == ERRORS[error] or (ERRORS[error] is None and done.code in (1, 3, 5)), done.stderr
+    done = run(
+        2,
+        "fit",
+        data,
+        "-k",
+        3,
+        "-o",
+        tmp_path / "out.h5",
+        "--operator",
+        "in-memory",
+        "--exchange",
+        "vectors",
+        "--max-rounds",
+        9,
+        inject=inject(1, *STAGES[stage], error),
+        timeout=SECONDS,
+    )
+    assert done.code == ERRORS[error] or (ERRORS[error] is None and done.code in (1, 3, 5)), (
+        done.stderr
+    )
     assert len(done.messages) == 1, done.messages
     assert "injected" in done.stderr or "interrupted" in done.stderr
     lock = tmp_path / "out.h5.ckpt.lock"
@@ -90,15 +139,21 @@ def full(owner, name, file_of, ranks):
         return plain(self, *arguments, **options)
     setattr(owner, name, wrapper)
 """
-WHEN = {"the file is created": 'full(h5py.Group, "create_dataset", lambda self: self.file, (0, 1))',  # collective: fails on all ranks
-        "rows are written": 'full(h5py.Dataset, "__setitem__", lambda self: self.file, (0,))'}
+WHEN = {
+    "the file is created": (
+        'full(h5py.Group, "create_dataset", lambda self: self.file, (0, 1))'
+    ),  # collective: fails on all ranks
+    "rows are written": 'full(h5py.Dataset, "__setitem__", lambda self: self.file, (0,))',
+}
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize("when", WHEN)
 @pytest.mark.parametrize("what", ["result", "checkpoint"])
 def test_disk_full(data, tmp_path, what, when, overwrite):
-    """A checkpoint that cannot be written costs a warning, a result the exit code; files that were there stay."""
+    """A checkpoint that cannot be written costs a warning, a result the exit code; files that
+    were there stay.
+    """
     output = tmp_path / "out.h5"
     if overwrite:
         with h5py.File(output, "w") as file:
@@ -106,11 +161,27 @@ def test_disk_full(data, tmp_path, what, when, overwrite):
         precious = output.read_bytes()
     wanted = ".out.h5.part" if what == "result" else ".out.h5.ckpt.part"
     code = f"{WHO}\nWANTED = {wanted!r}{FULL}{WHEN[when]}"
-    done = run(2, "fit", data, "-k", 3, "-o", output, "--checkpoint-every", "1r", *(["--overwrite"] if overwrite else []), inject=code,
-               timeout=SECONDS)
+    done = run(
+        2,
+        "fit",
+        data,
+        "-k",
+        3,
+        "-o",
+        output,
+        "--checkpoint-every",
+        "1r",
+        *(["--overwrite"] if overwrite else []),
+        inject=code,
+        timeout=SECONDS,
+    )
     left = {path.name for path in tmp_path.iterdir()}
     if what == "checkpoint":
-        assert done.code == 0 and "warning: checkpoint not written" in done.stderr and "No space left" in done.stderr
+        assert (
+            done.code == 0
+            and "warning: checkpoint not written" in done.stderr
+            and "No space left" in done.stderr
+        )
         assert left == {"out.h5"}
         return
     assert done.code in (3, 5) and len(done.messages) == 1, done.stderr
@@ -121,7 +192,21 @@ def test_disk_full(data, tmp_path, what, when, overwrite):
 
 @pytest.mark.parametrize("victim", [0, -1])
 def test_killed_rank(data, tmp_path, victim):
-    process = start(3, "fit", data, "-k", 8, "-o", tmp_path / "out.h5", "--exchange", "vectors", "--tol", 0, "--max-rounds", 10**8)
+    process = start(
+        3,
+        "fit",
+        data,
+        "-k",
+        8,
+        "-o",
+        tmp_path / "out.h5",
+        "--exchange",
+        "vectors",
+        "--tol",
+        0,
+        "--max-rounds",
+        10**8,
+    )
     wait_for(lambda: len(ranks_of(process)) == 3)
     time.sleep(2)
     os.kill(ranks_of(process)[victim], signal.SIGKILL)
@@ -136,12 +221,20 @@ def wait_for(condition, seconds=20):
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("names", [("PMI_SIZE", "PMI_RANK"), ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK")])
+@pytest.mark.parametrize(
+    "names", [("PMI_SIZE", "PMI_RANK"), ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK")]
+)
 @pytest.mark.parametrize("command", ["fit", "resume", "verify"])
 def test_worlds_of_size_one(data, tmp_path, names, command):
     """Four processes that a launcher of another MPI started: each alone in its world."""
-    arguments = {"fit": ("fit", data, "-k", 3, "-o", tmp_path / "out.h5"), "resume": ("resume", data), "verify": ("verify", data, data)}[command]
-    done = [run(0, *arguments, env={names[0]: 4, names[1]: rank}, timeout=SECONDS) for rank in range(4)]
+    arguments = {
+        "fit": ("fit", data, "-k", 3, "-o", tmp_path / "out.h5"),
+        "resume": ("resume", data),
+        "verify": ("verify", data, data),
+    }[command]
+    done = [
+        run(0, *arguments, env={names[0]: 4, names[1]: rank}, timeout=SECONDS) for rank in range(4)
+    ]
     assert [each.code for each in done] == [5] * 4, done[0].stderr
     told = [message for each in done for message in each.messages]
     assert len(told) == 1 and "mpiexec started 4 processes" in told[0], told
@@ -149,7 +242,9 @@ def test_worlds_of_size_one(data, tmp_path, names, command):
 
 
 def other_launcher():
-    """mpiexec, with its options, of the MPI that is not this stack's; empty where there is one MPI only."""
+    """mpiexec, with its options, of the MPI that is not this stack's; empty where there is one
+    MPI only.
+    """
     if os.environ.get("HPCPCA_OTHER_MPIEXEC"):
         return os.environ["HPCPCA_OTHER_MPIEXEC"].split()
     if "openmpi" in launcher()[0]:
@@ -170,13 +265,38 @@ def test_wrong_launcher(data, tmp_path):
 
 
 def test_mpi_that_cannot_be_loaded(data, tmp_path):
-    done = run(0, "fit", data, "-k", 3, "-o", tmp_path / "out.h5", env={"MPI4PY_LIBMPI": "/nowhere/libmpi.so"}, timeout=SECONDS)
+    done = run(
+        0,
+        "fit",
+        data,
+        "-k",
+        3,
+        "-o",
+        tmp_path / "out.h5",
+        env={"MPI4PY_LIBMPI": "/nowhere/libmpi.so"},
+        timeout=SECONDS,
+    )
     assert done.code == 5 and len(done.messages) == 1, done.stderr
     assert "Traceback" not in done.stderr and "MPI cannot be loaded" in done.messages[0]
 
 
-@pytest.mark.parametrize("arguments", [("fit", "--no-such-option"), ("fit", "-k"), ("fit",), ("nothing",), ("--nothing",), ("verify",), ("resume",)])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("fit", "--no-such-option"),
+        ("fit", "-k"),
+        ("fit",),
+        ("nothing",),
+        ("--nothing",),
+        ("verify",),
+        ("resume",),
+    ],
+)
 def test_usage_error_is_told_once(arguments):
     """Even where every rank is a process that knows only what the launcher's environment says."""
     done = run(3, *arguments, timeout=SECONDS)
-    assert done.code == 2 and len(done.messages) == 1 and len(done.messages[0]) > len("hpcpca: error: "), done.stderr
+    assert (
+        done.code == 2
+        and len(done.messages) == 1
+        and len(done.messages[0]) > len("hpcpca: error: ")
+    ), done.stderr

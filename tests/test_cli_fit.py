@@ -1,4 +1,6 @@
-"""``hpcpca fit`` as a user runs it: every option on every number of ranks gives what a dense eigensolver gives."""
+"""``hpcpca fit`` as a user runs it: every option on every number of ranks gives what a dense
+eigensolver gives.
+"""
 
 import json
 import os
@@ -14,14 +16,33 @@ from sklearn.decomposition import PCA
 K, N, D = 5, 203, 24
 SHARDS = {"s1.h5": 40, "s2.h5": 97, "s10.h5": 3, "s11.h5": 63}  # rows of each, in natural order
 OPTIONS = {  # on every number of ranks
-    "default": "", "gram": "--operator gram", "in-memory": "--operator in-memory", "no guards": "--guards 0", "3 guards": "--guards 3",
-    "small basis": "--guards 1 --basis 18 --operator in-memory", "whole basis": "--basis all", "cold": "--cold --operator in-memory",
-    "warm": "--warm-start --operator in-memory", "seed": "--seed 7", "init": "--init start.h5:v", "two threads": "--threads 2 --operator in-memory",
-    "double": "--precision double", "tight": "--tol 1e-11", "single": "--precision single --operator in-memory", "memory": "--memory 1G",
-    "vectors": "--exchange vectors", "vectors in memory": "--exchange vectors --operator in-memory", "3 local steps": "--exchange vectors --local-steps 3",
-    "all at once": "--exchange vectors --no-stagger --local-steps 2", "vectors with guards": "--exchange vectors --guards 2",
-    "lanczos": "--exchange vectors --top1 lanczos --local-steps 4", "vectors, init": "--exchange vectors --init start.h5:v --operator in-memory",
-    "lanczos at once": "--exchange vectors --top1 lanczos --local-steps 4 --no-stagger --operator in-memory", "no checkpoint": "--no-checkpoint",
+    "default": "",
+    "gram": "--operator gram",
+    "in-memory": "--operator in-memory",
+    "no guards": "--guards 0",
+    "3 guards": "--guards 3",
+    "small basis": "--guards 1 --basis 18 --operator in-memory",
+    "whole basis": "--basis all",
+    "cold": "--cold --operator in-memory",
+    "warm": "--warm-start --operator in-memory",
+    "seed": "--seed 7",
+    "init": "--init start.h5:v",
+    "two threads": "--threads 2 --operator in-memory",
+    "double": "--precision double",
+    "tight": "--tol 1e-11",
+    "single": "--precision single --operator in-memory",
+    "memory": "--memory 1G",
+    "vectors": "--exchange vectors",
+    "vectors in memory": "--exchange vectors --operator in-memory",
+    "3 local steps": "--exchange vectors --local-steps 3",
+    "all at once": "--exchange vectors --no-stagger --local-steps 2",
+    "vectors with guards": "--exchange vectors --guards 2",
+    "lanczos": "--exchange vectors --top1 lanczos --local-steps 4",
+    "vectors, init": "--exchange vectors --init start.h5:v --operator in-memory",
+    "lanczos at once": (
+        "--exchange vectors --top1 lanczos --local-steps 4 --no-stagger --operator in-memory"
+    ),
+    "no checkpoint": "--no-checkpoint",
 }
 EXCHANGES = {"ritz": "--exchange ritz", "vectors": "--exchange vectors"}
 OPERATORS = ("gram", "in-memory")
@@ -30,16 +51,28 @@ FEW_ROWS = {(3, 2, 6), (5, 1, 6), (6, 5, 4)}  # rows, K, ranks
 
 
 def on_grids(n):
-    return {f"{grid} {operator} {exchange}": f"--grid {grid} --operator {operator} {option}"
-            for grid in GRIDS.get(n, ()) for operator in OPERATORS for exchange, option in EXCHANGES.items()}
+    return {
+        f"{grid} {operator} {exchange}": f"--grid {grid} --operator {operator} {option}"
+        for grid in GRIDS.get(n, ())
+        for operator in OPERATORS
+        for exchange, option in EXCHANGES.items()
+    }
 
 
 def on_few_rows(n):
-    return {f"{rows} rows, {k}, {operator} {exchange}": f"-k {k} --operator {operator} {option}"
-            for rows, k, ranks in FEW_ROWS if ranks == n for operator in OPERATORS for exchange, option in EXCHANGES.items()}
+    return {
+        f"{rows} rows, {k}, {operator} {exchange}": f"-k {k} --operator {operator} {option}"
+        for rows, k, ranks in FEW_ROWS
+        if ranks == n
+        for operator in OPERATORS
+        for exchange, option in EXCHANGES.items()
+    }
 
 
-RUNS = {n: {**(OPTIONS if n in (1, 2) else {"default": ""}), **on_grids(n), **on_few_rows(n)} for n in (1, 2, 3, 4, 6)}
+RUNS = {
+    n: {**(OPTIONS if n in (1, 2) else {"default": ""}), **on_grids(n), **on_few_rows(n)}
+    for n in (1, 2, 3, 4, 6)
+}
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +84,12 @@ def folder(tmp_path_factory):
     first = 0
     for name, count in SHARDS.items():
         with h5py.File(here / "shards" / name, "w") as file:
-            file.create_dataset("x/rows", data=rows[first:first + count], chunks=(min(16, count), D), compression="gzip")
+            file.create_dataset(
+                "x/rows",
+                data=rows[first : first + count],
+                chunks=(min(16, count), D),
+                compression="gzip",
+            )
         first += count
     with h5py.File(here / "one.h5", "w") as file:
         file["a"], file["b"] = rows, rows[:5]
@@ -66,7 +104,9 @@ def folder(tmp_path_factory):
 
 
 def few_rows(count):
-    return np.random.default_rng(count).standard_normal((count, 40)) * 2.0 ** np.arange(count)[:, None]
+    return (
+        np.random.default_rng(count).standard_normal((count, 40)) * 2.0 ** np.arange(count)[:, None]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -77,18 +117,40 @@ def rows(folder):
 
 @pytest.fixture(scope="module")
 def results(folder):
-    """Return ``fitted(n)``: {name: (Run, path)} of all RUNS on n ranks, made when first asked for."""
+    """Return ``fitted(n)``: {name: (Run, path)} of all RUNS on n ranks, made when first asked
+    for.
+    """
     made = {}
 
     def fitted(n):
         if n not in made:
             paths = {name: folder / f"{n}-{number}.h5" for number, name in enumerate(RUNS[n])}
-            data = {name: "single.h5" if name == "single" else name.split(",")[0] if "rows" in name else "shards" for name in RUNS[n]}
-            commands = {name: ["fit", folder / data[name], "-k", K, "-o", paths[name],
-                               *options.replace("start.h5", str(folder / "start.h5")).split()] for name, options in RUNS[n].items()}
+            data = {
+                name: (
+                    "single.h5"
+                    if name == "single"
+                    else name.split(",")[0]
+                    if "rows" in name
+                    else "shards"
+                )
+                for name in RUNS[n]
+            }
+            commands = {
+                name: [
+                    "fit",
+                    folder / data[name],
+                    "-k",
+                    K,
+                    "-o",
+                    paths[name],
+                    *options.replace("start.h5", str(folder / "start.h5")).split(),
+                ]
+                for name, options in RUNS[n].items()
+            }
             done = batch(n, commands, folder)
             made[n] = {name: (done[name], path) for name, path in paths.items()}
         return made[n]
+
     return fitted
 
 
@@ -100,14 +162,26 @@ def compare(path, rows, tol=1e-6, count=K):
     with h5py.File(path) as file:
         found = {name: file[name][...] for name in file if isinstance(file[name], h5py.Dataset)}
         assert file.attrs["outcome"] == "converged" and file.attrs["n_samples"] == len(rows)
-        assert file.attrs["total_variance"] == pytest.approx(np.trace(sigma), rel=1e-7 if tol > 1e-7 else 1e-12)
+        assert file.attrs["total_variance"] == pytest.approx(
+            np.trace(sigma), rel=1e-7 if tol > 1e-7 else 1e-12
+        )
     assert (found["residuals"] <= tol).all()
-    np.testing.assert_allclose(found["explained_variance"], values, rtol=0, atol=max(1e-14, min(tol / 3, 3e-7)) * values[0])
-    np.testing.assert_allclose(found["explained_variance_ratio"], exact.explained_variance_ratio_, atol=tol)
-    np.testing.assert_allclose(found["singular_values"], exact.singular_values_, atol=tol * exact.singular_values_[0])
-    np.testing.assert_allclose(found["mean"], mean, atol=1e-6 if found["mean"].dtype == "f4" else 1e-7)
+    np.testing.assert_allclose(
+        found["explained_variance"], values, rtol=0, atol=max(1e-14, min(tol / 3, 3e-7)) * values[0]
+    )
+    np.testing.assert_allclose(
+        found["explained_variance_ratio"], exact.explained_variance_ratio_, atol=tol
+    )
+    np.testing.assert_allclose(
+        found["singular_values"], exact.singular_values_, atol=tol * exact.singular_values_[0]
+    )
+    np.testing.assert_allclose(
+        found["mean"], mean, atol=1e-6 if found["mean"].dtype == "f4" else 1e-7
+    )
     for k in range(count):
-        angle = spectra.sine(found["components"][k] / np.linalg.norm(found["components"][k]), vectors[k:k + 1])
+        angle = spectra.sine(
+            found["components"][k] / np.linalg.norm(found["components"][k]), vectors[k : k + 1]
+        )
         bound = found["angle_bounds"][k]
         is_unknown = k == count - 1 and np.isnan(bound) and not found["guard_eigenvalues"].size
         assert (is_unknown or angle <= bound + 3e-7) and angle < 1e-3
@@ -116,13 +190,19 @@ def compare(path, rows, tol=1e-6, count=K):
 
 @pytest.mark.parametrize("n, name", [(n, name) for n, names in RUNS.items() for name in names])
 def test_agrees_with_dense(results, rows, n, name):
-    """Fewer ranks than components, more ranks than components, more ranks than rows: the same answer."""
+    """Fewer ranks than components, more ranks than components, more ranks than rows: the same
+    answer.
+    """
     done, path = results(n)[name]
     done.ok()
     if "rows" in name:
         compare(path, few_rows(int(name[0])), count=int(name.split(",")[1]))
     else:
-        compare(path, rows.astype("f4") if name == "single" else rows, 1e-11 if name == "tight" else 1e-6)
+        compare(
+            path,
+            rows.astype("f4") if name == "single" else rows,
+            1e-11 if name == "tight" else 1e-6,
+        )
 
 
 @pytest.mark.parametrize("name", ["powerlaw", "exponential"])
@@ -131,8 +211,29 @@ def test_golden_trajectory(tmp_path, name, n):
     golden, output = HERE / "golden" / f"{name}.h5", tmp_path / "out.h5"
     with h5py.File(golden) as file:
         last, k = file["parallel_deflation_power/T3"][-1], len(file["v0"])
-    done = run(n, "fit", f"{golden}:sigma", "--covariance", "--init", f"{golden}:v0", "-k", k, "--exchange", "vectors", "--top1", "power",
-               "--local-steps", 3, "--stagger", "--max-rounds", 40, "--tol", 0, "-o", output)
+    done = run(
+        n,
+        "fit",
+        f"{golden}:sigma",
+        "--covariance",
+        "--init",
+        f"{golden}:v0",
+        "-k",
+        k,
+        "--exchange",
+        "vectors",
+        "--top1",
+        "power",
+        "--local-steps",
+        3,
+        "--stagger",
+        "--max-rounds",
+        40,
+        "--tol",
+        0,
+        "-o",
+        output,
+    )
     assert done.ended(4).messages[0].startswith("hpcpca: not converged: --max-rounds 40")
     with h5py.File(output) as file:
         found = file["components"][...]
@@ -142,19 +243,42 @@ def test_golden_trajectory(tmp_path, name, n):
     assert (found[np.arange(k), np.abs(found).argmax(axis=1)] > 0).all()
 
 
-@pytest.mark.parametrize("words", [["shards"], ["shards/s*.h5"], ["shards:x/rows"], ["shards/*.h5:x/rows"], ["one.h5:a"],
-                                   ["shards/s1.h5", "shards/s2.h5:x/rows", "shards/s1[01].h5"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["shards"],
+        ["shards/s*.h5"],
+        ["shards:x/rows"],
+        ["shards/*.h5:x/rows"],
+        ["one.h5:a"],
+        ["shards/s1.h5", "shards/s2.h5:x/rows", "shards/s1[01].h5"],
+    ],
+)
 def test_ways_to_name_the_data(folder, rows, tmp_path, words):
     run(2, "fit", *words, "-k", K, "-o", tmp_path / "out.h5", cwd=folder).ok()
     compare(tmp_path / "out.h5", rows)
     with h5py.File(tmp_path / "out.h5") as file:
         source = json.loads(file.attrs["source"])
-    assert [part["path"].split("/")[-1] for part in source] == (["one.h5"] if words == ["one.h5:a"] else list(SHARDS))
+    assert [part["path"].split("/")[-1] for part in source] == (
+        ["one.h5"] if words == ["one.h5:a"] else list(SHARDS)
+    )
     assert sum(part["rows"] for part in source) == N
 
 
 def test_double_on_single_precision_data(folder, rows, tmp_path):
-    run(2, "fit", folder / "single.h5", "-k", K, "-o", tmp_path / "out.h5", "--precision", "double", "--tol", "1e-8").ok()
+    run(
+        2,
+        "fit",
+        folder / "single.h5",
+        "-k",
+        K,
+        "-o",
+        tmp_path / "out.h5",
+        "--precision",
+        "double",
+        "--tol",
+        "1e-8",
+    ).ok()
     compare(tmp_path / "out.h5", rows.astype("f4"), 1e-8)
 
 
@@ -164,7 +288,9 @@ def test_real_images(tmp_path):
     images = np.concatenate([h5py.File(path)["images"][...] for path in sorted(data.glob("*.h5"))])
     values, _ = spectra.leading(spectra.dense_covariance(images)[0], 8)
     with h5py.File(tmp_path / "out.h5") as file:
-        np.testing.assert_allclose(file["explained_variance"], values, rtol=0, atol=3e-7 * values[0])
+        np.testing.assert_allclose(
+            file["explained_variance"], values, rtol=0, atol=3e-7 * values[0]
+        )
     run(2, "verify", tmp_path / "out.h5", data).ok()
 
 
@@ -176,20 +302,60 @@ def test_layout(results):
         history = {name: item.shape for name, item in file["history"].items()}
         rounds, attributes = file.attrs["rounds"], dict(file.attrs)
         assert file["components"].dtype == np.float64 and file["clusters"].dtype == np.int64
-    per_component = {name: (K,) for name in ("explained_variance", "explained_variance_ratio", "singular_values", "residuals", "angle_bounds")}
+    per_component = dict.fromkeys(
+        (
+            "explained_variance",
+            "explained_variance_ratio",
+            "singular_values",
+            "residuals",
+            "angle_bounds",
+        ),
+        (K,),
+    )
     assert {name: shapes[name] for name in per_component} == per_component
-    assert shapes["components"] == (K, D) and shapes["mean"] == (D,) and shapes["guard_eigenvalues"][0] >= 2 and shapes["clusters"][1] == 3
-    assert {"round", "passes", "reads", "seconds", "bytes_exchanged", "eigenvalues", "residuals"} <= set(history)
-    assert history["residuals"] == history["eigenvalues"] == (rounds, K) and history["round"] == (rounds,)
-    assert {"format", "format_version", "hpcpca_version", "outcome", "seed", "n_samples", "total_variance", "passes", "reads"} <= set(attributes)
-    assert json.loads(attributes["config"])["components"] == K and len(json.loads(attributes["source"])) == len(SHARDS)
+    assert (
+        shapes["components"] == (K, D)
+        and shapes["mean"] == (D,)
+        and shapes["guard_eigenvalues"][0] >= 2
+        and shapes["clusters"][1] == 3
+    )
+    assert {
+        "round",
+        "passes",
+        "reads",
+        "seconds",
+        "bytes_exchanged",
+        "eigenvalues",
+        "residuals",
+    } <= set(history)
+    assert history["residuals"] == history["eigenvalues"] == (rounds, K) and history["round"] == (
+        rounds,
+    )
+    assert {
+        "format",
+        "format_version",
+        "hpcpca_version",
+        "outcome",
+        "seed",
+        "n_samples",
+        "total_variance",
+        "passes",
+        "reads",
+    } <= set(attributes)
+    assert json.loads(attributes["config"])["components"] == K and len(
+        json.loads(attributes["source"])
+    ) == len(SHARDS)
 
 
 def test_nothing_else_is_left(folder, results):
     results(2)
     results(3)
     kept = {"shards", *(f"{rows} rows" for rows, _, _ in FEW_ROWS)}
-    left = [path.name for path in folder.iterdir() if path.name not in kept and not path.name.startswith("batch-") and path.suffix != ".h5"]
+    left = [
+        path.name
+        for path in folder.iterdir()
+        if path.name not in kept and not path.name.startswith("batch-") and path.suffix != ".h5"
+    ]
     assert left == [] and not [path for path in folder.iterdir() if path.name.startswith(".")]
 
 
@@ -197,21 +363,63 @@ def test_what_the_user_sees(folder, tmp_path):
     out, log = tmp_path / "out.h5", tmp_path / "log"
     done = run(2, "fit", folder / "shards", "-k", K, "-o", out, "--log-json", log).ok()
     assert done.stdout == "" and done.messages == []
-    for word in ("converged: 5 of 5", "rounds", "passes", "reads", "read ", "apply ", "exchange ", "rest ", "exchanged", "peak memory", str(out)):
+    for word in (
+        "converged: 5 of 5",
+        "rounds",
+        "passes",
+        "reads",
+        "read ",
+        "apply ",
+        "exchange ",
+        "rest ",
+        "exchanged",
+        "peak memory",
+        str(out),
+    ):
         assert word in done.stderr, word
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert [line["round"] for line in lines] == list(range(1, len(lines) + 1))
-    assert lines[-1]["converged"] == [True] * K and len(lines[-1]["residuals"]) == len(lines[-1]["eigenvalues"]) == K
+    assert (
+        lines[-1]["converged"] == [True] * K
+        and len(lines[-1]["residuals"]) == len(lines[-1]["eigenvalues"]) == K
+    )
     again = run(2, "fit", folder / "shards", "-k", K, "-o", out, "--overwrite", "-q").ok()
     assert (again.stdout, again.stderr) == ("", "")
-    short = run(2, "fit", folder / "shards", "-k", K, "-o", tmp_path / "2.h5", "-q", "--exchange", "vectors", "--max-rounds", 2).ended(4)
-    assert len(short.messages) == 1 and "hpcpca resume" in short.messages[0] and "data:" not in short.stderr
+    short = run(
+        2,
+        "fit",
+        folder / "shards",
+        "-k",
+        K,
+        "-o",
+        tmp_path / "2.h5",
+        "-q",
+        "--exchange",
+        "vectors",
+        "--max-rounds",
+        2,
+    ).ended(4)
+    assert (
+        len(short.messages) == 1
+        and "hpcpca resume" in short.messages[0]
+        and "data:" not in short.stderr
+    )
 
 
 def test_more_threads_than_processors_are_warned_of_once(folder, tmp_path):
     processors, out = len(os.sched_getaffinity(0)), tmp_path / "out.h5"
-    commands = {"fit": ("fit", folder / "shards", "-k", K, "-o", out, "--threads", processors),
-                "transform": ("transform", out, folder / "shards", "-o", tmp_path / "s.h5", "--threads", processors)}
+    commands = {
+        "fit": ("fit", folder / "shards", "-k", K, "-o", out, "--threads", processors),
+        "transform": (
+            "transform",
+            out,
+            folder / "shards",
+            "-o",
+            tmp_path / "s.h5",
+            "--threads",
+            processors,
+        ),
+    }
     for done in batch(2, commands, tmp_path).values():
         told = f"run {2 * processors} threads on {processors} processor(s)"
         assert done.ok().stderr.count("hpcpca: warning: ") == 1 and told in done.stderr, done
@@ -220,11 +428,21 @@ def test_more_threads_than_processors_are_warned_of_once(folder, tmp_path):
 
 
 def test_times(folder, tmp_path):
-    """On a machine that does nothing else; on a busy one as much longer as processes share a core."""
+    """On a machine that does nothing else; on a busy one as much longer as processes share a
+    core.
+    """
     busy = max(1, os.getloadavg()[0] / len(os.sched_getaffinity(0)))
     assert min(run(0, "--help").ok().seconds for _ in range(3)) < 0.4 * busy
     heavy = "import sys\nfrom hpcpca.__main__ import run\nrun({})\nprint({} & set(sys.modules))"
-    for words, modules in ((["--help"], {"numba", "mpi4py", "h5py", "numpy"}), (["fit", "--help"], {"numba", "mpi4py", "h5py"})):
-        assert run(0, command=(sys.executable, "-c", heavy.format(words, modules))).stdout.endswith("set()\n")
-    fits = [run(2, "fit", folder / "one.h5:a", "-k", 2, "-o", tmp_path / f"{i}.h5").ok().seconds for i in range(3)]
+    for words, modules in (
+        (["--help"], {"numba", "mpi4py", "h5py", "numpy"}),
+        (["fit", "--help"], {"numba", "mpi4py", "h5py"}),
+    ):
+        assert run(0, command=(sys.executable, "-c", heavy.format(words, modules))).stdout.endswith(
+            "set()\n"
+        )
+    fits = [
+        run(2, "fit", folder / "one.h5:a", "-k", 2, "-o", tmp_path / f"{i}.h5").ok().seconds
+        for i in range(3)
+    ]
     assert min(fits) < 2 * busy, fits

@@ -1,4 +1,6 @@
-"""``hpcpca resume``: a run stopped, or killed with -9 at any moment, goes on to the answer of an uninterrupted one."""
+"""``hpcpca resume``: a run stopped, or killed with -9 at any moment, goes on to the answer of an
+uninterrupted one.
+"""
 
 import json
 import os
@@ -63,16 +65,30 @@ def stopped(folder):
 
 
 def copied(path, folder):
-    """A copy of a result and its checkpoint in another folder; return the copy of the checkpoint."""
+    """A copy of a result and its checkpoint in another folder; return the copy of the
+    checkpoint.
+    """
     for end in ("", ".ckpt"):
         shutil.copy(f"{path}{end}", folder)
     return folder / f"{path.name}.ckpt"
 
 
-@pytest.mark.parametrize("n, operator", [(1, "gram"), (2, "in-memory"), (4, "gram"), (4, "in-memory")])
+@pytest.mark.parametrize(
+    "n, operator", [(1, "gram"), (2, "in-memory"), (4, "gram"), (4, "in-memory")]
+)
 def test_vectors_resume_exactly(folder, stopped, whole, tmp_path, n, operator):
     output = tmp_path / "on.h5"
-    run(n, "resume", copied(stopped["vectors"], tmp_path), "--max-rounds", 60, "--operator", operator, "-o", output).ended(4)
+    run(
+        n,
+        "resume",
+        copied(stopped["vectors"], tmp_path),
+        "--max-rounds",
+        60,
+        "--operator",
+        operator,
+        "-o",
+        output,
+    ).ended(4)
     np.testing.assert_allclose(components(output), whole[60], rtol=0, atol=1e-12)
     with h5py.File(output) as file:
         assert file.attrs["rounds"] == 60 and file["history/round"][-1] == 60
@@ -83,7 +99,17 @@ def test_vectors_resume_exactly(folder, stopped, whole, tmp_path, n, operator):
 def test_ritz_resumes(folder, stopped, tmp_path, n, end):
     checkpoint = copied(stopped["ritz"], tmp_path)
     output = tmp_path / "on.h5"
-    run(n, "resume", checkpoint if end else checkpoint.with_suffix(""), "--max-rounds", 500, "--tol", "1e-9", "-o", output).ok()
+    run(
+        n,
+        "resume",
+        checkpoint if end else checkpoint.with_suffix(""),
+        "--max-rounds",
+        500,
+        "--tol",
+        "1e-9",
+        "-o",
+        output,
+    ).ok()
     run(1, "verify", output, folder / "data", "--tol", "1e-9").ok()
     with h5py.File(output) as file:
         rounds = file["history/round"][...]
@@ -92,7 +118,9 @@ def test_ritz_resumes(folder, stopped, tmp_path, n, end):
 
 
 def test_recorded_output(folder, tmp_path):
-    """Without -o the recorded result is written, and its checkpoint goes when the run has converged."""
+    """Without -o the recorded result is written, and its checkpoint goes when the run has
+    converged.
+    """
     output = tmp_path / "out.h5"
     fit(folder, output, "--max-rounds", 2).ended(4)
     assert (tmp_path / "out.h5.ckpt").exists()
@@ -125,14 +153,34 @@ def test_checkpoints_unless_told_otherwise(folder, tmp_path):
 
 def test_moved_data(folder, stopped, tmp_path):
     checkpoint = copied(stopped["ritz"], tmp_path)
-    run(2, "resume", checkpoint, "--data", folder / "moved", "--max-rounds", 500, "-o", tmp_path / "on.h5").ok()
+    run(
+        2,
+        "resume",
+        checkpoint,
+        "--data",
+        folder / "moved",
+        "--max-rounds",
+        500,
+        "-o",
+        tmp_path / "on.h5",
+    ).ok()
     run(1, "verify", tmp_path / "on.h5", folder / "data").ok()
 
 
 def test_other_data_are_refused(folder, stopped, tmp_path):
     checkpoint = copied(stopped["ritz"], tmp_path)
     before = sorted(path.name for path in tmp_path.iterdir())
-    done = run(2, "resume", checkpoint, "--data", folder / "other.h5", "--max-rounds", 500, "-o", tmp_path / "on.h5").ended(3)
+    done = run(
+        2,
+        "resume",
+        checkpoint,
+        "--data",
+        folder / "other.h5",
+        "--max-rounds",
+        500,
+        "-o",
+        tmp_path / "on.h5",
+    ).ended(3)
     assert len(done.messages) == 1 and "other data" in done.messages[0]
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
@@ -190,30 +238,59 @@ def gone(path):
 
 @pytest.mark.parametrize("damage", [cut, flip, attribute, text, foreign, gone])
 def test_damaged_checkpoint(folder, stopped, whole, tmp_path, damage):
-    """The previous one serves, with a warning that says so; without one: exit 3, one line, nothing changed."""
+    """The previous one serves, with a warning that says so; without one: exit 3, one line,
+    nothing changed.
+    """
     checkpoint = copied(stopped["vectors"], tmp_path)
     previous = tmp_path / f"{checkpoint.name}.1"
     shutil.copy(checkpoint, previous)
     damage(checkpoint)
     done = run(2, "resume", checkpoint, "--max-rounds", 60, "-o", tmp_path / "on.h5").ended(4)
-    assert f"previous checkpoint {previous}" in done.stderr and done.stderr.count("going on from the previous checkpoint") == 1
+    assert (
+        f"previous checkpoint {previous}" in done.stderr
+        and done.stderr.count("going on from the previous checkpoint") == 1
+    )
     np.testing.assert_allclose(components(tmp_path / "on.h5"), whole[60], rtol=0, atol=1e-12)
     cut(previous)
     for command in ("resume", "status"):
         done = run(0, command, checkpoint).ended(3)
-        assert len(done.messages) == 1 and f"{previous}, is no better: start anew with 'hpcpca fit … --overwrite'" in done.messages[0], done.stderr
+        assert (
+            len(done.messages) == 1
+            and f"{previous}, is no better: start anew with 'hpcpca fit … --overwrite'"
+            in done.messages[0]
+        ), done.stderr
     previous.unlink()
     done = run(2, "resume", checkpoint, "-o", tmp_path / "off.h5").ended(3)
-    assert len(done.messages) == 1 and checkpoint.name in done.messages[0] and not (tmp_path / "off.h5").exists()
+    assert (
+        len(done.messages) == 1
+        and checkpoint.name in done.messages[0]
+        and not (tmp_path / "off.h5").exists()
+    )
 
 
 @pytest.mark.parametrize("victims", ["one", "all"])
 @pytest.mark.parametrize("seed", range(2))
 def test_killed_at_any_moment(folder, whole, tmp_path, seed, victims):
-    """kill -9 of one rank or all after the first checkpoint, twice; then resume to the same components."""
+    """kill -9 of one rank or all after the first checkpoint, twice; then resume to the same
+    components.
+    """
     chance, output = random.Random(f"{seed} {victims}"), tmp_path / "out.h5"
     checkpoint = tmp_path / "out.h5.ckpt"
-    process = start(3, "fit", folder / "data", "-k", K, "-o", output, *VECTORS, "--max-rounds", LONG, "--checkpoint-every", "1r", inject=SLOW)
+    process = start(
+        3,
+        "fit",
+        folder / "data",
+        "-k",
+        K,
+        "-o",
+        output,
+        *VECTORS,
+        "--max-rounds",
+        LONG,
+        "--checkpoint-every",
+        "1r",
+        inject=SLOW,
+    )
     for _ in range(2):
         killed_after(process, checkpoint, chance.uniform(0, 0.6), victims, chance)
         process = start(chance.choice((1, 2)), "resume", checkpoint, inject=SLOW)
@@ -225,10 +302,14 @@ def test_killed_at_any_moment(folder, whole, tmp_path, seed, victims):
 
 
 def killed_after(process, checkpoint, delay, victims, chance):
-    """Wait for a (new) checkpoint and ``delay`` seconds more, kill, and wait until the job is gone."""
+    """Wait for a (new) checkpoint and ``delay`` seconds more, kill, and wait until the job is
+    gone.
+    """
     before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
     end = time.monotonic() + 30
-    while process.poll() is None and (not checkpoint.exists() or checkpoint.stat().st_mtime_ns == before):
+    while process.poll() is None and (
+        not checkpoint.exists() or checkpoint.stat().st_mtime_ns == before
+    ):
         assert time.monotonic() < end, "no checkpoint was written"
         time.sleep(0.005)
     time.sleep(delay)
@@ -241,8 +322,27 @@ def killed_after(process, checkpoint, delay, victims, chance):
 @pytest.mark.parametrize("seed", range(2))
 def test_killed_ritz_run_resumes_to_its_tolerance(folder, tmp_path, seed):
     output, chance = tmp_path / "out.h5", random.Random(seed)
-    process = start(2, "fit", folder / "data", "-k", K, "-o", output, "--operator", "in-memory", "--cold", "--guards", 0, "--basis", 18,
-                    "--tol", "1e-11", "--checkpoint-every", "1r", inject=SLOW)
+    process = start(
+        2,
+        "fit",
+        folder / "data",
+        "-k",
+        K,
+        "-o",
+        output,
+        "--operator",
+        "in-memory",
+        "--cold",
+        "--guards",
+        0,
+        "--basis",
+        18,
+        "--tol",
+        "1e-11",
+        "--checkpoint-every",
+        "1r",
+        inject=SLOW,
+    )
     killed_after(process, tmp_path / "out.h5.ckpt", chance.uniform(0, 0.1), "all", chance)
     assert not output.exists()
     run(1, "resume", tmp_path / "out.h5.ckpt").ok()
@@ -251,22 +351,52 @@ def test_killed_ritz_run_resumes_to_its_tolerance(folder, tmp_path, seed):
 
 @pytest.mark.parametrize("written, read", [(True, False), (False, True)])
 def test_both_ways_of_writing_are_read_alike(folder, whole, tmp_path, written, read):
-    """A checkpoint through the root and one through mpio (where h5py has it) are the same file to a reader."""
+    """A checkpoint through the root and one through mpio (where h5py has it) are the same file
+    to a reader.
+    """
+
     def through(parallel):
         return "" if parallel else "import hpcpca.files.hdf5\nhpcpca.files.hdf5.HAS_MPI = False"
 
-    run(2, "fit", folder / "data", "-k", K, "-o", tmp_path / "out.h5", *VECTORS, "--max-rounds", 23, inject=through(written)).ended(4)
+    run(
+        2,
+        "fit",
+        folder / "data",
+        "-k",
+        K,
+        "-o",
+        tmp_path / "out.h5",
+        *VECTORS,
+        "--max-rounds",
+        23,
+        inject=through(written),
+    ).ended(4)
     run(3, "resume", tmp_path / "out.h5.ckpt", "--max-rounds", 60, inject=through(read)).ended(4)
     np.testing.assert_allclose(components(tmp_path / "out.h5"), whole[60], rtol=0, atol=1e-12)
 
 
 def test_the_other_stack_reads_it(folder, stopped, whole, tmp_path):
-    """Where another stack is named its resume goes on from this one's checkpoint, and this one from what it wrote."""
-    python, mpiexec = os.environ.get("HPCPCA_OTHER_STACK_PYTHON"), os.environ.get("HPCPCA_OTHER_MPIEXEC")
-    other = {"command": (python, "-m", "hpcpca"), "mpiexec": mpiexec.split(), "env": {"MPI4PY_LIBMPI": None}} if python and mpiexec else {}
+    """Where another stack is named its resume goes on from this one's checkpoint, and this one
+    from what it wrote.
+    """
+    python, mpiexec = (
+        os.environ.get("HPCPCA_OTHER_STACK_PYTHON"),
+        os.environ.get("HPCPCA_OTHER_MPIEXEC"),
+    )
+    other = (
+        {
+            "command": (python, "-m", "hpcpca"),
+            "mpiexec": mpiexec.split(),
+            "env": {"MPI4PY_LIBMPI": None},
+        }
+        if python and mpiexec
+        else {}
+    )
     checkpoint = copied(stopped["vectors"], tmp_path)
     run(2, "resume", checkpoint, "--max-rounds", 40, "-o", tmp_path / "there.h5", **other).ended(4)
-    run(2, "resume", tmp_path / "there.h5.ckpt", "--max-rounds", 60, "-o", tmp_path / "back.h5").ended(4)
+    run(
+        2, "resume", tmp_path / "there.h5.ckpt", "--max-rounds", 60, "-o", tmp_path / "back.h5"
+    ).ended(4)
     np.testing.assert_allclose(components(tmp_path / "back.h5"), whole[60], rtol=0, atol=1e-12)
     run(1, "info", tmp_path / "there.h5").ok()
 
@@ -286,23 +416,52 @@ def test_the_file_that_differs_is_named(folder, tmp_path):
     run(2, "fit", tmp_path / "data", "-k", K, "-o", tmp_path / "out.h5", "--max-rounds", 2).ended(4)
     with h5py.File(tmp_path / "data" / "s10.h5", "r+") as file:
         file["X"][...] += 1
-    assert "s10.h5 holds other values" in run(2, "resume", tmp_path / "out.h5.ckpt").ended(3).messages[0]
+    assert (
+        "s10.h5 holds other values"
+        in run(2, "resume", tmp_path / "out.h5.ckpt").ended(3).messages[0]
+    )
     os.remove(tmp_path / "data" / "s2.h5")
-    assert "2 files instead of 3" in run(2, "resume", tmp_path / "out.h5.ckpt", "--data", tmp_path / "data").ended(3).messages[0]
+    assert (
+        "2 files instead of 3"
+        in run(2, "resume", tmp_path / "out.h5.ckpt", "--data", tmp_path / "data")
+        .ended(3)
+        .messages[0]
+    )
 
 
 def test_one_result_is_one_runs(folder, tmp_path):
-    """Another checkpoint does not make it another run; nor do symlinks; nor is there anything to resume before the first checkpoint."""
+    """Another checkpoint does not make it another run; nor do symlinks; nor is there anything to
+    resume before the first checkpoint.
+    """
     output = tmp_path / "out.h5"
     (tmp_path / "link.ckpt").symlink_to(tmp_path / "out.h5.ckpt")
     (tmp_path / "link.h5").symlink_to(tmp_path / "out.h5")
-    process = start(1, "fit", folder / "data", "-k", K, "-o", output, *VECTORS, "--max-rounds", 3000, inject=SLOW)  # a minute
+    process = start(
+        1,
+        "fit",
+        folder / "data",
+        "-k",
+        K,
+        "-o",
+        output,
+        *VECTORS,
+        "--max-rounds",
+        3000,
+        inject=SLOW,
+    )  # a minute
     while not (tmp_path / "out.h5.ckpt.lock").exists():
         time.sleep(0.05)
-    for options in (("-o", output, "--checkpoint", tmp_path / "other.ckpt", "--overwrite"), ("-o", tmp_path / "b.h5", "--checkpoint", tmp_path / "link.ckpt"), ("-o", tmp_path / "link.h5", "--overwrite")):
+    for options in (
+        ("-o", output, "--checkpoint", tmp_path / "other.ckpt", "--overwrite"),
+        ("-o", tmp_path / "b.h5", "--checkpoint", tmp_path / "link.ckpt"),
+        ("-o", tmp_path / "link.h5", "--overwrite"),
+    ):
         done = run(1, "fit", folder / "data", "-k", K, *options).ended(5)
         assert len(done.messages) == 1 and "belongs to a run that is going on" in done.messages[0]
-    assert "belongs to a run that is going on" in run(1, "resume", tmp_path / "out.h5.ckpt").ended(5).messages[0]
+    assert (
+        "belongs to a run that is going on"
+        in run(1, "resume", tmp_path / "out.h5.ckpt").ended(5).messages[0]
+    )
     os.kill(ranks_of(process)[0], signal.SIGKILL)
     finish(process, 20)
 

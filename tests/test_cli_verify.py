@@ -1,4 +1,6 @@
-"""``hpcpca verify`` finds out every way in which vectors can be wrong, whatever the file, and stores what it measured."""
+"""``hpcpca verify`` finds out every way in which vectors can be wrong, whatever the file, and
+stores what it measured.
+"""
 
 import re
 import shutil
@@ -15,15 +17,31 @@ RANKS = (1, 2, 4)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Data in two files, a good result, good.npy and good.h5:deep/v of its components; the same for their covariance."""
+    """Data in two files, a good result, good.npy and good.h5:deep/v of its components; the same
+    for their covariance.
+    """
     here = tmp_path_factory.mktemp("verify")
     rows = spectra.data_rows(spectra.exponential(D, 0.75), N, mean=2.0)
     spectra.write_shards(here / "data", s1=rows[:101], s2=rows[101:])
     with h5py.File(here / "sigma.h5", "w") as file:
         file["sigma"] = spectra.dense_covariance(rows)[0]
-    done = batch(2, {"rows": ["fit", here / "data", "-k", K + 1, "-o", here / "nine.h5"],
-                     "result": ["fit", here / "data", "-k", K, "-o", here / "result.h5"],
-                     "covariance": ["fit", here / "sigma.h5", "--covariance", "-k", K, "-o", here / "covariance.h5"]}, here)
+    done = batch(
+        2,
+        {
+            "rows": ["fit", here / "data", "-k", K + 1, "-o", here / "nine.h5"],
+            "result": ["fit", here / "data", "-k", K, "-o", here / "result.h5"],
+            "covariance": [
+                "fit",
+                here / "sigma.h5",
+                "--covariance",
+                "-k",
+                K,
+                "-o",
+                here / "covariance.h5",
+            ],
+        },
+        here,
+    )
     assert [each.code for each in done.values()] == [0, 0, 0], done
     return here
 
@@ -72,14 +90,25 @@ def noise(vectors):
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-WRONG = {  # what is done to the first 8 components, and what the message must say (of a result the stored λ disagree too)
-    copy: r"orthonormal.*1\.0e\+00|component was missed", swap: "components 2 and 3 are in the wrong order", perturb: "component 4 has residual",
-    stretch: "not orthonormal", shrink: "not orthonormal", shift: "wrong order", zero: "not orthonormal", mix: "component 6 has residual", noise: "residual",
+# what is done to the first 8 components, and what the message must say (of a result the stored λ
+# disagree too)
+WRONG = {
+    copy: r"orthonormal.*1\.0e\+00|component was missed",
+    swap: "components 2 and 3 are in the wrong order",
+    perturb: "component 4 has residual",
+    stretch: "not orthonormal",
+    shrink: "not orthonormal",
+    shift: "wrong order",
+    zero: "not orthonormal",
+    mix: "component 6 has residual",
+    noise: "residual",
 }
 
 
 def write(folder, kind, vectors, result="result.h5"):
-    """Vectors as .npy, as dataset of a file, or put in the place of a result's own; return the argument that names them."""
+    """Vectors as .npy, as dataset of a file, or put in the place of a result's own; return the
+    argument that names them.
+    """
     if kind == "npy":
         np.save(folder / "v.npy", vectors)
         return folder / "v.npy"
@@ -92,7 +121,8 @@ def write(folder, kind, vectors, result="result.h5"):
 
 def resealed(folder, changes, result="result.h5"):
     """A copy of a result with other contents and a valid seal."""
-    from hpcpca.files.hdf5 import reseal
+    from hpcpca.files.seal import reseal
+
     path = folder / "changed.h5"
     shutil.copy(folder / result, path)
     with h5py.File(path, "r+") as file:
@@ -140,14 +170,22 @@ def test_good_vectors_are_verified(said, kind):
     assert "verified: all 8 residuals ≤ 1e-06" in said[None, kind].ok().stdout
 
 
-@pytest.mark.parametrize("changes, words", [
-    ({"explained_variance": -1}, "stored eigenvalue 2"), ({"explained_variance": 1 + 1e-5}, "stored eigenvalue 2"), ({"explained_variance": 0}, "stored eigenvalue 2"),
-    ({"explained_variance": np.nan}, "stored eigenvalue 2")])
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"explained_variance": -1}, "stored eigenvalue 2"),
+        ({"explained_variance": 1 + 1e-5}, "stored eigenvalue 2"),
+        ({"explained_variance": 0}, "stored eigenvalue 2"),
+        ({"explained_variance": np.nan}, "stored eigenvalue 2"),
+    ],
+)
 def test_wrong_eigenvalues_of_a_result_are_found_out(folder, changes, words):
     with h5py.File(folder / "result.h5") as file:
         values = file["explained_variance"][...]
     values[2] *= changes["explained_variance"]
-    done = run(1, "verify", resealed(folder, {"explained_variance": values}), folder / "data").ended(4)
+    done = run(
+        1, "verify", resealed(folder, {"explained_variance": values}), folder / "data"
+    ).ended(4)
     assert words in done.messages[0]
 
 
@@ -166,7 +204,10 @@ def test_same_figures_on_any_number_of_ranks(folder, nine):
     said = [run(n, "verify", folder / "rough.npy", folder / "data").ended(4) for n in RANKS]
     assert said[0].stdout == said[1].stdout == said[2].stdout
     good = [run(n, "verify", folder / "result.h5", folder / "data").ok().stdout for n in RANKS]
-    figures = [[line.split()[:2] for line in text.splitlines() if re.match(r"\s+\d", line)] for text in good]
+    figures = [
+        [line.split()[:2] for line in text.splitlines() if re.match(r"\s+\d", line)]
+        for text in good
+    ]
     assert figures[0] == figures[1] == figures[2] and len(figures[0]) == K
 
 
@@ -176,9 +217,26 @@ def test_tolerance(folder, nine):
     np.save(folder / "blurred.npy", np.linalg.qr(blurred.T)[0].T)
     run(1, "verify", folder / "blurred.npy", folder / "data").ended(4)
     run(1, "verify", folder / "blurred.npy", folder / "data", "--tol", "1e-4").ok()
-    run(1, "fit", folder / "data", "-k", K, "-o", folder / "loose.h5", "--tol", "1e-2", "--exchange", "vectors").ok()
+    run(
+        1,
+        "fit",
+        folder / "data",
+        "-k",
+        K,
+        "-o",
+        folder / "loose.h5",
+        "--tol",
+        "1e-2",
+        "--exchange",
+        "vectors",
+    ).ok()
     run(1, "verify", folder / "loose.h5", folder / "data").ok()
-    assert "residual" in run(1, "verify", folder / "loose.h5", folder / "data", "--tol", "1e-6").ended(4).messages[0]
+    assert (
+        "residual"
+        in run(1, "verify", folder / "loose.h5", folder / "data", "--tol", "1e-6")
+        .ended(4)
+        .messages[0]
+    )
 
 
 def test_covariance(folder, nine):
@@ -186,7 +244,12 @@ def test_covariance(folder, nine):
     np.save(folder / "eight.npy", nine[:K])
     run(2, "verify", folder / "eight.npy", folder / "sigma.h5", "--covariance").ok()
     np.save(folder / "missed.npy", nine[1:])
-    assert "missed" in run(2, "verify", folder / "missed.npy", folder / "sigma.h5", "--covariance").ended(4).messages[0]
+    assert (
+        "missed"
+        in run(2, "verify", folder / "missed.npy", folder / "sigma.h5", "--covariance")
+        .ended(4)
+        .messages[0]
+    )
     run(2, "verify", folder / "eight.npy", folder / "sigma.h5").ended(4)  # as rows it is other data
 
 
@@ -199,9 +262,19 @@ def test_save(folder, tmp_path, result, data):
         run(2, "verify", path, folder / data, "--save", "-q").ok()
     with h5py.File(path) as file:
         found = {name: item[...] for name, item in file["verification"].items()}
-        assert file["verification"].attrs["tol"] == 1e-6 and file["verification"].attrs["failures"] == ""
+        assert (
+            file["verification"].attrs["tol"] == 1e-6
+            and file["verification"].attrs["failures"] == ""
+        )
         np.testing.assert_allclose(found["eigenvalues"], file["explained_variance"], rtol=1e-9)
-    assert {"eigenvalues", "residuals", "orthonormality", "gaps", "angle_bounds", "clusters"} <= set(found)
+    assert {
+        "eigenvalues",
+        "residuals",
+        "orthonormality",
+        "gaps",
+        "angle_bounds",
+        "clusters",
+    } <= set(found)
     assert (found["residuals"] <= 1e-6).all() and found["orthonormality"] < 1e-8
     assert [each.name for each in tmp_path.iterdir()] == ["saved.h5"]
     run(1, "info", path).ok()
@@ -222,21 +295,41 @@ def test_save_what_fails(folder, nine, tmp_path):
 def test_other_data_of_the_same_shape(folder, tmp_path):
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["X"] = np.random.default_rng(1).standard_normal((N, D))
-    assert "residual" in run(2, "verify", folder / "result.h5", tmp_path / "other.h5").ended(4).messages[0]
+    assert (
+        "residual"
+        in run(2, "verify", folder / "result.h5", tmp_path / "other.h5").ended(4).messages[0]
+    )
 
 
 def test_without_the_search(folder, tmp_path, nine):
-    """Residuals as with it, in fewer passes; a missed component stays unnoticed and is not denied."""
+    """Residuals as with it, in fewer passes; a missed component stays unnoticed and is not
+    denied.
+    """
     np.save(tmp_path / "missed.npy", nine[1:])
-    done = {words: run(2, "verify", tmp_path / "missed.npy", folder / "data", *words) for words in ((), ("--no-search",))}
-    assert done[()].code == 4 and done["--no-search",].ok().stdout.splitlines()[-1].startswith(f"verified: all {K} residuals ≤ 1e-06, not searched")
-    figures = [[line.split()[:3] for line in each.stdout.splitlines()[1:K + 1]] for each in done.values()]
+    done = {
+        words: run(2, "verify", tmp_path / "missed.npy", folder / "data", *words)
+        for words in ((), ("--no-search",))
+    }
+    assert done[()].code == 4 and done["--no-search",].ok().stdout.splitlines()[-1].startswith(
+        f"verified: all {K} residuals ≤ 1e-06, not searched"
+    )
+    figures = [
+        [line.split()[:3] for line in each.stdout.splitlines()[1 : K + 1]] for each in done.values()
+    ]
     assert figures[0] == figures[1]
-    assert "--no-search" in run(0, "verify", folder / "result.h5", folder / "data", "--save", "--no-search").ended(2).messages[0]
+    assert (
+        "--no-search"
+        in run(0, "verify", folder / "result.h5", folder / "data", "--save", "--no-search")
+        .ended(2)
+        .messages[0]
+    )
 
 
 def test_gaps_are_in_the_units_of_the_data(folder):
     """Also of the components before one whose own is not known, without the search."""
-    tables = [run(0, "verify", folder / "result.h5", folder / "data", *words).ok().stdout for words in ((), ("--no-search",))]
-    gaps = [re.findall(r"^ +\d+ +\S+ +\S+ +(\S+)", table, re.M)[:K - 2] for table in tables]
+    tables = [
+        run(0, "verify", folder / "result.h5", folder / "data", *words).ok().stdout
+        for words in ((), ("--no-search",))
+    ]
+    gaps = [re.findall(r"^ +\d+ +\S+ +\S+ +(\S+)", table, re.M)[: K - 2] for table in tables]
     assert len(gaps[0]) == K - 2 and gaps[0] == gaps[1]

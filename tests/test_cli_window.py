@@ -1,4 +1,6 @@
-"""``hpcpca fit --exchange window``: right whatever the delays, stops and goes on, ends together; and what is injected to try it."""
+"""``hpcpca fit --exchange window``: right whatever the delays, stops and goes on, ends together;
+and what is injected to try it.
+"""
 
 import os
 import signal
@@ -9,18 +11,47 @@ import pytest
 import spectra
 from launch import batch, finish, ranks_of, run, start
 
-from hpcpca.pca.settings import FitSettings
-from hpcpca.errors import UsageError
 from hpcpca.comm.late import Injection, injected, parse
+from hpcpca.errors import UsageError
+from hpcpca.pca.settings import FitSettings
 
 K, N, D, TOL = 5, 400, 30, 1e-7
 WINDOW = ("--exchange", "window")
 LATE = ("--inject-latency", "rank=*:0-10ms")
 WAYS = {
     1: ("--top1", "momentum"),
-    2: ("--operator", "streaming", "--top1", "lanczos", "--local-steps", "3", "--deflation", "projection", "--inject-latency", "rank=0:5x"),
-    3: ("--operator", "in-memory", "--max-staleness", "1", "--inject-latency", "rank=*:apply=1ms", "--inject-latency", "rank=1:5x"),
-    4: ("--method", "eigengame-mu", "--operator", "gram", "--guards", "1", "--inject-latency", "rank=2:20ms"),
+    2: (
+        "--operator",
+        "streaming",
+        "--top1",
+        "lanczos",
+        "--local-steps",
+        "3",
+        "--deflation",
+        "projection",
+        "--inject-latency",
+        "rank=0:5x",
+    ),
+    3: (
+        "--operator",
+        "in-memory",
+        "--max-staleness",
+        "1",
+        "--inject-latency",
+        "rank=*:apply=1ms",
+        "--inject-latency",
+        "rank=1:5x",
+    ),
+    4: (
+        "--method",
+        "eigengame-mu",
+        "--operator",
+        "gram",
+        "--guards",
+        "1",
+        "--inject-latency",
+        "rank=2:20ms",
+    ),
 }
 SLOW = ("--inject-latency", "rank=*:apply=5ms", "--inject-latency", "rank=1:10x")
 FAILING = """
@@ -51,17 +82,44 @@ def check(path, sigma, tol=TOL):
         vectors, values = file["components"][...], file["explained_variance"][...]
         assert file.attrs["outcome"] == "converged"
     expected, true = spectra.leading(sigma, K)
-    assert np.linalg.norm(vectors @ sigma - values[:, None] * vectors, axis=1).max() <= tol * expected[0]
-    assert np.abs(values - expected).max() <= tol * expected[0] and np.abs(vectors @ vectors.T - np.eye(K)).max() <= 1e-8
-    assert max(spectra.sine(vectors[k], true[k:k + 1]) for k in range(K)) <= 10 * tol * expected[0] / np.diff(-expected).min()
+    assert (
+        np.linalg.norm(vectors @ sigma - values[:, None] * vectors, axis=1).max()
+        <= tol * expected[0]
+    )
+    assert (
+        np.abs(values - expected).max() <= tol * expected[0]
+        and np.abs(vectors @ vectors.T - np.eye(K)).max() <= 1e-8
+    )
+    assert (
+        max(spectra.sine(vectors[k], true[k : k + 1]) for k in range(K))
+        <= 10 * tol * expected[0] / np.diff(-expected).min()
+    )
 
 
 @pytest.mark.parametrize("n", WAYS)
 def test_right_at_any_pace(folder, tmp_path, n):
     """Random delays, slow workers, several seeds; the independent check says so too."""
     here, sigma = folder
-    fits = {seed: ("fit", here / "data", "-k", K, "-o", tmp_path / f"{seed}.h5", *WINDOW, *LATE, *WAYS[n], "--tol", TOL, "--seed", seed, "--max-rounds", 20000)
-            for seed in (1, 2)}
+    fits = {
+        seed: (
+            "fit",
+            here / "data",
+            "-k",
+            K,
+            "-o",
+            tmp_path / f"{seed}.h5",
+            *WINDOW,
+            *LATE,
+            *WAYS[n],
+            "--tol",
+            TOL,
+            "--seed",
+            seed,
+            "--max-rounds",
+            20000,
+        )
+        for seed in (1, 2)
+    }
     for done in batch(n, fits, tmp_path).values():
         done.ok()
     for seed in fits:
@@ -70,10 +128,28 @@ def test_right_at_any_pace(folder, tmp_path, n):
 
 
 def test_stops_and_goes_on(folder, tmp_path):
-    """By a signal to one rank, heard by all in the middle of their rounds; and by --max-rounds; on other ranks and operators."""
+    """By a signal to one rank, heard by all in the middle of their rounds; and by --max-rounds;
+    on other ranks and operators.
+    """
     here, sigma = folder
     out = tmp_path / "out.h5"
-    process = start(3, "fit", here / "data", "-k", K, "-o", out, *WINDOW, *SLOW, "--tol", TOL, "--top1", "momentum", "--operator", "in-memory")
+    process = start(
+        3,
+        "fit",
+        here / "data",
+        "-k",
+        K,
+        "-o",
+        out,
+        *WINDOW,
+        *SLOW,
+        "--tol",
+        TOL,
+        "--top1",
+        "momentum",
+        "--operator",
+        "in-memory",
+    )
     while not process.stderr.readline().startswith("round 0"):
         assert process.poll() is None
     os.kill(ranks_of(process)[2], signal.SIGUSR1)
@@ -89,28 +165,68 @@ def test_stops_and_goes_on(folder, tmp_path):
 
 def test_time_is_up(folder, tmp_path):
     here, _ = folder
-    done = run(2, "fit", here / "data", "-k", K, "-o", tmp_path / "out.h5", *WINDOW, *SLOW, "--tol", "0", "--max-time", "3s").ended(75)
+    done = run(
+        2,
+        "fit",
+        here / "data",
+        "-k",
+        K,
+        "-o",
+        tmp_path / "out.h5",
+        *WINDOW,
+        *SLOW,
+        "--tol",
+        "0",
+        "--max-time",
+        "3s",
+    ).ended(75)
     assert "--max-time 3s is over" in done.stderr and done.seconds < 8
 
 
 @pytest.mark.parametrize("rank", [0, 1])
 def test_an_error_of_one_rank_ends_all(folder, tmp_path, rank):
-    """A file that cannot be read any more, in a pass that the others know nothing of: one line, the exit code, no hang, nothing left."""
+    """A file that cannot be read any more, in a pass that the others know nothing of: one line,
+    the exit code, no hang, nothing left.
+    """
     here, _ = folder
-    done = run(3, "fit", here / "data", "-k", K, "-o", tmp_path / "out.h5", *WINDOW, "--operator", "streaming", "--tol", "0",
-               inject=FAILING.replace("RANK", str(rank))).ended(3)
-    assert [text.strip() for text in done.messages] == ["hpcpca: error: s1.h5 cannot be read; look after the disk"]
+    done = run(
+        3,
+        "fit",
+        here / "data",
+        "-k",
+        K,
+        "-o",
+        tmp_path / "out.h5",
+        *WINDOW,
+        "--operator",
+        "streaming",
+        "--tol",
+        "0",
+        inject=FAILING.replace("RANK", str(rank)),
+    ).ended(3)
+    assert [text.strip() for text in done.messages] == [
+        "hpcpca: error: s1.h5 cannot be read; look after the disk"
+    ]
     assert not (tmp_path / "out.h5").exists()
 
 
-@pytest.mark.parametrize("options, told", [
-    ((*WINDOW, "--grid", "1x2"), "ranks×1"), ((*WINDOW, "--stagger"), "--exchange vectors"), ((*WINDOW, "--advance"), "--exchange vectors"),
-    ((*WINDOW, "--basis", "all"), "--exchange ritz"), ((*WINDOW, "--max-staleness", "-1"), "at least 0"),
-    (("--max-staleness", "2"), "--exchange window"), (("--exchange", "vectors", "--max-staleness", "2"), "--exchange window"),
-    (("--inject-latency", "rank=0:5ms"), "--exchange vectors or window"), ((*WINDOW, "--inject-latency", "rank=0:5"), "rank=3:50ms"),
-    (("--method", "sequential-deflation", *WINDOW), "exchanges vectors"), (("--method", "block-krylov", *WINDOW), "exchanges ritz"),
-    ((*WINDOW, "--inject-latency", "rank=7:5ms"), "numbered from 0"),
-])
+@pytest.mark.parametrize(
+    "options, told",
+    [
+        ((*WINDOW, "--grid", "1x2"), "ranks×1"),
+        ((*WINDOW, "--stagger"), "--exchange vectors"),
+        ((*WINDOW, "--advance"), "--exchange vectors"),
+        ((*WINDOW, "--basis", "all"), "--exchange ritz"),
+        ((*WINDOW, "--max-staleness", "-1"), "at least 0"),
+        (("--max-staleness", "2"), "--exchange window"),
+        (("--exchange", "vectors", "--max-staleness", "2"), "--exchange window"),
+        (("--inject-latency", "rank=0:5ms"), "--exchange vectors or window"),
+        ((*WINDOW, "--inject-latency", "rank=0:5"), "rank=3:50ms"),
+        (("--method", "sequential-deflation", *WINDOW), "exchanges vectors"),
+        (("--method", "block-krylov", *WINDOW), "exchanges ritz"),
+        ((*WINDOW, "--inject-latency", "rank=7:5ms"), "numbered from 0"),
+    ],
+)
 def test_what_does_not_go_together(folder, tmp_path, options, told):
     done = run(0, "fit", folder[0] / "data", "-k", K, "-o", tmp_path / "a.h5", *options).ended(2)
     assert len(done.messages) == 1 and told in done.messages[0], done
@@ -120,43 +236,114 @@ def test_what_does_not_go_together(folder, tmp_path, options, told):
 def test_vectors_exchange_takes_so_much_longer(folder, tmp_path):
     """Latency is waited for every round; the numbers are the same."""
     here, _ = folder
-    common = ("fit", here / "data", "-k", K, "--exchange", "vectors", "--tol", "0", "--max-rounds", 20, "--precision", "double")
-    fits = {name: (*common, "-o", tmp_path / f"{name}.h5", *options) for name, options in (("plain", ()), ("late", ("--inject-latency", "rank=1:80ms")))}
+    common = (
+        "fit",
+        here / "data",
+        "-k",
+        K,
+        "--exchange",
+        "vectors",
+        "--tol",
+        "0",
+        "--max-rounds",
+        20,
+        "--precision",
+        "double",
+    )
+    fits = {
+        name: (*common, "-o", tmp_path / f"{name}.h5", *options)
+        for name, options in (("plain", ()), ("late", ("--inject-latency", "rank=1:80ms")))
+    }
     batch(2, fits, tmp_path)
     seconds, vectors = {}, {}
     for name in fits:
         with h5py.File(tmp_path / f"{name}.h5") as file:
             seconds[name], vectors[name] = file.attrs["seconds"], file["components"][...]
-    assert seconds["late"] >= 20 * 0.08 and seconds["late"] - seconds["plain"] > 0.5 and (vectors["late"] == vectors["plain"]).all()
+    assert (
+        seconds["late"] >= 20 * 0.08
+        and seconds["late"] - seconds["plain"] > 0.5
+        and (vectors["late"] == vectors["plain"]).all()
+    )
 
 
 def test_memory_is_counted(folder, tmp_path):
     """Superiors' vectors, held by every rank, and slots: refused where they do not fit."""
     from hpcpca.operators.cost import Job
     from hpcpca.planning.plan import choose
-    sizes = [choose(Job(1000, 10**6, np.dtype("f4"), 8, False, False, 8, 8, 1, 1, 1 << 50, 0, panels=needs.panels, own=needs.own,
-                        private=needs.private), "streaming", None).bytes
-             for needs in map(lambda each: each.chosen.needs(each), (FitSettings(exchange="vectors"), FitSettings(exchange="window"), FitSettings(exchange="window", deflation="projection")))]
+
+    sizes = [
+        choose(
+            Job(
+                1000,
+                10**6,
+                np.dtype("f4"),
+                8,
+                False,
+                False,
+                8,
+                8,
+                1,
+                1,
+                1 << 50,
+                0,
+                panels=needs.panels,
+                own=needs.own,
+                private=needs.private,
+            ),
+            "streaming",
+            None,
+        ).bytes
+        for needs in (
+            each.chosen.needs(each)
+            for each in (
+                FitSettings(exchange="vectors"),
+                FitSettings(exchange="window"),
+                FitSettings(exchange="window", deflation="projection"),
+            )
+        )
+    ]
     panel = 8 * 8 * 10**6
     assert sizes[1] - sizes[0] == (8 + 3) * panel and sizes[2] - sizes[1] == (8 + 3) * panel
 
 
-@pytest.mark.parametrize("text, expected", [
-    ("rank=3:50ms", Injection(3, delay=(0.05, 0.05))), ("rank=*:0-20ms", Injection(None, delay=(0.0, 0.02))), ("rank=12:2.5x", Injection(12, factor=2.5)),
-    ("rank=*:apply=5ms", Injection(None, apply=(0.005, 0.005))), ("rank=0:apply=1-3ms", Injection(0, apply=(0.001, 0.003))),
-])
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("rank=3:50ms", Injection(3, delay=(0.05, 0.05))),
+        ("rank=*:0-20ms", Injection(None, delay=(0.0, 0.02))),
+        ("rank=12:2.5x", Injection(12, factor=2.5)),
+        ("rank=*:apply=5ms", Injection(None, apply=(0.005, 0.005))),
+        ("rank=0:apply=1-3ms", Injection(0, apply=(0.001, 0.003))),
+    ],
+)
 def test_what_is_injected(text, expected):
     assert parse(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "rank=3", "3:50ms", "rank=3:50", "rank=-1:5ms", "rank=3:20-10ms", "rank=3:0.5x", "rank=3:apply=5x", "rank=3:5s"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "rank=3",
+        "3:50ms",
+        "rank=3:50",
+        "rank=-1:5ms",
+        "rank=3:20-10ms",
+        "rank=3:0.5x",
+        "rank=3:apply=5x",
+        "rank=3:5s",
+    ],
+)
 def test_what_cannot_be(text):
     with pytest.raises(UsageError, match="write rank=3:50ms"):
         parse(text)
 
 
 def test_injected_into_one_rank():
-    """Later ones of a kind win; delays are random and keyed by seed and rank; nothing asked for leaves the parts as they are."""
+    """Later ones of a kind win; delays are random and keyed by seed and rank; nothing asked for
+    leaves the parts as they are.
+    """
+
     class Nothing:
         def apply(self, panel, offsets):
             return panel
@@ -164,10 +351,19 @@ def test_injected_into_one_rank():
     texts = ("rank=*:0-20ms", "rank=1:5ms", "rank=*:apply=4ms", "rank=2:3x")
     made = [injected(texts, rank, 3, 0) for rank in range(3)]
     delays = [[each.exchange(None)._late() for _ in range(9)] for each in made]
-    assert delays[1] == [0.005] * 9 and 0 <= min(delays[0]) < max(delays[0]) <= 0.02 and delays[0] != delays[2]
-    assert injected(texts, 0, 3, 0).exchange(None)._late() == delays[0][0] != injected(texts, 0, 3, 1).exchange(None)._late()
+    assert (
+        delays[1] == [0.005] * 9
+        and 0 <= min(delays[0]) < max(delays[0]) <= 0.02
+        and delays[0] != delays[2]
+    )
+    assert (
+        injected(texts, 0, 3, 0).exchange(None)._late()
+        == delays[0][0]
+        != injected(texts, 0, 3, 1).exchange(None)._late()
+    )
     operator = made[2].operator(Nothing())
     from time import monotonic
+
     begun = monotonic()
     assert operator.apply("panel", None) == "panel" and 0.012 <= monotonic() - begun < 0.1
     plain, parts = injected((), 0, 3, 0), (object(), object())

@@ -41,15 +41,21 @@ def refused(data):
 
 
 def test_the_largest_is_taken_if_all_others_are_small(tmp_path):
-    path = put(tmp_path / "x.h5", big=ROWS, a__small=ROWS[:1, :11], flat=np.zeros(9000),
-               text=np.full((900, 30), "x", "S1"))
+    path = put(
+        tmp_path / "x.h5",
+        big=ROWS,
+        a__small=ROWS[:1, :11],
+        flat=np.zeros(9000),
+        text=np.full((900, 30), "x", "S1"),
+    )
     assert open_source([path]).dataset == "big"
     with h5py.File(path, "a") as file:
         file["a/more"] = ROWS[:1, :12]  # 1 %
-    assert refused(path) == (
-        f"{path} holds several datasets that may be meant: big (60 × 20 float64), "
-        f"a/more (1 × 12 float64), a/small (1 × 11 float64); "
-        f"name one: {path}:big, {path}:a/more, {path}:a/small")
+    assert (
+        refused(path) == f"{path} holds several datasets that may be meant: big (60 × 20 float64), "
+        "a/more (1 × 12 float64), a/small (1 × 11 float64); "
+        f"name one: {path}:big, {path}:a/more, {path}:a/small"
+    )
     assert open_source([f"{path}:big"]).n == 60
 
 
@@ -57,8 +63,10 @@ def test_sparse_matrices_may_be_meant(tmp_path):
     path = put(tmp_path / "x.h5ad", obsm__X_pca=ROWS, obsm__X_umap=ROWS[:, :2])
     put_sparse(path, "X", 3000, "csr_matrix")
     said = refused(path)
-    assert ("meant: X (60 × 1000 with 3000 values, sparse CSR: not read yet), "
-            "obsm/X_pca (60 × 20 float64), ") in said
+    assert (
+        "meant: X (60 × 1000 with 3000 values, sparse CSR: not read yet), "
+        "obsm/X_pca (60 × 20 float64), " in said
+    )
     assert f"name one: {path}:obsm/X_pca, {path}:obsm/X_umap" in said
     assert "X is a sparse matrix (sparse CSR), which is not read yet" in refused(f"{path}:X")
     path = put(tmp_path / "dense.h5ad", X=ROWS)
@@ -71,8 +79,9 @@ def test_sparse_matrices_may_be_meant(tmp_path):
 
 def test_what_cannot_be_read_may_be_meant(tmp_path):
     path = put(tmp_path / "x.h5", cube=ROWS.reshape(60, 4, 5), waves=ROWS * 1j)
-    assert refused(path).endswith("waves (60 × 20 complex128, cannot be read); "
-                                  "none of them can be read: name another file")
+    assert refused(path).endswith(
+        "waves (60 × 20 complex128, cannot be read); none of them can be read: name another file"
+    )
 
 
 def test_info_lists_all_that_is_there(tmp_path):
@@ -82,7 +91,10 @@ def test_info_lists_all_that_is_there(tmp_path):
     assert [line.split(", 9.4 KiB")[0] for line in lines[1:]] == [
         "  cube: 60 × 4 × 50 float64, 3-D: not read yet",
         "  X: 60 × 1000 with 3000 values, sparse CSR: not read yet",
-        "  flat: 60 rows × 20 columns float64", "  one: 20 float64, 1-D", "  text: scalar text"]
+        "  flat: 60 rows × 20 columns float64",
+        "  one: 20 float64, 1-D",
+        "  text: scalar text",
+    ]
     put(path, **{f"s{number:02}": number for number in range(25)})
     lines = run(0, "info", path).ok().stdout.splitlines()
     assert lines[20:] == ["  s19: scalar int64", "  … 25 in all"]
@@ -99,15 +111,22 @@ def test_warnings_about_files_are_said_once(tmp_path):
     one, other = put(tmp_path / "a.h5", X=ROWS), put(tmp_path / "b.h5", Y=ROWS)
     link, result = tmp_path / "c.h5", tmp_path / "pca.h5"
     os.symlink(one, link)
-    warnings = ("hpcpca: warning: datasets of different names are taken: X, Y\n",
-                f"hpcpca: warning: {link}:X is given twice, also as {one}: its rows count twice\n")
+    warnings = (
+        "hpcpca: warning: datasets of different names are taken: X, Y\n",
+        f"hpcpca: warning: {link}:X is given twice, also as {one}: its rows count twice\n",
+    )
     data = (one, link, other)
-    done = batch(2, {
-        "fit": ("fit", *data, "-k", 2, "-o", result),
-        "verify": ("verify", result, *data),
-        "transform": ("transform", result, *data, "-o", tmp_path / "scores.h5"),
-        "shard": ("data", "shard", *data, "-o", tmp_path / "z.h5"),
-        "check": ("data", "check", *data)}, tmp_path)
+    done = batch(
+        2,
+        {
+            "fit": ("fit", *data, "-k", 2, "-o", result),
+            "verify": ("verify", result, *data),
+            "transform": ("transform", result, *data, "-o", tmp_path / "scores.h5"),
+            "shard": ("data", "shard", *data, "-o", tmp_path / "z.h5"),
+            "check": ("data", "check", *data),
+        },
+        tmp_path,
+    )
     done["plan"] = run(0, "plan", *data, "-k", 2)
     for name, each in done.items():
         assert [each.stderr.count(text) for text in warnings] == [1, 1], (name, each.stderr)
@@ -122,16 +141,22 @@ def test_a_run_does_not_take_its_own_files_for_data(tmp_path):
         put(here / f"{name}.h5", X=ROWS)
     fit = ("-k", 2, "-o", "pca.h5", "--overwrite")
     slow = (*fit, "--exchange", "vectors", "--max-rounds", 1, "--checkpoint-every", "1r")
-    done = batch(1, {
-        "foreign": ("fit", "*.h5", "-k", 2, "-o", "b.h5", "--overwrite"),
-        "first": ("fit", "*.h5", *fit),
-        "again": ("fit", "*.h5", *fit),
-        "folder": ("fit", ".", *slow),
-        "all": ("fit", "*", *slow),
-        "resume": ("resume", "pca.h5.ckpt", "--max-rounds", 5000),
-        "named": ("fit", "a.h5", "pca.h5", *fit),
-        "verify": ("verify", "pca.h5", "*.h5"),
-        "more": ("resume", "pca.h5", "-o", "on.h5", "--tol", 1e-7)}, tmp_path, cwd=here)
+    done = batch(
+        1,
+        {
+            "foreign": ("fit", "*.h5", "-k", 2, "-o", "b.h5", "--overwrite"),
+            "first": ("fit", "*.h5", *fit),
+            "again": ("fit", "*.h5", *fit),
+            "folder": ("fit", ".", *slow),
+            "all": ("fit", "*", *slow),
+            "resume": ("resume", "pca.h5.ckpt", "--max-rounds", 5000),
+            "named": ("fit", "a.h5", "pca.h5", *fit),
+            "verify": ("verify", "pca.h5", "*.h5"),
+            "more": ("resume", "pca.h5", "-o", "on.h5", "--tol", 1e-7),
+        },
+        tmp_path,
+        cwd=here,
+    )
     os.remove(here / "on.h5")
     transform = ("transform", "pca.h5", "*.h5", "-o", "scores.h5", "--overwrite")
     done |= batch(1, {"transform": transform, "transform again": transform}, tmp_path, cwd=here)

@@ -1,4 +1,6 @@
-"""``hpcpca data shard`` and ``check``: nothing changed, every planted defect found, errors in one line and nothing left behind."""
+"""``hpcpca data shard`` and ``check``: nothing changed, every planted defect found, errors in
+one line and nothing left behind.
+"""
 
 import os
 
@@ -21,7 +23,7 @@ def put(path, array, name="X", **options):
 def with_values(row, column, *values):
     """ROWS with some other values, from a place on, down a column."""
     rows = ROWS.copy()
-    rows[row:row + len(values), column] = values
+    rows[row : row + len(values), column] = values
     return rows
 
 
@@ -32,21 +34,37 @@ def with_constant(*columns):
 
 
 INPUTS = {
-    "float64": [ROWS[:1500], ROWS[1500:1501], ROWS[:0], ROWS[1501:]], "float16": [ROWS.astype("f2")], "big": [ROWS.astype(">f4")],
-    "int64": [np.random.default_rng(1).integers(-2**62, 2**62, (300, 7))], "bool": [ROWS > 0], "nan": [with_values(2, 3, np.nan, np.inf)],
+    "float64": [ROWS[:1500], ROWS[1500:1501], ROWS[:0], ROWS[1501:]],
+    "float16": [ROWS.astype("f2")],
+    "big": [ROWS.astype(">f4")],
+    "int64": [np.random.default_rng(1).integers(-(2**62), 2**62, (300, 7))],
+    "bool": [ROWS > 0],
+    "nan": [with_values(2, 3, np.nan, np.inf)],
     "fill": [ROWS.astype("f4"), with_values(5, 6, -9999).astype("f4")],
     "uint8": [np.random.default_rng(1).integers(0, 256, (999, 50), dtype="u1")],
 }
-STORAGE = {"float64": {"chunks": (1, 100)}, "big": {"chunks": (4000, 1), "compression": "gzip"}, "uint8": {"chunks": (100, 13), "compression": "lzf"}}
+STORAGE = {
+    "float64": {"chunks": (1, 100)},
+    "big": {"chunks": (4000, 1), "compression": "gzip"},
+    "uint8": {"chunks": (100, 13), "compression": "lzf"},
+}
 SHARDED = {
     "fill": ("--shards", "3"),
-    "float64": ("--shards", "3"), "float16": ("--shards", "2", "--uneven", "--compression", "gzip"), "big": ("--shards", "5", "--chunk-rows", "7"),
-    "int64": ("--shards", "1"), "bool": (), "nan": ("--shards", "2", "--chunk-rows", "0"), "uint8": ("--shards", "4", "--compression", "lzf"),
+    "float64": ("--shards", "3"),
+    "float16": ("--shards", "2", "--uneven", "--compression", "gzip"),
+    "big": ("--shards", "5", "--chunk-rows", "7"),
+    "int64": ("--shards", "1"),
+    "bool": (),
+    "nan": ("--shards", "2", "--chunk-rows", "0"),
+    "uint8": ("--shards", "4", "--compression", "lzf"),
 }
 
 
-ATTRIBUTES = {"_FillValue": np.float32(-9999), "valid_range": np.array([-100, 100]),
-              "scale_factor": 0.5}
+ATTRIBUTES = {
+    "_FillValue": np.float32(-9999),
+    "valid_range": np.array([-100, 100]),
+    "scale_factor": 0.5,
+}
 
 
 def integers_with_fills():
@@ -72,7 +90,12 @@ def inputs(tmp_path_factory):
     here = tmp_path_factory.mktemp("inputs")
     for name, arrays in INPUTS.items():
         for number, array in enumerate(arrays):
-            put(here / name / f"s{number}.h5", array, "a/b", **(STORAGE.get(name, {}) if len(array) > 1 else {}))
+            put(
+                here / name / f"s{number}.h5",
+                array,
+                "a/b",
+                **(STORAGE.get(name, {}) if len(array) > 1 else {}),
+            )
             if name == "fill":
                 with h5py.File(here / name / f"s{number}.h5", "a") as file:
                     file["a/b"].attrs.update({**ATTRIBUTES, "units": "K"})
@@ -83,8 +106,21 @@ def inputs(tmp_path_factory):
 def sharded(request, inputs, tmp_path_factory):
     """What ``shard`` makes of them on 1, 2 and 3 ranks."""
     here = tmp_path_factory.mktemp(f"ranks{request.param}")
-    commands = {name: ("data", "shard", inputs / name, "-o", here / name, *words) for name, words in SHARDED.items()}
-    commands["single"] = ("data", "shard", inputs / "float64", "-o", here / "single.h5", "--dtype", "float32", "--dataset", "Z")
+    commands = {
+        name: ("data", "shard", inputs / name, "-o", here / name, *words)
+        for name, words in SHARDED.items()
+    }
+    commands["single"] = (
+        "data",
+        "shard",
+        inputs / "float64",
+        "-o",
+        here / "single.h5",
+        "--dtype",
+        "float32",
+        "--dataset",
+        "Z",
+    )
     for done in batch(request.param, commands, here).values():
         assert "wrote" in done.ok().stderr and len(done.stderr.splitlines()) == 1
     return here
@@ -117,19 +153,69 @@ def test_attributes_that_say_what_values_mean_are_kept(sharded):
 
 DEFECTS = {  # name: arrays, storage, exit code, what the report says, at which file
     "healthy": ([ROWS.astype("f4")], {}, 0, "healthy"),
-    "nan": ([ROWS, with_values(17, 3, np.nan, 1.0, -np.inf)], {}, 4, "trouble: {}/s1.h5:X: 2 value(s) are NaN or Inf, the first in row 17, column 3;"),
-    "half": ([with_values(3999, 99, np.inf).astype("f2")], {}, 4, "1 value(s) are NaN or Inf, the first in row 3999, column 99;"),
-    "fill-integers": ([integers_with_fills()], {}, 4,
-                      "trouble: {}/s0.h5:X: 3 value(s) are NaN, Inf or missing by its attributes, "
-                      "the first in row 8, column 2;"),
-    "constant": ([with_constant(0, 41), with_constant(41)], {}, 0, "note: 1 of 100 columns are constant (41);"),
+    "nan": (
+        [ROWS, with_values(17, 3, np.nan, 1.0, -np.inf)],
+        {},
+        4,
+        "trouble: {}/s1.h5:X: 2 value(s) are NaN or Inf, the first in row 17, column 3;",
+    ),
+    "half": (
+        [with_values(3999, 99, np.inf).astype("f2")],
+        {},
+        4,
+        "1 value(s) are NaN or Inf, the first in row 3999, column 99;",
+    ),
+    "fill-integers": (
+        [integers_with_fills()],
+        {},
+        4,
+        (
+            "trouble: {}/s0.h5:X: 3 value(s) are NaN, Inf or missing by its attributes, "
+            "the first in row 8, column 2;"
+        ),
+    ),
+    "constant": (
+        [with_constant(0, 41), with_constant(41)],
+        {},
+        0,
+        "note: 1 of 100 columns are constant (41);",
+    ),
     "all-constant": ([np.full((50, 4), 3, "u1")], {}, 4, "trouble: every column is constant"),
-    "one-row": ([ROWS], {"chunks": (1, 100)}, 4, "trouble: {}/s0.h5:X: chunks (1, 100): 4000 chunks of 800 B each"),
-    "one-column": ([ROWS], {"chunks": (4000, 1)}, 4, "trouble: {}/s0.h5:X: chunks (4000, 1): a row is gathered from 100 chunks"),
-    "whole-file": ([ROWS, ROWS[:9]], {"chunks": (4000, 100), "compression": "gzip", "compression_opts": 1, "maxshape": (None, 100)}, 4,
-                   "trouble: {}/s0.h5:X and 1 more: chunks (4000, 100): compressed and only 1 chunk(s) tall"),
-    "huge": ([np.zeros((9000, 1000)) + np.arange(9000.0)[:, None]], {"chunks": (9000, 1000)}, 0, "note: {}/s0.h5:X: chunks (9000, 1000): chunks of 68.7 MiB"),
-    "over-cache": ([np.tile(ROWS.astype("f4"), (40, 1))], {"chunks": (4000, 100), "compression": "lzf"}, 0, "compressed chunks of 1.5 MiB exceed"),
+    "one-row": (
+        [ROWS],
+        {"chunks": (1, 100)},
+        4,
+        "trouble: {}/s0.h5:X: chunks (1, 100): 4000 chunks of 800 B each",
+    ),
+    "one-column": (
+        [ROWS],
+        {"chunks": (4000, 1)},
+        4,
+        "trouble: {}/s0.h5:X: chunks (4000, 1): a row is gathered from 100 chunks",
+    ),
+    "whole-file": (
+        [ROWS, ROWS[:9]],
+        {
+            "chunks": (4000, 100),
+            "compression": "gzip",
+            "compression_opts": 1,
+            "maxshape": (None, 100),
+        },
+        4,
+        "trouble: {}/s0.h5:X and 1 more: chunks (4000, 100): compressed and only 1 chunk(s) tall",
+    ),
+    "huge": (
+        [np.zeros((9000, 1000)) + np.arange(9000.0)[:, None]],
+        {"chunks": (9000, 1000)},
+        0,
+        "note: {}/s0.h5:X: chunks (9000, 1000): chunks of 68.7 MiB",
+    ),
+    "over-cache": (
+        [np.tile(ROWS.astype("f4"), (40, 1))],
+        {"chunks": (4000, 100), "compression": "lzf"},
+        0,
+        "compressed chunks of 1.5 MiB exceed",
+    ),
     "unequal": ([ROWS, ROWS[:5], ROWS[:5]], {}, 0, "note: files hold 5 to 4000 rows"),
     "byte-order": ([ROWS.astype(">f4")], {}, 0, "note: {}/s0.h5:X: >f4 is in the other byte order"),
     "double": ([ROWS], {}, 0, "note: {}/s0.h5:X: float64 is computed with in float64"),
@@ -147,7 +233,10 @@ def checked(request, tmp_path_factory):
             if name == "fill-integers":
                 with h5py.File(here / name / f"s{number}.h5", "a") as file:
                     file["X"].attrs.update({"_FillValue": np.int16(-9999), "valid_max": 50.5})
-    return batch(request.param, {name: ("data", "check", here / name) for name in DEFECTS}, here), here
+    return (
+        batch(request.param, {name: ("data", "check", here / name) for name in DEFECTS}, here),
+        here,
+    )
 
 
 @pytest.mark.parametrize("name", DEFECTS)
@@ -156,7 +245,9 @@ def test_check_finds(checked, name):
     *_, code, said = DEFECTS[name]
     run = runs[name].ended(code)
     assert said.format(here / name) in run.stdout
-    assert ("healthy" in run.stdout) == (code == 0) and run.stderr.count("hpcpca: check found") == (code == 4)
+    assert ("healthy" in run.stdout) == (code == 0) and run.stderr.count("hpcpca: check found") == (
+        code == 4
+    )
     assert run.stdout.count("trouble:") == (code == 4)
 
 
@@ -166,30 +257,52 @@ def test_check_measures_the_range(checked):
     assert "values from 0 to 49, column means from" in runs["fill-integers"].stdout
     rows = np.concatenate(DEFECTS["nan"][0])
     finite = rows[np.isfinite(rows)]
-    assert f"values from {finite.min():g} to {finite.max():g}, column means from" in runs["nan"].stdout
+    assert (
+        f"values from {finite.min():g} to {finite.max():g}, column means from" in runs["nan"].stdout
+    )
     means = ROWS.astype("f4").mean(axis=0, dtype="f8")
     assert f"column means from {means.min():g} to {means.max():g}" in runs["healthy"].stdout
 
 
 ERRORS = {  # name: arguments, exit code, words of the message
     "shape": ("data make 20by30 -o x.h5", 2, "'20by30' is not a shape"),
-    "spectrum": ("data make 20x30 -o x.h5 --spectrum linear", 2, "--spectrum linear: write one of powerlaw:EXPONENT"),
+    "spectrum": (
+        "data make 20x30 -o x.h5 --spectrum linear",
+        2,
+        "--spectrum linear: write one of powerlaw:EXPONENT",
+    ),
     "dtype": ("data make 20x30 -o x.h5 --dtype int128", 2, "int128"),
     "shards": ("data make 20x30 -o x.h5 --shards 2", 2, "--shards 2 with -o"),
-    "filter": ("data make 20x30 -o x.h5 --compression gzip --chunk-rows 0", 2, "only chunks can be compressed"),
-    "exact": ("data make 1000000x2000 -o x.h5 --exact", 2, "--exact orthonormalises all rows in memory"),
+    "filter": (
+        "data make 20x30 -o x.h5 --compression gzip --chunk-rows 0",
+        2,
+        "only chunks can be compressed",
+    ),
+    "exact": (
+        "data make 1000000x2000 -o x.h5 --exact",
+        2,
+        "--exact orthonormalises all rows in memory",
+    ),
     "half": ("data make 20x30 -o x.h5 --dtype float16 --mean-std 1e5", 2, "float16 cannot hold"),
     "folder": ("data make 20x30 -o no/such/place", 3, "does not exist; make it first"),
     "exists": ("data make 20x30 -o good.h5 --overwrite", 3, "good.h5 exists and is no file of hpc"),
     "truth": ("data make 20x30 -o told --overwrite", 3, "told.truth.h5 exists and is no file"),
     "pipe": ("data make 20x30 -o fifo --overwrite", 3, "fifo is a pipe; name a file with -o"),
     "file": ("data make 20x30 -o plain --overwrite", 3, "plain is a file; name another folder"),
-    "stale": ("data make 20x30 -o full --shards 2 --overwrite", 3, "holds s7.h5, which would become part of the data"),
+    "stale": (
+        "data make 20x30 -o full --shards 2 --overwrite",
+        3,
+        "holds s7.h5, which would become part of the data",
+    ),
     "space": ("data make 100000000000x1000 -o space", 3, "No space left on device: 363.8 TiB"),
     "shard-same": ("data shard full -o full", 3, "holds s7.h5"),
     "shard-exists": ("data shard good.h5 -o good.h5", 3, "good.h5 exists"),
     "shard-missing": ("data shard none.h5 -o x.h5", 3, "none.h5: no such file"),
-    "shard-narrow": ("data shard good.h5 -o x.h5 --dtype uint8", 3, "which uint8 cannot; choose another --dtype"),
+    "shard-narrow": (
+        "data shard good.h5 -o x.h5 --dtype uint8",
+        3,
+        "which uint8 cannot; choose another --dtype",
+    ),
     "shard-damaged": ("data shard damaged.h5 -o damaged", 3, "cannot be read"),
     "check-damaged": ("data check damaged.h5", 3, "cannot be read"),
     "check-missing": ("data check none.h5", 3, "none.h5: no such file"),
@@ -226,8 +339,17 @@ def failures(request, tmp_path_factory):
     commands = {}
     for name, (line, *_) in ERRORS.items():
         words = line.split()
-        commands[name] = [here / word if os.sep in word or word.endswith(".h5") or words[index - 1] == "-o" or word in ("full",) else word
-                          for index, word in enumerate(words)]
+        commands[name] = [
+            (
+                here / word
+                if os.sep in word
+                or word.endswith(".h5")
+                or words[index - 1] == "-o"
+                or word in ("full",)
+                else word
+            )
+            for index, word in enumerate(words)
+        ]
     return batch(request.param, commands, tmp_path_factory.mktemp("batch")), before, contents(here)
 
 

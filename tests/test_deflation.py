@@ -1,4 +1,6 @@
-"""What superiors take away, against the formulas written out for one vector and one superior at a time."""
+"""What superiors take away, against the formulas written out for one vector and one superior at
+a time.
+"""
 
 import numpy as np
 import pytest
@@ -10,7 +12,9 @@ D, M, R = 20, 5, 3
 
 
 def problem(seed, quality):
-    """Σ, superiors that are near its eigenvectors, or not, and r vectors with numbers of superiors of their own."""
+    """Σ, superiors that are near its eigenvectors, or not, and r vectors with numbers of
+    superiors of their own.
+    """
     rng = np.random.default_rng(seed)
     sigma, true = spectra.covariance(spectra.power_law(D), seed)
     superiors = true[:M] + quality * rng.standard_normal((M, D))
@@ -41,7 +45,9 @@ RULES = {**DEFLATIONS, "eigengame-mu": EigenGameMu, "eigengame-alpha": EigenGame
 @pytest.mark.parametrize("seed", range(4))
 def test_rules(name, quality, seed):
     sigma, superiors, vectors, counts = problem(seed, quality)
-    rule = RULES[name](superiors, np.einsum("kd,de,ke->k", superiors, sigma, superiors), superiors @ sigma)
+    rule = RULES[name](
+        superiors, np.einsum("kd,de,ke->k", superiors, sigma, superiors), superiors @ sigma
+    )
     begun, images = rule.start(vectors.copy(), vectors @ sigma, counts)
     assert (begun == vectors).all()
     again = rule.apply(vectors @ sigma, vectors, counts)
@@ -53,7 +59,9 @@ def test_rules(name, quality, seed):
 @pytest.mark.parametrize("quality", [0.0, 0.01, 1.0])
 @pytest.mark.parametrize("seed", range(4))
 def test_projection(quality, seed):
-    """(I − P)Σ(I − P), with P from QR of the superiors; the first step is taken from the projected vector, not from the image given."""
+    """(I − P)Σ(I − P), with P from QR of the superiors; the first step is taken from the
+    projected vector, not from the image given.
+    """
     sigma, superiors, vectors, counts = problem(seed, quality)
     rule = DEFLATIONS["projection"](superiors, None, superiors @ sigma)
     begun, images = rule.start(vectors, vectors @ sigma, counts)
@@ -63,12 +71,18 @@ def test_projection(quality, seed):
         expected = off @ vector / np.linalg.norm(off @ vector)
         np.testing.assert_allclose(start, expected, atol=1e-12)
         np.testing.assert_allclose(image, off @ sigma @ off @ expected, atol=1e-12)
-        np.testing.assert_allclose(rule.apply((start @ sigma)[None], start[None], [count])[0], off @ sigma @ start, atol=1e-12)
+        np.testing.assert_allclose(
+            rule.apply((start @ sigma)[None], start[None], [count])[0],
+            off @ sigma @ start,
+            atol=1e-12,
+        )
 
 
 def test_projection_of_a_vector_that_is_a_superior():
     sigma, superiors, _, _ = problem(0, 0.3)
-    begun, images = DEFLATIONS["projection"](superiors, None, superiors @ sigma).start(superiors[:1], superiors[:1] @ sigma, [3])
+    begun, images = DEFLATIONS["projection"](superiors, None, superiors @ sigma).start(
+        superiors[:1], superiors[:1] @ sigma, [3]
+    )
     assert not begun.any() and not images.any()
 
 
@@ -82,7 +96,9 @@ def test_a_superior_without_variance_takes_nothing_from_the_game():
 
 @pytest.mark.parametrize("near", [1.0, 1e-3, 1e-5])
 def test_ordered_orthonormal(near):
-    """The first k rows of T·rows span the first k rows, whatever their condition; dependent ones become zero."""
+    """The first k rows of T·rows span the first k rows, whatever their condition; dependent ones
+    become zero.
+    """
     rng = np.random.default_rng(0)
     rows = rng.standard_normal((M, D))
     rows[3] = rows[:3].sum(axis=0) + near * rng.standard_normal(D)

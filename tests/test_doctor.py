@@ -9,7 +9,17 @@ from launch import launcher, program, run
 def test_doctor(tmp_path):
     done = run(2, "doctor", tmp_path)
     assert done.code in (0, 4) and "internal" not in done.stderr, done
-    for what in ("launcher:", "binding:", "memory:", "/dev/shm:", "h5py:", "folder:", "locks:", "Numba cache:", "speed:"):
+    for what in (
+        "launcher:",
+        "binding:",
+        "memory:",
+        "/dev/shm:",
+        "h5py:",
+        "folder:",
+        "locks:",
+        "Numba cache:",
+        "speed:",
+    ):
         assert done.stdout.count(what) == 1, done.stdout
     assert "2 rank(s) on 1 node(s)" in done.stdout and list(tmp_path.iterdir()) == []
     assert ("all is well" in done.stdout) == (done.code == 0)
@@ -25,7 +35,9 @@ def test_ranks_bound_to_one_processor(tmp_path):
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("one processor only")
     first = str(min(os.sched_getaffinity(0)))
-    done = run(0, "-c", first, *launcher(), "-n", 2, *program(), "doctor", tmp_path, command=("taskset",)).ended(4)
+    done = run(
+        0, "-c", first, *launcher(), "-n", 2, *program(), "doctor", tmp_path, command=("taskset",)
+    ).ended(4)
     assert "TROUBLE  binding:" in done.stdout and "are idle" in done.stdout, done
 
 
@@ -39,9 +51,12 @@ def test_folder_that_cannot_be_written():
     assert "TROUBLE  folder:" in done.stdout
 
 
-@pytest.mark.parametrize("asked, most", [("1", 1), ("1,2", 1), ("64", None), ("", None), ("0", None), ("many", None)])
+@pytest.mark.parametrize(
+    "asked, most", [("1", 1), ("1,2", 1), ("64", None), ("", None), ("0", None), ("many", None)]
+)
 def test_default_threads_are_as_many_as_were_asked_for_at_most(monkeypatch, alone, asked, most):
     from hpcpca.comm.world import World
+
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
     world = World(alone)
     assert world.default_threads() == (most or len(os.sched_getaffinity(0)))

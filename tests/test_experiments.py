@@ -15,7 +15,12 @@ from hpcpca.bench.experiments.record import Record, Series, middle, save
 from hpcpca.bench.experiments.trajectory import Trajectory, follow, rounds_to
 
 NAMES = ("synthetic", "local-steps", "gaps", "top1", "asynchronous", "mnist")
-AT_THE_END = {"step-size": "error", "batch-size": "error", "high-dimensional": "memory", "scaling": "bytes a round"}  # what their figures show
+AT_THE_END = {
+    "step-size": "error",
+    "batch-size": "error",
+    "high-dimensional": "memory",
+    "scaling": "bytes a round",
+}  # what their figures show
 
 
 PICTURES = HERE.parent / "data" / "fashion-mnist"
@@ -25,7 +30,24 @@ PICTURES = HERE.parent / "data" / "fashion-mnist"
 def quick(tmp_path_factory):
     """Folder with the results of all experiments, small ones, and what was printed."""
     folder = tmp_path_factory.mktemp("experiments")
-    return folder, run(0, "bench", "experiments", "--quick", "--seeds", 2, "--folder", folder, "--data", PICTURES, timeout=150).ok().stdout
+    return (
+        folder,
+        run(
+            0,
+            "bench",
+            "experiments",
+            "--quick",
+            "--seeds",
+            2,
+            "--folder",
+            folder,
+            "--data",
+            PICTURES,
+            timeout=150,
+        )
+        .ok()
+        .stdout,
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -33,16 +55,34 @@ def test_files(quick, name):
     folder, printed = quick
     with h5py.File(folder / f"{name}.h5") as file:
         settings = json.loads(file.attrs["settings"])
-        assert file.attrs["format"] == "hpcpca-experiment" and settings["seeds"] == 2 and settings["quick"] is True
+        assert (
+            file.attrs["format"] == "hpcpca-experiment"
+            and settings["seeds"] == 2
+            and settings["quick"] is True
+        )
         rows = (folder / f"{name}.md").read_text().splitlines()
         assert f"## {name}" in printed and all(row in printed for row in rows)
         for group in file["series"].values():
             seeds, rounds, _ = group["errors"].shape
-            assert seeds == 2 and group["applications"].shape == group["seconds"].shape == (2, rounds)
-            assert (np.diff(group["applications"], axis=1) >= 0).all() and np.isfinite(group["errors"][...]).all()
+            assert seeds == 2 and group["applications"].shape == group["seconds"].shape == (
+                2,
+                rounds,
+            )
+            assert (np.diff(group["applications"], axis=1) >= 0).all() and np.isfinite(
+                group["errors"][...]
+            ).all()
             labels = json.loads(group.attrs["labels"])
-            assert any(all(f" {value} " in row or f" {value:g} " in row if isinstance(value, float) else f" {value} " in row for value in labels.values())
-                       for row in rows), labels
+            assert any(
+                all(
+                    (
+                        f" {value} " in row or f" {value:g} " in row
+                        if isinstance(value, float)
+                        else f" {value} " in row
+                    )
+                    for value in labels.values()
+                )
+                for row in rows
+            ), labels
     assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -53,7 +93,10 @@ def test_files_of_measures(quick, name):
         assert f"## {name}" in printed and AT_THE_END[name] in json.loads(file.attrs["shown"])
         for group in file["series"].values():
             assert file.attrs["against"] in json.loads(group.attrs["labels"])
-            assert group[AT_THE_END[name]].shape == (2,) and np.isfinite(group[AT_THE_END[name]][...]).all()
+            assert (
+                group[AT_THE_END[name]].shape == (2,)
+                and np.isfinite(group[AT_THE_END[name]][...]).all()
+            )
     assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -70,20 +113,43 @@ def test_files_that_are_there_stay(quick, tmp_path):
 
 def test_measures_of_some_with_more_seeds(tmp_path):
     """One without a number on the x axis is drawn all along it."""
-    series = [Series({"data": "a", "method": "m", "eta": eta}, measures={"error": np.full(count, 0.1 + count)}) for eta, count in ((1.0, 2), (10.0, 3), ("none", 2))]
+    series = [
+        Series(
+            {"data": "a", "method": "m", "eta": eta},
+            measures={"error": np.full(count, 0.1 + count)},
+        )
+        for eta, count in ((1.0, 2), (10.0, 3), ("none", 2))
+    ]
     paths = save(Record("some", {}, series, ["a table"], "data", "eta"), tmp_path)
     assert len(paths) == 3 and (tmp_path / "some.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_what_is_found(quick):
-    """The Ritz exchange is right after a few rounds where the paper's method is not; so are better solvers than power steps."""
+    """The Ritz exchange is right after a few rounds where the paper's method is not; so are
+    better solvers than power steps.
+    """
     folder, _ = quick
     with h5py.File(folder / "synthetic.h5") as file:
-        ended = {tuple(json.loads(group.attrs["labels"]).values()): group["errors"][:, -1].max() for group in file["series"].values()}
-    assert ended["1/k, full rank", "Ritz exchange", 1] < 1e-12 < ended["1/k, full rank", "parallel deflation", 1] < 1
+        ended = {
+            tuple(json.loads(group.attrs["labels"]).values()): group["errors"][:, -1].max()
+            for group in file["series"].values()
+        }
+    assert (
+        ended["1/k, full rank", "Ritz exchange", 1]
+        < 1e-12
+        < ended["1/k, full rank", "parallel deflation", 1]
+        < 1
+    )
     with h5py.File(folder / "top1.h5") as file:
-        ended = {tuple(json.loads(group.attrs["labels"]).values()): group["errors"][:, -1].max() for group in file["series"].values()}
-    assert ended["lanczos", "projection", "all at once"] < 1e-9 < ended["power", "hotelling", "staggered"]
+        ended = {
+            tuple(json.loads(group.attrs["labels"]).values()): group["errors"][:, -1].max()
+            for group in file["series"].values()
+        }
+    assert (
+        ended["lanczos", "projection", "all at once"]
+        < 1e-9
+        < ended["power", "hotelling", "staggered"]
+    )
 
 
 def test_the_plane_of_the_pair_is_stored(quick):
@@ -91,36 +157,72 @@ def test_the_plane_of_the_pair_is_stored(quick):
     folder, _ = quick
     with h5py.File(folder / "gaps.h5") as file:
         planes = [group["plane"][...] for group in file["series"].values()]
-    rows = (folder / "gaps.md").read_text().splitlines()[-len(planes):]
-    assert [row.split(" | ")[-1].rstrip(" |") for row in rows] == [middle(plane) for plane in planes] and all(len(plane) == 2 for plane in planes)
+    rows = (folder / "gaps.md").read_text().splitlines()[-len(planes) :]
+    assert [row.split(" | ")[-1].rstrip(" |") for row in rows] == [
+        middle(plane) for plane in planes
+    ] and all(len(plane) == 2 for plane in planes)
 
 
 def test_everybody_gets_there_by_the_clock(quick):
-    """Rounds and windows, late and slow ranks: all components reach the level, in times that the samples bear out."""
+    """Rounds and windows, late and slow ranks: all components reach the level, in times that the
+    samples bear out.
+    """
     folder, _ = quick
     with h5py.File(folder / "asynchronous.h5") as file:
         for group in file["series"].values():
-            seconds, residuals, reached = (group[name][...] for name in ("seconds", "residuals", "reached"))
-            assert reached.shape == (2, 3) and (reached > 0).all() and (reached <= seconds[:, -1:]).all()
-            assert (residuals[:, -1] <= 1e-4).all() and (group["errors"][:, -1] < 0.01).all() and (np.diff(group["rounds"][...], axis=1) >= 0).all()
+            seconds, residuals, reached = (
+                group[name][...] for name in ("seconds", "residuals", "reached")
+            )
+            assert (
+                reached.shape == (2, 3)
+                and (reached > 0).all()
+                and (reached <= seconds[:, -1:]).all()
+            )
+            assert (
+                (residuals[:, -1] <= 1e-4).all()
+                and (group["errors"][:, -1] < 0.01).all()
+                and (np.diff(group["rounds"][...], axis=1) >= 0).all()
+            )
             later = seconds[:, :, None] >= reached[:, None, :]
             assert (residuals[later] <= 1e-4).all()
 
 
 def test_logs_of_workers_at_the_same_times():
-    """Each worker's last row by then; a level counts from when it is kept; applications are summed."""
+    """Each worker's last row by then; a level counts from when it is kept; applications are
+    summed.
+    """
     slow = np.array([[0.0, 0, 1, 1.0, 1.0], [4.0, 1, 2, 1e-5, 0.1]])
-    fast = np.array([[0.0, 0, 1, 1.0, 1.0], [1.0, 1, 2, 1e-5, 0.5], [2.0, 2, 3, 1e-3, 0.4], [3.0, 3, 4, 2e-5, 0.3]])
+    fast = np.array(
+        [
+            [0.0, 0, 1, 1.0, 1.0],
+            [1.0, 1, 2, 1e-5, 0.5],
+            [2.0, 2, 3, 1e-3, 0.4],
+            [3.0, 3, 4, 2e-5, 0.3],
+        ]
+    )
     found = merged([slow, fast], np.eye(2), np.eye(2))
     at = np.searchsorted(found.seconds, 2.5)
     assert found.seconds[[0, -1]].tolist() == [0, 4] and found.reached.tolist() == [4, 3]
-    assert found.residuals[at].tolist() == [1, 1e-3] and found.errors[at].tolist() == [1, 0.4] and found.applications[[0, at, -1]].tolist() == [2, 4, 6]
+    assert (
+        found.residuals[at].tolist() == [1, 1e-3]
+        and found.errors[at].tolist() == [1, 0.4]
+        and found.applications[[0, at, -1]].tolist() == [2, 4, 6]
+    )
     assert found.rounds[[0, at, -1]].tolist() == [0, 1, 2] and np.isnan(settled(slow[:1]))
 
 
 def test_the_table_says_how_many_times_as_fast():
     def made(exchange, reached):
-        found = Timed(np.full((3, 2), 0.1), np.full(3, 8), np.arange(3.0), None, None, None, None, np.array(reached))
+        found = Timed(
+            np.full((3, 2), 0.1),
+            np.full(3, 8),
+            np.arange(3.0),
+            None,
+            None,
+            None,
+            None,
+            np.array(reached),
+        )
         return Series({"scenario": "x", "exchange": exchange}, 1, [found])
 
     row = asynchronous.table([made("vectors", [4.0, 8.0]), made("window", [1.0, 4.0])], 2, "")[-1]
@@ -128,27 +230,45 @@ def test_the_table_says_how_many_times_as_fast():
 
 
 def test_problem():
-    """The eigenpairs are those of Σ; another seed is another problem; start vectors do not depend on what else is asked."""
+    """The eigenpairs are those of Σ; another seed is another problem; start vectors do not
+    depend on what else is asked.
+    """
     values = spectra.power_law(40)
-    one, again, other = problem(values, 40, 5, 1), problem(values, 40, 5, 1), problem(values, 40, 5, 2)
+    one, again, other = (
+        problem(values, 40, 5, 1),
+        problem(values, 40, 5, 1),
+        problem(values, 40, 5, 2),
+    )
     np.testing.assert_allclose(np.linalg.eigvalsh(one.sigma)[::-1], values, atol=1e-14)
-    np.testing.assert_allclose(one.vectors @ one.sigma, one.values[:, None] * one.vectors, atol=1e-14)
-    assert (one.sigma == again.sigma).all() and (one.start == again.start).all() and np.abs(one.sigma - other.sigma).max() > 0.01
+    np.testing.assert_allclose(
+        one.vectors @ one.sigma, one.values[:, None] * one.vectors, atol=1e-14
+    )
+    assert (
+        (one.sigma == again.sigma).all()
+        and (one.start == again.start).all()
+        and np.abs(one.sigma - other.sigma).max() > 0.01
+    )
     assert (one.start == problem(values[:7], 40, 5, 1).start).all()
 
 
 @pytest.mark.parametrize("angle", [0.0, 1e-12, 1e-8, 0.3, np.pi / 2])
 def test_errors(angle):
-    """2 sin(θ/2) of the angle to the nearer of ±u, also where sqrt(2 − 2|u·v|) would give rounding."""
+    """2 sin(θ/2) of the angle to the nearer of ±u, also where sqrt(2 − 2|u·v|) would give
+    rounding.
+    """
     true = np.eye(2, 9)
     found = np.array([np.cos(angle) * true[0] + np.sin(angle) * np.eye(9)[5], -true[1]])
-    np.testing.assert_allclose(errors(found, true), [2 * np.sin(angle / 2), 0], rtol=1e-12, atol=1e-16)
+    np.testing.assert_allclose(
+        errors(found, true), [2 * np.sin(angle / 2), 0], rtol=1e-12, atol=1e-16
+    )
 
 
 def test_rounds_to():
     assert rounds_to(np.array([1, 0.5, 0.01, 0.5, 0.01, 0.001]), 0.01) == 5
     assert rounds_to(np.array([0.001, 0.001]), 0.01) == 1
-    assert np.isnan(rounds_to(np.array([1, 0.5]), 0.01)) and np.isnan(rounds_to(np.array([np.nan]), 0.01))
+    assert np.isnan(rounds_to(np.array([1, 0.5]), 0.01)) and np.isnan(
+        rounds_to(np.array([np.nan]), 0.01)
+    )
 
 
 def test_a_plane_is_right_whatever_the_vectors_in_it():
@@ -156,28 +276,43 @@ def test_a_plane_is_right_whatever_the_vectors_in_it():
     turned = true.copy()
     turned[1:3] = (true[1] + true[2]) / np.sqrt(2), (true[1] - true[2]) / np.sqrt(2)
     made = Trajectory(errors(turned, true)[None], np.ones(1), np.ones(1), turned, true)
-    assert made.largest[0] > 0.7 and made.plane(1) < 1e-15 and abs(made.plane(0) - np.sqrt(0.5)) < 1e-12
+    assert (
+        made.largest[0] > 0.7
+        and made.plane(1) < 1e-15
+        and abs(made.plane(0) - np.sqrt(0.5)) < 1e-12
+    )
 
 
 def test_follow_counts_what_is_applied(alone):
     from hpcpca.comm.world import World
+
     world = World(alone)
     case = problem(spectra.power_law(30), 30, 4, 0)
     found = follow(world, case, 6, every=2, exchange="vectors", local_steps=3, stagger=False)
-    assert found.applications.tolist() == [4 + 12 * number for number in (2, 4, 6)] and found.errors.shape == (3, 4)
+    assert found.applications.tolist() == [
+        4 + 12 * number for number in (2, 4, 6)
+    ] and found.errors.shape == (3, 4)
     world.free()
 
 
-@pytest.mark.parametrize("ours, theirs, verdict", [(0.08, 0.043, "yes"), (0.09, 0.043, "NO"), (9e-7, 4.5e-8, "yes"), (1.1e-6, 4.5e-8, "NO")])
+@pytest.mark.parametrize(
+    "ours, theirs, verdict",
+    [(0.08, 0.043, "yes"), (0.09, 0.043, "NO"), (9e-7, 4.5e-8, "yes"), (1.1e-6, 4.5e-8, "NO")],
+)
 def test_the_comparison_can_fail(monkeypatch, ours, theirs, verdict):
     monkeypatch.setattr(synthetic, "AUTHORS", {("x", "parallel deflation"): {1: theirs}})
     made = Trajectory(np.full((1, 3), ours), np.ones(1), np.ones(1), None, None)
-    row = synthetic.against_the_authors([Series({"data": "x", "method": "parallel deflation", "T": 1}, 1, [made])])[-1]
+    row = synthetic.against_the_authors(
+        [Series({"data": "x", "method": "parallel deflation", "T": 1}, 1, [made])]
+    )[-1]
     assert row.endswith(f"| {verdict} |")
 
 
 def test_middle():
-    assert middle(np.array([1.0, 3.0, 2.0]), "{:.0f}") == "2 [1, 3]" and middle(np.array([np.nan, 4.0]), "{:.0f}") == "– [4, –]"
+    assert (
+        middle(np.array([1.0, 3.0, 2.0]), "{:.0f}") == "2 [1, 3]"
+        and middle(np.array([np.nan, 4.0]), "{:.0f}") == "– [4, –]"
+    )
     assert middle(np.array([np.nan])) == "–" == middle([])
 
 
@@ -191,11 +326,19 @@ def test_covariance_of_files(tmp_path):
 
 def test_errors_of_the_command(tmp_path):
     assert "--data" in run(0, "bench", "experiments", "mnist").ended(2).messages[0]
-    assert "no such folder" in run(0, "bench", "experiments", "--folder", tmp_path / "no").ended(3).messages[0]
+    assert (
+        "no such folder"
+        in run(0, "bench", "experiments", "--folder", tmp_path / "no").ended(3).messages[0]
+    )
     assert "other" in run(0, "bench", "experiments", "other").ended(2).messages[0]
 
 
 def test_info_knows_them(quick):
     folder, _ = quick
     shown = run(0, "info", folder / "gaps.h5").ok().stdout
-    assert "gaps.h5: experiment gaps of hpcpca" in shown and "10 series" in shown and "seeds = 2" in shown and "  0.1, vectors, T = 5\n" in shown, shown
+    assert (
+        "gaps.h5: experiment gaps of hpcpca" in shown
+        and "10 series" in shown
+        and "seeds = 2" in shown
+        and "  0.1, vectors, T = 5\n" in shown
+    ), shown

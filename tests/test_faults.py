@@ -1,4 +1,6 @@
-"""A short run of the kit that kills (``bin/faults`` is the long one), and the kit itself: it has to notice what is wrong."""
+"""A short run of the kit that kills (``bin/faults`` is the long one), and the kit itself: it has
+to notice what is wrong.
+"""
 
 import os
 
@@ -24,7 +26,9 @@ def test_killed_and_gone_on_with(folder, seed):
 
 def test_the_kit_notices_wrong_results(folder, tmp_path):
     here, sigma = folder
-    run(1, "fit", here / "data", "-k", faults.K, "-o", tmp_path / "out.h5", "--tol", faults.TOL).ok()
+    run(
+        1, "fit", here / "data", "-k", faults.K, "-o", tmp_path / "out.h5", "--tol", faults.TOL
+    ).ok()
     faults.check(tmp_path / "out.h5", sigma)
     for name, change in (("explained_variance", 1e-4), ("components", 1e-3)):
         with h5py.File(tmp_path / "out.h5", "r+") as file:

@@ -1,4 +1,6 @@
-"""The house: who imports what, no cycles, short modules, everything public documented, no printing from inside."""
+"""The house: who imports what, no cycles, short modules, everything public documented, no
+printing from inside.
+"""
 
 import ast
 import sys
@@ -9,28 +11,49 @@ import pytest
 HOUSE = Path(__file__).resolve().parent.parent / "hpcpca"
 LONGEST = 350  # lines of a module
 
-# A module imports from its own folder and from lines above. Every module stands in exactly one line.
+# A module imports from its own folder and from lines above. Every module stands in exactly one
+# line.
 LINES = [
     {"errors", "options", "partition", "rng", "units", "_version"},
-    {"kernels"}, {"linalg"}, {"comm"}, {"files"}, {"sources"}, {"operators"}, {"methods"}, {"planning"}, {"engine"},
-    {"pca"}, {"report"}, {"bench"}, {"cli"}, {"__main__"},
+    {"kernels"},
+    {"linalg"},
+    {"comm"},
+    {"files"},
+    {"sources"},
+    {"operators"},
+    {"methods"},
+    {"planning"},
+    {"engine"},
+    {"pca"},
+    {"report"},
+    {"bench"},
+    {"cli"},
+    {"__main__"},
 ]
 PLACE = {name: number for number, names in enumerate(LINES) for name in names}
 LOOSE = 8  # modules at the root of the package, at most
 
 # Third-party packages that a folder may import; those that are not named here have numpy alone.
 OPEN_TO = {
-    "kernels": {"numba", "numpy"}, "operators": {"numpy", "threadpoolctl"},
-    "comm": {"mpi4py", "numpy", "threadpoolctl"}, "files": {"h5py", "numpy"}, "sources": {"h5py", "numpy", "hdf5plugin"},
-    "planning": {"numpy", "threadpoolctl", "mpi4py", "h5py"}, "engine": {"numpy", "rich"}, "pca": {"h5py", "numpy"},
+    "kernels": {"numba", "numpy"},
+    "operators": {"numpy", "threadpoolctl"},
+    "comm": {"mpi4py", "numpy", "threadpoolctl"},
+    "files": {"h5py", "numpy"},
+    "sources": {"h5py", "numpy", "hdf5plugin"},
+    "planning": {"numpy", "threadpoolctl", "mpi4py", "h5py"},
+    "engine": {"numpy", "rich"},
+    "pca": {"h5py", "numpy"},
     "report": {"h5py", "numpy", "matplotlib"},
     "bench": {"numpy", "h5py", "sklearn", "slepc4py", "petsc4py", "threadpoolctl", "mpi4py"},
-    "cli": {"click", "numpy", "mpi4py", "threadpoolctl"}, "__main__": {"click"},
+    "cli": {"click", "numpy", "mpi4py", "threadpoolctl"},
+    "__main__": {"click"},
 }
 MAY_PRINT = {"cli", "__main__", "bench"}
 
-MODULES = {".".join(path.relative_to(HOUSE).with_suffix("").parts).removesuffix(".__init__"): path
-           for path in sorted(HOUSE.rglob("*.py"))}
+MODULES = {
+    ".".join(path.relative_to(HOUSE).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(HOUSE.rglob("*.py"))
+}
 TREES = {name: ast.parse(path.read_text()) for name, path in MODULES.items()}
 
 
@@ -49,8 +72,17 @@ def imports(module):
                 yield alias.name.removeprefix("hpcpca."), alias.name.startswith("hpcpca")
         elif isinstance(node, ast.ImportFrom):
             ours = node.level > 0 or (node.module or "").startswith("hpcpca")
-            base = package[:len(package) - node.level + 1] if node.level else []
-            source = ".".join([*base, *((node.module or "").removeprefix("hpcpca").strip(".").split(".") if node.module else [])]).strip(".")
+            base = package[: len(package) - node.level + 1] if node.level else []
+            source = ".".join(
+                [
+                    *base,
+                    *(
+                        (node.module or "").removeprefix("hpcpca").strip(".").split(".")
+                        if node.module
+                        else []
+                    ),
+                ]
+            ).strip(".")
             for alias in node.names:
                 whole = f"{source}.{alias.name}".strip(".")
                 yield (whole if whole in MODULES else source), ours
@@ -63,7 +95,9 @@ def ours(module):
 
 def third_party(module):
     """Packages of others that a module imports."""
-    return {name.split(".")[0] for name, own in imports(module) if not own} - sys.stdlib_module_names
+    return {
+        name.split(".")[0] for name, own in imports(module) if not own
+    } - sys.stdlib_module_names
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -74,7 +108,11 @@ def test_imports_go_upwards_only(module):
     place = PLACE[folder(module)]
     below = [name for name in ours(module) if PLACE[folder(name)] > place]
     assert not below, f"{module} imports {below}"
-    beside = [name for name in ours(module) if PLACE[folder(name)] == place and folder(name) != folder(module)]
+    beside = [
+        name
+        for name in ours(module)
+        if PLACE[folder(name)] == place and folder(name) != folder(module)
+    ]
     assert not beside or place == 0, f"{module} imports {beside}"
 
 
@@ -82,14 +120,19 @@ def test_every_module_stands_in_one_line():
     assert sum(map(len, LINES)) == len(PLACE)
     folders = {folder(module) for module in MODULES} - {"__init__", ""}
     assert folders == set(PLACE)
-    assert len([name for name in folders if name in MODULES and MODULES[name].parent == HOUSE]) <= LOOSE
+    assert (
+        len([name for name in folders if name in MODULES and MODULES[name].parent == HOUSE])
+        <= LOOSE
+    )
 
 
 def test_no_import_cycles():
     visiting, done = [], set()
 
     def visit(module):
-        assert module not in visiting, f"cycle: {' → '.join([*visiting[visiting.index(module):], module])}"
+        assert module not in visiting, (
+            f"cycle: {' → '.join([*visiting[visiting.index(module) :], module])}"
+        )
         if module in done:
             return
         visiting.append(module)
@@ -110,12 +153,21 @@ def test_third_parties_stay_in_their_folders(module):
 
 
 def test_folders_below_the_edges_need_neither_mpi_nor_files():
-    """As above, but over all that they import in turn: methods, linalg, kernels and operators can be used and tested alone."""
-    reached, imported = {name: third_party(name) for name in MODULES}, {name: ours(name) for name in MODULES}
+    """As above, but over all that they import in turn: methods, linalg, kernels and operators
+    can be used and tested alone.
+    """
+    reached, imported = (
+        {name: third_party(name) for name in MODULES},
+        {name: ours(name) for name in MODULES},
+    )
     for _ in MODULES:
         for module in MODULES:
             reached[module] = reached[module].union(*(reached[name] for name in imported[module]))
-    edges = {module: reached[module] & {"mpi4py", "h5py"} for module in MODULES if folder(module) in ("kernels", "linalg", "operators", "methods")}
+    edges = {
+        module: reached[module] & {"mpi4py", "h5py"}
+        for module in MODULES
+        if folder(module) in ("kernels", "linalg", "operators", "methods")
+    }
     assert edges and not any(edges.values()), edges
 
 
@@ -130,23 +182,32 @@ def undocumented(tree):
 
     def look(body, prefix):
         for node in body:
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+            if isinstance(
+                node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+            ) and not node.name.startswith("_"):
                 if not ast.get_docstring(node):
                     found.append(prefix + node.name)
                 if isinstance(node, ast.ClassDef):
                     look(node.body, f"{prefix}{node.name}.")
+
     look(tree.body, "")
     return found
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if not name.rsplit(".")[-1] == "_version"])
+@pytest.mark.parametrize(
+    "module", [name for name in MODULES if not name.rsplit(".")[-1] == "_version"]
+)
 def test_what_is_public_is_documented(module):
     assert not undocumented(TREES[module]), f"{module}: {', '.join(undocumented(TREES[module]))}"
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if folder(name) not in MAY_PRINT])
 def test_solvers_do_not_print(module):
-    calls = [node.lineno for node in ast.walk(TREES[module]) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print"]
+    calls = [
+        node.lineno
+        for node in ast.walk(TREES[module])
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print"
+    ]
     assert not calls, f"{module} prints in lines {calls}"
 
 
@@ -157,8 +218,11 @@ def of_the_locale(tree):
             continue
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
         mode = ast.unparse(node.args[1]) if len(node.args) > 1 else ""
-        if name in ("read_text", "write_text") and isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) != "super()" \
-                or name == "open" and isinstance(node.func, ast.Name) and "b" not in mode:
+        if (
+            name in ("read_text", "write_text")
+            and isinstance(node.func, ast.Attribute)
+            and ast.unparse(node.func.value) != "super()"
+        ) or (name == "open" and isinstance(node.func, ast.Name) and "b" not in mode):
             yield node.lineno
 
 
@@ -169,8 +233,14 @@ def test_text_files_are_the_same_in_every_locale(module):
 
 def test_this_test_sees_what_it_should():
     """Imports within functions, relative ones of packages, and undocumented methods are found."""
-    assert "methods.parallel_deflation" in ours("methods.registry") and "errors" in ours("comm.world")
-    assert third_party("comm.exchange") == {"mpi4py", "numpy"} and "h5py" in third_party("files.hdf5")
+    assert "methods.parallel_deflation" in ours("methods.registry") and "errors" in ours(
+        "comm.world"
+    )
+    assert third_party("comm.exchange") == {"mpi4py", "numpy"} and "h5py" in third_party(
+        "files.hdf5"
+    )
     text = 'open(a)\nopen(a, "wb" if b else "ab")\nPath(a).read_text()\nopen(a, encoding="utf-8")'
     assert list(of_the_locale(ast.parse(text))) == [1, 3]
-    assert undocumented(ast.parse('"""M."""\nclass A:\n    """A."""\n    def f(self): pass\n    def _g(self): pass')) == ["A.f"]
+    assert undocumented(
+        ast.parse('"""M."""\nclass A:\n    """A."""\n    def f(self): pass\n    def _g(self): pass')
+    ) == ["A.f"]

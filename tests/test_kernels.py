@@ -52,15 +52,22 @@ def test_tiles_hold_deviations_from_the_shift(kernels, dtype, double, monkeypatc
 
 
 @settings(max_examples=200)
-@given(data=st.data(), dtype=st.sampled_from([np.int64, np.uint64]), name=st.sampled_from(sorted(SETS)))
+@given(
+    data=st.data(), dtype=st.sampled_from([np.int64, np.uint64]), name=st.sampled_from(sorted(SETS))
+)
 def test_differences_of_64_bit_integers_are_exact_before_rounding(data, dtype, name):
     limits = np.iinfo(dtype)
-    near = st.one_of(st.integers(limits.min, limits.max), st.sampled_from([limits.min, limits.max, 0, 1, 2**53 + 1, limits.max - 1]))
+    near = st.one_of(
+        st.integers(limits.min, limits.max),
+        st.sampled_from([limits.min, limits.max, 0, 1, 2**53 + 1, limits.max - 1]),
+    )
     pairs = data.draw(st.lists(st.tuples(near, near), min_size=1, max_size=8))
     rows, shift = (np.array(side, dtype=dtype) for side in zip(*pairs))
     out = np.empty((1, len(pairs)))
     SETS[name].scaled_deviations(rows[None], shift, 1.0, out)
-    assert out[0].tolist() == [float(x - c) for x, c in pairs]  # Python's integers are exact, and float() rounds once
+    assert out[0].tolist() == [
+        float(x - c) for x, c in pairs
+    ]  # Python's integers are exact, and float() rounds once
 
 
 def test_tiles_of_deviations_are_views(kernels):
@@ -78,7 +85,11 @@ def test_a_subset_of_rows_has_their_deviations(kernels):
 
 def test_tiles_fit_the_cache_unless_their_rows_are_long():
     assert 1 << 20 < tile_rows(1000, 4) * 4000 <= 2 << 20
-    assert tile_rows(50_000, 4) == 64 and tile_rows(10**6, 8) * 8 * 10**6 <= 64 << 20 and tile_rows(10**8, 8) == 1
+    assert (
+        tile_rows(50_000, 4) == 64
+        and tile_rows(10**6, 8) * 8 * 10**6 <= 64 << 20
+        and tile_rows(10**8, 8) == 1
+    )
 
 
 def measured(kernels, tiles):
@@ -89,17 +100,25 @@ def measured(kernels, tiles):
     return count, mean, squares
 
 
-@pytest.mark.parametrize("dtype, ratio", [(np.float32, 0), (np.float32, 1e3), (np.float64, 0), (np.float64, 1e3), (np.float64, 1e8)])
+@pytest.mark.parametrize(
+    "dtype, ratio",
+    [(np.float32, 0), (np.float32, 1e3), (np.float64, 0), (np.float64, 1e3), (np.float64, 1e8)],
+)
 @pytest.mark.parametrize("cuts", [[], [1], [7, 8, 300]])
 def test_moments_equal_those_in_extended_precision(kernels, dtype, ratio, cuts):
-    rows = (np.random.default_rng(3).standard_normal((500, 6)) * [1, 2, 3, 4, 5, 1e-3] + ratio * np.array([1, -2, 3, 4, 5, 1e-3])).astype(dtype)
+    rows = (
+        np.random.default_rng(3).standard_normal((500, 6)) * [1, 2, 3, 4, 5, 1e-3]
+        + ratio * np.array([1, -2, 3, 4, 5, 1e-3])
+    ).astype(dtype)
     rows[:, 3] = rows[0, 3]  # a constant column
     count, mean, squares = measured(kernels, np.split(rows, cuts))
     wide = rows.astype(np.longdouble)
     true_mean, n, u = wide.mean(axis=0), len(rows), 2.0**-53
     true_squares = ((wide - true_mean) ** 2).sum(axis=0)
-    # Sums of n terms err by n·u of the terms' size. Errors e of the means of two parts change their merged squares by at most
-    # 2·weight·gap·e + weight·e², where weight ≤ n and weight·gap² ≤ the squares. (A sum of squares less n·mean² would be off by all.)
+    # Sums of n terms err by n·u of the terms' size. Errors e of the means of two parts change their
+    # merged squares by at most
+    # 2·weight·gap·e + weight·e², where weight ≤ n and weight·gap² ≤ the squares. (A sum of squares
+    # less n·mean² would be off by all.)
     e = n * u * np.abs(wide).mean(axis=0)
     assert count == n and (np.abs(mean - true_mean) <= e).all()
     merged = 2 * (len(cuts) + 1) * (2 * np.sqrt(n * true_squares) * e + n * e**2)
@@ -114,7 +133,9 @@ def test_moments_merge_in_any_grouping(kernels):
         count = kernels.merge(count, mean, squares, *part)
     assert count == 90
     np.testing.assert_allclose(mean, rows.mean(axis=0), rtol=90 * 2**-53)
-    np.testing.assert_allclose(squares, rows.var(axis=0) * 90, rtol=1e-12)  # 90·u·(mean/std)² = 2.5e-11 at worst, 1e-14 expected
+    np.testing.assert_allclose(
+        squares, rows.var(axis=0) * 90, rtol=1e-12
+    )  # 90·u·(mean/std)² = 2.5e-11 at worst, 1e-14 expected
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -126,8 +147,12 @@ def test_sums_of_columns(kernels, dtype):
     sums = before.copy()
     kernels.add_sums(tile, sums)
     bound = 40 * 2.0**-53
-    assert (np.abs(sums[0] - before[0] - wide.sum(axis=0)) <= bound * (1 + np.abs(wide).sum(axis=0))).all()
-    assert (np.abs(sums[1] - before[1] - (wide**2).sum(axis=0)) <= bound * (1 + (wide**2).sum(axis=0))).all()
+    assert (
+        np.abs(sums[0] - before[0] - wide.sum(axis=0)) <= bound * (1 + np.abs(wide).sum(axis=0))
+    ).all()
+    assert (
+        np.abs(sums[1] - before[1] - (wide**2).sum(axis=0)) <= bound * (1 + (wide**2).sum(axis=0))
+    ).all()
     kernels.add_sums(tile[:0], sums := np.zeros((2, 9)))
     assert not sums.any()
 
@@ -136,24 +161,37 @@ def test_sums_of_columns(kernels, dtype):
 @pytest.mark.parametrize("dtype", INTEGERS + FLOATS)
 @pytest.mark.parametrize("m, r", [(1, 1), (1, 5), (1, 530), (3, 9), (64, 9)])
 def test_shifted_gram_product(kernels, dtype, double, m, r):
-    """The product of tiles, made on the way, is that of the deviations in extended precision: (d + r + 3)·u·|B|ᵀ(|B||V|)."""
+    """The product of tiles, made on the way, is that of the deviations in extended precision: (d
+    + r + 3)·u·|B|ᵀ(|B||V|).
+    """
     rows, work = random_rows(dtype, (r, 13)), work_type(np.dtype(dtype), double)
-    panel, scale = np.random.default_rng(m).standard_normal((m, 13)).astype(work), np.exp2(-np.ceil(np.log2(np.abs(rows.astype(float)).max())))
+    panel, scale = (
+        np.random.default_rng(m).standard_normal((m, 13)).astype(work),
+        np.exp2(-np.ceil(np.log2(np.abs(rows.astype(float)).max()))),
+    )
     tiles = Tiles(rows, first_shift(rows[0], work), scale, work, kernels)
     out = np.ones((m, 13))
     tiles.add_product(0, tiles.buffer(), panel, out)
     wide = (rows.astype(np.longdouble) - rows[0].astype(np.longdouble)) * scale
     bound = (13 + r + 3) * UNIT[work] * (np.abs(panel) @ np.abs(wide).T) @ np.abs(wide) + 1e-15
-    assert len(tiles) == 1 and (np.abs(out - 1 - (panel.astype(np.longdouble) @ wide.T) @ wide) <= bound).all()
+    assert (
+        len(tiles) == 1
+        and (np.abs(out - 1 - (panel.astype(np.longdouble) @ wide.T) @ wide) <= bound).all()
+    )
 
 
 @pytest.mark.parametrize("m", [1, 4])
 @pytest.mark.parametrize("d", [40, 2100])
 @pytest.mark.parametrize("dtype, far", [(np.float32, 1e5), (np.float64, 1e12)])
 def test_differences_are_taken_before_products(kernels, dtype, far, d, m):
-    """Rows far from zero and near the shift: a product with the row less one with the shift would have no digit left."""
+    """Rows far from zero and near the shift: a product with the row less one with the shift
+    would have no digit left.
+    """
     deviations = np.random.default_rng(0).integers(-4, 5, (21, d))
-    rows, panel = (far + deviations).astype(dtype), np.random.default_rng(1).integers(-3, 4, (m, d)).astype(dtype)
+    rows, panel = (
+        (far + deviations).astype(dtype),
+        np.random.default_rng(1).integers(-3, 4, (m, d)).astype(dtype),
+    )
     tiles, out = Tiles(rows, np.full(d, far, dtype), 1.0, dtype, kernels), np.zeros((m, d))
     tiles.add_product(0, tiles.buffer(), panel, out)
     assert (out == (panel.astype(np.int64) @ deviations.T) @ deviations).all()
@@ -171,30 +209,60 @@ def test_every_float16_is_converted_exactly(kernels):
 
 @pytest.mark.parametrize("m", [1, 2, 4, 16])
 def test_long_sums_in_single(kernels, m):
-    """Equal terms, summed over 20,000 rows of few columns: errors grow with the length of sums in float32, so those are short."""
-    tile = (np.random.default_rng(m).random((20_000, 24)) < 0.1).astype(np.float32) - np.float32(0.1)
+    """Equal terms, summed over 20,000 rows of few columns: errors grow with the length of sums
+    in float32, so those are short.
+    """
+    tile = (np.random.default_rng(m).random((20_000, 24)) < 0.1).astype(np.float32) - np.float32(
+        0.1
+    )
     tile[:, 0] *= 3
     panel = np.linalg.svd(tile, full_matrices=False)[2][:m]
     wide = tile.astype(np.float64)
     expected, found = (wide @ panel.T.astype(np.float64)).T @ wide, np.zeros((m, 24))
     kernels.gram_product(tile, panel, found)
-    assert np.linalg.norm(found - expected, 2) <= 1e-6 * np.linalg.norm(expected[0])  # 2e-5 with one sum of 20,000 terms
+    assert np.linalg.norm(found - expected, 2) <= 1e-6 * np.linalg.norm(
+        expected[0]
+    )  # 2e-5 with one sum of 20,000 terms
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("m", [1, 2, 3, 4, 5, 6, 7, 8, 33, 34, 48, 49, 64])
-@pytest.mark.parametrize("r, d", [(0, 50), (1, 1), (1, 50), (2, 50), (3, 50), (4, 50), (7, 50), (64, 50), (66, 2051), (5, 4097), (519, 9)])
+@pytest.mark.parametrize(
+    "r, d",
+    [
+        (0, 50),
+        (1, 1),
+        (1, 50),
+        (2, 50),
+        (3, 50),
+        (4, 50),
+        (7, 50),
+        (64, 50),
+        (66, 2051),
+        (5, 4097),
+        (519, 9),
+    ],
+)
 def test_gram_product(kernels, dtype, m, r, d):
-    """out += Bᵀ(BV), within the rounding bound (d + r + 3)·u·|B|ᵀ(|B||V|) of any order of summation."""
+    """out += Bᵀ(BV), within the rounding bound (d + r + 3)·u·|B|ᵀ(|B||V|) of any order of
+    summation.
+    """
     rng = np.random.default_rng([m, r, d])
-    tile, panel = rng.standard_normal((r, d)).astype(dtype), rng.standard_normal((m, d)).astype(dtype)
+    tile, panel = (
+        rng.standard_normal((r, d)).astype(dtype),
+        rng.standard_normal((m, d)).astype(dtype),
+    )
     before = rng.standard_normal((m, d))
     out = before.copy()
     kernels.gram_product(tile, panel, out)
     wide, vectors = tile.astype(np.float64), panel.astype(np.float64)
-    exact = before + (vectors @ wide.T) @ wide  # for float64 as inexact as what is tested: its error is within the same bound
+    exact = (
+        before + (vectors @ wide.T) @ wide
+    )  # for float64 as inexact as what is tested: its error is within the same bound
     terms = (np.abs(vectors) @ np.abs(wide).T) @ np.abs(wide)
-    bound = (2 if dtype == np.float64 else 1.01) * (d + r + 3) * UNIT[np.dtype(dtype)] * terms + 2.0**-52 * np.abs(before)
+    bound = (2 if dtype == np.float64 else 1.01) * (d + r + 3) * UNIT[
+        np.dtype(dtype)
+    ] * terms + 2.0**-52 * np.abs(before)
     assert (np.abs(out - exact) <= bound).all()
 
 

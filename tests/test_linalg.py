@@ -1,11 +1,19 @@
-"""Small dense numerics: identities on prescribed spectra, and bounds that have to hold for the true angles."""
+"""Small dense numerics: identities on prescribed spectra, and bounds that have to hold for the
+true angles.
+"""
 
 import numpy as np
 import pytest
 import spectra
 
 from hpcpca.linalg.angles import separation
-from hpcpca.linalg.orth import orthonormal_rows, orthonormality_error, project_off, whitening, with_positive_peak
+from hpcpca.linalg.orth import (
+    orthonormal_rows,
+    orthonormality_error,
+    project_off,
+    whitening,
+    with_positive_peak,
+)
 from hpcpca.linalg.ritz import rayleigh_ritz, thick_restart
 
 U = 2.0**-53
@@ -34,17 +42,25 @@ def test_what_is_projected_off_is_orthogonal_however_little_is_left(seed, outsid
 @pytest.mark.parametrize("condition", [1.0, 1e2, 1e4])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_whitening_makes_rows_orthonormal(seed, condition):
-    rows = (spectra.rotation(7, seed) * np.geomspace(1, 1 / condition, 7)) @ spectra.rotation(50, seed)[:7]
+    rows = (spectra.rotation(7, seed) * np.geomspace(1, 1 / condition, 7)) @ spectra.rotation(
+        50, seed
+    )[:7]
     white = whitening(rows @ rows.T) @ rows
     assert white.shape == rows.shape
-    assert orthonormality_error(white) <= 50 * U * condition**2  # rounding of ZZᵀ, relative to its smallest eigenvalue
-    assert orthonormality_error(orthonormal_rows(rows)) <= 50 * U  # the second time the condition is 1
+    assert (
+        orthonormality_error(white) <= 50 * U * condition**2
+    )  # rounding of ZZᵀ, relative to its smallest eigenvalue
+    assert (
+        orthonormality_error(orthonormal_rows(rows)) <= 50 * U
+    )  # the second time the condition is 1
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_dependent_rows_are_dropped_and_their_span_is_kept(seed):
     independent = unit(normal(seed, 4, 30))
-    rows = np.vstack([independent, independent[0] - independent[1], np.zeros(30), 3 * independent[2]])
+    rows = np.vstack(
+        [independent, independent[0] - independent[1], np.zeros(30), 3 * independent[2]]
+    )
     made = orthonormal_rows(rows)
     assert made.shape == (4, 30) and orthonormality_error(made) <= 30 * 4 * U
     for row in independent:
@@ -58,7 +74,10 @@ def test_orthonormality_error_by_hand():
     assert orthonormality_error(rows) == 0
     rows[1, 4] = 0.25
     assert orthonormality_error(rows) == 0.0625
-    assert orthonormality_error(rows[1:2], rows, first=1) == 0.0625 and orthonormality_error(rows[1:2], rows, first=0) == 1.0625
+    assert (
+        orthonormality_error(rows[1:2], rows, first=1) == 0.0625
+        and orthonormality_error(rows[1:2], rows, first=0) == 1.0625
+    )
     assert orthonormality_error(np.zeros((0, 5))) == 0
 
 
@@ -68,7 +87,10 @@ def test_signs_make_the_largest_entry_positive():
     assert with_positive_peak(np.zeros((0, 3))).shape == (0,)
 
 
-@pytest.mark.parametrize("values", [spectra.power_law(30), spectra.clusters(30), spectra.double(30), spectra.deficient(30, 5)])
+@pytest.mark.parametrize(
+    "values",
+    [spectra.power_law(30), spectra.clusters(30), spectra.double(30), spectra.deficient(30, 5)],
+)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_rayleigh_ritz_is_eigh_of_the_projection(values, seed):
     sigma, _ = spectra.covariance(values, seed)
@@ -86,13 +108,16 @@ def test_rayleigh_ritz_is_eigh_of_the_projection(values, seed):
 @pytest.mark.parametrize("moved", [1.0, 1e-2, 1e-4, 1e-6, 1e-9, 0.0])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_thick_restart_keeps_both_rounds(seed, moved):
-    """Some workers have converged (their coefficients moved by ``moved``), others have not; the basis has grown since."""
+    """Some workers have converged (their coefficients moved by ``moved``), others have not; the
+    basis has grown since.
+    """
     now = spectra.rotation(40, seed)[:6]
     steps = np.array([1.0, 1.0, 0.1, moved, moved, moved])
     before = unit(now + steps[:, None] * unit(normal(seed, 6, 40)))[:, :30]
     kept = thick_restart(now, before)
     np.testing.assert_array_equal(kept[:6], now)
-    # Q ← GQ happens at every restart of a run: what G lacks of orthonormality adds up, to stay below 1e-10 after hundreds
+    # Q ← GQ happens at every restart of a run: what G lacks of orthonormality adds up, to stay
+    # below 1e-10 after hundreds
     assert orthonormality_error(kept) <= 1e-13
     for row in unit(before):
         # what is dropped: less than 1e-7 of a row, or 1e-5 (the root of DROP) of the largest rest
@@ -102,12 +127,20 @@ def test_thick_restart_keeps_both_rounds(seed, moved):
 
 # ---------------------------------------------------------------- angles
 
-SPECTRA = [spectra.power_law(30), spectra.power_law(30, 0.5), spectra.exponential(30), spectra.clusters(30), spectra.double(30),
-           spectra.deficient(30, 6)]
+SPECTRA = [
+    spectra.power_law(30),
+    spectra.power_law(30, 0.5),
+    spectra.exponential(30),
+    spectra.clusters(30),
+    spectra.double(30),
+    spectra.deficient(30, 6),
+]
 
 
 def perturbed(values, seed, size, count):
-    """Σ, its eigenvectors, and ``count`` orthonormal approximations with their Ritz values and relative residuals."""
+    """Σ, its eigenvectors, and ``count`` orthonormal approximations with their Ritz values and
+    relative residuals.
+    """
     sigma, true = spectra.covariance(values, seed)
     near = np.linalg.qr((true + size * normal(seed, *true.shape)).T)[0].T[:count]
     found, coefficients = rayleigh_ritz(near @ sigma @ near.T, count)
@@ -125,37 +158,56 @@ def test_bounds_hold_for_the_true_angles(values, seed, size, guards):
     true, vectors, found, residuals = perturbed(values, seed, size, k + guards)
     result = separation(found[:k], residuals[:k], found[k:], residuals[k:], 30, 30)
     for number in range(k):
-        same = np.abs(values - values[number]) <= 1e-12  # of a multiple eigenvalue: the angle to its whole subspace
+        same = (
+            np.abs(values - values[number]) <= 1e-12
+        )  # of a multiple eigenvalue: the angle to its whole subspace
         assert spectra.sine(vectors[number], true[same]) <= result.bounds[number] + 1e-14
         if result.bounds[number] < 1:  # then it is one vector, and this one
-            assert spectra.sine(vectors[number], true[number:number + 1]) <= result.bounds[number] + 1e-14
+            assert (
+                spectra.sine(vectors[number], true[number : number + 1])
+                <= result.bounds[number] + 1e-14
+            )
     for (first, stop, cut), bound in zip(result.clusters, result.cluster_bounds):
         if not cut:
-            inside = np.linalg.norm(vectors[first:stop] - (vectors[first:stop] @ true[first:stop].T) @ true[first:stop], 2)
+            inside = np.linalg.norm(
+                vectors[first:stop] - (vectors[first:stop] @ true[first:stop].T) @ true[first:stop],
+                2,
+            )
             assert inside <= bound + 1e-14
 
 
 def clusters_of(values, guards, residual=1e-8, limit=100, d=100):
-    found = separation(np.array(values), np.full(len(values), residual), np.array(guards), np.full(len(guards), residual), limit, d)
+    found = separation(
+        np.array(values),
+        np.full(len(values), residual),
+        np.array(guards),
+        np.full(len(guards), residual),
+        limit,
+        d,
+    )
     return found, found.clusters.tolist()
 
 
-@pytest.mark.parametrize("values, guards, expected", [
-    ([5.0, 3, 2], [1.0], []),
-    ([5.0, 3, 3], [1.0], [[1, 3, 0]]),
-    ([5.0, 5, 3, 3], [1.0], [[0, 2, 0], [2, 4, 0]]),
-    ([5.0, 3, 3], [3.0], [[1, 3, 1]]),
-    ([5.0, 3, 2], [2.0, 1], [[2, 3, 1]]),
-    ([4.0, 4, 4], [4.0], [[0, 3, 1]]),
-    ([4.0, 4 - 1e-9, 2], [1.0], [[0, 2, 0]]),
-    ([4.0, 4 - 1e-4, 2], [1.0], []),
-])
+@pytest.mark.parametrize(
+    "values, guards, expected",
+    [
+        ([5.0, 3, 2], [1.0], []),
+        ([5.0, 3, 3], [1.0], [[1, 3, 0]]),
+        ([5.0, 5, 3, 3], [1.0], [[0, 2, 0], [2, 4, 0]]),
+        ([5.0, 3, 3], [3.0], [[1, 3, 1]]),
+        ([5.0, 3, 2], [2.0, 1], [[2, 3, 1]]),
+        ([4.0, 4, 4], [4.0], [[0, 3, 1]]),
+        ([4.0, 4 - 1e-9, 2], [1.0], [[0, 2, 0]]),
+        ([4.0, 4 - 1e-4, 2], [1.0], []),
+    ],
+)
 def test_unresolved_components_are_clusters_with_their_neighbours(values, guards, expected):
     found, clusters = clusters_of(values, guards)
     assert clusters == expected
     for (first, stop, cut), bound in zip(clusters, found.cluster_bounds):
         assert (found.bounds[first:stop] > 0.01).all()
-        # of a cluster that is cut off, which part is held is arbitrary; others are bound by the gap around them
+        # of a cluster that is cut off, which part is held is arbitrary; others are bound by the gap
+        # around them
         assert bound == 1 if cut else bound <= np.sqrt(stop - first) * 1e-8 * values[0] / (1 - 1e-7)
 
 
@@ -167,7 +219,9 @@ def test_the_last_component_is_unknown_without_a_guard_and_only_then():
 
 @pytest.mark.parametrize("values", [[5.0, 3, 3], [3.0, 3, 3], [5.0, 5]])
 def test_a_cluster_that_may_go_on_past_the_last_component_is_not_bounded(values):
-    """Without a guard nobody knows whether the next eigenvalue belongs to it: NaN or 1, never less."""
+    """Without a guard nobody knows whether the next eigenvalue belongs to it: NaN or 1, never
+    less.
+    """
     found, clusters = clusters_of(values, [])
     assert clusters[-1][1] == len(values)
     assert not found.cluster_bounds[-1] < 1
@@ -186,9 +240,12 @@ def test_past_the_rank_of_the_data_eigenvalues_are_zero():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_what_vectors_and_images_say_of_a_symmetric_matrix(seed):
-    """Ritz values and vectors of Σ in span V; the next vectors orthonormal, power steps where η is not limited; their images those of the least
-    symmetric matrix that maps V to S, written out, for images of Σ and for noisy ones."""
+    """Ritz values and vectors of Σ in span V; the next vectors orthonormal, power steps where η
+    is not limited; their images those of the least symmetric matrix that maps V to S, written
+    out, for images of Σ and for noisy ones.
+    """
     from hpcpca.linalg.secant import ritz_and_next
+
     rng, d, m = np.random.default_rng(seed), 40, 5
     sigma = spectra.covariance(spectra.power_law(d, 0.5), seed)[0]
     vectors = rng.standard_normal((m, d))
@@ -199,14 +256,18 @@ def test_what_vectors_and_images_say_of_a_symmetric_matrix(seed):
             values, axes = np.linalg.eigh(vectors @ vectors.T)
             whiten = axes / np.sqrt(values) @ axes.T
             q, s = whiten @ vectors, whiten @ images
-            np.testing.assert_allclose(found.values, np.linalg.eigvalsh((q @ s.T + s @ q.T) / 2)[::-1], atol=1e-12)
+            np.testing.assert_allclose(
+                found.values, np.linalg.eigvalsh((q @ s.T + s @ q.T) / 2)[::-1], atol=1e-12
+            )
             ritz, of_ritz = found.rotation @ vectors, found.rotation @ images
             np.testing.assert_allclose(ritz @ ritz.T, np.eye(m), atol=1e-11)
             eta = np.minimum(1 / found.values, np.inf if longest is None else longest)[:, None]
             moved = ritz + eta * (of_ritz - (of_ritz @ ritz.T) @ ritz)
             following = found.vectors @ both
             np.testing.assert_allclose(following @ following.T, np.eye(m), atol=1e-11)
-            assert np.linalg.norm(moved - (moved @ following.T) @ following) <= 1e-10 * np.linalg.norm(moved)
+            assert np.linalg.norm(
+                moved - (moved @ following.T) @ following
+            ) <= 1e-10 * np.linalg.norm(moved)
             symmetric = (q @ s.T + s @ q.T) / 2
             least = q.T @ s + s.T @ q - q.T @ symmetric @ q
             if longest is None and np.allclose(images, vectors @ sigma):

@@ -1,4 +1,6 @@
-"""Values that are somewhere else, or nowhere: HDF5 gives fill values without a word, hpcpca an error that says where."""
+"""Values that are somewhere else, or nowhere: HDF5 gives fill values without a word, hpcpca an
+error that says where.
+"""
 
 import os
 import time
@@ -24,7 +26,9 @@ def put(path, rows=ROWS, **options):
 def virtual(path, *sources):
     layout = h5py.VirtualLayout((len(ROWS) * len(sources), ROWS.shape[1]), "f8")
     for number, source in enumerate(sources):
-        layout[number * len(ROWS):(number + 1) * len(ROWS)] = h5py.VirtualSource(source, "X", ROWS.shape)
+        layout[number * len(ROWS) : (number + 1) * len(ROWS)] = h5py.VirtualSource(
+            source, "X", ROWS.shape
+        )
     path.parent.mkdir(exist_ok=True)
     with h5py.File(path, "w") as file:
         file.create_virtual_dataset("V", layout)
@@ -52,7 +56,11 @@ def external_storage(here, target):
     return f"{here / 'x.h5'}:X"
 
 
-MAKERS = {"link": external_link, "virtual": lambda here, target: f"{virtual(here / 'x.h5', str(target))}:V", "storage": external_storage}
+MAKERS = {
+    "link": external_link,
+    "virtual": lambda here, target: f"{virtual(here / 'x.h5', str(target))}:V",
+    "storage": external_storage,
+}
 
 
 @pytest.mark.parametrize("how", MAKERS)
@@ -78,14 +86,29 @@ def test_a_link_that_leads_out_by_a_symlink(tmp_path, elsewhere):
     os.symlink(elsewhere, tmp_path / "here" / "a.h5")
     with pytest.raises(DataError, match="outside of its folder"):
         open_source([external_link(tmp_path / "here", "a.h5")])
-    assert open_source([str(tmp_path / "here" / "a.h5")]).n == 60  # what the user names is what the user wants
+    assert (
+        open_source([str(tmp_path / "here" / "a.h5")]).n == 60
+    )  # what the user names is what the user wants
 
 
 def test_fit_follows_when_told_and_resume_remembers(tmp_path, elsewhere):
     data = external_link(tmp_path / "here", elsewhere)
     done = run(2, "fit", data, "-k", 2, "-o", tmp_path / "out.h5").ended(3)
     assert len(done.messages) == 1 and "--follow-links" in done.messages[0]
-    run(2, "fit", data, "-k", 2, "-o", tmp_path / "out.h5", "--follow-links", "--max-rounds", 1, "--exchange", "vectors").ended(4)
+    run(
+        2,
+        "fit",
+        data,
+        "-k",
+        2,
+        "-o",
+        tmp_path / "out.h5",
+        "--follow-links",
+        "--max-rounds",
+        1,
+        "--exchange",
+        "vectors",
+    ).ended(4)
     run(2, "resume", tmp_path / "out.h5.ckpt", "--max-rounds", 5000).ok()
     run(1, "verify", tmp_path / "out.h5", data).ended(3)
     run(1, "verify", tmp_path / "out.h5", data, "--follow-links").ok()
@@ -104,26 +127,46 @@ def test_links_in_a_circle(tmp_path):
 
 
 def test_only_an_external_link(tmp_path, elsewhere):
-    """What it leads to is named as it can be given; nothing outside of the folder is used unasked."""
+    """What it leads to is named as it can be given; nothing outside of the folder is used
+    unasked.
+    """
     path = external_link(tmp_path / "here", elsewhere).removesuffix(":X")
     target = f"{elsewhere}:X"
     done = run(0, "fit", path, "-k", 2, "-o", tmp_path / "out.h5").ended(3)
-    assert len(done.messages) == 1 and f"X is an external link to {elsewhere}:/X, name it: {target}, or {path}:X with --follow-links)" in done.messages[0], done.stderr
+    assert (
+        len(done.messages) == 1
+        and f"X is an external link to {elsewhere}:/X, name it: {target}, or {path}:X with "
+        "--follow-links)"
+        in done.messages[0]
+    ), done.stderr
     assert f"name it: {target}" in run(0, "info", path).ok().stdout
     run(0, "fit", target, "-k", 2, "-o", tmp_path / "out.h5").ok()
     os.remove(elsewhere)
-    assert "/X, which cannot be opened)" in run(0, "fit", path, "-k", 2, "-o", tmp_path / "on.h5").ended(3).messages[0]
+    assert (
+        "/X, which cannot be opened)"
+        in run(0, "fit", path, "-k", 2, "-o", tmp_path / "on.h5").ended(3).messages[0]
+    )
 
 
 def test_what_a_file_without_two_dimensions_holds(tmp_path):
     with h5py.File(tmp_path / "x.h5", "w") as file:
-        file["a"], file["b"], file["c"] = h5py.SoftLink("/b"), h5py.SoftLink("/a"), h5py.SoftLink("/nowhere")
-        file["g/one"], file["g/three"], file["up"] = ROWS[0], ROWS.reshape(60, 7, 1), h5py.SoftLink("/g")
+        file["a"], file["b"], file["c"] = (
+            h5py.SoftLink("/b"),
+            h5py.SoftLink("/a"),
+            h5py.SoftLink("/nowhere"),
+        )
+        file["g/one"], file["g/three"], file["up"] = (
+            ROWS[0],
+            ROWS.reshape(60, 7, 1),
+            h5py.SoftLink("/g"),
+        )
     with pytest.raises(DataError) as caught:
         open_source([str(tmp_path / "x.h5")])
     nowhere = "is a link that leads nowhere or in a circle"
-    assert (f"(g/three (60 × 7 × 1 float64, 3-D: not read yet); g/one (7 float64, 1-D); "
-            f"a {nowhere}; b {nowhere}; c {nowhere}); name another file") in str(caught.value)
+    assert (
+        "(g/three (60 × 7 × 1 float64, 3-D: not read yet); g/one (7 float64, 1-D); "
+        f"a {nowhere}; b {nowhere}; c {nowhere}); name another file" in str(caught.value)
+    )
     with h5py.File(tmp_path / "x.h5", "a") as file:
         file["y"], file["z"] = 1, 2
     with pytest.raises(DataError, match=r"y \(scalar int64\); z \(scalar int64\); .*; …\); name"):
@@ -142,8 +185,11 @@ def test_never_written(tmp_path):
         half[:40] = 1
         file.create_dataset("packed", data=np.zeros((100, 7)), chunks=(10, 7), compression="gzip")
     begun = time.monotonic()
-    for name, says in (("contiguous", "holds none: it was never written; run its writer again"), ("chunked", "holds none: it was never written; run its writer again"),
-                       ("half", "6 of its 10 chunks were never written .* would count as -1")):
+    for name, says in (
+        ("contiguous", "holds none: it was never written; run its writer again"),
+        ("chunked", "holds none: it was never written; run its writer again"),
+        ("half", "6 of its 10 chunks were never written .* would count as -1"),
+    ):
         with pytest.raises(DataError, match=says):
             open_source([f"{tmp_path / 'x.h5'}:{name}"])
     assert open_source([f"{tmp_path / 'x.h5'}:packed"]).n == 100
@@ -175,10 +221,20 @@ def test_sources_that_are_too_short(tmp_path, is_part):
     """Both are named, whether the whole source is mapped or a selection of it."""
     put(tmp_path / "a.h5", ROWS[:40])
     layout = h5py.VirtualLayout(ROWS.shape, "f8")
-    layout[:60] = h5py.VirtualSource("a.h5", "X", (99, 7))[:60] if is_part else h5py.VirtualSource("a.h5", "X", ROWS.shape)
+    layout[:60] = (
+        h5py.VirtualSource("a.h5", "X", (99, 7))[:60]
+        if is_part
+        else h5py.VirtualSource("a.h5", "X", ROWS.shape)
+    )
     with h5py.File(tmp_path / "v.h5", "w") as file:
         file.create_virtual_dataset("V", layout)
-    with pytest.raises(DataError, match=r"v.h5:V is virtual and asks .*a.h5:X for (420 values|values up to \(59, 6\)), which has shape \(40, 7\)"):
+    with pytest.raises(
+        DataError,
+        match=(
+            r"v.h5:V is virtual and asks .*a.h5:X for (420 values|values up to \(59, 6\)), which"
+            r" has shape \(40, 7\)"
+        ),
+    ):
         open_source([str(tmp_path / "v.h5")])
 
 
@@ -203,14 +259,18 @@ def test_sources_without_values(tmp_path, what):
             file.create_dataset("X", ROWS.shape, "f8")
         elif what == "half written":
             file.create_dataset("X", ROWS.shape, "f8", chunks=(10, 7))[:30] = ROWS[:30]
-    told = {"never written": "holds none", "half written": "3 of its 6 chunks"}.get(what, "a.h5:X, which is not there")
+    told = {"never written": "holds none", "half written": "3 of its 6 chunks"}.get(
+        what, "a.h5:X, which is not there"
+    )
     for data in (virtual(tmp_path / "v.h5", "a.h5"), virtual(tmp_path / "w.h5", "a.h5", "a.h5")):
         with pytest.raises(DataError, match=told):
             open_source([f"{data}:V"])
 
 
 def test_a_source_that_links_out(tmp_path, elsewhere):
-    """Virtual dataset → file beside it → external link: outside is outside, however many steps it takes."""
+    """Virtual dataset → file beside it → external link: outside is outside, however many steps
+    it takes.
+    """
     external_link(tmp_path / "here", "../elsewhere/a.h5")
     data = f"{virtual(tmp_path / 'here' / 'v.h5', 'x.h5')}:V"
     with pytest.raises(DataError, match="outside of its folder"):
@@ -228,14 +288,26 @@ def test_a_virtual_dataset_of_itself(tmp_path):
 
 
 def test_external_storage_is_looked_for_beside_the_file(tmp_path):
-    """Not in the current folder, where another file may have its name; and must be as long as it should."""
+    """Not in the current folder, where another file may have its name; and must be as long as it
+    should.
+    """
     (tmp_path / "here").mkdir()
     ROWS.tofile(tmp_path / "here" / "a.raw")
     with h5py.File(tmp_path / "here" / "x.h5", "w") as file:
         file.create_dataset("X", ROWS.shape, "f8", external=[("a.raw", 0, ROWS.nbytes)])
     (ROWS + 1000).tofile(tmp_path / "a.raw")
     for folder in (tmp_path, tmp_path / "here"):
-        run(0, "fit", tmp_path / "here" / "x.h5", "-k", 2, "-o", tmp_path / "out.h5", "--overwrite", cwd=folder).ok()
+        run(
+            0,
+            "fit",
+            tmp_path / "here" / "x.h5",
+            "-k",
+            2,
+            "-o",
+            tmp_path / "out.h5",
+            "--overwrite",
+            cwd=folder,
+        ).ok()
         with h5py.File(tmp_path / "out.h5") as file:
             np.testing.assert_allclose(file["mean"][...], ROWS.mean(axis=0), atol=1e-12)
     with open(tmp_path / "here" / "a.raw", "r+b") as file:
@@ -246,7 +318,9 @@ def test_external_storage_is_looked_for_beside_the_file(tmp_path):
 
 @pytest.mark.parametrize("target", ["X", "other"])
 def test_the_rows_read_are_those_behind_the_link(tmp_path, target):
-    """Behind an external link an item has the name that it has in its own file, which may be another dataset's here."""
+    """Behind an external link an item has the name that it has in its own file, which may be
+    another dataset's here.
+    """
     with h5py.File(tmp_path / "b.h5", "w") as file:
         file[target] = ROWS + 5
     with h5py.File(tmp_path / "a.h5", "w") as file:

@@ -1,6 +1,8 @@
-"""Checkpoints of any number of ranks, operator and MPI go on with any other: every pair, the results verified.
+"""Checkpoints of any number of ranks, operator and MPI go on with any other: every pair, the
+results verified.
 
-Those written with MPICH are kept for the run with Open MPI, which finds them in $HPCPCA_TEST_MATRIX and goes on from them too.
+Those written with MPICH are kept for the run with Open MPI, which finds them in $HPCPCA_TEST_MATRIX
+and goes on from them too.
 """
 
 import itertools
@@ -21,7 +23,9 @@ STACK = os.environ.get("HPCPCA_TEST_STACK", "here")
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """{(stack, ranks, operator): checkpoint}, and the data's Σ: what this stack writes, and what another one wrote before."""
+    """{(stack, ranks, operator): checkpoint}, and the data's Σ: what this stack writes, and what
+    another one wrote before.
+    """
     here = Path(os.environ.get("HPCPCA_TEST_MATRIX") or tmp_path_factory.mktemp("matrix"))
     here.mkdir(exist_ok=True)
     data = here / "data.h5"
@@ -32,13 +36,36 @@ def written(tmp_path_factory):
     shutil.rmtree(mine, ignore_errors=True)
     mine.mkdir()
     for ranks in RANKS:
-        fits = {operator: ("fit", data, "-k", K, "-o", mine / f"{ranks}-{operator}.h5", "--operator", operator, "--cold", "--tol", TOL,
-                           "--guards", 2, "--basis", 18, "--max-rounds", 2) for operator in OPERATORS}
+        fits = {
+            operator: (
+                "fit",
+                data,
+                "-k",
+                K,
+                "-o",
+                mine / f"{ranks}-{operator}.h5",
+                "--operator",
+                operator,
+                "--cold",
+                "--tol",
+                TOL,
+                "--guards",
+                2,
+                "--basis",
+                18,
+                "--max-rounds",
+                2,
+            )
+            for operator in OPERATORS
+        }
         for done in batch(ranks, fits, mine).values():
             done.ended(4)
     with h5py.File(data) as file:
         sigma = np.cov(file["X"][...].T)
-    found = {(path.parent.name, *path.name.split(".")[0].split("-", 1)): path for path in here.glob("*/*.h5.ckpt")}
+    found = {
+        (path.parent.name, *path.name.split(".")[0].split("-", 1)): path
+        for path in here.glob("*/*.h5.ckpt")
+    }
     return found, sigma, data
 
 
@@ -47,18 +74,35 @@ def test_every_pair(written, tmp_path, ranks):
     checkpoints, sigma, data = written
     assert len(checkpoints) >= 9
     commands, outputs = {}, {}
-    for (source, operator) in itertools.product(checkpoints, OPERATORS):
+    for source, operator in itertools.product(checkpoints, OPERATORS):
         name = "-".join((*source, operator))
         (tmp_path / name).mkdir()
         copy, outputs[name] = tmp_path / name / "c.ckpt", tmp_path / name / "out.h5"
         shutil.copy(checkpoints[source], copy)
-        commands[name] = ("resume", copy, "--operator", operator, "--max-rounds", 500, "-o", outputs[name], "--checkpoint", copy, "--data", data, "-q")
+        commands[name] = (
+            "resume",
+            copy,
+            "--operator",
+            operator,
+            "--max-rounds",
+            500,
+            "-o",
+            outputs[name],
+            "--checkpoint",
+            copy,
+            "--data",
+            data,
+            "-q",
+        )
     for name, done in batch(ranks, commands, tmp_path).items():
         done.ok()
         with h5py.File(outputs[name]) as file:
             vectors, values = file["components"][...], file["explained_variance"][...]
         true = np.linalg.eigvalsh(sigma)[::-1][:K]
-        assert np.linalg.norm(vectors @ sigma - values[:, None] * vectors, axis=1).max() <= TOL * true[0], name
+        assert (
+            np.linalg.norm(vectors @ sigma - values[:, None] * vectors, axis=1).max()
+            <= TOL * true[0]
+        ), name
         np.testing.assert_allclose(values, true, rtol=1e-7, err_msg=name)
 
 
@@ -67,5 +111,15 @@ def test_one_of_them_verifies(written, tmp_path):
     checkpoints, _, data = written
     source = sorted(checkpoints)[0]
     shutil.copy(checkpoints[source], tmp_path / "c.ckpt")
-    run(2, "resume", tmp_path / "c.ckpt", "--max-rounds", 500, "-o", tmp_path / "out.h5", "--data", data).ok()
+    run(
+        2,
+        "resume",
+        tmp_path / "c.ckpt",
+        "--max-rounds",
+        500,
+        "-o",
+        tmp_path / "out.h5",
+        "--data",
+        data,
+    ).ok()
     run(1, "verify", tmp_path / "out.h5", data).ok()

@@ -1,4 +1,6 @@
-"""Mini-batches: what they show of Σ, the paper's stochastic algorithm followed step by step, and how near to the eigenvectors they come."""
+"""Mini-batches: what they show of Σ, the paper's stochastic algorithm followed step by step, and
+how near to the eigenvectors they come.
+"""
 
 import numpy as np
 import pytest
@@ -10,46 +12,79 @@ VALUES = spectra.exponential(D, 0.6)
 
 
 def drawn(exchange, names, size, seed=0, double=True, threads=1):
-    """(MiniBatches, the operator on all rows after its first pass) of the rows in files. Collective."""
-    from hpcpca.sources.random_rows import RowReader
-    from hpcpca.sources.source import open_source
+    """(MiniBatches, the operator on all rows after its first pass) of the rows in files.
+
+    Collective.
+    """
     from hpcpca.operators.minibatch import MiniBatches
     from hpcpca.operators.team import Team
+    from hpcpca.sources.random_rows import RowReader
+    from hpcpca.sources.source import open_source
+
     exact = spectra.build(exchange, "streaming", names, double)
     offsets = exchange.grid.offsets(1)
     exact.apply(np.eye(1, exact.d)[exchange.group_columns(offsets)], offsets)
-    return MiniBatches(RowReader(open_source(names), 1 << 20).rows, exact, size, seed, exchange, exchange.counters, Team(threads)), exact
+    return (
+        MiniBatches(
+            RowReader(open_source(names), 1 << 20).rows,
+            exact,
+            size,
+            seed,
+            exchange,
+            exchange.counters,
+            Team(threads),
+        ),
+        exact,
+    )
 
 
 def method_of(batches, exact, group, n, **options):
     from hpcpca.pca.settings import FitSettings
+
     config = FitSettings(components=K, batch_rows=batches.size, **{"tol": 0.0} | options).check()
     return config.chosen.build(exact, group, K, config, 10**6, batches, n)
 
 
 def started(method, exchange, seed=5):
     from hpcpca.rng import unit_vectors
+
     return method.initialize(unit_vectors(seed, range(K), D)[exchange.owned(K)])
 
 
 def rows_of(batches, rows, key):
     """The rows of a batch, and the mean of all taken off."""
     from hpcpca.operators.minibatch import runs_of
-    numbers = np.concatenate([np.arange(first, first + count) for first, count in runs_of(len(rows), batches.size, 0, *key)]) % len(rows)
+
+    numbers = np.concatenate(
+        [
+            np.arange(first, first + count)
+            for first, count in runs_of(len(rows), batches.size, 0, *key)
+        ]
+    ) % len(rows)
     return rows[numbers].astype(np.float64) - rows.mean(axis=0, dtype=np.float64)
 
 
-KINDS = {"float64": (np.float64, 1, 3.0), "float32": (np.float32, 1, 300.0), "uint8": (np.uint8, 20, 100), "int64": (np.int64, 1000, 2**60)}
+KINDS = {
+    "float64": (np.float64, 1, 3.0),
+    "float32": (np.float32, 1, 300.0),
+    "uint8": (np.uint8, 20, 100),
+    "int64": (np.int64, 1000, 2**60),
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_images_are_those_of_the_rows_drawn(comm, findings, exchange_over, shared_path, kind):
     dtype, scale, mean = KINDS[kind]
     values = spectra.data_rows(VALUES, N) * scale
-    rows = (np.clip(values + mean, 0, 255) if kind == "uint8" else values.astype(dtype) + dtype(mean)).astype(dtype)
+    rows = (
+        np.clip(values + mean, 0, 255) if kind == "uint8" else values.astype(dtype) + dtype(mean)
+    ).astype(dtype)
     names = spectra.write(comm, shared_path, rows[:217], rows[217:300], rows[300:])
     reference = rows - dtype(mean) if kind == "int64" else rows
-    close = 3e-3 if kind == "int64" else 1e-6  # a shift in whole numbers misses the mean by up to a half, which is made up for in expectation
+    close = (
+        3e-3 if kind == "int64" else 1e-6
+        # a shift in whole numbers misses the mean by up to a half; that is made up for on average
+    )
     for size, threads in ((B, 1), (7, 2), (N, 1)):
         exchange = exchange_over(comm, 1, comm.size)
         batches, exact = drawn(exchange, names, size, threads=threads)
@@ -62,38 +97,61 @@ def test_images_are_those_of_the_rows_drawn(comm, findings, exchange_over, share
                 batch = rows_of(batches, reference, (number, 3, 1))
                 factor = np.ldexp(N / (N - 1) / size, -exact.exponent)
                 expected = factor * batch.T @ (batch @ vectors[row])
-                findings.that(np.abs(images[row] - expected).max() <= close * np.abs(expected).max(), f"{kind}, {size} rows: image of {number}")
+                findings.that(
+                    np.abs(images[row] - expected).max() <= close * np.abs(expected).max(),
+                    f"{kind}, {size} rows: image of {number}",
+                )
                 if taken is not None:
                     expected = factor * ((batch @ superiors.T) ** 2).sum(axis=0)
-                    findings.that(np.abs(squares[row] - expected).max() <= close * expected.max(), f"{kind}, {size} rows: squares")
+                    findings.that(
+                        np.abs(squares[row] - expected).max() <= close * expected.max(),
+                        f"{kind}, {size} rows: squares",
+                    )
 
 
 def test_batches_are_independent(findings):
-    """Another component, round, step or seed draws other rows; every row is as likely as another, the last and the first too."""
+    """Another component, round, step or seed draws other rows; every row is as likely as
+    another, the last and the first too.
+    """
     from hpcpca.operators.minibatch import runs_of
+
     keys = [(0, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1), (1, 0, 0, 0)]
-    findings.that(len({tuple(runs_of(N, B, *key)) for key in keys}) == len(keys), "the same batch twice")
-    findings.that(runs_of(N, B, 0, 0, 1, 2) == runs_of(N, B, 0, 0, 1, 2), "a batch drawn again is another")
+    findings.that(
+        len({tuple(runs_of(N, B, *key)) for key in keys}) == len(keys), "the same batch twice"
+    )
+    findings.that(
+        runs_of(N, B, 0, 0, 1, 2) == runs_of(N, B, 0, 0, 1, 2), "a batch drawn again is another"
+    )
     counts = np.zeros(N)
     for round in range(4000):
         for first, count in runs_of(N, B, 0, 0, round, 0):
             np.add.at(counts, np.arange(first, first + count) % N, 1)
     expected = 4000 * B / N
-    findings.that(np.abs(counts - expected).max() <= 6 * np.sqrt(expected), f"rows drawn {counts.min()} to {counts.max()} times, not about {expected}")
+    findings.that(
+        np.abs(counts - expected).max() <= 6 * np.sqrt(expected),
+        f"rows drawn {counts.min()} to {counts.max()} times, not about {expected}",
+    )
 
 
 @pytest.mark.parametrize("rule", ["hotelling", "projection", "mu"])
 @pytest.mark.parametrize("steps", [1, 3])
 def test_follows_the_paper(comm, findings, exchange_over, shared_path, rule, steps):
-    """Algorithm 2 in plain numpy, with the same batches: g = Ŷᵀ(Ŷv) − Σ_j ‖Ŷv_j‖²(v_jᵀv)v_j, v ← normalise(v + ηg), superiors frozen for a round."""
+    """Algorithm 2 in plain numpy, with the same batches: g = Ŷᵀ(Ŷv) − Σ_j ‖Ŷv_j‖²(v_jᵀv)v_j, v ←
+    normalise(v + ηg), superiors frozen for a round.
+    """
     from hpcpca.rng import unit_vectors
+
     rows, eta = spectra.data_rows(VALUES, N, mean=2.0), 0.7
     names = spectra.write(comm, shared_path, rows[:100], rows[100:])
-    options = {"method": "eigengame-mu"} if rule == "mu" else {"exchange": "vectors", "deflation": rule}
+    options = (
+        {"method": "eigengame-mu"} if rule == "mu" else {"exchange": "vectors", "deflation": rule}
+    )
     for groups, shards in {(1, comm.size), (comm.size, 1)}:
         exchange = exchange_over(comm, groups, shards)
         batches, exact = drawn(exchange, names, B)
-        method = method_of(batches, exact, exchange, N, step_size=str(eta), local_steps=steps, **options)
+        method = method_of(
+            batches, exact, exchange, N, step_size=str(eta), local_steps=steps, **options
+        )
         state, panel = started(method, exchange), unit_vectors(5, range(K), D)
         for round in range(8):
             state, before = method.step(state), panel.copy()
@@ -106,24 +164,43 @@ def test_follows_the_paper(comm, findings, exchange_over, shared_path, rule, ste
                 for step in range(steps):
                     batch = rows_of(batches, rows, (k, round, step)) * np.sqrt(N / (N - 1) / B)
                     image = batch.T @ (batch @ v)
-                    taken = {"hotelling": lambda: before[:k].T @ (((batch @ before[:k].T) ** 2).sum(axis=0) * (before[:k] @ v)),
-                             "projection": lambda: basis.T @ (basis @ image), "mu": lambda: before[:k].T @ (before[:k] @ image)}[rule]()
+                    taken = {
+                        "hotelling": (
+                            lambda: (
+                                before[:k].T
+                                @ (((batch @ before[:k].T) ** 2).sum(axis=0) * (before[:k] @ v))
+                            )
+                        ),
+                        "projection": lambda: basis.T @ (basis @ image),
+                        "mu": lambda: before[:k].T @ (before[:k] @ image),
+                    }[rule]()
                     v = v + eta * (image - taken)
                     v /= np.linalg.norm(v)
                 panel[k] = v
         found = exchange.gather_small(state.vectors, exchange.grid.offsets(K))
-        findings.that(np.abs(found - panel).max() <= 1e-9, f"grid {groups}x{shards}: off by {np.abs(found - panel).max()}")
+        findings.that(
+            np.abs(found - panel).max() <= 1e-9,
+            f"grid {groups}x{shards}: off by {np.abs(found - panel).max()}",
+        )
         findings.that(state.estimated, "a round on batches is no measurement")
 
 
-@pytest.mark.parametrize("options", [{}, {"exchange": "vectors"}, {"method": "eigengame-mu"}, {"local_steps": 3}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"exchange": "vectors"}, {"method": "eigengame-mu"}, {"local_steps": 3}],
+    ids=str,
+)
 def test_grids_and_going_on_do_not_matter(comm, findings, exchange_over, shared_path, options):
     """Ten rounds on every grid, also from what a state keeps after five."""
     from mpi4py import MPI
+
     rows = spectra.data_rows(VALUES, N, mean=2.0)
     names = spectra.write(comm, shared_path, rows)
     panels = []
-    for ranks, groups, shards in [(MPI.COMM_SELF, 1, 1), *((comm, *grid) for grid in spectra.grids(comm.size))]:
+    for ranks, groups, shards in [
+        (MPI.COMM_SELF, 1, 1),
+        *((comm, *grid) for grid in spectra.grids(comm.size)),
+    ]:
         for stop in (None, 5):
             exchange = exchange_over(ranks, groups, shards)
             batches, exact = drawn(exchange, names, B)
@@ -131,12 +208,17 @@ def test_grids_and_going_on_do_not_matter(comm, findings, exchange_over, shared_
             while state.round < 10:
                 if state.round == stop:
                     method = method_of(batches, exact, exchange, N, **options)
-                    state = method.initialize(state.vectors, state.images, state.round, state.memory)
+                    state = method.initialize(
+                        state.vectors, state.images, state.round, state.memory
+                    )
                 state = method.step(state)
             panels.append(exchange.gather_small(state.vectors, exchange.grid.offsets(K)))
     for panel in panels[1:]:
         signs = np.sign(np.sum(panel * panels[0], axis=1, keepdims=True))
-        findings.that(np.abs(signs * panel - panels[0]).max() <= 1e-9, f"off by {np.abs(signs * panel - panels[0]).max()}")
+        findings.that(
+            np.abs(signs * panel - panels[0]).max() <= 1e-9,
+            f"off by {np.abs(signs * panel - panels[0]).max()}",
+        )
 
 
 class Exactly:
@@ -157,15 +239,38 @@ class Exactly:
 def exactly(gram_operator, exchange, sigma, longest, tol=1e-4, wanted=K):
     from hpcpca.linalg.determination import Goals
     from hpcpca.methods.sampled_ritz import SampledRitz
+
     goals = Goals(tol, wanted, np.inf)
-    return SampledRitz(gram_operator(exchange, sigma), Exactly(sigma), exchange, 8, 1, lambda exponent: longest, goals, 1000, 0)
+    return SampledRitz(
+        gram_operator(exchange, sigma),
+        Exactly(sigma),
+        exchange,
+        8,
+        1,
+        lambda exponent: longest,
+        goals,
+        1000,
+        0,
+    )
 
 
 @pytest.mark.parametrize("name", ["power law", "clusters", "deficient"])
-def test_without_noise_it_reaches_the_eigenpairs(comm, findings, exchange_over, gram_operator, name):
-    """With the scale-free step, and with one that is far too long and is not taken; the running mean forgets its start as a power of ℓ only."""
+def test_without_noise_it_reaches_the_eigenpairs(
+    comm, findings, exchange_over, gram_operator, name
+):
+    """With the scale-free step, and with one that is far too long and is not taken; the running
+    mean forgets its start as a power of ℓ only.
+    """
     from hpcpca.rng import unit_vectors
-    sigma = spectra.covariance({"power law": spectra.power_law(40, 2), "clusters": spectra.clusters(40), "deficient": spectra.deficient(40, 5)}[name], 1)[0]
+
+    sigma = spectra.covariance(
+        {
+            "power law": spectra.power_law(40, 2),
+            "clusters": spectra.clusters(40),
+            "deficient": spectra.deficient(40, 5),
+        }[name],
+        1,
+    )[0]
     values = np.linalg.eigvalsh(sigma)[::-1]
     for longest in (None, 1e9):
         exchange = exchange_over(comm, 1, comm.size)
@@ -173,8 +278,14 @@ def test_without_noise_it_reaches_the_eigenpairs(comm, findings, exchange_over, 
         state = method.initialize(unit_vectors(0, range(8), 40)[exchange.owned(8)])
         while state.round < 1000 and (state.estimated or state.residuals[:K].max() > 1e-4):
             state = method.step(state)
-        findings.that(not state.estimated and (state.residuals[:K] <= 1e-4).all(), f"η up to {longest}: residuals {state.residuals} in round {state.round}")
-        findings.that(np.abs(state.eigenvalues - values[:8])[:K].max() <= 1e-6 * values[0], f"η up to {longest}: eigenvalues {state.eigenvalues}")
+        findings.that(
+            not state.estimated and (state.residuals[:K] <= 1e-4).all(),
+            f"η up to {longest}: residuals {state.residuals} in round {state.round}",
+        )
+        findings.that(
+            np.abs(state.eigenvalues - values[:8])[:K].max() <= 1e-6 * values[0],
+            f"η up to {longest}: eigenvalues {state.eigenvalues}",
+        )
         findings.that(method.orthonormality(state, method.count) <= 1e-12, "not orthonormal")
 
 
@@ -185,19 +296,33 @@ def test_dependent_start_vectors(comm, findings, exchange_over, gram_operator):
     state = method.initialize(np.repeat(np.eye(1, 40), 8, axis=0)[exchange.owned(8)])
     while state.round < 1000 and (state.estimated or state.residuals[:K].max() > 1e-4):
         state = method.step(state)
-    findings.that((state.residuals[:K] <= 1e-4).all() and method.orthonormality(state, method.count) <= 1e-12, f"residuals {state.residuals}")
+    findings.that(
+        (state.residuals[:K] <= 1e-4).all() and method.orthonormality(state, method.count) <= 1e-12,
+        f"residuals {state.residuals}",
+    )
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_as_near_as_the_rows_drawn_allow(comm, findings, exchange_over, shared_path, seed):
-    """Mean square error against the least that any estimate from so many rows has, Σ_j λ_kλ_j/((λ_k − λ_j)²·N) (Anderson 1963)."""
+    """Mean square error against the least that any estimate from so many rows has, Σ_j
+    λ_kλ_j/((λ_k − λ_j)²·N) (Anderson 1963).
+    """
     from hpcpca.methods.state import State
+
     count, rounds, values = 20_000, 150, spectra.exponential(D, 0.5)
     rows = spectra.data_rows(values, count, seed)
     names = spectra.write(comm, shared_path, rows.astype(np.float32))
     values, true = (found[..., ::-1] for found in np.linalg.eigh(spectra.dense_covariance(rows)[0]))
     gaps = (values[:K, None] - values) ** 2
-    least = np.sqrt(np.mean(np.sum(np.where(gaps > 0, values[:K, None] * values / np.where(gaps > 0, gaps, 1), 0), axis=1)) / (B * rounds))
+    least = np.sqrt(
+        np.mean(
+            np.sum(
+                np.where(gaps > 0, values[:K, None] * values / np.where(gaps > 0, gaps, 1), 0),
+                axis=1,
+            )
+        )
+        / (B * rounds)
+    )
     for options, times in (({}, 2.0), ({"exchange": "vectors"}, 3.0)):
         exchange = exchange_over(comm, 1, comm.size)
         batches, exact = drawn(exchange, names, B, seed, double=False)
@@ -227,21 +352,29 @@ def test_measured_when_it_says_so(comm, findings, exchange_over, shared_path):
             if not state.estimated:
                 measured += 1
                 images = np.ldexp(state.images, exact.exponent)
-                findings.that(np.abs(images - state.vectors @ sigma).max(initial=0) <= 1e-9, "images are not Σ's")
+                findings.that(
+                    np.abs(images - state.vectors @ sigma).max(initial=0) <= 1e-9,
+                    "images are not Σ's",
+                )
         findings.that(not state.estimated, "the last round is not measured")
         findings.that(1 <= measured <= 12, f"{measured} passes to measure")
 
 
 def test_an_error_of_one_rank_is_everybodys(comm, findings, exchange_over, shared_path):
-    """Files read long after the first pass, by one rank: all raise, so that none waits for the others."""
+    """Files read long after the first pass, by one rank: all raise, so that none waits for the
+    others.
+    """
     from hpcpca.errors import DataError
+
     names = spectra.write(comm, shared_path, spectra.data_rows(VALUES, N))
     exchange = exchange_over(comm, 1, comm.size)
     batches, exact = drawn(exchange, names, B)
     state = started(method := method_of(batches, exact, exchange, N), exchange)
     if comm.rank == 0:
+
         def fails(runs):
             raise DataError("gone")
+
         batches._read = fails
     with pytest.raises(DataError, match="gone"):
         method.step(state)
@@ -249,7 +382,9 @@ def test_an_error_of_one_rank_is_everybodys(comm, findings, exchange_over, share
 
 
 def test_estimates_are_near_what_is_measured(comm, findings, exchange_over, shared_path):
-    """Within an order of magnitude, and hardly too small: vectors follow their images, so that what is between the two says little."""
+    """Within an order of magnitude, and hardly too small: vectors follow their images, so that
+    what is between the two says little.
+    """
     rows = spectra.data_rows(VALUES, 6000)
     names = spectra.write(comm, shared_path, rows)
     for seed in range(3):
@@ -261,7 +396,10 @@ def test_estimates_are_near_what_is_measured(comm, findings, exchange_over, shar
             state = method.step(state)
         measured = method.remeasure(state)
         ratio = state.residuals / measured.residuals
-        findings.that(state.estimated and (ratio > 0.4).all() and (ratio < 8).all(), f"estimated over measured: {ratio}")
+        findings.that(
+            state.estimated and (ratio > 0.4).all() and (ratio < 8).all(),
+            f"estimated over measured: {ratio}",
+        )
 
 
 def test_good_start_vectors_are_kept(comm, findings, exchange_over, shared_path):
@@ -271,7 +409,9 @@ def test_good_start_vectors_are_kept(comm, findings, exchange_over, shared_path)
     exchange = exchange_over(comm, 1, comm.size)
     batches, exact = drawn(exchange, names, B)
     method = method_of(batches, exact, exchange, N)
-    vectors = np.linalg.eigh(spectra.dense_covariance(rows)[0])[1].T[::-1][:K] + 1e-4 * np.random.default_rng(0).standard_normal((K, D))
+    vectors = np.linalg.eigh(spectra.dense_covariance(rows)[0])[1].T[::-1][
+        :K
+    ] + 1e-4 * np.random.default_rng(0).standard_normal((K, D))
     state = method.initialize(vectors[exchange.owned(K)])
     before = state.residuals.max()
     for _ in range(8):
@@ -281,7 +421,9 @@ def test_good_start_vectors_are_kept(comm, findings, exchange_over, shared_path)
 
 
 def test_measured_anew_with_vectors_exchanged(comm, findings, exchange_over, shared_path):
-    """After a change of precision nothing is an estimate any more; what workers have learned is kept."""
+    """After a change of precision nothing is an estimate any more; what workers have learned is
+    kept.
+    """
     rows = spectra.data_rows(VALUES, N)
     names = spectra.write(comm, shared_path, rows)
     exchange = exchange_over(comm, 1, comm.size)
@@ -291,8 +433,15 @@ def test_measured_anew_with_vectors_exchanged(comm, findings, exchange_over, sha
         state = method.step(state)
     measured = method.remeasure(state)
     images = np.ldexp(measured.images, exact.exponent)
-    findings.that(not measured.estimated and np.abs(images - state.vectors @ spectra.dense_covariance(rows)[0]).max(initial=0) <= 1e-9, "not measured")
-    findings.that((measured.memory["drawn"] == state.memory["drawn"]).all(), "what was learned is lost")
+    findings.that(
+        not measured.estimated
+        and np.abs(images - state.vectors @ spectra.dense_covariance(rows)[0]).max(initial=0)
+        <= 1e-9,
+        "not measured",
+    )
+    findings.that(
+        (measured.memory["drawn"] == state.memory["drawn"]).all(), "what was learned is lost"
+    )
 
 
 def test_more_files_than_stay_open(findings, shared_path, comm, monkeypatch):
@@ -301,6 +450,7 @@ def test_more_files_than_stay_open(findings, shared_path, comm, monkeypatch):
 
     from hpcpca.sources import random_rows as batches
     from hpcpca.sources.source import open_source
+
     rows = np.arange(60.0).reshape(20, 3)
     names = spectra.write(comm, shared_path, *np.split(rows, 10))
     monkeypatch.setattr(batches, "MOST_OPEN", 2)
@@ -311,13 +461,18 @@ def test_more_files_than_stay_open(findings, shared_path, comm, monkeypatch):
     reader.close()
     for some, each in zip(runs, found):
         numbers = np.concatenate([np.arange(first, first + count) % 20 for first, count in some])
-        findings.that(np.array_equal(np.sort(each[:, 0]), np.sort(rows[numbers, 0])), f"rows of {some}")
+        findings.that(
+            np.array_equal(np.sort(each[:, 0]), np.sort(rows[numbers, 0])), f"rows of {some}"
+        )
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_batch_of_all_rows_is_the_covariance(comm, findings, exchange_over, shared_path, monkeypatch, kind):
+def test_a_batch_of_all_rows_is_the_covariance(
+    comm, findings, exchange_over, shared_path, monkeypatch, kind
+):
     """To the last rounding, however far from the mean a shift in whole numbers is."""
     from hpcpca.operators import minibatch
+
     dtype = KINDS[kind][0]
     rows = np.rint(spectra.data_rows(VALUES, N) * 5 + 40.4).astype(dtype)
     names = spectra.write(comm, shared_path, rows)

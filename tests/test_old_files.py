@@ -11,28 +11,69 @@ from launch import batch
 
 OLD = Path(__file__).parent / "old"
 ROWS = OLD / "rows.h5"
-CHECKPOINTS = {"ritz": (), "vectors": ("--max-rounds", 12), "window": ("--max-rounds", 400), "batches": ("--max-rounds", 400)}
+CHECKPOINTS = {
+    "ritz": (),
+    "vectors": ("--max-rounds", 12),
+    "window": ("--max-rounds", 400),
+    "batches": ("--max-rounds", 400),
+}
 
 
 @pytest.fixture(scope="module")
 def said(tmp_path_factory):
-    """What each command said, on other numbers of ranks than wrote the files; the folder they wrote to."""
+    """What each command said, on other numbers of ranks than wrote the files; the folder they
+    wrote to.
+    """
     here = tmp_path_factory.mktemp("old")
-    commands = {"info": ["info", OLD], "verify": ["verify", OLD / "result.h5", ROWS],
-                "transform": ["transform", OLD / "result.h5", ROWS, "-o", here / "scores.h5"],
-                "reconstruct": ["reconstruct", OLD / "result.h5", OLD / "scores.h5", "-o", here / "again.h5"],
-                "straight": ["fit", ROWS, "-k", 4, "-o", here / "straight.h5", "--exchange", "vectors", "--top1", "momentum",
-                             "--precision", "double", "--max-rounds", 12]}
+    commands = {
+        "info": ["info", OLD],
+        "verify": ["verify", OLD / "result.h5", ROWS],
+        "transform": ["transform", OLD / "result.h5", ROWS, "-o", here / "scores.h5"],
+        "reconstruct": [
+            "reconstruct",
+            OLD / "result.h5",
+            OLD / "scores.h5",
+            "-o",
+            here / "again.h5",
+        ],
+        "straight": [
+            "fit",
+            ROWS,
+            "-k",
+            4,
+            "-o",
+            here / "straight.h5",
+            "--exchange",
+            "vectors",
+            "--top1",
+            "momentum",
+            "--precision",
+            "double",
+            "--max-rounds",
+            12,
+        ],
+    }
     for name, options in CHECKPOINTS.items():
         shutil.copy(OLD / f"{name}.h5.ckpt", here / f"{name}.ckpt")
         options = options or ("--max-rounds", 100)
-        commands[name] = ["resume", here / f"{name}.ckpt", "--data", ROWS, "-o", here / f"{name}.h5", *options]
+        commands[name] = [
+            "resume",
+            here / f"{name}.ckpt",
+            "--data",
+            ROWS,
+            "-o",
+            here / f"{name}.h5",
+            *options,
+        ]
     return batch(3, commands, here), here
 
 
 def test_they_are_described(said):
     run = said[0]["info"].ok()
-    assert run.stdout.count("of hpcpca 0.1.0") == 3 * 2 and "determined: 4 of 4; resolved: 4" in run.stdout  # of 3 ranks
+    assert (
+        run.stdout.count("of hpcpca 0.1.0") == 3 * 2
+        and "determined: 4 of 4; resolved: 4" in run.stdout
+    )  # of 3 ranks
 
 
 def test_results_are_verified_and_used(said):
@@ -61,4 +102,6 @@ def test_a_checkpoint_of_vectors_goes_on_as_if_nothing_had_happened(said):
         assert runs[name].code in (0, 4), runs[name]
     with h5py.File(here / "vectors.h5") as resumed, h5py.File(here / "straight.h5") as straight:
         assert resumed.attrs["rounds"] == straight.attrs["rounds"] == 12
-        np.testing.assert_allclose(resumed["components"], straight["components"], rtol=0, atol=1e-12)
+        np.testing.assert_allclose(
+            resumed["components"], straight["components"], rtol=0, atol=1e-12
+        )

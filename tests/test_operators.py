@@ -1,4 +1,6 @@
-"""Covariance operators built from files equal the dense float64 covariance: any type, shift, scale, sharding, grid, kernels."""
+"""Covariance operators built from files equal the dense float64 covariance: any type, shift,
+scale, sharding, grid, kernels.
+"""
 
 import numpy as np
 import pytest
@@ -18,14 +20,18 @@ def integers(dtype, spread, centre):
 
 
 def drifted():
-    """The first rows lie a thousand standard deviations away, as those of an instrument that warms up."""
+    """The first rows lie a thousand standard deviations away, as those of an instrument that
+    warms up.
+    """
     rows = BASE.copy()
     rows[:2] += 1000
     return rows.astype(np.float32)
 
 
 def outlying():
-    """One row far out of the range that the others let expect: float32 products overflow until the scale is found anew."""
+    """One row far out of the range that the others let expect: float32 products overflow until
+    the scale is found anew.
+    """
     rows = BASE.copy()
     rows[137] = 1e25 * np.where(np.arange(D) % 2, -1, 1)
     return rows.astype(np.float32)
@@ -40,8 +46,12 @@ CASES = {
     "int32": lambda: integers(np.int32, 10, 2**31 - 100),
     "int64 small beside 2^62": lambda: integers(np.int64, 10**3, 2**62),
     "uint64 at the top": lambda: integers(np.uint64, 10**3, 2**64 - 10**4),
-    "int64 over the whole range": lambda: np.random.default_rng(1).integers(-2**63, 2**63 - 1, (N, D)),
-    "uint64 over the whole range": lambda: np.random.default_rng(1).integers(0, 2**64 - 1, (N, D), dtype=np.uint64),
+    "int64 over the whole range": (
+        lambda: np.random.default_rng(1).integers(-(2**63), 2**63 - 1, (N, D))
+    ),
+    "uint64 over the whole range": (
+        lambda: np.random.default_rng(1).integers(0, 2**64 - 1, (N, D), dtype=np.uint64)
+    ),
     "float16": lambda: (BASE + 3).astype(np.float16),
     "float32": lambda: BASE.astype(np.float32),
     "float32 mean 1000": lambda: (BASE + 1000).astype(np.float32),
@@ -64,28 +74,36 @@ SINGLE = {np.dtype(t) for t in (np.uint8, np.int8, np.uint16, np.int16, np.float
 def images(operator, exchange, panel):
     """Σ·panel in the scaled units of the operator, gathered on all ranks."""
     offsets = exchange.grid.offsets(len(panel))
-    return exchange.gather_small(operator.apply(panel[exchange.group_columns(offsets)], offsets), offsets)
+    return exchange.gather_small(
+        operator.apply(panel[exchange.group_columns(offsets)], offsets), offsets
+    )
 
 
 def wrong(operator, exchange, rows, work):
     """What of Σ, the mean and the total variance is not within rounding: a text, or "".
 
-    Sums of n products in a type with unit eps/2 err like a random walk: sqrt(n)·eps, of sqrt(Σ_ii·Σ_jj) by Cauchy–Schwarz;
-    BV adds sqrt(d)·eps. Twice that, for the reference errs in the same way.
+    Sums of n products in a type with unit eps/2 err like a random walk: sqrt(n)·eps, of
+    sqrt(Σ_ii·Σ_jj) by Cauchy–Schwarz; BV adds sqrt(d)·eps. Twice that, for the reference errs in
+    the same way.
     """
-    images(operator, exchange, np.eye(1, rows.shape[1]))  # a streaming operator measures mean and scale on the first pass
+    images(
+        operator, exchange, np.eye(1, rows.shape[1])
+    )  # a streaming operator measures mean and scale on the first pass
     exponent = operator.exponent // 2
     sigma, mean = dense_covariance(np.ldexp(rows.astype(np.longdouble), -exponent))
     deviations = np.sqrt(np.diag(sigma))
     eps = 2 * (np.sqrt(len(rows)) + np.sqrt(rows.shape[1])) * np.finfo(work).eps
     random = np.random.default_rng(0).standard_normal((5, rows.shape[1]))
     for panel in (np.eye(rows.shape[1]), random, random[:1]):
-        excess = np.abs(images(operator, exchange, panel) - panel @ sigma) / (np.abs(panel) @ np.outer(deviations, deviations) + 1e-300)
+        excess = np.abs(images(operator, exchange, panel) - panel @ sigma) / (
+            np.abs(panel) @ np.outer(deviations, deviations) + 1e-300
+        )
         if not excess.max() <= eps:
             return f"Σ off by {excess.max():.1e} > {eps:.1e}"
     if not abs(operator.total_variance / np.trace(sigma) - 1) <= eps:
         return f"total variance {operator.total_variance} instead of {np.trace(sigma)}"
-    # the mean errs by the rounding of its own digits, and by sqrt(n)·eps of what is summed: deviations from the shift
+    # the mean errs by the rounding of its own digits, and by sqrt(n)·eps of what is summed:
+    # deviations from the shift
     off = np.abs(np.ldexp(operator.mean, -exponent) - mean)
     if not (off <= 2 * np.finfo(np.float64).eps * np.abs(mean) + eps * deviations).all():
         return f"mean off by {(off / np.maximum(deviations, 1e-300)).max():.1e} standard deviations"
@@ -95,16 +113,26 @@ def wrong(operator, exchange, rows, work):
 @pytest.mark.parametrize("kernels", [plain, compiled], ids=["plain", "compiled"])
 @pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int8])
 def test_small_integers_without_rounding(alone, exchange_over, tmp_path, kernels, dtype):
-    """Integers less an integer shift: products in single precision are integers too, and Σ is that of float64."""
-    rows = (np.random.default_rng(3).random((5000, D)) < np.linspace(0.02, 0.98, D)).astype(dtype) * dtype(1 if dtype == np.bool_ else 9)
-    operator = build(exchange_over(alone, 1, 1), "gram", write(alone, tmp_path, rows), False, kernels)
+    """Integers less an integer shift: products in single precision are integers too, and Σ is
+    that of float64.
+    """
+    rows = (np.random.default_rng(3).random((5000, D)) < np.linspace(0.02, 0.98, D)).astype(
+        dtype
+    ) * dtype(1 if dtype == np.bool_ else 9)
+    operator = build(
+        exchange_over(alone, 1, 1), "gram", write(alone, tmp_path, rows), False, kernels
+    )
     sigma = np.ldexp(operator.apply(np.eye(D), np.array([0, D])), operator.exponent)
-    np.testing.assert_allclose(sigma, np.cov(rows.astype(np.float64), rowvar=False), rtol=0, atol=1e-13 * 81)
-    assert operator.rounding == 2.0 ** -23
+    np.testing.assert_allclose(
+        sigma, np.cov(rows.astype(np.float64), rowvar=False), rtol=0, atol=1e-13 * 81
+    )
+    assert operator.rounding == 2.0**-23
 
 
 def test_rounding_of_gram_is_measured(alone, exchange_over, tmp_path):
-    """Equal terms of less than half a unit in the last place of one large one are lost beside it in single precision; it is noticed."""
+    """Equal terms of less than half a unit in the last place of one large one are lost beside it
+    in single precision; it is noticed.
+    """
     rows = np.zeros((6500, D), np.float32)
     rows[:, 0] = np.where(np.arange(6500) % 2, 150, -150)
     rows[7, 0] = 1e6
@@ -112,18 +140,24 @@ def test_rounding_of_gram_is_measured(alone, exchange_over, tmp_path):
     sigma, _ = dense_covariance(rows.astype(np.longdouble))
     for double in (False, True):
         operator = build(exchange, "gram", parts, double, plain)
-        error = abs(np.ldexp(operator.apply(np.eye(1, D), np.array([0, 1]))[0, 0], operator.exponent) / sigma[0, 0] - 1)
-        assert error <= 1.01 * operator.rounding and (operator.rounding > 2.0 ** -23) != double
+        error = abs(
+            np.ldexp(operator.apply(np.eye(1, D), np.array([0, 1]))[0, 0], operator.exponent)
+            / sigma[0, 0]
+            - 1
+        )
+        assert error <= 1.01 * operator.rounding and (operator.rounding > 2.0**-23) != double
 
 
 @pytest.mark.parametrize("kernels", [plain, compiled], ids=["plain", "compiled"])
 @pytest.mark.parametrize("double", [False, True], ids=["auto", "double"])
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_operator_is_the_covariance(alone, exchange_over, tmp_path, monkeypatch, kind, case, double, kernels):
+def test_operator_is_the_covariance(
+    alone, exchange_over, tmp_path, monkeypatch, kind, case, double, kernels
+):
     monkeypatch.setattr("hpcpca.kernels.tiles.TILE_BYTES", 2000)  # several tiles, the last one cut
     monkeypatch.setattr("hpcpca.kernels.tiles.TILE_ROWS", 8)
-    monkeypatch.setattr("hpcpca.sources.source.PIECE_BYTES", 5000)     # several pieces
+    monkeypatch.setattr("hpcpca.sources.source.PIECE_BYTES", 5000)  # several pieces
     rows = CASES[case]()
     exchange = exchange_over(alone, 1, 1)
     operator = build(exchange, kind, write(alone, tmp_path, rows), double, kernels)
@@ -132,7 +166,9 @@ def test_operator_is_the_covariance(alone, exchange_over, tmp_path, monkeypatch,
     assert (operator.n, operator.d, operator.is_double) == (N, D, double)
 
 
-@pytest.mark.parametrize("case", ["uint8", "float16", "float32 mean 1000", "int64 small beside 2^62", "float64 1e150"])
+@pytest.mark.parametrize(
+    "case", ["uint8", "float16", "float32 mean 1000", "int64 small beside 2^62", "float64 1e150"]
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_going_on_in_double(alone, exchange_over, tmp_path, kind, case):
     rows = CASES[case]()
@@ -151,7 +187,9 @@ def test_threads_share_the_tiles(alone, exchange_over, tmp_path, monkeypatch, ki
     exchange = exchange_over(alone, 1, 1)
     with threadpool_limits():  # a team sets how many threads BLAS has; put that back
         operator = build(exchange, kind, write(alone, tmp_path, CASES[case]()), threads=3)
-        why = wrong(operator, exchange, CASES[case](), np.float32 if case == "uint8" else np.float64)
+        why = wrong(
+            operator, exchange, CASES[case](), np.float32 if case == "uint8" else np.float64
+        )
     assert not why, why
 
 
@@ -166,7 +204,9 @@ def test_gram_reads_data_that_do_not_drift_once(alone, exchange_over, tmp_path, 
 
 @pytest.mark.parametrize("kind", ["gram", "streaming"])
 def test_reads_again_where_the_sample_misled(alone, exchange_over, tmp_path, monkeypatch, kind):
-    """A step in the data that the sampled row does not see: the shift is moved to the mean that was measured."""
+    """A step in the data that the sampled row does not see: the shift is moved to the mean that
+    was measured.
+    """
     monkeypatch.setattr("hpcpca.operators.gram_build.SAMPLE_BYTES", 1)
     rows = np.concatenate([BASE[:150], BASE[150:] + 300]).astype(np.float32)
     exchange = exchange_over(alone, 1, 1)
@@ -191,7 +231,11 @@ def test_streaming_reads_once_a_pass(alone, exchange_over, tmp_path):
 def test_data_without_variance_are_refused(alone, exchange_over, tmp_path, kind):
     exchange = exchange_over(alone, 1, 1)
     with pytest.raises(DataError, match="zero variance"):
-        images(build(exchange, kind, write(alone, tmp_path, np.full((50, 3), 1e8 + 0.1))), exchange, np.eye(1, 3))
+        images(
+            build(exchange, kind, write(alone, tmp_path, np.full((50, 3), 1e8 + 0.1))),
+            exchange,
+            np.eye(1, 3),
+        )
 
 
 def test_a_sample_is_proportional_to_the_covariance_of_its_rows(alone, exchange_over, tmp_path):
@@ -202,15 +246,30 @@ def test_a_sample_is_proportional_to_the_covariance_of_its_rows(alone, exchange_
     picked = np.concatenate([BASE[3:40], BASE[120:121]]) - BASE.mean(axis=0)
     found = images(sample, exchange, np.eye(D))
     expected = np.ldexp(picked.T @ picked, -operator.exponent)
-    assert np.abs(found - expected).max() <= 1e-14 * np.abs(expected).max() * D and exchange.counters.passes == 0.19
+    assert (
+        np.abs(found - expected).max() <= 1e-14 * np.abs(expected).max() * D
+        and exchange.counters.passes == 0.19
+    )
     assert not images(operator.sampled([], 0.0), exchange, np.eye(D)).any()
 
 
 # ---------------------------------------------------------------- over ranks
 
+
 @pytest.mark.mpi
-@pytest.mark.parametrize("case", ["uint8", "uint64 at the top", "float16", "float32 mean 1000", "float32 drifted", "float32 outlying",
-                                  "float64 mean 1e8", "float64 1e-150"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        "uint8",
+        "uint64 at the top",
+        "float16",
+        "float32 mean 1000",
+        "float32 drifted",
+        "float32 outlying",
+        "float64 mean 1e8",
+        "float64 1e-150",
+    ],
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_operator_over_ranks(comm, exchange_over, shared_path, kind, case):
     """Two files of uneven length, on every grid of these ranks."""
@@ -221,14 +280,18 @@ def test_operator_over_ranks(comm, exchange_over, shared_path, kind, case):
         exchange = exchange_over(comm, groups, shards)
         operator = build(exchange, kind, names)
         why = wrong(operator, exchange, rows, work)
-        agreed_assert(comm, not why and operator.n == N, f"grid {groups}x{shards}, n = {operator.n}: {why}")
+        agreed_assert(
+            comm, not why and operator.n == N, f"grid {groups}x{shards}, n = {operator.n}: {why}"
+        )
 
 
 @pytest.mark.mpi
 @pytest.mark.parametrize("room", [True, False], ids=["shared", "no room"])
 @pytest.mark.parametrize("case", ["uint8", "float32 mean 1000"])
 def test_groups_of_a_node_hold_rows_once(comm, exchange_over, shared_path, monkeypatch, case, room):
-    """Ranks that have the same shard see the same memory, also after going on in double; each has its own where /dev/shm is full."""
+    """Ranks that have the same shard see the same memory, also after going on in double; each
+    has its own where /dev/shm is full.
+    """
     if not room:
         monkeypatch.setattr("hpcpca.comm.shared.shm_free", lambda: 0)
     rows = CASES[case]()
@@ -248,8 +311,17 @@ def test_groups_of_a_node_hold_rows_once(comm, exchange_over, shared_path, monke
             comm.Barrier()
             if first:
                 held.array[:1] = before
-            agreed_assert(comm, not why and seen == (first or room or not held.array.size), f"grid {groups}x{shards}: {why or seen}")
-            agreed_assert(comm, bool(exchange.bytes_not_shared()) == (groups > 1 and not room and held.array.size > 0), "not said")
+            agreed_assert(
+                comm,
+                not why and seen == (first or room or not held.array.size),
+                f"grid {groups}x{shards}: {why or seen}",
+            )
+            agreed_assert(
+                comm,
+                bool(exchange.bytes_not_shared())
+                == (groups > 1 and not room and held.array.size > 0),
+                "not said",
+            )
             operator.to_double()
 
 

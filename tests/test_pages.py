@@ -19,8 +19,10 @@ from hpcpca.cli import reference
 
 HOUSE = Path(__file__).resolve().parent.parent
 README, COMMANDS = HOUSE / "README.md", HOUSE / "docs" / "commands.md"
-PAGES = {path.relative_to(HOUSE).as_posix(): path
-         for path in (README, *sorted((HOUSE / "docs").glob("*.md")))}
+PAGES = {
+    path.relative_to(HOUSE).as_posix(): path
+    for path in (README, *sorted((HOUSE / "docs").glob("*.md")))
+}
 COLUMNS, README_LINES, README_BYTES, PICTURE_BYTES = 100, 150, 8192, 60_000
 FENCE = "```"
 LAUNCHER = re.compile(r"^mpiexec -n \d+ ")
@@ -66,11 +68,15 @@ def steps(lines):
     return [step for step in found if step.line != "echo $?"]
 
 
-BLOCKS = {f"{name} {number}": block for name, path in PAGES.items()
-          for number, block in enumerate(split(path.read_text(encoding="utf-8"))[1])}
+BLOCKS = {
+    f"{name} {number}": block
+    for name, path in PAGES.items()
+    for number, block in enumerate(split(path.read_text(encoding="utf-8"))[1])
+}
 WALKS = {name: steps(lines) for name, (info, lines) in BLOCKS.items() if info == "sh test"}
-SNIPPETS = {name: "\n".join(lines) for name, (info, lines) in BLOCKS.items()
-            if info == "python test"}
+SNIPPETS = {
+    name: "\n".join(lines) for name, (info, lines) in BLOCKS.items() if info == "python test"
+}
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +89,9 @@ def walked(tmp_path_factory):
     for name, found in WALKS.items():
         for number, step in enumerate(found):
             words = shlex.split(LAUNCHER.sub("", step.line), comments=True)
-            assert words[0] == "hpcpca" and not {"|", "&&", ">"} & set(words), f"{name}: {step.line}"
+            assert words[0] == "hpcpca" and not {"|", "&&", ">"} & set(words), (
+                f"{name}: {step.line}"
+            )
             commands[name, number] = words[1:]
     return folder, batch(1, commands, folder, cwd=folder)
 
@@ -138,14 +146,17 @@ def test_pictures_are_small():
 
 def test_command_reference_is_what_the_program_says():
     made = COMMANDS.read_text(encoding="utf-8")
-    assert made == reference.page(), "write it anew: python -m hpcpca.cli.reference > docs/commands.md"
+    assert made == reference.page(), (
+        "write it anew: python -m hpcpca.cli.reference > docs/commands.md"
+    )
 
 
 def test_this_test_sees_what_it_should():
     """Commands in transcripts and plain blocks, exit codes, and anchors as GitHub has them."""
     found = steps(["$ hpcpca a \\", "    -b", "one 1", "$ echo $?", "4"])
-    assert [(step.line.split(), step.shown, step.code) for step in found] \
-        == [(["hpcpca", "a", "-b"], ["one 1"], 4)]
+    assert [(step.line.split(), step.shown, step.code) for step in found] == [
+        (["hpcpca", "a", "-b"], ["one 1"], 4)
+    ]
     assert [step.line for step in steps(["hpcpca a", "", "hpcpca b"])] == ["hpcpca a", "hpcpca b"]
     assert anchors("# What `verify` finds\n```sh\n# no\n```") == {"what-verify-finds"}
     assert WALKS and SNIPPETS

@@ -24,29 +24,44 @@ def test_spans_tile_the_total_evenly(total, parts):
 def test_grid_owners_tile_the_columns_of_their_group(groups, shards, count):
     grid = Grid(groups, shards)
     offsets = grid.offsets(count)
-    assert offsets[0] == 0 and offsets[-1] == count and (np.diff(offsets) >= 0).all() and len(offsets) == grid.ranks + 1
+    assert (
+        offsets[0] == 0
+        and offsets[-1] == count
+        and (np.diff(offsets) >= 0).all()
+        and len(offsets) == grid.ranks + 1
+    )
     for rank in range(grid.ranks):
         group, shard = grid.place(rank)
         assert rank == group * shards + shard
         first, last = grid.group_columns(count, group)
         # the columns of a group are those of its ranks, and evenly so
         assert offsets[group * shards] == first and offsets[(group + 1) * shards] == last
-        assert offsets[rank + 1] - offsets[rank] in ((last - first) // shards, -(-(last - first) // shards))
+        assert offsets[rank + 1] - offsets[rank] in (
+            (last - first) // shards,
+            -(-(last - first) // shards),
+        )
 
 
-file_sets = st.lists(st.tuples(st.integers(0, 5000), st.sampled_from([1, 3, 64, 100, 4096])), min_size=1, max_size=6).filter(
-    lambda files: sum(rows for rows, _ in files) > 0)
+file_sets = st.lists(
+    st.tuples(st.integers(0, 5000), st.sampled_from([1, 3, 64, 100, 4096])), min_size=1, max_size=6
+).filter(lambda files: sum(rows for rows, _ in files) > 0)
 
 
 @given(files=file_sets, row_bytes=st.sampled_from([1, 784, 8 * 50_000, BLOCK_BYTES + 1]))
 def test_blocks_tile_every_file_in_order(files, row_bytes):
     rows, chunks = zip(*files)
     blocks = blocks_of(rows, chunks, row_bytes)
-    seen = [(int(f), r) for f, a, b in zip(blocks.file, blocks.start, blocks.stop) for r in range(a, b)]
+    seen = [
+        (int(f), r) for f, a, b in zip(blocks.file, blocks.start, blocks.stop) for r in range(a, b)
+    ]
     assert seen == [(f, r) for f, count in enumerate(rows) for r in range(count)]
     assert blocks.edges[0] == 0 and blocks.edges[-1] == sum(rows) and (blocks.rows > 0).all()
-    assert ((blocks.rows == 1) | (blocks.rows * row_bytes <= max(BLOCK_BYTES, max(chunks) * row_bytes))).all()
-    assert len(blocks) <= BLOCKS * 3 // 2 + len(rows) or row_bytes * 16 > BLOCK_BYTES  # rounding to chunks adds up to half
+    assert (
+        (blocks.rows == 1) | (blocks.rows * row_bytes <= max(BLOCK_BYTES, max(chunks) * row_bytes))
+    ).all()
+    assert (
+        len(blocks) <= BLOCKS * 3 // 2 + len(rows) or row_bytes * 16 > BLOCK_BYTES
+    )  # rounding to chunks adds up to half
 
 
 @given(files=file_sets, shards=small)
@@ -67,7 +82,11 @@ def test_runs_join_neighbouring_blocks_of_a_file(files, data):
     first = data.draw(st.integers(0, len(blocks)))
     last = data.draw(st.integers(first, len(blocks)))
     joined = [(f, r) for f, a, b in blocks.run(first, last) for r in range(a, b)]
-    single = [(int(blocks.file[i]), r) for i in range(first, last) for r in range(blocks.start[i], blocks.stop[i])]
+    single = [
+        (int(blocks.file[i]), r)
+        for i in range(first, last)
+        for r in range(blocks.start[i], blocks.stop[i])
+    ]
     assert joined == single
     files_met = [f for f, _, _ in blocks.run(first, last)]
     assert files_met == sorted(set(files_met))
@@ -87,7 +106,9 @@ def test_random_vectors_depend_on_seed_and_component_alone(seed):
     np.testing.assert_array_equal(unit_vectors(seed, [4, 2], 50), whole[[4, 2]])
     np.testing.assert_allclose(np.linalg.norm(whole, axis=1), 1, rtol=1e-15)
     others = np.vstack([whole[1:], unit_vectors(seed + 1, range(6), 50)])
-    assert np.abs(others @ whole[0]).max() < 0.75  # independent ones in 50 dimensions: 0.75 is over five standard deviations
+    assert (
+        np.abs(others @ whole[0]).max() < 0.75
+    )  # independent ones in 50 dimensions: 0.75 is over five standard deviations
 
 
 def test_streams_differ_by_any_key():
@@ -99,7 +120,12 @@ def test_streams_differ_by_any_key():
 def test_spread_picks_one_of_every_part(seed, total, data):
     count = data.draw(st.integers(1, total))
     picked = spread(seed, count, total)
-    assert (np.diff(picked) > 0).all() and picked[0] >= 0 and picked[-1] < total and len(picked) <= count
+    assert (
+        (np.diff(picked) > 0).all()
+        and picked[0] >= 0
+        and picked[-1] < total
+        and len(picked) <= count
+    )
     edges = np.linspace(0, total, count + 1)
     for low, high in zip(edges[:-1], edges[1:]):
         assert ((picked >= np.floor(low)) & (picked < np.ceil(high))).any()
@@ -110,4 +136,6 @@ def test_sampled_rows_are_rows_of_the_data(seed, n, count):
     ranges = sampled_rows(n, count, seed)
     assert all(0 <= start < stop <= n for start, stop in ranges)
     rows = sum(stop - start for start, stop in ranges)
-    assert not ranges or min(SHARE * n, 4 * count) - 32 <= rows <= MOST * n + 32  # to half a window of 32 rows at either end
+    assert (
+        not ranges or min(SHARE * n, 4 * count) - 32 <= rows <= MOST * n + 32
+    )  # to half a window of 32 rows at either end

@@ -6,8 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
-from hpcpca.engine import starting
 from hpcpca.cli.outputs import check_outputs
+from hpcpca.engine import starting
 from hpcpca.pca.settings import FitSettings
 from hpcpca.sources.shards import layout, prepare
 from hpcpca.sources.source import open_source

@@ -12,13 +12,13 @@ import pytest
 from launch import HERE, batch, run
 from spectra import data_rows, power_law
 
-from hpcpca.planning.sbatch import FUNCTIONS
 from hpcpca.errors import DataError, UsageError
-from hpcpca.planning.forecast import lines, sbatch
 from hpcpca.files import outputs
 from hpcpca.operators.cost import Job
+from hpcpca.planning.forecast import lines, sbatch
 from hpcpca.planning.plan import choose, panel_width
 from hpcpca.planning.rates import _best
+from hpcpca.planning.sbatch import FUNCTIONS
 from hpcpca.planning.traffic import ritz_round, vectors_round
 
 GIB = 1 << 30
@@ -26,23 +26,47 @@ FASHION = HERE.parent / "data" / "fashion-mnist"
 
 
 def job(n=200_000, d=2_000, dtype=np.float32, panel=32, memory=64 * GIB, **changes):
-    given = dict(n=n, d=d, dtype=np.dtype(dtype), panel=panel, double=False, ritz=True, ranks=4, ranks_on_node=4, threads=1, shards=None,
-                 memory=memory)
+    given = {
+        "n": n,
+        "d": d,
+        "dtype": np.dtype(dtype),
+        "panel": panel,
+        "double": False,
+        "ritz": True,
+        "ranks": 4,
+        "ranks_on_node": 4,
+        "threads": 1,
+        "shards": None,
+        "memory": memory,
+    }
     return Job(**(given | changes))
 
 
-@pytest.mark.parametrize("components, guards, limit, ritz, width", [
-    (8, None, 784, True, 16), (30, None, 784, True, 40), (1, None, 784, True, 16), (8, None, 10, True, 10), (8, 3, 784, True, 11),
-    (8, None, 784, False, 8), (8, 2, 784, False, 10)])
+@pytest.mark.parametrize(
+    "components, guards, limit, ritz, width",
+    [
+        (8, None, 784, True, 16),
+        (30, None, 784, True, 40),
+        (1, None, 784, True, 16),
+        (8, None, 10, True, 10),
+        (8, 3, 784, True, 11),
+        (8, None, 784, False, 8),
+        (8, 2, 784, False, 10),
+    ],
+)
 def test_panel_width(components, guards, limit, ritz, width):
     assert panel_width(components, guards, limit, ritz) == width
 
 
 def test_the_quickest_operator_that_fits_is_chosen():
-    assert choose(job(n=60_000, d=400), "auto", None).operator == "gram"         # n·d² flops are fewer than eight passes
-    assert choose(job(n=8_000, d=50_000), "auto", None).operator == "in-memory"  # Σ would have 2.5e9 entries
+    assert (
+        choose(job(n=60_000, d=400), "auto", None).operator == "gram"
+    )  # n·d² flops are fewer than eight passes
+    assert (
+        choose(job(n=8_000, d=50_000), "auto", None).operator == "in-memory"
+    )  # Σ would have 2.5e9 entries
     assert choose(job(n=8_000, d=50_000, memory=GIB), "auto", None).operator == "streaming"
-    assert choose(job(n=None, d=400), "auto", None).operator == "gram"           # a covariance given
+    assert choose(job(n=None, d=400), "auto", None).operator == "gram"  # a covariance given
 
 
 @pytest.mark.parametrize("operator", ["gram", "in-memory", "streaming"])
@@ -51,13 +75,17 @@ def test_what_is_planned_fits_and_what_does_not_is_refused_with_the_figure(opera
         try:
             assert choose(job(memory=memory), operator, None).bytes <= memory
         except UsageError as error:
-            assert re.search(r"needs [\d.]+ [MG]iB of memory per node, [\d.]+ [MG]iB may be used", str(error))
+            assert re.search(
+                r"needs [\d.]+ [MG]iB of memory per node, [\d.]+ [MG]iB may be used", str(error)
+            )
     with pytest.raises(UsageError):
         choose(job(memory=GIB // 1024), operator, None)
 
 
 def test_tall_chunks_are_named_where_they_take_the_memory():
-    with pytest.raises(UsageError, match="500.0 MiB of rows: rewrite them with 'hpcpca data shard'"):
+    with pytest.raises(
+        UsageError, match="500.0 MiB of rows: rewrite them with 'hpcpca data shard'"
+    ):
         choose(job(memory=GIB, chunk_bytes=500 << 20), "streaming", None)
     with pytest.raises(UsageError) as caught:
         choose(job(memory=GIB // 1024, chunk_bytes=1 << 10), "streaming", None)
@@ -71,11 +99,15 @@ def test_rates_do_not_count_what_only_the_first_call_does():
     def action():
         time.sleep(0.2 if not calls else 0.001)
         calls.append(1)
+
     assert _best(action, flops=1, seconds=0.05) > 1 / 0.1 and len(calls) > 1
 
 
 def test_the_basis_is_bounded_by_memory_and_by_what_was_asked():
-    plenty, scarce = (choose(job(d=50_000, n=8_000, memory=memory), "in-memory", None) for memory in (64 * GIB, 2 * GIB))
+    plenty, scarce = (
+        choose(job(d=50_000, n=8_000, memory=memory), "in-memory", None)
+        for memory in (64 * GIB, 2 * GIB)
+    )
     assert plenty.basis > scarce.basis >= 3 * 32
     assert choose(job(), "in-memory", "100").basis == 100
     assert choose(job(), "in-memory", "all").basis == 2_000 + 32
@@ -87,14 +119,30 @@ def test_rounds_of_the_vectors_exchange_are_foreseen_within_a_factor_of_three(tm
     data = {"pictures": FASHION, "law": tmp_path / "x.h5"}
     with h5py.File(data["law"], "w") as file:
         file["x"] = data_rows(power_law(300), 2000, seed=1)
-    commands = {(name, tol): ("fit", path, "-k", 8, "--exchange", "vectors", "--tol", tol, "-o", tmp_path / f"{name}{tol}.h5")
-                for name, path in data.items() for tol in (1e-3, 1e-6)}
+    commands = {
+        (name, tol): (
+            "fit",
+            path,
+            "-k",
+            8,
+            "--exchange",
+            "vectors",
+            "--tol",
+            tol,
+            "-o",
+            tmp_path / f"{name}{tol}.h5",
+        )
+        for name, path in data.items()
+        for tol in (1e-3, 1e-6)
+    }
     for (name, tol), done in batch(1, commands, tmp_path).items():
         done.ok()
         with h5py.File(tmp_path / f"{name}{tol}.h5") as file:
             ratio = job(panel=8, ritz=False, tol=tol).passes / file.attrs["rounds"]
         assert 1 / 3 < ratio < 3, (name, tol, ratio)
-    said = "\n".join(lines(job(panel=8, ritz=False), choose(job(panel=8, ritz=False), "gram", None), 8, 1, GIB))
+    said = "\n".join(
+        lines(job(panel=8, ritz=False), choose(job(panel=8, ritz=False), "gram", None), 8, 1, GIB)
+    )
     assert "passes: about 111 (a round each; 37 to 333, by the gaps of the spectrum)" in said, said
 
 
@@ -109,29 +157,65 @@ def test_kernels_to_be_compiled_count(dtype, told):
 
 def test_plan_looks_whether_kernels_are_compiled(tmp_path):
     """Two runs in an empty cache, of data that are worth it and of data that are not."""
-    words = {size: run(0, "plan", size, "-k", 4, env={"NUMBA_CACHE_DIR": tmp_path}).ok().stdout for size in ("9000000x200", "99x9")}
-    assert "kernels: to be compiled" in words["9000000x200"] and "compile" not in words["99x9"], words
+    words = {
+        size: run(0, "plan", size, "-k", 4, env={"NUMBA_CACHE_DIR": tmp_path}).ok().stdout
+        for size in ("9000000x200", "99x9")
+    }
+    assert "kernels: to be compiled" in words["9000000x200"] and "compile" not in words["99x9"], (
+        words
+    )
 
 
-@pytest.mark.parametrize("ranks, grid", [(1, "1x1"), (2, "1x2"), (3, "3x1"), (4, "2x2"), (5, "1x5"), (8, "1x8")])
+@pytest.mark.parametrize(
+    "ranks, grid", [(1, "1x1"), (2, "1x2"), (3, "3x1"), (4, "2x2"), (5, "1x5"), (8, "1x8")]
+)
 @pytest.mark.parametrize("method", ["ritz", "vectors", "eigengame-alpha"])
 def test_measured_traffic_equals_the_formula(tmp_path, ranks, grid, method):
     data, out = tmp_path / "x.h5", tmp_path / "out.h5"
     with h5py.File(data, "w") as file:
         file["x"] = data_rows(power_law(80, 1), 200, seed=1)
-    options = {"ritz": ["--cold"], "vectors": ["--exchange", "vectors", "--local-steps", "3"],
-               "eigengame-alpha": ["--method", "eigengame-alpha", "--local-steps", "3"]}[method]
-    run(ranks, "fit", data, "-k", 4, "-o", out, "--grid", grid, "--operator", "in-memory", *options,
-        "--max-rounds", 6, "--tol", "1e-3", "-q")
+    options = {
+        "ritz": ["--cold"],
+        "vectors": ["--exchange", "vectors", "--local-steps", "3"],
+        "eigengame-alpha": ["--method", "eigengame-alpha", "--local-steps", "3"],
+    }[method]
+    run(
+        ranks,
+        "fit",
+        data,
+        "-k",
+        4,
+        "-o",
+        out,
+        "--grid",
+        grid,
+        "--operator",
+        "in-memory",
+        *options,
+        "--max-rounds",
+        6,
+        "--tol",
+        "1e-3",
+        "-q",
+    )
     shards = int(grid.split("x")[1])
     with h5py.File(out) as file:
-        measured, applications = np.diff(file["history/bytes_exchanged"][:]), file["history/applications"][:]
+        measured, applications = (
+            np.diff(file["history/bytes_exchanged"][:]),
+            file["history/applications"][:],
+        )
     assert len(measured) >= 2
     if method != "ritz":
         working = [min(round_, 4) for round_ in range(1, len(measured) + 1)]  # staggered
-        expected = [vectors_round(ranks, shards, 80, 4, count, 3, method == "eigengame-alpha") for count in working]
+        expected = [
+            vectors_round(ranks, shards, 80, 4, count, 3, method == "eigengame-alpha")
+            for count in working
+        ]
     else:
-        expected = [ritz_round(ranks, shards, 80, 16, new, old) for new, old in zip(np.diff(applications), applications)]
+        expected = [
+            ritz_round(ranks, shards, 80, 16, new, old)
+            for new, old in zip(np.diff(applications), applications)
+        ]
     assert measured.tolist() == expected
 
 
@@ -139,46 +223,86 @@ def test_a_forecast_for_a_cluster_states_its_assumptions():
     large = job(n=12_500_000_000, ranks=1024, ranks_on_node=8, memory=128 * GIB)
     chosen = choose(large, "auto", None)
     text = "\n".join(lines(large, chosen, 20, 128, GIB))
-    for word in ("90.9 TiB", "1024 rank(s)", "memory:", "passes:", "exchanged:", "time:", "assumed:"):
+    for word in (
+        "90.9 TiB",
+        "1024 rank(s)",
+        "memory:",
+        "passes:",
+        "exchanged:",
+        "time:",
+        "assumed:",
+    ):
         assert word in text
     script = sbatch(large, chosen, 20, 128, GIB, ["my data/*.h5"], "pca.h5")
     assert "#SBATCH --nodes=128" in script and "'my data/*.h5'" in script and "resume" in script
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
     scripts = Path(__file__).resolve().parent.parent / "slurm"
     functions = (scripts / "env.sh").read_text()
-    functions = functions[functions.index("# hpcpca_run OUT"):]
+    functions = functions[functions.index("# hpcpca_run OUT") :]
     assert functions == FUNCTIONS, "hpcpca/batch.py and slurm/env.sh say different things"
     for path in scripts.iterdir():
         subprocess.run(["bash", "-n", path], check=True)
 
 
 def test_the_batch_file_asks_for_the_job_that_was_planned(tmp_path):
-    words = ("--operator", "streaming", "--exchange", "vectors", "--tol", "1e-09", "--precision", "double")
+    words = (
+        "--operator",
+        "streaming",
+        "--exchange",
+        "vectors",
+        "--tol",
+        "1e-09",
+        "--precision",
+        "double",
+    )
     run(0, "plan", "1000x50", "-k", 4, *words, "--sbatch", tmp_path / "job.sh").ok()
     command = (tmp_path / "job.sh").read_text().splitlines()[-1]
-    assert command.startswith("hpcpca_run pca.h5 DATA.h5 -k 4 ") and all(word in command.split() for word in words), command
-    run(0, "plan", "50x50", "-k", 4, "--covariance", "--sbatch", tmp_path / "job.sh", "--overwrite").ok()
+    assert command.startswith("hpcpca_run pca.h5 DATA.h5 -k 4 ") and all(
+        word in command.split() for word in words
+    ), command
+    run(
+        0, "plan", "50x50", "-k", 4, "--covariance", "--sbatch", tmp_path / "job.sh", "--overwrite"
+    ).ok()
     assert "--covariance" in (tmp_path / "job.sh").read_text().splitlines()[-1]
 
 
 def test_a_batch_file_says_what_is_to_be_edited(tmp_path):
     """How srun starts ranks of this MPI; and the data, where only their size was given."""
-    said = run(0, "plan", "1000x50", "-k", 4, "--sbatch", tmp_path / "job.sh").ok().stdout.splitlines()[-1]
-    assert said == f"batch file: {tmp_path / 'job.sh'}; in its last line DATA.h5 stands for your data: edit it"
+    said = (
+        run(0, "plan", "1000x50", "-k", 4, "--sbatch", tmp_path / "job.sh")
+        .ok()
+        .stdout.splitlines()[-1]
+    )
+    assert (
+        said == f"batch file: {tmp_path / 'job.sh'}; in its last line DATA.h5 stands for your data:"
+        " edit it"
+    )
     lines = (tmp_path / "job.sh").read_text().splitlines()
     launch = next(number for number, line in enumerate(lines) if line.startswith("LAUNCH="))
-    assert all(word in lines[launch - 1] for word in ("--mpi=pmix for Open MPI", "--mpi=pmi2 for MPICH"))
-    assert lines[-2].startswith("# Edit: DATA.h5 stands for your data") and lines[-1].startswith("hpcpca_run pca.h5 DATA.h5 -k 4")
+    assert all(
+        word in lines[launch - 1] for word in ("--mpi=pmix for Open MPI", "--mpi=pmi2 for MPICH")
+    )
+    assert lines[-2].startswith("# Edit: DATA.h5 stands for your data") and lines[-1].startswith(
+        "hpcpca_run pca.h5 DATA.h5 -k 4"
+    )
     with h5py.File(tmp_path / "my x.h5", "w") as file:
         file["x"] = data_rows(power_law(30, 1), 400, seed=1)
-    said = run(0, "plan", tmp_path / "my x.h5", "-k", 4, "--sbatch", tmp_path / "other.sh").ok().stdout.splitlines()[-1]
+    said = (
+        run(0, "plan", tmp_path / "my x.h5", "-k", 4, "--sbatch", tmp_path / "other.sh")
+        .ok()
+        .stdout.splitlines()[-1]
+    )
     assert said == f"batch file: {tmp_path / 'other.sh'}"
     *_, before, last = (tmp_path / "other.sh").read_text().splitlines()
     assert last.startswith(f"hpcpca_run pca.h5 '{tmp_path}/my x.h5' -k 4") and not before
 
 
 def test_a_batch_file_replaces_nothing_unasked_and_no_other_file_ever(tmp_path):
-    words, job, data = ("plan", "1000x50", "-k", 4, "--sbatch"), tmp_path / "job.sh", tmp_path / "s0.h5"
+    words, job, data = (
+        ("plan", "1000x50", "-k", 4, "--sbatch"),
+        tmp_path / "job.sh",
+        tmp_path / "s0.h5",
+    )
     job.write_text("#!/bin/bash\n# mine\n")
     with h5py.File(data, "w") as file:
         file["x"] = np.eye(3)
@@ -186,18 +310,26 @@ def test_a_batch_file_replaces_nothing_unasked_and_no_other_file_ever(tmp_path):
     os.mkfifo(tmp_path / "fifo")
     before = {path: path.read_bytes() for path in (job, data, tmp_path / "notes")}
     done = run(0, *words, job).ended(3)
-    assert done.messages == [f"hpcpca: error: --sbatch {job} exists; name another file, or give --overwrite"] and not done.stdout
+    assert (
+        done.messages
+        == [f"hpcpca: error: --sbatch {job} exists; name another file, or give --overwrite"]
+        and not done.stdout
+    )
     other = "exists and is no batch file"
-    refused = {data: other, tmp_path / "notes": other, tmp_path: "is a folder",
-               tmp_path / "fifo": "is a pipe; name a file with --sbatch"}
+    refused = {
+        data: other,
+        tmp_path / "notes": other,
+        tmp_path: "is a folder",
+        tmp_path / "fifo": "is a pipe; name a file with --sbatch",
+    }
     for path, told in refused.items():
         for more in ((), ("--overwrite",)):
-            message, = run(0, *words, path, *more).ended(3).messages
+            (message,) = run(0, *words, path, *more).ended(3).messages
             assert f"{path} {told}" in message
     assert before == {path: path.read_bytes() for path in before}
     run(0, *words, job, "--overwrite").ok()
     assert "hpcpca_run" in job.read_text()
-    message, = run(0, *words, tmp_path / "none" / "job.sh").ended(3).messages
+    (message,) = run(0, *words, tmp_path / "none" / "job.sh").ended(3).messages
     assert f"folder {tmp_path / 'none'} of " in message and "does not exist" in message
     assert {path.name for path in tmp_path.iterdir()} == {"job.sh", "s0.h5", "notes", "fifo"}
 
@@ -207,15 +339,25 @@ def test_text_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
 
     def full(*_):
         raise OSError(28, "No space left on device")
+
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(DataError, match="job.sh cannot be written: No space left on device"):
         outputs.write_text(str(tmp_path / "job.sh"), "#!/bin/bash\nother\n")
     assert [path.read_text() for path in tmp_path.iterdir()] == ["#!/bin/bash\n"]
 
 
-@pytest.mark.parametrize("words, says", [(("--bandwidth", "0"), "more than nothing"), (("--network", "0"), "more than nothing"), (("--memory", "0"), "more than"),
-                                         (("--ranks", "0"), "--ranks"), (("--covariance",), "square"), (("--dtype", "complex64"), "64 bits"),
-                                         (("--overwrite",), "--sbatch")])
+@pytest.mark.parametrize(
+    "words, says",
+    [
+        (("--bandwidth", "0"), "more than nothing"),
+        (("--network", "0"), "more than nothing"),
+        (("--memory", "0"), "more than"),
+        (("--ranks", "0"), "--ranks"),
+        (("--covariance",), "square"),
+        (("--dtype", "complex64"), "64 bits"),
+        (("--overwrite",), "--sbatch"),
+    ],
+)
 def test_plan_refuses(words, says):
     assert says in run(0, "plan", "1000x50", "-k", 4, *words).ended(2).messages[0]
 

@@ -21,12 +21,26 @@ D, K = 30, 4
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A converged result, a checkpoint of the vectors exchange, one that has measured nothing, and data."""
+    """A converged result, a checkpoint of the vectors exchange, one that has measured nothing,
+    and data.
+    """
     here = tmp_path_factory.mktemp("plot")
     with h5py.File(here / "x.h5", "w") as file:
         file["X"] = spectra.data_rows(spectra.exponential(D, 0.8), 300, mean=1.0)
     run(1, "fit", here / "x.h5", "-k", K, "-o", here / "good.h5").ok()
-    run(2, "fit", here / "x.h5", "-k", K, "-o", here / "slow.h5", "--exchange", "vectors", "--max-rounds", 9).ended(4)
+    run(
+        2,
+        "fit",
+        here / "x.h5",
+        "-k",
+        K,
+        "-o",
+        here / "slow.h5",
+        "--exchange",
+        "vectors",
+        "--max-rounds",
+        9,
+    ).ended(4)
     run(1, "fit", here / "x.h5", "-k", K, "-o", here / "none.h5", "--max-time", "0.01s").ended(75)
     shutil.copy(here / "x.h5", here / "data.png")
     (here / "there.png").write_bytes(b"\x89PNG")
@@ -37,6 +51,7 @@ def folder(tmp_path_factory):
 def pixels(path):
     """The picture as (h, w, 4)."""
     import matplotlib.image
+
     return matplotlib.image.imread(path)
 
 
@@ -59,11 +74,19 @@ def test_legends_hide_no_curve_and_rounds_are_whole(folder, tmp_path, monkeypatc
         with canvas(*arguments) as axes:
             yield axes
             axes.flat[0].figure.canvas.draw()
-            seen.extend((axis.get_legend().get_window_extent().overlaps(axis.get_window_extent()), axis.get_xticks()) for axis in axes.flat)
+            seen.extend(
+                (
+                    axis.get_legend().get_window_extent().overlaps(axis.get_window_extent()),
+                    axis.get_xticks(),
+                )
+                for axis in axes.flat
+            )
 
     monkeypatch.setattr(result, "canvas", looked_at)
     result.draw(Stored(str(folder / name)), str(tmp_path / "a.png"))
-    assert not any(hides for hides, _ in seen) and all((ticks % 1 == 0).all() for _, ticks in seen[:2]), seen
+    assert not any(hides for hides, _ in seen) and all(
+        (ticks % 1 == 0).all() for _, ticks in seen[:2]
+    ), seen
 
 
 @pytest.mark.parametrize("end", ["pdf", "svg"])
@@ -79,7 +102,12 @@ def test_images(folder, tmp_path):
     for shape in ("5x6", "3x10"):
         run(0, "plot", folder / "good.h5", "--images", shape, "-o", tmp_path / f"{shape}.png").ok()
     assert pixels(tmp_path / "5x6.png").shape != pixels(tmp_path / "3x10.png").shape
-    assert "30 entries" in run(0, "plot", folder / "good.h5", "--images", "5x7", "-o", tmp_path / "a.png").ended(2).messages[0]
+    assert (
+        "30 entries"
+        in run(0, "plot", folder / "good.h5", "--images", "5x7", "-o", tmp_path / "a.png")
+        .ended(2)
+        .messages[0]
+    )
 
 
 def test_images_hold_the_components(folder, tmp_path, monkeypatch):
@@ -106,12 +134,21 @@ def test_images_hold_the_components(folder, tmp_path, monkeypatch):
         np.testing.assert_array_equal(np.array(drawn).reshape(K, D), file["components"][...])
 
 
-@pytest.mark.parametrize("words, code, told", [
-    (["x.h5"], 3, "not a result"), (["no.h5"], 3, "no such file"), (["good.h5", "-o", "a.xyz"], 2, ".png, .pdf or .svg"),
-    (["good.h5", "-o", "no/a.png"], 3, "does not exist"), (["good.h5", "-o", "good.h5"], 2, "would overwrite"), (["none.h5.ckpt"], 3, "nothing was measured yet"),
-    (["good.h5", "--images", "5"], 2, "such as 28x28"), (["good.h5", "-o", "data.png", "--overwrite"], 3, "is no figure"), (["good.h5", "-o", "there.png"], 3, "--overwrite"),
-    (["good.h5", "-o", "fifo.png", "--overwrite"], 3, "fifo.png is a pipe"),
-])
+@pytest.mark.parametrize(
+    "words, code, told",
+    [
+        (["x.h5"], 3, "not a result"),
+        (["no.h5"], 3, "no such file"),
+        (["good.h5", "-o", "a.xyz"], 2, ".png, .pdf or .svg"),
+        (["good.h5", "-o", "no/a.png"], 3, "does not exist"),
+        (["good.h5", "-o", "good.h5"], 2, "would overwrite"),
+        (["none.h5.ckpt"], 3, "nothing was measured yet"),
+        (["good.h5", "--images", "5"], 2, "such as 28x28"),
+        (["good.h5", "-o", "data.png", "--overwrite"], 3, "is no figure"),
+        (["good.h5", "-o", "there.png"], 3, "--overwrite"),
+        (["good.h5", "-o", "fifo.png", "--overwrite"], 3, "fifo.png is a pipe"),
+    ],
+)
 def test_errors(folder, words, code, told):
     before = sorted(path.name for path in folder.iterdir())
     done = run(0, "plot", *words, cwd=folder).ended(code)
@@ -121,7 +158,10 @@ def test_errors(folder, words, code, told):
 
 def test_without_matplotlib(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
-    with pytest.raises(PlatformError, match=r"hpcpca\[plot\]"), canvas(str(tmp_path / "a.png"), 1, 1, (1, 1)):
+    with (
+        pytest.raises(PlatformError, match=r"hpcpca\[plot\]"),
+        canvas(str(tmp_path / "a.png"), 1, 1, (1, 1)),
+    ):
         pass
 
 

@@ -1,4 +1,6 @@
-"""The Ritz exchange on prescribed spectra: the right eigenpairs, in no more passes than block Krylov, whatever the ranks."""
+"""The Ritz exchange on prescribed spectra: the right eigenpairs, in no more passes than block
+Krylov, whatever the ranks.
+"""
 
 import numpy as np
 import pytest
@@ -17,12 +19,16 @@ SPECTRA = {
 
 
 def solve(method, exchange, start, tol, most=60):
-    """Rounds from a start panel until every residual of the first K is within 0.8 tol, or nothing is left; return the last state."""
+    """Rounds from a start panel until every residual of the first K is within 0.8 tol, or
+    nothing is left; return the last state.
+    """
     return go_on(method, method.initialize(start[method.own]), tol, most)
 
 
 def go_on(method, state, tol, most=100):
-    while state.round < most and not state.exhausted and not (state.residuals[:K] <= 0.8 * tol).all():
+    while (
+        state.round < most and not state.exhausted and not (state.residuals[:K] <= 0.8 * tol).all()
+    ):
         state = method.step(state)
     return state
 
@@ -33,17 +39,23 @@ def whole(exchange, state, count=M):
 
 def starts(seed, count=M, d=D):
     from hpcpca.rng import unit_vectors
+
     return unit_vectors(seed, range(count), d)
 
 
 def block_krylov(sigma, start, tol, count=K, most=60):
-    """Passes that textbook block Krylov with all its history needs until the leading residuals are within 0.8 tol."""
+    """Passes that textbook block Krylov with all its history needs until the leading residuals
+    are within 0.8 tol.
+    """
     basis, block = np.zeros((0, len(sigma))), np.linalg.qr(start.T)[0].T
     for passes in range(1, most):
         basis = np.vstack([basis, block])
         values, coefficients = np.linalg.eigh(basis @ sigma @ basis.T)
         vectors = coefficients[:, ::-1].T[:count] @ basis
-        errors = np.linalg.norm(vectors @ sigma - values[::-1][:count, None] * vectors, axis=1) / values[-1]
+        errors = (
+            np.linalg.norm(vectors @ sigma - values[::-1][:count, None] * vectors, axis=1)
+            / values[-1]
+        )
         if (errors <= 0.8 * tol).all():
             return passes
         rest = block @ sigma
@@ -56,16 +68,23 @@ def block_krylov(sigma, start, tol, count=K, most=60):
 
 
 def wrong(sigma, vectors, state, tol):
-    """What does not hold of the first K of a converged state, by dense linear algebra; "" if all does."""
+    """What does not hold of the first K of a converged state, by dense linear algebra; "" if all
+    does.
+    """
     true, space = spectra.leading(sigma, len(sigma))
     values = state.eigenvalues[:K]
-    # Weyl: an eigenvalue within r·λ₀ of each; with nothing missed it is the one of that number. 1e-13: rounding of eigh.
+    # Weyl: an eigenvalue within r·λ₀ of each; with nothing missed it is the one of that number.
+    # 1e-13: rounding of eigh.
     if not (np.abs(values - true[:K]) <= (tol + 1e-13) * true[0]).all():
         return f"eigenvalues off by {np.abs(values - true[:K]).max() / true[0]:.1e}"
-    residuals = np.linalg.norm(vectors @ sigma - state.eigenvalues[:, None] * vectors, axis=1) / values[0]
+    residuals = (
+        np.linalg.norm(vectors @ sigma - state.eigenvalues[:, None] * vectors, axis=1) / values[0]
+    )
     if not (np.abs(residuals - state.residuals) <= 1e-13).all():
         return f"residuals {state.residuals} measured, {residuals} true"
-    if not np.abs(vectors @ vectors.T - np.eye(len(vectors))).max() <= 1e-12:  # basis and coefficients: d·u each, and d = 120
+    if (
+        not np.abs(vectors @ vectors.T - np.eye(len(vectors))).max() <= 1e-12
+    ):  # basis and coefficients: d·u each, and d = 120
         return "vectors are not orthonormal"
     for k in range(K):  # Davis–Kahan: of the subspace of eigenvalues within 5 % of λ_0 of this one
         near = np.abs(true - true[k]) < 0.05 * true[0]
@@ -78,12 +97,15 @@ def wrong(sigma, vectors, state, tol):
 def ritz(operator, exchange, tol, basis=10 * M, count=M, seed=0):
     from hpcpca.linalg.determination import Goals
     from hpcpca.methods.ritz_exchange import RitzExchange
+
     return RitzExchange(operator, exchange, count, basis, Goals(tol, min(K, count), np.inf), seed)
 
 
 @pytest.mark.parametrize("tol", [1e-3, 1e-6, 1e-10])
 @pytest.mark.parametrize("name", SPECTRA)
-def test_converges_in_the_passes_of_block_krylov(comm, findings, exchange_over, gram_operator, name, tol):
+def test_converges_in_the_passes_of_block_krylov(
+    comm, findings, exchange_over, gram_operator, name, tol
+):
     exchange = exchange_over(comm, comm.size, 1)
     for seed in (0, 1):
         sigma, _ = spectra.covariance(SPECTRA[name], seed)
@@ -96,13 +118,21 @@ def test_converges_in_the_passes_of_block_krylov(comm, findings, exchange_over, 
         # converged workers leave the panel, so that the last block may lack a direction: one more
         most = block_krylov(sigma, starts(seed), tol) + 1
         passes = exchange.counters.passes
-        findings.that(passes <= most and passes == state.round, f"seed {seed}: {passes} passes, block Krylov at most {most}")
-        findings.that(exchange.counters.applications <= M * passes, "more applications than columns times passes")
+        findings.that(
+            passes <= most and passes == state.round,
+            f"seed {seed}: {passes} passes, block Krylov at most {most}",
+        )
+        findings.that(
+            exchange.counters.applications <= M * passes,
+            "more applications than columns times passes",
+        )
 
 
 @pytest.mark.parametrize("name", ["slow power law", "clusters", "double"])
 def test_a_small_basis_restarts_and_converges(comm, findings, exchange_over, gram_operator, name):
-    """At three panels of history: about as many passes as the prototype's, at most twice those with the whole history."""
+    """At three panels of history: about as many passes as the prototype's, at most twice those
+    with the whole history.
+    """
     exchange = exchange_over(comm, comm.size, 1)
     for seed in (0, 1, 2):
         sigma, _ = spectra.covariance(SPECTRA[name], seed)
@@ -112,7 +142,10 @@ def test_a_small_basis_restarts_and_converges(comm, findings, exchange_over, gra
         why = wrong(sigma, whole(exchange, state), state, 1e-9)
         findings.that(not why, f"seed {seed}: {why}")
         full = block_krylov(sigma, starts(seed), 1e-9)
-        findings.that(3 < state.round <= 2 * full, f"seed {seed}: {state.round} rounds, {full} with the whole history")
+        findings.that(
+            3 < state.round <= 2 * full,
+            f"seed {seed}: {state.round} rounds, {full} with the whole history",
+        )
 
 
 def test_all_components_of_a_space(comm, findings, exchange_over, gram_operator):
@@ -121,7 +154,9 @@ def test_all_components_of_a_space(comm, findings, exchange_over, gram_operator)
     exchange = exchange_over(comm, comm.size, 1)
     method = ritz(gram_operator(exchange, sigma), exchange, 1e-12, count=10)
     state = method.step(method.initialize(starts(0, 10, 10)[method.own]))
-    findings.that(np.abs(state.eigenvalues - spectra.power_law(10)).max() <= 1e-14 * 10, "eigenvalues")
+    findings.that(
+        np.abs(state.eigenvalues - spectra.power_law(10)).max() <= 1e-14 * 10, "eigenvalues"
+    )
     findings.that(state.residuals.max() <= 1e-13, "residuals")
     state = method.step(state)
     findings.that(state.exhausted or state.residuals.max() <= 1e-13, "then there is nothing left")
@@ -147,8 +182,12 @@ def test_start_vectors_that_do_not_span_a_panel(comm, findings, exchange_over, g
 
 
 @pytest.mark.parametrize("apart", [1e-2, 1e-4, 1e-6])
-def test_nearly_dependent_directions_leave_the_basis_orthonormal(comm, findings, exchange_over, gram_operator, apart):
-    """Directions mostly in the basis already, and off it nearly the same: what is kept of them is amplified by up to 1/apart."""
+def test_nearly_dependent_directions_leave_the_basis_orthonormal(
+    comm, findings, exchange_over, gram_operator, apart
+):
+    """Directions mostly in the basis already, and off it nearly the same: what is kept of them
+    is amplified by up to 1/apart.
+    """
     sigma, _ = spectra.covariance(SPECTRA["power law"], 0)
     exchange = exchange_over(comm, comm.size, 1)
     method = ritz(gram_operator(exchange, sigma), exchange, 1e-12, basis=D + M)
@@ -156,7 +195,7 @@ def test_nearly_dependent_directions_leave_the_basis_orthonormal(comm, findings,
     directions = method.basis.array[:M] + 1e-3 * (starts(1)[0] + apart * starts(2))
     state.extra["directions"] = directions[method.own]
     method.step(state)
-    basis = method.basis.array[:method.size].copy()
+    basis = method.basis.array[: method.size].copy()
     error = np.abs(basis @ basis.T - np.eye(len(basis))).max()
     # projected off once more after each orthonormalisation, only rounding is left
     findings.that(error <= 1e-14, f"{error:.1e} from orthonormal with {len(basis)} rows")
@@ -164,18 +203,27 @@ def test_nearly_dependent_directions_leave_the_basis_orthonormal(comm, findings,
     findings.that(len(basis) == (M + 1 if apart == 1e-6 else 2 * M), f"{len(basis)} rows")
 
 
-def test_exhausted_where_the_tolerance_is_below_rounding(comm, findings, exchange_over, gram_operator):
+def test_exhausted_where_the_tolerance_is_below_rounding(
+    comm, findings, exchange_over, gram_operator
+):
     """Krylov's space of a rank-3 matrix is all used up: the run ends by itself."""
     sigma, _ = spectra.covariance(spectra.deficient(30, 3), 0)
     exchange = exchange_over(comm, comm.size, 1)
     method = ritz(gram_operator(exchange, sigma), exchange, 0.0, basis=30 + M)
     state = solve(method, exchange, starts(0, M, 30), 0.0, most=40)
-    findings.that(state.exhausted and state.residuals.max() <= 1e-14, f"round {state.round}: {state.residuals}")
+    findings.that(
+        state.exhausted and state.residuals.max() <= 1e-14,
+        f"round {state.round}: {state.residuals}",
+    )
 
 
 @pytest.mark.parametrize("when", [2, 6])
-def test_remeasure_goes_on_with_another_operator(comm, findings, exchange_over, gram_operator, when):
-    """Single precision, then double: vectors are kept, images and residuals are those of the new operator."""
+def test_remeasure_goes_on_with_another_operator(
+    comm, findings, exchange_over, gram_operator, when
+):
+    """Single precision, then double: vectors are kept, images and residuals are those of the new
+    operator.
+    """
     sigma, _ = spectra.covariance(SPECTRA["slow power law"], 0)
     rough = sigma.astype(np.float32).astype(np.float64)
     exchange = exchange_over(comm, comm.size, 1)
@@ -187,8 +235,14 @@ def test_remeasure_goes_on_with_another_operator(comm, findings, exchange_over, 
     method.operator = gram_operator(exchange, sigma)
     state = method.remeasure(state)
     after = whole(exchange, state)
-    true = np.linalg.norm(after @ sigma - state.eigenvalues[:, None] * after, axis=1) / state.eigenvalues[0]
-    findings.that(state.round == when and np.abs(true - state.residuals).max() <= 1e-13, "residuals of the new operator")
+    true = (
+        np.linalg.norm(after @ sigma - state.eigenvalues[:, None] * after, axis=1)
+        / state.eigenvalues[0]
+    )
+    findings.that(
+        state.round == when and np.abs(true - state.residuals).max() <= 1e-13,
+        "residuals of the new operator",
+    )
     # the space has the old vectors still: no Ritz value is below their Rayleigh quotients
     old = np.linalg.eigvalsh(before @ sigma @ before.T)[::-1]
     findings.that((state.eigenvalues >= old - 1e-13).all(), "the vectors were not kept")
@@ -198,7 +252,9 @@ def test_remeasure_goes_on_with_another_operator(comm, findings, exchange_over, 
 
 
 def test_goes_on_from_ritz_vectors_and_images(comm, findings, exchange_over, gram_operator):
-    """What a checkpoint keeps: the state is that of the stopped run, without a pass, and the run goes on from it."""
+    """What a checkpoint keeps: the state is that of the stopped run, without a pass, and the run
+    goes on from it.
+    """
     sigma, _ = spectra.covariance(SPECTRA["slow power law"], 0)
     exchange = exchange_over(comm, comm.size, 1)
     operator = gram_operator(exchange, sigma)

@@ -1,4 +1,6 @@
-"""The batch scripts of slurm/ on a real SLURM of two virtual nodes (``bin/test --slurm`` starts it): run, stopped and requeued in every way."""
+"""The batch scripts of slurm/ on a real SLURM of two virtual nodes (``bin/test --slurm`` starts
+it): run, stopped and requeued in every way.
+"""
 
 import os
 import shutil
@@ -14,7 +16,9 @@ import spectra
 from launch import environment, launcher, run
 from test_stop import D, K, N, slowed
 
-pytestmark = pytest.mark.skipif("HPCPCA_TEST_SLURM" not in os.environ, reason="needs bin/test --slurm")
+pytestmark = pytest.mark.skipif(
+    "HPCPCA_TEST_SLURM" not in os.environ, reason="needs bin/test --slurm"
+)
 SCRIPTS = Path(__file__).resolve().parent.parent / "slurm"
 STACK = os.environ.get("HPCPCA_TEST_STACK", "mpich")
 SRUN = f"srun -K --mpi={'pmix' if STACK == 'openmpi' else 'pmi2'}"
@@ -31,13 +35,19 @@ main()
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Data, the result of an uninterrupted run, and an ``hpcpca`` whose passes take 2 s on two ranks until it is requeued."""
+    """Data, the result of an uninterrupted run, and an ``hpcpca`` whose passes take 2 s on two
+    ranks until it is requeued.
+    """
     here = tmp_path_factory.mktemp("slurm")
     rows = spectra.data_rows(spectra.exponential(D, 0.9), N, mean=3.0)
     spectra.write_shards(here / "data", s1=rows[:1234], s2=rows[1234:])
     (here / "bin").mkdir()
     command = here / "bin" / "hpcpca"
-    command.write_text(SLOW_AT_FIRST.format(python=sys.executable, code=slowed('float(os.environ.get("HPCPCA_TEST_SLOW", "0.06"))')))
+    command.write_text(
+        SLOW_AT_FIRST.format(
+            python=sys.executable, code=slowed('float(os.environ.get("HPCPCA_TEST_SLOW", "0.06"))')
+        )
+    )
     command.chmod(0o755)
     run(2, "fit", here / "data", "-k", K, "-o", here / "whole.h5", "--operator", "streaming").ok()
     return here
@@ -50,13 +60,30 @@ class Job:
         self.here = here
         shutil.copytree(SCRIPTS, here / "slurm", dirs_exist_ok=True)
         path = f"{folder / 'bin'}:{os.environ['PATH']}" if slow else os.environ["PATH"]
-        variables = {"PATH": path, "LAUNCH": SRUN, "DATA": folder / "data", "K": K, "OUT": "out.h5", "HDF5_USE_FILE_LOCKING": None, **variables}
+        variables = {
+            "PATH": path,
+            "LAUNCH": SRUN,
+            "DATA": folder / "data",
+            "K": K,
+            "OUT": "out.h5",
+            "HDF5_USE_FILE_LOCKING": None,
+            **variables,
+        }
         self.environment = environment(SLURM_CONF=os.environ["HPCPCA_TEST_SLURM"], **variables)
         asked = ["--nodes=2", "--ntasks-per-node=1", "--mem=2G", *options]
-        self.number = self.command("sbatch", "--parsable", *asked, here / "slurm" / script, *words).strip()
+        self.number = self.command(
+            "sbatch", "--parsable", *asked, here / "slurm" / script, *words
+        ).strip()
 
     def command(self, *words):
-        done = subprocess.run([*map(str, words)], cwd=self.here, env=self.environment, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            [*map(str, words)],
+            cwd=self.here,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
         assert done.returncode == 0, done
         return done.stdout
 
@@ -75,7 +102,13 @@ class Job:
             time.sleep(0.1)
 
     def ended(self, state="COMPLETED", seconds=120):
-        self.until(lambda: set(self.state) <= {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "PREEMPTED"}, seconds)
+        self.until(
+            lambda: (
+                set(self.state)
+                <= {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "PREEMPTED"}
+            ),
+            seconds,
+        )
         assert set(self.state) == {state}, (self.state, self.log)
         return self
 
@@ -89,7 +122,9 @@ def finished(job, folder, name="out.h5"):
     """The result is there, verified, and equal to that of the uninterrupted run."""
     run(1, "verify", job.here / name, folder / "data").ok()
     with h5py.File(job.here / name) as file, h5py.File(folder / "whole.h5") as whole:
-        np.testing.assert_allclose(file["explained_variance"][...], whole["explained_variance"][...], rtol=1e-9)
+        np.testing.assert_allclose(
+            file["explained_variance"][...], whole["explained_variance"][...], rtol=1e-9
+        )
         assert file.attrs["outcome"] == "converged"
     assert not list(job.here.glob("*.ckpt*"))
 
@@ -110,7 +145,11 @@ def test_stopped_by_usr1_and_requeued(folder, tmp_path, launch):
     job.command("scancel", "-s", "USR1", "--batch", job.number)
     job.ended()
     finished(job, folder)
-    assert "SIGUSR1 received" in job.log and "hpcpca resume out.h5.ckpt (start 1)" in job.log and job.log.count("requeued") == 1
+    assert (
+        "SIGUSR1 received" in job.log
+        and "hpcpca resume out.h5.ckpt (start 1)" in job.log
+        and job.log.count("requeued") == 1
+    )
 
 
 @once
@@ -119,7 +158,9 @@ def test_time_limit(folder, tmp_path):
     job = Job(tmp_path, "fit.sbatch", folder, "--time=1", "--signal=B:USR1@50", HPCPCA_TEST_SLOW=2)
     job.ended(seconds=100)
     finished(job, folder)
-    assert "received" in job.log and "stops with a checkpoint in" in job.log and "(start 1)" in job.log
+    assert (
+        "received" in job.log and "stops with a checkpoint in" in job.log and "(start 1)" in job.log
+    )
 
 
 @once
@@ -129,7 +170,9 @@ def test_preempted(folder, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     (other / "short.sbatch").write_text("#!/bin/bash\nsleep 1\n")
-    job.command("sbatch", "-p", "high", "-N2", "--exclusive", "-o", "/dev/null", other / "short.sbatch")
+    job.command(
+        "sbatch", "-p", "high", "-N2", "--exclusive", "-o", "/dev/null", other / "short.sbatch"
+    )
     job.ended()
     finished(job, folder)
     assert "PREEMPTION" in job.log and "resume out.h5.ckpt" in job.log
@@ -138,10 +181,17 @@ def test_preempted(folder, tmp_path):
 @once
 def test_a_node_goes_down(folder, tmp_path):
     """Nobody is asked: what is left is the last checkpoint."""
-    job = Job(tmp_path, "fit.sbatch", folder, words=("--checkpoint-every", "1r", "--operator", "streaming", "--cold"))
+    job = Job(
+        tmp_path,
+        "fit.sbatch",
+        folder,
+        words=("--checkpoint-every", "1r", "--operator", "streaming", "--cold"),
+    )
     job.until(lambda: (tmp_path / "out.h5.ckpt").exists())
     job.command("scontrol", "update", "nodename=n2", "state=down", "reason=test")
-    job.until(lambda: job.state == ["PENDING"])  # the node comes back by itself: its slurmd is alive
+    job.until(
+        lambda: job.state == ["PENDING"]
+    )  # the node comes back by itself: its slurmd is alive
     job.ended()
     finished(job, folder)
     assert "resume out.h5.ckpt" in job.log
@@ -175,13 +225,32 @@ def test_array(folder, tmp_path):
 def test_scaling(folder, tmp_path):
     Job(tmp_path, "scaling.sbatch", folder, "--ntasks-per-node=2", slow=False).ended()
     table = (tmp_path / "scaling.md").read_text().splitlines()
-    assert [line.split("|")[1].strip() for line in table[2:]] == ["1", "2", "4"] and not list(tmp_path.glob("scaling.??????"))
+    assert [line.split("|")[1].strip() for line in table[2:]] == ["1", "2", "4"] and not list(
+        tmp_path.glob("scaling.??????")
+    )
 
 
 @once
 def test_planned_batch_file(folder, tmp_path):
-    """What ``plan --sbatch`` writes runs the job that was planned, and is requeued like the scripts."""
-    words = ("plan", folder / "data", "-k", K, "--ranks", 2, "--nodes", 2, "--operator", "streaming", "--tol", "1e-8", "-o", "out.h5")
+    """What ``plan --sbatch`` writes runs the job that was planned, and is requeued like the
+    scripts.
+    """
+    words = (
+        "plan",
+        folder / "data",
+        "-k",
+        K,
+        "--ranks",
+        2,
+        "--nodes",
+        2,
+        "--operator",
+        "streaming",
+        "--tol",
+        "1e-8",
+        "-o",
+        "out.h5",
+    )
     (tmp_path / "slurm").mkdir()
     run(0, *words, "--sbatch", tmp_path / "slurm" / "planned.sbatch").ok()
     job = Job(tmp_path, "planned.sbatch", folder)

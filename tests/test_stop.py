@@ -1,4 +1,6 @@
-"""A run that is asked to stop: by a signal or its time, within a block of work, with a checkpoint; and what goes on from there."""
+"""A run that is asked to stop: by a signal or its time, within a block of work, with a
+checkpoint; and what goes on from there.
+"""
 
 import json
 import os
@@ -20,11 +22,14 @@ g.SAMPLE_ROWS = 64
 s.Source.pieces.__defaults__ = s.Source.pieces_left.__defaults__ = ({PIECE},)
 old = s.Source.read_into
 """
-SLOW = CUT + """
+SLOW = (
+    CUT
+    + """
 def slow(self, number, start, stop, out):
     time.sleep(SECONDS * (stop - start) / 62)
     old(self, number, start, stop, out)
 s.Source.read_into = slow"""
+)
 VECTORS = ("--exchange", "vectors", "--precision", "double", "--tol", "0", "--max-rounds", "6")
 OPEN_MPI = os.environ.get("HPCPCA_TEST_STACK") == "openmpi"
 once = pytest.mark.skipif(OPEN_MPI, reason="the same on every MPI: tested with MPICH")
@@ -68,18 +73,29 @@ def finished_rows(path):
     return int(np.diff(stored(path, "state/rows_done"), axis=1).sum())
 
 
-@pytest.mark.parametrize("operator, to", [("streaming", "one"), ("streaming", "all"), ("gram", "one"), ("in-memory", "all")])
+@pytest.mark.parametrize(
+    "operator, to",
+    [("streaming", "one"), ("streaming", "all"), ("gram", "one"), ("in-memory", "all")],
+)
 def test_stops_within_a_block_of_a_long_pass(folder, tmp_path, operator, to):
-    """A pass of 32 s, a signal to one rank or to all after a few: gone within two pieces and the end of mpiexec, and nobody left behind."""
+    """A pass of 32 s, a signal to one rank or to all after a few: gone within two pieces and the
+    end of mpiexec, and nobody left behind.
+    """
     output, checkpoint = tmp_path / "out.h5", tmp_path / "out.h5.ckpt"
     process = fit(folder, output, "--operator", operator)
     begun(process, 6 if operator == "streaming" else 3)
     told = time.monotonic()
-    for pid in ranks_of(process)[:1 if to == "one" else None]:
+    for pid in ranks_of(process)[: 1 if to == "one" else None]:
         os.kill(pid, signal.SIGUSR1)
     done = finish(process, 20)
     assert done.code == 75 and time.monotonic() - told < 4, done
-    assert done.stderr.count(f"hpcpca: interrupted: SIGUSR1 received; 0 rounds were done; go on with 'hpcpca resume {checkpoint}'\n") == 1
+    assert (
+        done.stderr.count(
+            "hpcpca: interrupted: SIGUSR1 received; 0 rounds were done; go on with 'hpcpca resume"
+            f" {checkpoint}'\n"
+        )
+        == 1
+    )
     assert [path.name for path in tmp_path.iterdir()] == [checkpoint.name]
     known = finished_rows(checkpoint) if operator != "in-memory" else 0
     assert known > 0 or operator == "in-memory"
@@ -88,12 +104,47 @@ def test_stops_within_a_block_of_a_long_pass(folder, tmp_path, operator, to):
     run(1, "verify", output, folder / "data").ok()
 
 
-@pytest.mark.parametrize("operator, n", [pytest.param("gram", 1, marks=once), ("gram", 3), pytest.param("streaming", 1, marks=once), ("streaming", 4)])
+@pytest.mark.parametrize(
+    "operator, n",
+    [
+        pytest.param("gram", 1, marks=once),
+        ("gram", 3),
+        pytest.param("streaming", 1, marks=once),
+        ("streaming", 4),
+    ],
+)
 def test_the_next_run_does_only_the_rest(folder, tmp_path, operator, n):
-    """Stopped in the same pass again and again, on other ranks each time: no row is read twice, and the answer is that of one run."""
+    """Stopped in the same pass again and again, on other ranks each time: no row is read twice,
+    and the answer is that of one run.
+    """
     output, checkpoint, whole = tmp_path / "out.h5", tmp_path / "out.h5.ckpt", tmp_path / "whole.h5"
-    run(2, "fit", folder / "data", "-k", K, "-o", whole, "--operator", operator, "--cold", inject=CUT).ok()
-    finished, command = [0], ("fit", folder / "data", "-k", K, "-o", output, "--operator", operator, "--cold")
+    run(
+        2,
+        "fit",
+        folder / "data",
+        "-k",
+        K,
+        "-o",
+        whole,
+        "--operator",
+        operator,
+        "--cold",
+        inject=CUT,
+    ).ok()
+    finished, command = (
+        [0],
+        (
+            "fit",
+            folder / "data",
+            "-k",
+            K,
+            "-o",
+            output,
+            "--operator",
+            operator,
+            "--cold",
+        ),
+    )
     for ranks in (2, n, 3):
         process = start(ranks, *command, inject=slowed(0.25 * ranks))
         begun(process, 3)
@@ -105,18 +156,36 @@ def test_the_next_run_does_only_the_rest(folder, tmp_path, operator, n):
     run(n, "resume", checkpoint, inject=CUT).ok()
     for name in ("reads", "passes"):
         assert stored(output, name) == pytest.approx(stored(whole, name), abs=1e-9), name
-    np.testing.assert_allclose(stored(output, "explained_variance"), stored(whole, "explained_variance"), rtol=1e-9)
+    np.testing.assert_allclose(
+        stored(output, "explained_variance"), stored(whole, "explained_variance"), rtol=1e-9
+    )
     run(1, "verify", output, folder / "data").ok()
 
 
 @pytest.mark.parametrize("exchange", ["vectors", "ritz"])
 def test_stopped_in_a_later_round(folder, tmp_path, exchange):
-    """The pass of a later round goes on where it was stopped; the vectors exchange to the last digits of an uninterrupted run."""
+    """The pass of a later round goes on where it was stopped; the vectors exchange to the last
+    digits of an uninterrupted run.
+    """
     options = VECTORS if exchange == "vectors" else ("--cold", "--tol", "1e-10")
     output, checkpoint, whole = tmp_path / "out.h5", tmp_path / "out.h5.ckpt", tmp_path / "whole.h5"
-    run(2, "fit", folder / "data", "-k", K, "-o", whole, "--operator", "streaming", *options, inject=CUT).ended(4 if exchange == "vectors" else 0)
+    run(
+        2,
+        "fit",
+        folder / "data",
+        "-k",
+        K,
+        "-o",
+        whole,
+        "--operator",
+        "streaming",
+        *options,
+        inject=CUT,
+    ).ended(4 if exchange == "vectors" else 0)
     for attempt in range(3):  # between two passes is between two passes
-        process = fit(folder, output, "--operator", "streaming", "--overwrite", *options, seconds=0.06)  # 2 s a pass
+        process = fit(
+            folder, output, "--operator", "streaming", "--overwrite", *options, seconds=0.06
+        )  # 2 s a pass
         begun(process, 5 + attempt / 2)
         os.kill(ranks_of(process)[0], signal.SIGUSR1)
         assert finish(process, 20).code == 75
@@ -127,11 +196,15 @@ def test_stopped_in_a_later_round(folder, tmp_path, exchange):
     assert 1 <= round_ <= 3 and 0 < np.diff(done, axis=1).sum() < N
     run(3, "resume", checkpoint, inject=CUT).ended(4 if exchange == "vectors" else 0)
     if exchange == "vectors":
-        np.testing.assert_allclose(stored(output, "components"), stored(whole, "components"), rtol=0, atol=1e-12)
+        np.testing.assert_allclose(
+            stored(output, "components"), stored(whole, "components"), rtol=0, atol=1e-12
+        )
         assert stored(output, "reads") == pytest.approx(stored(whole, "reads"), abs=1e-9)
     else:
         run(1, "verify", output, folder / "data", "--tol", "1e-10").ok()
-        assert stored(output, "reads") < stored(whole, "reads") + 3  # the history before the round is given up
+        assert (
+            stored(output, "reads") < stored(whole, "reads") + 3
+        )  # the history before the round is given up
 
 
 @once
@@ -150,7 +223,20 @@ def test_another_operator_goes_on(folder, tmp_path, operator):
 def test_max_time(folder, tmp_path):
     """Over and over, until it is done."""
     output, checkpoint = tmp_path / "out.h5", tmp_path / "out.h5.ckpt"
-    command, codes = ("fit", folder / "data", "-k", K, "-o", output, "--operator", "streaming", "--cold"), []
+    command, codes = (
+        (
+            "fit",
+            folder / "data",
+            "-k",
+            K,
+            "-o",
+            output,
+            "--operator",
+            "streaming",
+            "--cold",
+        ),
+        [],
+    )
     while not codes or codes[-1] == 75:
         assert len(codes) < 12
         done = finish(start(2, *command, "--max-time", "4s", inject=slowed(0.06)), 20)
@@ -170,7 +256,11 @@ def test_signals_through_the_launcher(folder, tmp_path, name):
     begun(process, 2)
     process.send_signal(SIGNALS[name])
     done = finish(process, 20)
-    assert done.code == 75 and f"SIG{name} received" in done.stderr and (tmp_path / "out.h5.ckpt").exists(), done
+    assert (
+        done.code == 75
+        and f"SIG{name} received" in done.stderr
+        and (tmp_path / "out.h5.ckpt").exists()
+    ), done
 
 
 def test_a_second_signal_ends_at_once(folder, tmp_path):
@@ -183,14 +273,18 @@ def test_a_second_signal_ends_at_once(folder, tmp_path):
             os.kill(pid, signal.SIGUSR1)
         time.sleep(1.5)
     done = finish(process, 20)
-    assert done.code not in (0, 75) and time.monotonic() - told < 4 and "second signal" in done.stderr, done
+    assert (
+        done.code not in (0, 75) and time.monotonic() - told < 4 and "second signal" in done.stderr
+    ), done
     assert not (tmp_path / "out.h5.ckpt").exists()
 
 
 @once
 def test_without_checkpoints_the_result_so_far_is_written(folder, tmp_path):
     output = tmp_path / "out.h5"
-    process = fit(folder, output, "--operator", "streaming", "--no-checkpoint", "--cold", seconds=0.06)
+    process = fit(
+        folder, output, "--operator", "streaming", "--no-checkpoint", "--cold", seconds=0.06
+    )
     begun(process, 4)
     os.kill(ranks_of(process)[0], signal.SIGUSR1)
     done = finish(process, 20)
@@ -201,20 +295,33 @@ def test_without_checkpoints_the_result_so_far_is_written(folder, tmp_path):
     begun(process, 2)
     os.kill(ranks_of(process)[0], signal.SIGUSR1)
     done = finish(process, 20)
-    assert done.code == 4 and "nothing is left" in done.stderr and not (tmp_path / "early.h5").exists()
+    assert (
+        done.code == 4 and "nothing is left" in done.stderr and not (tmp_path / "early.h5").exists()
+    )
 
 
 def test_two_runs_on_one_checkpoint(folder, tmp_path):
-    """The second is refused with exit code 5 while the first is alive; one that was killed leaves nothing in the way."""
+    """The second is refused with exit code 5 while the first is alive; one that was killed
+    leaves nothing in the way.
+    """
     output, checkpoint = tmp_path / "out.h5", tmp_path / "out.h5.ckpt"
     process = fit(folder, output, "--operator", "streaming", seconds=0.6)
     begun(process, 2)
-    for command in (("fit", folder / "data", "-k", K, "-o", output), ("fit", folder / "data", "-k", K, "-o", tmp_path / "b.h5", "--checkpoint", checkpoint)):
+    for command in (
+        ("fit", folder / "data", "-k", K, "-o", output),
+        ("fit", folder / "data", "-k", K, "-o", tmp_path / "b.h5", "--checkpoint", checkpoint),
+    ):
         done = run(2, *command, "--overwrite").ended(5)
-        assert len(done.messages) == 1 and "belongs to a run that is going on (process " in done.messages[0]
+        assert (
+            len(done.messages) == 1
+            and "belongs to a run that is going on (process " in done.messages[0]
+        )
     for path in (checkpoint, output):
         shown = run(0, "status", path).ok().stdout
-        assert f"{checkpoint}: running (process " in shown and f"no checkpoint {checkpoint} yet" in shown, shown
+        assert (
+            f"{checkpoint}: running (process " in shown
+            and f"no checkpoint {checkpoint} yet" in shown
+        ), shown
     for pid in ranks_of(process):
         os.kill(pid, signal.SIGKILL)
     finish(process, 20)
@@ -231,14 +338,30 @@ def test_status_of_a_stopped_run(folder, tmp_path):
     os.kill(ranks_of(process)[0], signal.SIGUSR1)
     assert finish(process, 20).code == 75
     shown = run(0, "status", checkpoint).ok().stdout
-    assert "interrupted" in shown and "% of the rows" in shown and f"hpcpca resume {checkpoint}" in shown, shown
+    assert (
+        "interrupted" in shown
+        and "% of the rows" in shown
+        and f"hpcpca resume {checkpoint}" in shown
+    ), shown
     found = json.loads(run(0, "status", "--json", checkpoint).ok().stdout)
-    assert json.loads(run(0, "status", "--json", output).ok().stdout) == found, "the result's name stands for its run"
-    assert found["state"] == "interrupted" and found["round"] == stored(checkpoint, "state_round") and 0 < found["pass_done"] < 1
+    assert json.loads(run(0, "status", "--json", output).ok().stdout) == found, (
+        "the result's name stands for its run"
+    )
+    assert (
+        found["state"] == "interrupted"
+        and found["round"] == stored(checkpoint, "state_round")
+        and 0 < found["pass_done"] < 1
+    )
     assert "no such file" in run(0, "status", tmp_path / "none.ckpt").ended(3).messages[0]
     run(2, "resume", checkpoint).ok()
-    assert f"{checkpoint}: finished" in run(0, "status", checkpoint).ok().stdout and f"{output}: finished" in run(0, "status", output).ok().stdout
-    assert "is not a result or checkpoint" in run(0, "status", folder / "data" / "s1.h5").ended(3).messages[0]
+    assert (
+        f"{checkpoint}: finished" in run(0, "status", checkpoint).ok().stdout
+        and f"{output}: finished" in run(0, "status", output).ok().stdout
+    )
+    assert (
+        "is not a result or checkpoint"
+        in run(0, "status", folder / "data" / "s1.h5").ended(3).messages[0]
+    )
 
 
 @once
@@ -246,21 +369,48 @@ def test_stops_while_kernels_are_compiled(folder, tmp_path, monkeypatch):
     """Compiling takes a while on a new machine: a stop comes through between two kernels."""
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "numba"))
     output = tmp_path / "out.h5"
-    process = start(2, "fit", folder / "data", "-k", K, "-o", output, "--operator", "streaming", inject=CUT + "import hpcpca.kernels as k\nk.WORTH_COMPILING = 0")
+    process = start(
+        2,
+        "fit",
+        folder / "data",
+        "-k",
+        K,
+        "-o",
+        output,
+        "--operator",
+        "streaming",
+        inject=CUT + "import hpcpca.kernels as k\nk.WORTH_COMPILING = 0",
+    )
     begun(process, 2)
     told = time.monotonic()
     os.kill(ranks_of(process)[0], signal.SIGUSR1)
     done = finish(process, 60)
-    assert done.code == 75 and time.monotonic() - told < 15 and "compiling kernels" in done.stderr, done
+    assert (
+        done.code == 75 and time.monotonic() - told < 15 and "compiling kernels" in done.stderr
+    ), done
     run(1, "resume", output.with_name("out.h5.ckpt"), inject=CUT).ok()
 
 
 def test_a_run_stopped_before_its_first_pass(folder, tmp_path):
     """Nothing was measured: no variances, no clusters, and the rows are those of the files."""
     output, checkpoint = tmp_path / "out.h5", tmp_path / "out.h5.ckpt"
-    run(2, "fit", folder / "data", "-k", K, "-o", output, "--operator", "gram", "--max-time", "0.01s").ended(75)
+    run(
+        2,
+        "fit",
+        folder / "data",
+        "-k",
+        K,
+        "-o",
+        output,
+        "--operator",
+        "gram",
+        "--max-time",
+        "0.01s",
+    ).ended(75)
     shown = run(0, "info", checkpoint).ok().stdout
-    assert f"{K} components of {D} features, {N} samples" in shown and "nothing measured yet" in shown, shown
+    assert (
+        f"{K} components of {D} features, {N} samples" in shown and "nothing measured yet" in shown
+    ), shown
     assert not any(word in shown for word in ("nan", "cluster", "eigenvalue", "covariance")), shown
     assert "largest residual not known yet" in run(0, "status", checkpoint).ok().stdout
     run(2, "resume", checkpoint).ok()
@@ -269,14 +419,42 @@ def test_a_run_stopped_before_its_first_pass(folder, tmp_path):
 
 @once
 def test_status_of_a_result(folder, tmp_path):
-    """That it is there, how it ended, and what to type to go on only where there is something left to do."""
+    """That it is there, how it ended, and what to type to go on only where there is something
+    left to do.
+    """
     output = tmp_path / "out.h5"
     for rounds, code, outcome in ((1, 4, "max_rounds"), (1000, 0, "converged")):
-        run(1, "fit", folder / "data", "-k", K, "-o", output, "--cold", "--max-rounds", rounds, "--no-checkpoint", "--overwrite").ended(code)
+        run(
+            1,
+            "fit",
+            folder / "data",
+            "-k",
+            K,
+            "-o",
+            output,
+            "--cold",
+            "--max-rounds",
+            rounds,
+            "--no-checkpoint",
+            "--overwrite",
+        ).ended(code)
         for path in (output, f"{output}.ckpt"):
             shown = run(0, "status", path).ok().stdout
-            assert f"result ({outcome}) of " in shown and f"the result is there: hpcpca info {output}" in shown and "checkpoint of" not in shown, shown
-            assert (f"to go on: hpcpca resume {output} --max-rounds 2\n" in shown) == (code == 4) == ("to go on" in shown), shown
+            assert (
+                f"result ({outcome}) of " in shown
+                and f"the result is there: hpcpca info {output}" in shown
+                and "checkpoint of" not in shown
+            ), shown
+            assert (
+                (f"to go on: hpcpca resume {output} --max-rounds 2\n" in shown)
+                == (code == 4)
+                == ("to go on" in shown)
+            ), shown
             found = json.loads(run(0, "status", "--json", path).ok().stdout)
-            assert (found["state"], found["outcome"]) == ("finished", outcome) and found["result"] == str(output)
-    assert "s1.h5 is not a result or checkpoint" in run(0, "status", folder / "data" / "s1.h5.ckpt").ended(3).messages[0]
+            assert (found["state"], found["outcome"]) == ("finished", outcome) and found[
+                "result"
+            ] == str(output)
+    assert (
+        "s1.h5 is not a result or checkpoint"
+        in run(0, "status", folder / "data" / "s1.h5.ckpt").ended(3).messages[0]
+    )

@@ -1,4 +1,6 @@
-"""Rows that stay in the files: the same components as from memory, one reading a pass, within the memory given."""
+"""Rows that stay in the files: the same components as from memory, one reading a pass, within
+the memory given.
+"""
 
 import h5py
 import numpy as np
@@ -26,14 +28,18 @@ def dense():
     return np.linalg.eigvalsh(np.cov(ROWS.astype(np.float64), rowvar=False))[::-1][:5]
 
 
-@pytest.mark.parametrize("ranks, grid", [(1, "1x1"), (2, "1x2"), (3, "1x3"), (4, "2x2"), (2, "2x1")])
+@pytest.mark.parametrize(
+    "ranks, grid", [(1, "1x1"), (2, "1x2"), (3, "1x3"), (4, "2x2"), (2, "2x1")]
+)
 def test_same_eigenvalues_from_all_operators(tmp_path, dense, ranks, grid):
     """Sums of 4,000 float32 products err by about 1e-7 of λ_0 at the most, whatever their order."""
     for number, part in enumerate(np.split(ROWS, [700, 1_900])):
         write(tmp_path / f"s{number}.h5", part, chunks=(64, 60), compression="gzip")
     for operator in ("streaming", "in-memory", "gram"):
         out = tmp_path / f"{operator}.out"
-        run(ranks, "fit", tmp_path, "-k", 5, "-o", out, "--operator", operator, "--grid", grid, "-q").ok()
+        run(
+            ranks, "fit", tmp_path, "-k", 5, "-o", out, "--operator", operator, "--grid", grid, "-q"
+        ).ok()
         values, mean, attributes = fitted(out)
         np.testing.assert_allclose(values, dense, rtol=0, atol=1e-7 * dense[0])
         np.testing.assert_allclose(mean, ROWS.astype(np.float64).mean(axis=0), atol=1e-6)
@@ -42,8 +48,17 @@ def test_same_eigenvalues_from_all_operators(tmp_path, dense, ranks, grid):
             assert whole <= attributes["reads"] <= whole + 0.5
 
 
-@pytest.mark.parametrize("layout", [{}, {"chunks": (1, 60)}, {"chunks": (4_000, 1)}, {"chunks": (1_000, 7), "compression": "gzip"}, {"chunks": (4_000, 60)}],
-                         ids=["contiguous", "one row", "one column", "crosswise", "one chunk"])
+@pytest.mark.parametrize(
+    "layout",
+    [
+        {},
+        {"chunks": (1, 60)},
+        {"chunks": (4_000, 1)},
+        {"chunks": (1_000, 7), "compression": "gzip"},
+        {"chunks": (4_000, 60)},
+    ],
+    ids=["contiguous", "one row", "one column", "crosswise", "one chunk"],
+)
 def test_any_chunking(tmp_path, dense, layout):
     data = write(tmp_path / "x.h5", ROWS, **layout)
     run(2, "fit", data, "-k", 5, "-o", tmp_path / "out.h5", "--operator", "streaming", "-q").ok()
@@ -51,8 +66,13 @@ def test_any_chunking(tmp_path, dense, layout):
 
 
 def test_a_sample_that_misleads_is_noticed(tmp_path):
-    """Rows far from all others, few enough to be missed by any sample: the first pass is done again about the true mean, or scaled anew."""
-    for name, rows in (("drift", np.where(np.arange(4_000)[:, None] < 3, ROWS + 1e4, ROWS)), ("outlier", np.where(np.arange(4_000)[:, None] == 77, ROWS * 1e25, ROWS))):
+    """Rows far from all others, few enough to be missed by any sample: the first pass is done
+    again about the true mean, or scaled anew.
+    """
+    for name, rows in (
+        ("drift", np.where(np.arange(4_000)[:, None] < 3, ROWS + 1e4, ROWS)),
+        ("outlier", np.where(np.arange(4_000)[:, None] == 77, ROWS * 1e25, ROWS)),
+    ):
         rows = rows.astype(np.float32)
         data, out = write(tmp_path / f"{name}.h5", rows), tmp_path / f"{name}.out"
         run(2, "fit", data, "-k", 1, "-o", out, "--operator", "streaming", "-q").ok()
@@ -61,10 +81,18 @@ def test_a_sample_that_misleads_is_noticed(tmp_path):
 
 
 def test_memory_given_is_kept_to_and_too_little_refused(tmp_path):
-    """32 MB of data, 24 MiB given: streamed in windows that fit; the processes themselves come on top."""
+    """32 MB of data, 24 MiB given: streamed in windows that fit; the processes themselves come
+    on top.
+    """
     rows = np.random.default_rng(0).standard_normal((20_000, 400), dtype=np.float32)
     data = write(tmp_path / "x.h5", rows, chunks=(100, 400))
-    said = run(2, "fit", data, "-k", 2, "-o", tmp_path / "out.h5", "--memory", "24M", "--max-rounds", 3).ended(4).stderr
+    said = (
+        run(
+            2, "fit", data, "-k", 2, "-o", tmp_path / "out.h5", "--memory", "24M", "--max-rounds", 3
+        )
+        .ended(4)
+        .stderr
+    )
     assert "operator: streaming" in said and "in-memory" in said
     refused = run(2, "fit", data, "-k", 2, "-o", tmp_path / "no.h5", "--memory", "2M").ended(2)
     assert "2.0 MiB may be used" in refused.messages[0]
@@ -73,13 +101,38 @@ def test_memory_given_is_kept_to_and_too_little_refused(tmp_path):
 def test_nan_is_found_while_streaming(tmp_path):
     rows = ROWS.copy()
     rows[3_111, 17] = np.nan
-    done = run(2, "fit", write(tmp_path / "x.h5", rows), "-k", 2, "-o", tmp_path / "out.h5", "--operator", "streaming").ended(3)
+    done = run(
+        2,
+        "fit",
+        write(tmp_path / "x.h5", rows),
+        "-k",
+        2,
+        "-o",
+        tmp_path / "out.h5",
+        "--operator",
+        "streaming",
+    ).ended(3)
     assert len(done.messages) == 1 and "row 3111, column 17" in done.messages[0]
 
 
 def test_vectors_exchange_and_resume_between_operators(tmp_path, dense):
     data, out = write(tmp_path / "x.h5", ROWS), tmp_path / "out.h5"
-    run(2, "fit", data, "-k", 5, "-o", out, "--operator", "streaming", "--exchange", "vectors", "--max-rounds", 5, "-q").ended(4)
+    run(
+        2,
+        "fit",
+        data,
+        "-k",
+        5,
+        "-o",
+        out,
+        "--operator",
+        "streaming",
+        "--exchange",
+        "vectors",
+        "--max-rounds",
+        5,
+        "-q",
+    ).ended(4)
     run(3, "resume", f"{out}.ckpt", "--operator", "in-memory", "--max-rounds", 10, "-q").ended(4)
     run(1, "resume", f"{out}.ckpt", "--operator", "streaming", "--max-rounds", 2000, "-q").ok()
     np.testing.assert_allclose(fitted(out)[0], dense, rtol=0, atol=1e-6 * dense[0])
@@ -87,11 +140,16 @@ def test_vectors_exchange_and_resume_between_operators(tmp_path, dense):
 
 @pytest.mark.mpi(min_size=2)
 @pytest.mark.parametrize("groups", [1, 2])
-def test_a_pass_that_was_stopped_goes_on_only_if_all_groups_are_equally_far(comm, findings, exchange_over, shared_path, groups):
-    """Groups read all rows each, for their own columns: what one has finished another may not have."""
+def test_a_pass_that_was_stopped_goes_on_only_if_all_groups_are_equally_far(
+    comm, findings, exchange_over, shared_path, groups
+):
+    """Groups read all rows each, for their own columns: what one has finished another may not
+    have.
+    """
     if comm.size % groups:
         return
     from hpcpca.errors import Interrupted
+
     rows = np.random.default_rng(5).standard_normal((700, 12))
     names = spectra.write(comm, shared_path, rows, chunks=(20, 12))
     exchange = exchange_over(comm, groups, comm.size // groups)
@@ -104,4 +162,6 @@ def test_a_pass_that_was_stopped_goes_on_only_if_all_groups_are_equally_far(comm
         operator.apply(panel, offsets)
         findings.that(False, "not stopped")
     except Interrupted as stop:
-        findings.that((stop.unfinished is None) == (groups > 1), f"{groups} group(s): {stop.unfinished}")
+        findings.that(
+            (stop.unfinished is None) == (groups > 1), f"{groups} group(s): {stop.unfinished}"
+        )

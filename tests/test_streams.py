@@ -47,8 +47,16 @@ def full():
 def ended(folder, *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **env):
     """Run a command without mpiexec; return its exit code and what it wrote, as bytes."""
     words = [*PROGRAM, *map(str, words)]
-    done = subprocess.run(words, cwd=folder, env=environment(**env), stdin=subprocess.DEVNULL,
-                          stdout=stdout, stderr=stderr, timeout=60, check=False)
+    done = subprocess.run(
+        words,
+        cwd=folder,
+        env=environment(**env),
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        timeout=60,
+        check=False,
+    )
     return done.returncode, done.stdout, done.stderr
 
 
@@ -74,9 +82,17 @@ def test_a_run_goes_on_without_its_log(folder, tmp_path, more):
 def test_a_log_that_ends_early_has_whole_lines(tmp_path):
     counters = SimpleNamespace(passes=1, reads=1, applications=1, bytes_exchanged=0, samples=0)
     state = SimpleNamespace(round=1, estimated=False)
-    report = SimpleNamespace(counters=counters, seconds=0.5, components=2, state=state, tol=0.1,
-                             eigenvalues=np.ones(2), residuals=np.ones(2),
-                             goals=np.full(2, 0.1), is_double=True)
+    report = SimpleNamespace(
+        counters=counters,
+        seconds=0.5,
+        components=2,
+        state=state,
+        tol=0.1,
+        eigenvalues=np.ones(2),
+        residuals=np.ones(2),
+        goals=np.full(2, 0.1),
+        is_double=True,
+    )
     warnings, limits = [], resource.getrlimit(resource.RLIMIT_FSIZE)
     log = JsonLog(tmp_path / "log", warnings.append)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
@@ -97,9 +113,17 @@ def test_a_log_may_go_to_a_pipe(folder, tmp_path):
     assert json.loads(done.stderr.splitlines()[0])["round"] == 1
 
 
-@pytest.mark.parametrize("words", [
-    ("info", "pca.h5"), ("status", "pca.h5"), ("verify", "pca.h5", "x.h5", "--save"),
-    ("data", "check", "x.h5"), ("plan", "100x20", "-k", 2), ("--help",)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("info", "pca.h5"),
+        ("status", "pca.h5"),
+        ("verify", "pca.h5", "x.h5", "--save"),
+        ("data", "check", "x.h5"),
+        ("plan", "100x20", "-k", 2),
+        ("--help",),
+    ],
+)
 def test_results_on_a_full_disk(folder, words):
     """One line and exit code 3; what else the command is to do is done."""
     with full() as taken:
@@ -111,8 +135,9 @@ def test_results_on_a_full_disk(folder, words):
             assert "verification" in file
 
 
-@pytest.mark.parametrize("words", [
-    ("info", "pca.h5"), ("verify", "pca.h5", "x.h5"), ("fit", "--help")])
+@pytest.mark.parametrize(
+    "words", [("info", "pca.h5"), ("verify", "pca.h5", "x.h5"), ("fit", "--help")]
+)
 def test_a_reader_that_went_away(folder, words):
     with closed() as taken:
         assert ended(folder, *words, stdout=taken) == (141, None, b"")
@@ -126,16 +151,22 @@ def test_closed_streams(folder, tmp_path):
     run(0, "verify", tmp_path / "out.h5", folder / "x.h5").ok()
 
 
-LOCALES = {"ascii": {"PYTHONIOENCODING": "ascii"}, "latin-1": {"PYTHONIOENCODING": "latin-1"},
-           "C": {"LC_ALL": "C", "PYTHONUTF8": 0, "PYTHONCOERCECLOCALE": 0}}
+LOCALES = {
+    "ascii": {"PYTHONIOENCODING": "ascii"},
+    "latin-1": {"PYTHONIOENCODING": "latin-1"},
+    "C": {"LC_ALL": "C", "PYTHONUTF8": 0, "PYTHONCOERCECLOCALE": 0},
+}
 
 
 @pytest.mark.parametrize("name", LOCALES)
 def test_any_locale(folder, tmp_path, name):
     """Tables, help, progress and errors; an encoding's own characters stay."""
-    words = {"info": ("info", "pca.h5"), "help": ("fit", "--help"),
-             "error": ("fit", "x.h5", "-k", 99, "-o", tmp_path / "no.h5"),
-             "fit": ("fit", "x.h5", "-k", 2, "-o", tmp_path / "out.h5")}
+    words = {
+        "info": ("info", "pca.h5"),
+        "help": ("fit", "--help"),
+        "error": ("fit", "x.h5", "-k", 99, "-o", tmp_path / "no.h5"),
+        "fit": ("fit", "x.h5", "-k", 2, "-o", tmp_path / "out.h5"),
+    }
     said = {key: ended(folder, *line, **LOCALES[name]) for key, line in words.items()}
     coding = "latin-1" if name == "latin-1" else "ascii"
     said = {key: (code, (out + err).decode(coding)) for key, (code, out, err) in said.items()}
@@ -151,9 +182,14 @@ def test_names_that_are_no_text(folder, tmp_path):
     name = os.fsdecode(b"\xff.h5")
     (tmp_path / name).write_bytes((folder / "x.h5").read_bytes())
     result, scores, job = f"a{name}", f"b{name}", f"job{name}"
-    for line in (("fit", name, "-k", 2, "-o", result), ("transform", result, name, "-o", scores),
-                 ("reconstruct", result, scores, "-o", f"c{name}"), ("info", scores),
-                 ("status", "--json", result), ("plan", name, "-k", 2, "--sbatch", job)):
+    for line in (
+        ("fit", name, "-k", 2, "-o", result),
+        ("transform", result, name, "-o", scores),
+        ("reconstruct", result, scores, "-o", f"c{name}"),
+        ("info", scores),
+        ("status", "--json", result),
+        ("plan", name, "-k", 2, "--sbatch", job),
+    ):
         code, out, err = ended(tmp_path, *line)
         assert code == 0, (line, err)
         assert b"\\xff.h5" in out + err or b"\\udcff.h5" in out, (out, err)
@@ -163,10 +199,19 @@ def test_names_that_are_no_text(folder, tmp_path):
 def test_every_character_has_a_word():
     """Of what may be printed: all text in the code but the docstrings of what is no command."""
     kinds = (ast.Module, ast.ClassDef, ast.FunctionDef)
-    docs = {node.body[0].value for name, tree in TREES.items() if place(name) != "cli"
-            for node in ast.walk(tree) if isinstance(node, kinds) and ast.get_docstring(node)}
-    texts = [node.value for tree in TREES.values() for node in ast.walk(tree)
-             if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in docs]
+    docs = {
+        node.body[0].value
+        for name, tree in TREES.items()
+        if place(name) != "cli"
+        for node in ast.walk(tree)
+        if isinstance(node, kinds) and ast.get_docstring(node)
+    }
+    texts = [
+        node.value
+        for tree in TREES.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in docs
+    ]
     found = {char for text in texts for char in text if char > "\x7f"}
     shown = {char: in_ascii(char) for char in found}
     assert {"λ", "≤"} <= found

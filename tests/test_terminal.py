@@ -1,4 +1,6 @@
-"""What a terminal of 60 columns shows: lines that break between words, and a table that says how much it leaves out."""
+"""What a terminal of 60 columns shows: lines that break between words, and a table that says how
+much it leaves out.
+"""
 
 import fcntl
 import os
@@ -23,8 +25,14 @@ def shown(*words, cwd):
     """Exit code and all that a command shows on a terminal."""
     outer, inner = pty.openpty()
     fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-    process = subprocess.Popen([*program(), *map(str, words)], cwd=cwd, stdin=inner, stdout=inner, stderr=inner,
-                               env=environment(COLUMNS=None, LINES=None, TERM="xterm"))
+    process = subprocess.Popen(
+        [*program(), *map(str, words)],
+        cwd=cwd,
+        stdin=inner,
+        stdout=inner,
+        stderr=inner,
+        env=environment(COLUMNS=None, LINES=None, TERM="xterm"),
+    )
     os.close(inner)
     pieces = []
     try:
@@ -45,19 +53,30 @@ def folder(tmp_path):
 
 def test_a_fit(folder):
     code, text = shown("fit", "x.h5", "-k", 60, "-o", "out.h5", cwd=folder)
-    *_, last, border, after = text[text.rindex("eigenvalue"):].split("\n", 44)
-    assert code == 0 and border.startswith("└") and "… 20 more" in last and "20 converged" in last, text
+    *_, last, border, after = text[text.rindex("eigenvalue") :].split("\n", 44)
+    assert (
+        code == 0 and border.startswith("└") and "… 20 more" in last and "20 converged" in last
+    ), text
     assert all(len(line) <= COLUMNS for line in after.split("\n")), after
     assert "converged: 60 of 60 components within 1e-06 (largest\n  residual" in after
 
 
 def test_an_error(folder):
     code, text = shown("fit", "x.h5", "-k", 90, "-o", "out.h5", cwd=folder)
-    assert (code, text) == (2, "hpcpca: error: -k 90: the data have at most 80 components\n  (there are 80 features); ask for 80 or fewer\n")
+    assert (code, text) == (
+        2,
+        (
+            "hpcpca: error: -k 90: the data have at most 80 components\n  (there are 80 features);"
+            " ask for 80 or fewer\n"
+        ),
+    )
 
 
 @pytest.mark.parametrize("name", [name for name, _ in commands_of(commands)])
 def test_help(name):
     """No line is longer, and no option is broken at one of its hyphens."""
     text = CliRunner().invoke(commands, [*name.split(), "--help"], terminal_width=COLUMNS).output
-    assert "Usage:" in text and [line for line in text.splitlines() if len(line) > COLUMNS or line.endswith("-")] == []
+    assert (
+        "Usage:" in text
+        and [line for line in text.splitlines() if len(line) > COLUMNS or line.endswith("-")] == []
+    )

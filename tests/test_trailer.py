@@ -1,13 +1,15 @@
-"""The checksum behind the end of our files: what it covers, what it leaves out, and that HDF5 takes no notice of it."""
+"""The checksum behind the end of our files: what it covers, what it leaves out, and that HDF5
+takes no notice of it.
+"""
 
 import h5py
 import numpy as np
 import pytest
 
 from hpcpca.errors import DataError
-from hpcpca.files.hdf5 import check, reseal
-from hpcpca.files.result import is_foreign
 from hpcpca.files.opening import open_file
+from hpcpca.files.result import is_foreign
+from hpcpca.files.seal import check, reseal
 from hpcpca.files.trailer import LARGE, MAGIC, append_trailer, check_trailer
 
 
@@ -15,7 +17,11 @@ from hpcpca.files.trailer import LARGE, MAGIC, append_trailer, check_trailer
 def path(tmp_path):
     """A file with a large dataset between two small ones."""
     with h5py.File(tmp_path / "a.h5", "w") as file:
-        file["small"], file["large"], file["last"] = np.arange(10), np.arange(LARGE // 4.0), np.arange(5)
+        file["small"], file["large"], file["last"] = (
+            np.arange(10),
+            np.arange(LARGE // 4.0),
+            np.arange(5),
+        )
         file["chunked"] = file.create_dataset("c", data=np.arange(2 * LARGE), chunks=True)
     append_trailer(tmp_path / "a.h5")
     return tmp_path / "a.h5"
@@ -39,7 +45,13 @@ def test_every_byte_but_large_values_is_covered(path):
         start, count = file["large"].id.get_offset(), file["large"].id.get_storage_size()
     assert count == 2 * LARGE and whole.endswith(MAGIC)
     chance = np.random.default_rng(1)
-    for at in [0, start - 1, start + count, len(whole) - len(MAGIC) - 1, *chance.integers(0, len(whole) - len(MAGIC), 200)]:
+    for at in [
+        0,
+        start - 1,
+        start + count,
+        len(whole) - len(MAGIC) - 1,
+        *chance.integers(0, len(whole) - len(MAGIC), 200),
+    ]:
         flip(path, at)
         if start <= at < start + count:
             check_trailer(path)
@@ -90,12 +102,30 @@ def test_a_file_of_ours_stays_ours(path):
     assert is_foreign(str(path))
 
 
-@pytest.mark.parametrize("change, told", [
-    (lambda file: file.create_dataset("mine", data=1), "changed after it was written, by whatever program: /mine is none of its datasets; remove that"),
-    (lambda file: file["last"].__setitem__(0, 7), "or was changed after it was written: /last does not match its checksum; use a copy"),
-    (lambda file: file.attrs.update(note="mine"), "its attributes or the list of its datasets do not match .*; use a copy"),
-    (lambda file: file.__delitem__("last"), "its attributes or the list of its datasets do not match .*; use a copy"),
-])
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        (
+            lambda file: file.create_dataset("mine", data=1),
+            (
+                "changed after it was written, by whatever program: /mine is none of its datasets;"
+                " remove that"
+            ),
+        ),
+        (
+            lambda file: file["last"].__setitem__(0, 7),
+            "or was changed after it was written: /last does not match its checksum; use a copy",
+        ),
+        (
+            lambda file: file.attrs.update(note="mine"),
+            "its attributes or the list of its datasets do not match .*; use a copy",
+        ),
+        (
+            lambda file: file.__delitem__("last"),
+            "its attributes or the list of its datasets do not match .*; use a copy",
+        ),
+    ],
+)
 def test_changed_by_another_program(path, change, told):
     """Said as what it is, with what to do; without what was added the file is right again."""
     with h5py.File(path, "r+") as file:

@@ -1,4 +1,6 @@
-"""One-sided windows: what is read is never torn, ends and failures are for good, a busy rank can be read, every byte is counted."""
+"""One-sided windows: what is read is never torn, ends and failures are for good, a busy rank can
+be read, every byte is counted.
+"""
 
 import time
 
@@ -11,11 +13,14 @@ SECONDS = 0.7
 
 @pytest.fixture(params=["one node", "each its own", "no room"])
 def window(request, comm, monkeypatch):
-    """``make(fronts, rows, d) -> Window``: in shared memory, also with the thread that helps between nodes; or in each rank's own memory."""
+    """``make(fronts, rows, d) -> Window``: in shared memory, also with the thread that helps
+    between nodes; or in each rank's own memory.
+    """
+    from hpcpca.comm.counters import Counters
     from hpcpca.comm.window import Window
     from hpcpca.comm.world import World
-    from hpcpca.comm.counters import Counters
     from hpcpca.errors import PlatformError
+
     if request.param == "no room":
         monkeypatch.setattr("hpcpca.comm.window.shm_free", lambda: 0)
     world, made = World(comm, (lambda rank: rank) if request.param == "each its own" else None), []
@@ -35,16 +40,23 @@ def window(request, comm, monkeypatch):
 
 
 def test_nothing_is_read_torn(comm, findings, window):
-    """Entries that all say the number of their publication, written as fast as can be, or with pauses: what is read is of one, and newer each time."""
+    """Entries that all say the number of their publication, written as fast as can be, or with
+    pauses: what is read is of one, and newer each time.
+    """
     made = window([2] * comm.size, [4] * comm.size, 4000)
     number, seen, reads, begun = 0, np.zeros(comm.size), 0, time.monotonic()
     while time.monotonic() - begun < SECONDS:
         number += 1
-        made.publish(np.array([number, 7.0 * number]), [np.full((2, 4000), number) for _ in range(2)])
+        made.publish(
+            np.array([number, 7.0 * number]), [np.full((2, 4000), number) for _ in range(2)]
+        )
         for rank in range(comm.size):
             if (found := made.read(rank)) is not None:
                 front, rows = found
-                findings.that(front[1] == 7 * front[0] and (rows == front[0]).all(), f"torn: {front}, {np.unique(rows)}")
+                findings.that(
+                    front[1] == 7 * front[0] and (rows == front[0]).all(),
+                    f"torn: {front}, {np.unique(rows)}",
+                )
                 findings.that(front[0] > seen[rank], f"read {front[0]} after {seen[rank]}")
                 seen[rank], reads = front[0], reads + 1
         made.read_fronts(range(comm.size))
@@ -55,13 +67,16 @@ def test_nothing_is_read_torn(comm, findings, window):
 
 
 def test_a_publication_that_was_begun_is_not_read(comm, findings, window):
-    """A writer held up between beginning and end: readers have the one before; held up long before the end of the read: they keep what they had."""
+    """A writer held up between beginning and end: readers have the one before; held up long
+    before the end of the read: they keep what they had.
+    """
     from hpcpca.comm.window import BEGUN
+
     made = window([1] * comm.size, [1] * comm.size, 6)
     for number in (1.0, 2.0):
         made.publish(np.array([number]), [np.full((1, 6), number)])
     made._tell(BEGUN, 3)
-    made._memory[made._slot(comm.rank, 3):made._slot(comm.rank, 3) + 7] = -1  # half of it
+    made._memory[made._slot(comm.rank, 3) : made._slot(comm.rank, 3) + 7] = -1  # half of it
     comm.Barrier()
     for rank in range(comm.size):
         front, rows = made.read(rank)
@@ -72,9 +87,14 @@ def test_a_publication_that_was_begun_is_not_read(comm, findings, window):
     made._seen["whole"][:] = made._seen["front"][:] = 0
     kept = made.fronts[:]
     comm.Barrier()
-    findings.that(all(made.read(rank) is None for rank in range(comm.size)), "read what is being written over")
+    findings.that(
+        all(made.read(rank) is None for rank in range(comm.size)), "read what is being written over"
+    )
     made.read_fronts(range(comm.size))
-    findings.that(all(now is before for now, before in zip(made.fronts, kept)), "figures read that are being written over")
+    findings.that(
+        all(now is before for now, before in zip(made.fronts, kept)),
+        "figures read that are being written over",
+    )
     comm.Barrier()
 
 
@@ -90,7 +110,10 @@ def test_a_busy_rank_can_be_read(comm, findings, window):
                 matrix @ matrix
         else:
             front, _ = made.read(0)
-            findings.that(front[0] == 5 and time.monotonic() - begun < 0.4, f"read after {time.monotonic() - begun:.2f} s")
+            findings.that(
+                front[0] == 5 and time.monotonic() - begun < 0.4,
+                f"read after {time.monotonic() - begun:.2f} s",
+            )
         comm.Barrier()
 
 
@@ -103,7 +126,13 @@ def test_ends_and_failures_stay(comm, findings, window):
     if comm.rank == 0:
         made.end(1)
     comm.Barrier()
-    findings.that(made.has_ended(1) and made.has_failed(1) and not made.has_ended(2) and not made.has_failed(2), "not for good, or too far")
+    findings.that(
+        made.has_ended(1)
+        and made.has_failed(1)
+        and not made.has_ended(2)
+        and not made.has_failed(2),
+        "not for good, or too far",
+    )
 
 
 def test_bytes_are_counted(comm, findings, window):
@@ -112,4 +141,7 @@ def test_bytes_are_counted(comm, findings, window):
     comm.Barrier()
     made.read((comm.rank + 1) % comm.size)
     expected = (comm.size > 1) * (2 * 4 + 3 + 20) * 8  # the header twice
-    findings.that(made.counters.bytes_exchanged == expected, f"{made.counters.bytes_exchanged} bytes instead of {expected}")
+    findings.that(
+        made.counters.bytes_exchanged == expected,
+        f"{made.counters.bytes_exchanged} bytes instead of {expected}",
+    )

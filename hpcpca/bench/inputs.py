@@ -18,14 +18,36 @@ class Input:
 
 
 INPUTS = {
-    "fashion": Input(60_000, 784, 30, ("--dtype", "uint8", "--spectrum", "powerlaw:1", "--rank", "200", "--noise", "1e-3", "--shards", "4")),
-    "tall": Input(200_000, 2_000, 20, ("--spectrum", "powerlaw:1", "--noise", "1e-3", "--shards", "4")),
-    "wide": Input(8_000, 50_000, 16, ("--spectrum", "powerlaw:1", "--noise", "1e-3", "--shards", "2")),
+    "fashion": Input(
+        60_000,
+        784,
+        30,
+        (
+            "--dtype",
+            "uint8",
+            "--spectrum",
+            "powerlaw:1",
+            "--rank",
+            "200",
+            "--noise",
+            "1e-3",
+            "--shards",
+            "4",
+        ),
+    ),
+    "tall": Input(
+        200_000, 2_000, 20, ("--spectrum", "powerlaw:1", "--noise", "1e-3", "--shards", "4")
+    ),
+    "wide": Input(
+        8_000, 50_000, 16, ("--spectrum", "powerlaw:1", "--noise", "1e-3", "--shards", "2")
+    ),
 }
 
 
 def make(rows, columns, options, folder, name):
-    """Make the data in ``folder`` unless they are there; return the command's words and the list of shards."""
+    """Make the data in ``folder`` unless they are there; return the command's words and the list
+    of shards.
+    """
     target = Path(folder) / name
     command = ["data", "make", f"{rows}x{columns}", "-o", str(target), *options]
     if not (Path(folder) / f"{name}.truth.h5").exists():

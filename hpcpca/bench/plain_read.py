@@ -1,4 +1,6 @@
-"""Reading a file set once as plainly as h5py can, from the disk: mpiexec -n R python -m hpcpca.bench.plain_read DATA… → seconds."""
+"""Reading a file set once as plainly as h5py can, from the disk: mpiexec -n R python -m
+hpcpca.bench.plain_read DATA… → seconds.
+"""
 
 import sys
 import time
@@ -13,7 +15,9 @@ PIECE_BYTES = 32 << 20
 
 
 def main(*data):
-    """Every rank reads its share of the rows of every file piece by piece into one buffer, and forgets them; the root prints the time."""
+    """Every rank reads its share of the rows of every file piece by piece into one buffer, and
+    forgets them; the root prints the time.
+    """
     comm, source = MPI.COMM_WORLD, open_source(data)
     step = max(1, PIECE_BYTES // (source.d * source.dtype.itemsize))
     buffer = np.empty((step, source.d), source.dtype)
@@ -28,7 +32,7 @@ def main(*data):
                 item = file[part.dataset]
                 for row in range(start, end, step):
                     stop = min(end, row + step)
-                    item.read_direct(buffer, np.s_[row:stop], np.s_[:stop - row])
+                    item.read_direct(buffer, np.s_[row:stop], np.s_[: stop - row])
                     forget(file, item, row, stop)
         done += part.rows
     comm.Barrier()

@@ -16,7 +16,9 @@ from ..errors import DataError, PlatformError
 
 @dataclass
 class Contender:
-    """A command that writes components to ``out``; variables it is run with; its runs' wall seconds and peak memory (bytes)."""
+    """A command that writes components to ``out``; variables it is run with; its runs' wall
+    seconds and peak memory (bytes).
+    """
 
     name: str
     command: list
@@ -33,25 +35,37 @@ class Contender:
 
 
 def launcher(given=None):
-    """mpiexec with its options as a list: given, of HPCPCA_MPIEXEC, beside the interpreter, or on PATH; raise PlatformError."""
+    """mpiexec with its options as a list: given, of HPCPCA_MPIEXEC, beside the interpreter, or
+    on PATH; raise PlatformError.
+    """
     if given := given or os.environ.get("HPCPCA_MPIEXEC"):
         words = shlex.split(given)
         if not words or not shutil.which(words[0]):
-            raise PlatformError(f"--mpiexec {given}: no such program; name the launcher of your MPI")
+            raise PlatformError(
+                f"--mpiexec {given}: no such program; name the launcher of your MPI"
+            )
         return words
     beside = Path(sys.executable).with_name("mpiexec")
     found = str(beside) if beside.exists() else shutil.which("mpiexec")
     if not found:
-        raise PlatformError("no mpiexec found; pip install 'hpcpca[mpich]', or name it with --mpiexec")
+        raise PlatformError(
+            "no mpiexec found; pip install 'hpcpca[mpich]', or name it with --mpiexec"
+        )
     return [found]
 
 
 def run_once(contender):
-    """Run a contender once; keep its time and memory, or the end of what it printed where it failed."""
+    """Run a contender once; keep its time and memory, or the end of what it printed where it
+    failed.
+    """
     begun = time.perf_counter()
-    process = subprocess.Popen(contender.command, stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, errors="replace",
-                               env=os.environ | contender.environment)
+    process = subprocess.Popen(
+        contender.command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        errors="replace",
+        env=os.environ | contender.environment,
+    )
     peak, output = _watch(process)
     seconds = time.perf_counter() - begun
     if process.returncode:
@@ -61,7 +75,9 @@ def run_once(contender):
 
 
 def output_of(command):
-    """Run a command that is not timed and return what it prints; raise DataError with the last line it said where it fails."""
+    """Run a command that is not timed and return what it prints; raise DataError with the last
+    line it said where it fails.
+    """
     done = subprocess.run(command, capture_output=True, errors="replace")
     if done.returncode:
         raise DataError(_last_line(done.stderr, done.returncode).removeprefix("hpcpca: error: "))
@@ -74,7 +90,9 @@ def _last_line(output, code):
 
 
 def alternate(contenders, runs):
-    """One uncounted run of each, then ``runs`` of all in turn, so that a drift of the machine hits all alike."""
+    """One uncounted run of each, then ``runs`` of all in turn, so that a drift of the machine
+    hits all alike.
+    """
     for counted in [False] + [True] * runs:
         for contender in contenders:
             if not contender.error:
@@ -84,7 +102,9 @@ def alternate(contenders, runs):
 
 
 def _watch(process):
-    """Peak of the summed memory (PSS) of a process and its descendants, looked at ten times a second; and its output."""
+    """Peak of the summed memory (PSS) of a process and its descendants, looked at ten times a
+    second; and its output.
+    """
     peak, done = [0], threading.Event()
 
     def look():
@@ -108,7 +128,7 @@ def _family(root):
                 text = Path(f"/proc/{entry}/stat").read_text(encoding="utf-8", errors="replace")
             except OSError:
                 continue
-            parents.setdefault(int(text[text.rindex(")") + 2:].split()[1]), []).append(int(entry))
+            parents.setdefault(int(text[text.rindex(")") + 2 :].split()[1]), []).append(int(entry))
     found, waiting = [], [root]
     while waiting:
         found.append(waiting.pop())

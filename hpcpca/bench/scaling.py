@@ -1,4 +1,6 @@
-"""Strong and weak scaling on one machine: wall seconds of ``fit``, and the share of them spent in exchange."""
+"""Strong and weak scaling on one machine: wall seconds of ``fit``, and the share of them spent
+in exchange.
+"""
 
 import json
 import os
@@ -14,32 +16,88 @@ SHARDS = 12  # divides into 1, 2, 3 and 4 ranks' shares
 
 
 def _runs(shards, ranks, components, operator, folder, mpiexec):
-    """(kind, ranks, Contender): strong with all shards, weak with as many as there are ranks in their share."""
+    """(kind, ranks, Contender): strong with all shards, weak with as many as there are ranks in
+    their share.
+    """
     for kind in ("strong", "weak"):
         for count in ranks:
-            data = shards if kind == "strong" else shards[:len(shards) * count // max(ranks)]
+            data = shards if kind == "strong" else shards[: len(shards) * count // max(ranks)]
             out = os.path.join(folder, f"{kind}-{count}.h5")
-            words = ["fit", *data, "-k", str(components), "-o", out, "--threads", "1", "--operator", operator, "--overwrite", "-q", "--no-checkpoint"]
-            yield kind, count, Contender(f"{kind} {count}", [*launcher(mpiexec), "-n", str(count), sys.executable, "-m", "hpcpca", *words], out)
+            words = [
+                "fit",
+                *data,
+                "-k",
+                str(components),
+                "-o",
+                out,
+                "--threads",
+                "1",
+                "--operator",
+                operator,
+                "--overwrite",
+                "-q",
+                "--no-checkpoint",
+            ]
+            yield (
+                kind,
+                count,
+                Contender(
+                    f"{kind} {count}",
+                    [*launcher(mpiexec), "-n", str(count), sys.executable, "-m", "hpcpca", *words],
+                    out,
+                ),
+            )
 
 
-def scale(rows, columns, components, ranks=(1, 2, 3, 4), operator="auto", runs=3, mpiexec=None, folder=None):
-    """Return the markdown table, lines, for rows × columns float32 data, made here; weak: a share of the rows per rank."""
+def scale(
+    rows,
+    columns,
+    components,
+    ranks=(1, 2, 3, 4),
+    operator="auto",
+    runs=3,
+    mpiexec=None,
+    folder=None,
+):
+    """Return the markdown table, lines, for rows × columns float32 data, made here; weak: a
+    share of the rows per rank.
+    """
     with tempfile.TemporaryDirectory(dir=folder) as folder:
-        _, shards = make(rows, columns, ("--spectrum", "powerlaw:1", "--shards", str(SHARDS)), folder, "data")
+        _, shards = make(
+            rows, columns, ("--spectrum", "powerlaw:1", "--shards", str(SHARDS)), folder, "data"
+        )
         found = list(_runs(shards, ranks, components, operator, folder, mpiexec))
         alternate([contender for _, _, contender in found], runs)
         first = {kind: contender.median for kind, count, contender in found if count == min(ranks)}
-        lines = [f"{rows} × {columns} float32, K = {components}, 1 thread per rank, {len(os.sched_getaffinity(0))} core(s), medians of {runs}", "",
-                 "| scaling | ranks | wall seconds | operator | passes | apply | exchange | share of exchange | efficiency |", "|---|---|---|---|---|---|---|---|---|"]
+        lines = [
+            (
+                f"{rows} × {columns} float32, K = {components}, 1 thread per rank,"
+                f" {len(os.sched_getaffinity(0))} core(s), medians of {runs}"
+            ),
+            "",
+            (
+                "| scaling | ranks | wall seconds | operator | passes | apply | exchange | share of"
+                " exchange | efficiency |"
+            ),
+            "|---|---|---|---|---|---|---|---|---|",
+        ]
         for kind, count, contender in found:
             if contender.error:
                 lines.append(f"| {kind} | {count} | {contender.error} | | | | | | |")
                 continue
             with h5py.File(contender.out) as file:
-                split, used, passes = json.loads(file.attrs["seconds_by_activity"]), file.attrs["operator"], file.attrs["passes"]
-            efficiency = first[kind] / contender.median * (min(ranks) / count if kind == "strong" else 1)
+                split, used, passes = (
+                    json.loads(file.attrs["seconds_by_activity"]),
+                    file.attrs["operator"],
+                    file.attrs["passes"],
+                )
+            efficiency = (
+                first[kind] / contender.median * (min(ranks) / count if kind == "strong" else 1)
+            )
             exchange = split.get("exchange", 0.0)
-            lines.append(f"| {kind} | {count} | {contender.median:.2f} | {used} | {passes:.3g} | {split.get('apply', 0):.2f} s | {exchange:.2f} s "
-                         f"| {exchange / contender.median:.0%} | {efficiency:.0%} |")
+            lines.append(
+                f"| {kind} | {count} | {contender.median:.2f} | {used} | {passes:.3g} |"
+                f" {split.get('apply', 0):.2f} s | {exchange:.2f} s |"
+                f" {exchange / contender.median:.0%} | {efficiency:.0%} |"
+            )
     return lines

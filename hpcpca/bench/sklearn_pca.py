@@ -1,4 +1,6 @@
-"""One scikit-learn PCA as its users run it: python -m hpcpca.bench.sklearn_pca SOLVER K OUT.npy DATA…"""
+"""One scikit-learn PCA as its users run it: python -m hpcpca.bench.sklearn_pca SOLVER K OUT.npy
+DATA…
+"""
 
 import sys
 
@@ -21,7 +23,7 @@ def read_all(source, dtype):
     rows, done = np.empty((source.n, source.d), dtype), 0
     for part in source.parts:
         with h5py.File(part.path) as file:
-            file[part.dataset].read_direct(rows, dest_sel=np.s_[done:done + part.rows])
+            file[part.dataset].read_direct(rows, dest_sel=np.s_[done : done + part.rows])
         done += part.rows
     return rows
 

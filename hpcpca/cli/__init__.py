@@ -1,4 +1,7 @@
-"""The command line: parse and delegate. A command is imported when it is asked for; nothing heavy before it runs."""
+"""The command line: parse and delegate.
+
+A command is imported when it is asked for; nothing heavy before it runs.
+"""
 
 from importlib import import_module
 

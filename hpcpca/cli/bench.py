@@ -1,4 +1,7 @@
-"""``hpcpca bench``: measurements on this machine. Start without mpiexec: they start it themselves."""
+"""``hpcpca bench``: measurements on this machine.
+
+Start without mpiexec: they start it themselves.
+"""
 
 import click
 
@@ -8,12 +11,31 @@ from .types import Numbers, Shape
 
 FAILED = "| failed"
 
-EXPERIMENTS = ("synthetic", "local-steps", "gaps", "top1", "step-size", "batch-size", "high-dimensional", "scaling", "asynchronous", "mnist")
+EXPERIMENTS = (
+    "synthetic",
+    "local-steps",
+    "gaps",
+    "top1",
+    "step-size",
+    "batch-size",
+    "high-dimensional",
+    "scaling",
+    "asynchronous",
+    "mnist",
+)
 ON_DATA, ALSO_ON_DATA = ("mnist",), ("step-size", "batch-size", "high-dimensional")
 INPUTS = ("fashion", "tall", "wide")
 PEERS = ("covariance_eigh", "randomized", "arpack", "IncrementalPCA", "SLEPc")
-RUNS = click.option("--runs", type=click.IntRange(1), default=5, show_default=True, help="Counted runs of each, in turn.")
-MPIEXEC = click.option("--mpiexec", help="Launcher with its options; default: the one beside this Python.")
+RUNS = click.option(
+    "--runs",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    help="Counted runs of each, in turn.",
+)
+MPIEXEC = click.option(
+    "--mpiexec", help="Launcher with its options; default: the one beside this Python."
+)
 
 
 @click.group()
@@ -21,6 +43,7 @@ def bench():
     """Measure hpcpca on this machine."""
     from ..comm.launch import launched_size
     from ..errors import UsageError, on_all_ranks
+
     if launched_size() > 1:
         raise on_all_ranks(UsageError("benchmarks start mpiexec themselves: run this without it"))
 
@@ -34,23 +57,49 @@ def _shown(lines):
 
 @bench.command()
 @click.argument("data", nargs=-1, metavar="[DATA[:dataset]...]")
-@click.option("-k", "--components", type=click.IntRange(1), help="Number of principal components K.")
-@click.option("--input", "inputs", type=click.Choice(INPUTS), multiple=True, help="Data made for the purpose instead of DATA; may be given several times.")
-@click.option("--folder", default=".", show_default=True, help="Where such data are made, or found from last time (tall, wide: 1.6 GB each).")
-@click.option("--tol", type=float, default=1e-6, show_default=True, help="Tolerance of hpcpca and SLEPc.")
-@click.option("--solver", "solvers", type=click.Choice(PEERS), multiple=True, metavar="NAME",
-              help=f"Peers to compare with, of {', '.join(PEERS)}; may be given several times. Default: all.")
+@click.option(
+    "-k", "--components", type=click.IntRange(1), help="Number of principal components K."
+)
+@click.option(
+    "--input",
+    "inputs",
+    type=click.Choice(INPUTS),
+    multiple=True,
+    help="Data made for the purpose instead of DATA; may be given several times.",
+)
+@click.option(
+    "--folder",
+    default=".",
+    show_default=True,
+    help="Where such data are made, or found from last time (tall, wide: 1.6 GB each).",
+)
+@click.option(
+    "--tol", type=float, default=1e-6, show_default=True, help="Tolerance of hpcpca and SLEPc."
+)
+@click.option(
+    "--solver",
+    "solvers",
+    type=click.Choice(PEERS),
+    multiple=True,
+    metavar="NAME",
+    help=f"Peers to compare with, of {', '.join(PEERS)}; may be given several times. Default: all.",
+)
 @RUNS
 @MPIEXEC
 def peers(data, components, inputs, folder, tol, solvers, runs, mpiexec):
-    """Compare with scikit-learn, and SLEPc where Debian's python3-slepc4py and python3-h5py are installed, end to end on DATA: whole
-    processes, warm cache. Extra [bench]."""
+    """Compare with scikit-learn, and SLEPc where Debian's python3-slepc4py and python3-h5py are
+    installed, end to end on DATA: whole processes, warm cache. Extra [bench].
+    """
     from ..bench import inputs as made
     from ..bench.peers import compare
     from ..errors import UsageError
+
     if bool(data) == bool(inputs) or (data and not components):
         raise UsageError("give DATA and -k, or --input")
-    chosen = {"solvers": [name for name in solvers or PEERS if name != "SLEPc"], "slepc": not solvers or "SLEPc" in solvers}
+    chosen = {
+        "solvers": [name for name in solvers or PEERS if name != "SLEPc"],
+        "slepc": not solvers or "SLEPc" in solvers,
+    }
     code = _shown(compare(data, components, tol, runs, mpiexec, **chosen)) if data else 0
     for name in inputs:
         given = made.INPUTS[name]
@@ -62,14 +111,31 @@ def peers(data, components, inputs, folder, tol, solvers, runs, mpiexec):
 
 
 @bench.command()
-@click.option("--dtype", "types", multiple=True, help="Element type; may be given several times. Default: all.")
-@click.option("--vectors", type=Numbers(), help="Panel widths, with commas. Default: thirteen from 1 to 64.")
-@click.option("-d", "--columns", type=click.IntRange(1), default=2000, show_default=True, help="Columns of the blocks.")
+@click.option(
+    "--dtype",
+    "types",
+    multiple=True,
+    help="Element type; may be given several times. Default: all.",
+)
+@click.option(
+    "--vectors", type=Numbers(), help="Panel widths, with commas. Default: thirteen from 1 to 64."
+)
+@click.option(
+    "-d",
+    "--columns",
+    type=click.IntRange(1),
+    default=2000,
+    show_default=True,
+    help="Columns of the blocks.",
+)
 @RUNS
 def kernels(types, vectors, columns, runs):
-    """Rate, ceiling and share of the block product (B−c)'((B−c)V) on one core, by element type and panel width."""
+    """Rate, ceiling and share of the block product (B−c)'((B−c)V) on one core, by element type
+    and panel width.
+    """
     from ..bench.kernels import TYPES, WIDTHS, compare
     from ..errors import UsageError
+
     if unknown := set(types) - set(TYPES):
         raise UsageError(f"--dtype {min(unknown)}: choose from {', '.join(TYPES)}")
     show(compare(types or TYPES, vectors or WIDTHS, columns, runs))
@@ -77,18 +143,38 @@ def kernels(types, vectors, columns, runs):
 
 @bench.command()
 @click.argument("shape", type=Shape(), metavar="NxD")
-@click.option("-k", "--components", type=click.IntRange(1), required=True, help="Number of principal components K.")
-@click.option("--ranks", type=Numbers(), default="1,2,3,4", show_default=True, help="Numbers of ranks to try.")
-@click.option("--operator", type=click.Choice(["auto", "gram", "in-memory", "streaming"]), default="auto", show_default=True, help="As of fit.")
-@click.option("--folder", help="Where the data are made for the time being; default: the system's folder for such.")
+@click.option(
+    "-k",
+    "--components",
+    type=click.IntRange(1),
+    required=True,
+    help="Number of principal components K.",
+)
+@click.option(
+    "--ranks", type=Numbers(), default="1,2,3,4", show_default=True, help="Numbers of ranks to try."
+)
+@click.option(
+    "--operator",
+    type=click.Choice(["auto", "gram", "in-memory", "streaming"]),
+    default="auto",
+    show_default=True,
+    help="As of fit.",
+)
+@click.option(
+    "--folder",
+    help="Where the data are made for the time being; default: the system's folder for such.",
+)
 @RUNS
 @MPIEXEC
 def scaling(shape, components, ranks, operator, folder, runs, mpiexec):
-    """Strong and weak scaling over ranks of one thread on this machine, on N×D data made here, with the share of time in exchange."""
+    """Strong and weak scaling over ranks of one thread on this machine, on N×D data made here,
+    with the share of time in exchange.
+    """
     import os
 
     from ..bench.scaling import scale
     from ..errors import DataError
+
     if folder and not os.path.isdir(folder):
         raise DataError(f"--folder {folder}: no such folder; make it first")
     return _shown(scale(*shape, components, ranks, operator, runs, mpiexec, folder))
@@ -96,43 +182,85 @@ def scaling(shape, components, ranks, operator, folder, runs, mpiexec):
 
 @bench.command()
 @click.argument("data", nargs=-1, required=True, metavar="DATA[:dataset]...")
-@click.option("-k", "--components", type=click.IntRange(1), required=True, help="Number of principal components K.")
-@click.option("--memory", default="1G", show_default=True, help="As of fit: less than the data need.")
+@click.option(
+    "-k",
+    "--components",
+    type=click.IntRange(1),
+    required=True,
+    help="Number of principal components K.",
+)
+@click.option(
+    "--memory", default="1G", show_default=True, help="As of fit: less than the data need."
+)
 @click.option("--tol", type=float, default=1e-4, show_default=True, help="As of fit.")
-@click.option("--ranks", type=click.IntRange(1), default=2, show_default=True, help="Ranks of one thread.")
+@click.option(
+    "--ranks", type=click.IntRange(1), default=2, show_default=True, help="Ranks of one thread."
+)
 @RUNS
 @MPIEXEC
 def cold(data, components, memory, tol, ranks, runs, mpiexec):
-    """A fit of DATA larger than its memory with every read from the disk, beside what reading and computing take at least."""
+    """A fit of DATA larger than its memory with every read from the disk, beside what reading
+    and computing take at least.
+    """
     from ..bench.cold import run_cold
+
     show(run_cold(data, components, memory, tol, ranks, runs, mpiexec))
 
 
 @bench.command()
 @click.argument("names", nargs=-1, type=click.Choice(EXPERIMENTS), metavar="[NAME]...")
-@click.option("--folder", default=".", show_default=True, help="Where NAME.h5, NAME.md and (extra [plot]) NAME.png are written.")
-@click.option("--seeds", type=click.IntRange(1), default=10, show_default=True, help="Of data, eigenvectors and start vectors.")
+@click.option(
+    "--folder",
+    default=".",
+    show_default=True,
+    help="Where NAME.h5, NAME.md and (extra [plot]) NAME.png are written.",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(1),
+    default=10,
+    show_default=True,
+    help="Of data, eigenvectors and start vectors.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace files of an experiment that are there.")
-@click.option("--quick", is_flag=True, help="Small sizes and few rounds: whether it runs, not what it shows.")
-@click.option("--data", multiple=True, metavar="DATA[:dataset]", help="Pictures for mnist, and for those of mini-batches, such as data/fashion-mnist of the sources.")
+@click.option(
+    "--quick", is_flag=True, help="Small sizes and few rounds: whether it runs, not what it shows."
+)
+@click.option(
+    "--data",
+    multiple=True,
+    metavar="DATA[:dataset]",
+    help=(
+        "Pictures for mnist, and for those of mini-batches, such as data/fashion-mnist of the"
+        " sources."
+    ),
+)
 def experiments(names, folder, seeds, overwrite, quick, data):
-    """The paper's experiments on this machine: synthetic, local-steps, gaps, top1, step-size, batch-size, high-dimensional, scaling, asynchronous, and, on
-    --data, mnist (default: all; mnist only with --data), with medians and ranges over seeds."""
+    """The paper's experiments on this machine: synthetic, local-steps, gaps, top1, step-size,
+    batch-size, high-dimensional, scaling, asynchronous, and, on --data, mnist (default: all;
+    mnist only with --data), with medians and ranges over seeds.
+    """
     from importlib import import_module
 
     from ..bench.experiments.record import check_places, save
     from ..errors import UsageError
     from .session import world
+
     if not data and set(names) & set(ON_DATA):
         raise UsageError("mnist needs --data, such as data/fashion-mnist of the sources")
     if data and names and not set(names) & {*ON_DATA, *ALSO_ON_DATA}:
-        raise UsageError(f"--data is for {', '.join([*ON_DATA, *ALSO_ON_DATA])}; {', '.join(names)}: data of its own; leave --data out")
+        raise UsageError(
+            f"--data is for {', '.join([*ON_DATA, *ALSO_ON_DATA])}; {', '.join(names)}: data of its"
+            " own; leave --data out"
+        )
     names = names or [name for name in EXPERIMENTS if data or name not in ON_DATA]
     check_places(names, folder, overwrite)
     with world() as ranks:
         for name in names:
             given = (data,) if name in (*ON_DATA, *ALSO_ON_DATA) else ()
-            record = import_module(f"..bench.experiments.{name.replace('-', '_')}", __package__).run(ranks, seeds, quick, *given)
+            record = import_module(
+                f"..bench.experiments.{name.replace('-', '_')}", __package__
+            ).run(ranks, seeds, quick, *given)
             record.settings["quick"] = quick
             paths = save(record, folder)
             show([f"## {name}", "", *record.table, "", "written: " + ", ".join(paths), ""])

@@ -12,16 +12,22 @@ from .session import speaker, world
 @click.command()
 @click.argument("folder", default=".", metavar="[FOLDER]")
 def doctor(folder):
-    """Look at launcher, processors, memory, HDF5, FOLDER (where results are to go), caches and speed; exit 4 where there is trouble.
+    """Look at launcher, processors, memory, HDF5, FOLDER (where results are to go), caches and
+    speed; exit 4 where there is trouble.
 
     Start it as the job is to be started: mpiexec -n 8 hpcpca doctor, or srun in a batch script.
     """
     with world() as ranks:
         from ..planning.doctor import TROUBLE, examine
+
         say = speaker(ranks, stream=sys.stdout)
         found = examine(ranks, os.path.abspath(folder))
         for verdict, what, text in found:
             say(f"{verdict:<8} {what + ':':<13} {text}")
         troubles = sum(verdict == TROUBLE for verdict, _, _ in found)
-        say("all is well" if not troubles else f"{troubles} trouble(s); the remedies are in the lines above")
+        say(
+            "all is well"
+            if not troubles
+            else f"{troubles} trouble(s); the remedies are in the lines above"
+        )
         return NOT_ACHIEVED if troubles else 0

@@ -9,7 +9,12 @@ import click
 from ..options import flags_of, is_option
 from ..units import parse_size
 
-SHORT = {"components": "-k", "output": "-o", "quiet": "-q", "columns": "-d"}  # options that have a short form
+SHORT = {
+    "components": "-k",
+    "output": "-o",
+    "quiet": "-q",
+    "columns": "-d",
+}  # options that have a short form
 
 
 class Size(click.ParamType):
@@ -23,10 +28,19 @@ class Size(click.ParamType):
             found = value if isinstance(value, int) else parse_size(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
-        return found if found > 0 else self.fail(f"{value}: more than nothing is needed, such as 2G", param, ctx)
+        return (
+            found
+            if found > 0
+            else self.fail(f"{value}: more than nothing is needed, such as 2G", param, ctx)
+        )
 
 
-follow_links = click.option("--follow-links", is_flag=True, default=None, help="Read values that a dataset takes from files outside of its folder.")
+follow_links = click.option(
+    "--follow-links",
+    is_flag=True,
+    default=None,
+    help="Read values that a dataset takes from files outside of its folder.",
+)
 
 
 class GroupedCommand(click.Command):
@@ -51,25 +65,44 @@ class SettingsOption(click.Option):
 
 
 def options_of(*parts, names=None):
-    """Return a decorator that adds the options of settings ``parts``, all or those of ``names``, in this order."""
+    """Return a decorator that adds the options of settings ``parts``, all or those of ``names``,
+    in this order.
+    """
+
     def decorate(function):
         for part in reversed(parts):
-            for each in reversed([each for each in fields(part) if is_option(each) and (names is None or each.name in names)]):
-                function = click.option(*flags_of(each), each.name, cls=_headed(part), **_words(each))(function)
+            for each in reversed(
+                [
+                    each
+                    for each in fields(part)
+                    if is_option(each) and (names is None or each.name in names)
+                ]
+            ):
+                function = click.option(
+                    *flags_of(each), each.name, cls=_headed(part), **_words(each)
+                )(function)
         return function
+
     return decorate
 
 
 def _headed(part):
     """The class of options under the heading of a part: the first line of its docstring."""
-    return type("SettingsOption", (SettingsOption,), {"heading": part.__doc__.splitlines()[0].rstrip(".")})
+    return type(
+        "SettingsOption", (SettingsOption,), {"heading": part.__doc__.splitlines()[0].rstrip(".")}
+    )
 
 
 def _words(each):
     """What click is told of a field. Nothing is a default there: settings have their own."""
     at, words = each.metadata, dict(each.metadata["words"])
     kind = next((kind for kind in get_args(each.type) if kind is not type(None)), each.type)
-    said = {"help": at["help"], "default": None, "metavar": words.get("metavar"), "required": words.get("required", False)}
+    said = {
+        "help": at["help"],
+        "default": None,
+        "metavar": words.get("metavar"),
+        "required": words.get("required", False),
+    }
     if kind is bool:
         return {**said, "is_flag": True} if "/" not in flags_of(each)[0] else said
     if at["choices"]:
@@ -86,13 +119,19 @@ def _words(each):
 
 
 def given(settings, options):
-    """Only those options that were given and are fields of ``settings``; the rest keep their defaults."""
+    """Only those options that were given and are fields of ``settings``; the rest keep their
+    defaults.
+    """
     names = {each.name for each in fields(settings)}
-    return {name: value for name, value in options.items() if name in names and value not in (None, ())}
+    return {
+        name: value for name, value in options.items() if name in names and value not in (None, ())
+    }
 
 
 def as_typed(message, words):
-    """The message with options named as they are among the ``words`` of the command line, long or short."""
+    """The message with options named as they are among the ``words`` of the command line, long
+    or short.
+    """
     for name, short in SHORT.items():
         long = f"--{name}"
         if any(re.match(f"{long}(=|$)", word) for word in words):

@@ -1,4 +1,6 @@
-"""Looks at every file a fit will write before anything is done: nothing may be lost, and no run fail at its end."""
+"""Looks at every file a fit will write before anything is done: nothing may be lost, and no run
+fail at its end.
+"""
 
 import os
 
@@ -9,6 +11,7 @@ def check_places(config, log_json):
     """Raise unless result, checkpoint and log are to be where files can be. For one rank to call,
     before the run's lock is taken beside them."""
     from ..files.outputs import check_place
+
     for option, path in _written(config, log_json).items():
         check_place(path, option, is_log=option == "--log-json")
 
@@ -25,9 +28,10 @@ def check_outputs(config, log_json, own=()):
 
     What is there and not ours is not replaced, but for the files ``own``, which a run goes on from.
     """
+    from ..engine.starting import open_data
     from ..files.outputs import check_apart, check_checkpoint, check_replaced
     from ..files.paths import split_dataset
-    from ..engine.starting import open_data
+
     written = _written(config, log_json)
     read = {part.path: "the data" for part in open_data(config).parts}
     if config.init:
@@ -38,7 +42,10 @@ def check_outputs(config, log_json, own=()):
         real = os.path.realpath(path)
         if real in seen:
             what = {"-o": "the result", "--checkpoint": "the checkpoint"}[seen[real]]
-            raise UsageError(f"{option} {path} would overwrite {what}, not only be a {option.strip('-')} file; name another file")
+            raise UsageError(
+                f"{option} {path} would overwrite {what}, not only be a {option.strip('-')} file;"
+                " name another file"
+            )
         seen[real] = option
     if os.path.realpath(config.output) not in own:
         check_replaced(config.output, "-o", True)
@@ -58,9 +65,12 @@ def _is_no_log(path):
 
 
 def check_new(config, log_json):
-    """As ``check_outputs``, for a run that starts anew: no result or checkpoint may be there, or all go with --overwrite."""
+    """As ``check_outputs``, for a run that starts anew: no result or checkpoint may be there, or
+    all go with --overwrite.
+    """
     from ..files.checkpoint import remove_checkpoint
     from ..files.outputs import check_replaced
+
     check_outputs(config, log_json)
     checkpoint = config.checkpoint_path
     if config.overwrite:
@@ -68,23 +78,44 @@ def check_new(config, log_json):
             remove_checkpoint(checkpoint)
         return
     if checkpoint and (os.path.exists(checkpoint) or os.path.exists(checkpoint + ".1")):
-        raise DataError(f"{checkpoint} is the checkpoint of an unfinished run; go on with 'hpcpca resume {checkpoint}', or start anew with --overwrite")
+        raise DataError(
+            f"{checkpoint} is the checkpoint of an unfinished run; go on with 'hpcpca resume"
+            f" {checkpoint}', or start anew with --overwrite"
+        )
     check_replaced(config.output, "-o", False)
 
 
 def check_place_of(start, output):
-    """Raise DataError where a result that is not where its run put it is to be gone on with, and no ``output`` is given: what lies there
-    now may be another's, and nobody named it."""
+    """Raise DataError where a result that is not where its run put it is to be gone on with, and
+    no ``output`` is given: what lies there now may be another's, and nobody named it.
+    """
     recorded = start.config["output"]
-    if output is None and not start.is_checkpoint and os.path.realpath(start.path) != os.path.realpath(recorded):
-        raise DataError(f"{start.path} is a result that was written as {recorded}: say which file is to be written, with -o {start.path} this one")
+    if (
+        output is None
+        and not start.is_checkpoint
+        and os.path.realpath(start.path) != os.path.realpath(recorded)
+    ):
+        raise DataError(
+            f"{start.path} is a result that was written as {recorded}: say which file is to be"
+            f" written, with -o {start.path} this one"
+        )
 
 
 def check_resumed(config, log_json, start):
-    """As ``check_outputs``, for a run that goes on from ``start``: its own result may be replaced, no other file."""
-    own = {os.path.realpath(path) for path in (start.path, start.path.removesuffix(".1"), start.config["output"])}
+    """As ``check_outputs``, for a run that goes on from ``start``: its own result may be
+    replaced, no other file.
+    """
+    own = {
+        os.path.realpath(path)
+        for path in (start.path, start.path.removesuffix(".1"), start.config["output"])
+    }
     check_outputs(config, log_json, own)
     if os.path.exists(config.output) and os.path.realpath(config.output) not in own:
-        raise DataError(f"{config.output} exists and is not the result of {start.path}; name another file with -o")
+        raise DataError(
+            f"{config.output} exists and is not the result of {start.path}; name another file"
+            " with -o"
+        )
     if log_json and os.path.realpath(log_json) in own:
-        raise UsageError(f"--log-json {log_json} would overwrite the file to go on from; name another")
+        raise UsageError(
+            f"--log-json {log_json} would overwrite the file to go on from; name another"
+        )

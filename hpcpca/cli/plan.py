@@ -13,43 +13,109 @@ SHAPE = r"(\d+)[xX×](\d+)"
 
 @click.command()
 @click.argument("data", nargs=-1, required=True, metavar="DATA[:dataset]...|NxD")
-@click.option("-k", "--components", type=int, required=True, help="Number of principal components K.")
-@click.option("--dtype", default="float32", show_default=True, help="Type of the values, where only NxD is given.")
+@click.option(
+    "-k", "--components", type=int, required=True, help="Number of principal components K."
+)
+@click.option(
+    "--dtype",
+    default="float32",
+    show_default=True,
+    help="Type of the values, where only NxD is given.",
+)
 @click.option("--nodes", type=click.IntRange(1), default=1, show_default=True, help="Nodes.")
-@click.option("--ranks", type=click.IntRange(1), help="Ranks over all nodes; default: one per processor of this machine on each.")
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads per rank.")
-@click.option("--memory", type=Size(), help="Memory per node, such as 64G; default: what is free here.")
-@click.option("--bandwidth", type=Size(), default="1G", show_default=True, help="Bytes a second that a node gets from the files.")
-@click.option("--network", type=Size(), default="1G", show_default=True, help="Bytes a second between nodes, per rank.")
-@click.option("--operator", type=click.Choice(["auto", "gram", "in-memory", "streaming"]), default="auto", help="As of fit.")
-@click.option("--exchange", type=click.Choice(["ritz", "vectors"]), default="ritz", help="As of fit.")
+@click.option(
+    "--ranks",
+    type=click.IntRange(1),
+    help="Ranks over all nodes; default: one per processor of this machine on each.",
+)
+@click.option(
+    "--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads per rank."
+)
+@click.option(
+    "--memory", type=Size(), help="Memory per node, such as 64G; default: what is free here."
+)
+@click.option(
+    "--bandwidth",
+    type=Size(),
+    default="1G",
+    show_default=True,
+    help="Bytes a second that a node gets from the files.",
+)
+@click.option(
+    "--network",
+    type=Size(),
+    default="1G",
+    show_default=True,
+    help="Bytes a second between nodes, per rank.",
+)
+@click.option(
+    "--operator",
+    type=click.Choice(["auto", "gram", "in-memory", "streaming"]),
+    default="auto",
+    help="As of fit.",
+)
+@click.option(
+    "--exchange", type=click.Choice(["ritz", "vectors"]), default="ritz", help="As of fit."
+)
 @click.option("--tol", type=float, default=1e-6, show_default=True, help="As of fit.")
-@click.option("--precision", type=click.Choice(["auto", "single", "double"]), default="auto", help="As of fit.")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "single", "double"]),
+    default="auto",
+    help="As of fit.",
+)
 @click.option("--covariance", is_flag=True, help="As of fit.")
 @follow_links
-@click.option("-o", "--output", default="pca.h5", show_default=True, help="Result file, for the batch file.")
+@click.option(
+    "-o", "--output", default="pca.h5", show_default=True, help="Result file, for the batch file."
+)
 @click.option("--sbatch", type=click.Path(), help="Write a SLURM batch file here.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing batch file.")
-def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, operator, sbatch, overwrite, output, **options):
-    """Say what operator, memory, reads, exchange and time a fit of DATA (or of N×D values) will take. Not under mpiexec."""
+def plan(
+    data,
+    components,
+    nodes,
+    ranks,
+    threads,
+    memory,
+    bandwidth,
+    network,
+    operator,
+    sbatch,
+    overwrite,
+    output,
+    **options,
+):
+    """Say what operator, memory, reads, exchange and time a fit of DATA (or of N×D values) will
+    take. Not under mpiexec.
+    """
     import os
     from dataclasses import replace
 
     import numpy as np
 
-    from ..planning import sbatch as batch, forecast
     from ..comm.launch import launched_size
     from ..files.outputs import check_output, write_text
     from ..kernels import kernels_for
-    from ..pca.settings import FitSettings
-    from ..planning.machine import available_memory
     from ..operators.cost import Job
+    from ..pca.settings import FitSettings
+    from ..planning import forecast
+    from ..planning import sbatch as batch
+    from ..planning.machine import available_memory
     from ..planning.plan import choose, most_components, panel_width
     from ..planning.rates import measured_rates
+
     if launched_size() > 1:
-        raise on_all_ranks(UsageError(f"mpiexec started {launched_size()} processes, a plan needs one: leave mpiexec out and say --ranks {launched_size()}"))
+        raise on_all_ranks(
+            UsageError(
+                f"mpiexec started {launched_size()} processes, a plan needs one: leave mpiexec out"
+                f" and say --ranks {launched_size()}"
+            )
+        )
     if overwrite and not sbatch:
-        raise UsageError("--overwrite is about a batch file; name it with --sbatch, or leave --overwrite out")
+        raise UsageError(
+            "--overwrite is about a batch file; name it with --sbatch, or leave --overwrite out"
+        )
     if sbatch:
         check_output(sbatch, "--sbatch", overwrite, None, batch.is_no_script, "batch file")
     n, d, dtype, chunk = _sizes(data, options.pop("dtype"), options["follow_links"], output, np)
@@ -60,15 +126,38 @@ def plan(data, components, nodes, ranks, threads, memory, bandwidth, network, op
     ranks = ranks or nodes * len(os.sched_getaffinity(0))
     if ranks < nodes:
         raise UsageError(f"--nodes {nodes} --ranks {ranks}: at least one rank per node is needed")
-    job = Job(None if config.covariance else n, d, dtype, panel_width(components, None, limit, config.is_ritz), config.starts_in_double,
-              config.is_ritz, ranks, -(-ranks // nodes), threads, None, memory or available_memory(), chunk,
-              tol=config.tol, rates=replace(measured_rates(), read=float(bandwidth)))
+    job = Job(
+        None if config.covariance else n,
+        d,
+        dtype,
+        panel_width(components, None, limit, config.is_ritz),
+        config.starts_in_double,
+        config.is_ritz,
+        ranks,
+        -(-ranks // nodes),
+        threads,
+        None,
+        memory or available_memory(),
+        chunk,
+        tol=config.tol,
+        rates=replace(measured_rates(), read=float(bandwidth)),
+    )
     chosen = choose(job, operator, None)
     is_warm = kernels_for(chosen.elements).is_warm(dtype)
     show(forecast.lines(job, chosen, components, nodes, network, is_warm))
     if sbatch:
         named = () if re.fullmatch(SHAPE, data[0]) else data
-        text = forecast.sbatch(job, chosen, components, nodes, network, named, output, _words(config, operator), is_warm)
+        text = forecast.sbatch(
+            job,
+            chosen,
+            components,
+            nodes,
+            network,
+            named,
+            output,
+            _words(config, operator),
+            is_warm,
+        )
         write_text(sbatch, text, "name another place with --sbatch")
         note = f"; in its last line {batch.PLACEHOLDER} stands for your data: edit it"
         show([f"batch file: {sbatch}" + ("" if named else note)])
@@ -81,7 +170,11 @@ def _words(config, operator):
     for name in ("exchange", "tol", "precision"):
         if getattr(config, name) != getattr(defaults, name):
             words += [f"--{name}", str(getattr(config, name))]
-    return words + ["--covariance"] * bool(config.covariance) + ["--follow-links"] * bool(config.follow_links)
+    return (
+        words
+        + ["--covariance"] * bool(config.covariance)
+        + ["--follow-links"] * bool(config.follow_links)
+    )
 
 
 def _sizes(data, dtype, follow_links, output, np):
@@ -97,9 +190,17 @@ def _sizes(data, dtype, follow_links, output, np):
                 raise UsageError(f"{data[0]}: at least one row and one column are needed")
             return n, d, kind, 0
         except TypeError:
-            raise UsageError(f"--dtype {dtype} is no type of numpy; write float32, uint8, …") from None
+            raise UsageError(
+                f"--dtype {dtype} is no type of numpy; write float32, uint8, …"
+            ) from None
     from ..files.result import ours_among
     from ..sources.source import open_source
+
     source = open_source(data, follow_links, own=ours_among([output]))
     source.tell(lambda text: click.echo(text, err=True))
-    return source.n, source.d, source.dtype, max(part.chunk_rows for part in source.parts) * source.d * source.dtype.itemsize
+    return (
+        source.n,
+        source.d,
+        source.dtype,
+        max(part.chunk_rows for part in source.parts) * source.d * source.dtype.itemsize,
+    )

@@ -10,18 +10,28 @@ from .types import Shape
 
 @click.command()
 @click.argument("file", metavar="RESULT|CKPT|EXPERIMENT")
-@click.option("-o", "--output", type=click.Path(), help="Figure (.png, .pdf, .svg); default: FILE.png.")
-@click.option("--images", type=Shape("28x28"), metavar="HxW", help="Components as pictures of H rows and W columns, such as 28x28.")
+@click.option(
+    "-o", "--output", type=click.Path(), help="Figure (.png, .pdf, .svg); default: FILE.png."
+)
+@click.option(
+    "--images",
+    type=Shape("28x28"),
+    metavar="HxW",
+    help="Components as pictures of H rows and W columns, such as 28x28.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace an existing figure.")
 def plot(file, output, images, overwrite):
-    """Draw the spectrum, how components converged, residuals against passes; components as pictures; or an experiment's series."""
+    """Draw the spectrum, how components converged, residuals against passes; components as
+    pictures; or an experiment's series.
+    """
     from ..errors import UsageError
     from ..files.formats import EXPERIMENT
+    from ..files.opening import open_file
     from ..files.outputs import check_output
     from ..files.result import Stored
-    from ..files.opening import open_file
     from ..report import experiment, result
     from ..report.canvas import is_no_figure
+
     output = output or os.path.splitext(file)[0] + ("-images.png" if images else ".png")
     check_output(output, "-o", overwrite, {file: file}, is_no_figure, "figure")
     with open_file(file) as opened:

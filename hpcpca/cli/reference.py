@@ -24,8 +24,14 @@ def page():
 
 def _contexts(command, name, parent=None):
     """Yield the context of a command and of all below it."""
-    context = click.Context(command, info_name=name, parent=parent, terminal_width=WIDTH,
-                            max_content_width=WIDTH, **command.context_settings)
+    context = click.Context(
+        command,
+        info_name=name,
+        parent=parent,
+        terminal_width=WIDTH,
+        max_content_width=WIDTH,
+        **command.context_settings,
+    )
     yield context
     if isinstance(command, click.Group):
         for each in command.list_commands(context):

@@ -10,9 +10,11 @@ from .wrapping import tell
 
 def run_fit(ranks, config, start, log_json, quiet, signals, lock):
     """Run a checked fit to its end; return the exit code. Collective."""
+    from ..engine import live as progress
     from ..engine import run as driver
-    from ..engine import live as progress, stopping
+    from ..engine import stopping
     from .session import speaker
+
     say = speaker(ranks, quiet)
     fit = driver.Fit(ranks, config, say, start)
     if crowding := ranks.crowding(fit.threads):
@@ -36,17 +38,27 @@ def run_fit(ranks, config, start, log_json, quiet, signals, lock):
         return 0
     if ranks.is_root:
         tell("hpcpca: " + _closing(outcome, config), sys.stderr)
-    return INTERRUPTED if outcome.name == stopping.INTERRUPTED and outcome.checkpoint_path else NOT_ACHIEVED
+    return (
+        INTERRUPTED
+        if outcome.name == stopping.INTERRUPTED and outcome.checkpoint_path
+        else NOT_ACHIEVED
+    )
 
 
 def _listen(ranks, config, signals, fit, say):
     """Let signals to any rank, and the root's clock, ask the run to stop."""
     from ..engine.deadline import JOB_END, MAX_TIME, deadline
-    from ..planning.machine import process_age
     from ..engine.signals import name_of
+    from ..planning.machine import process_age
     from ..units import parse_duration
-    ranks.interrupt.text = lambda reason: {MAX_TIME: f"--max-time {config.max_time} is over", JOB_END: "the SLURM job is about to end"}.get(
-        reason) or f"{name_of(reason)} received"
+
+    ranks.interrupt.text = lambda reason: (
+        {
+            MAX_TIME: f"--max-time {config.max_time} is over",
+            JOB_END: "the SLURM job is about to end",
+        }.get(reason)
+        or f"{name_of(reason)} received"
+    )
     if not ranks.is_root:
         ranks.interrupt.asked = lambda: signals.seen
         return
@@ -66,20 +78,39 @@ def _summarise(say, outcome, config, size):
     split = outcome.seconds
     rest = sum(split.values()) - sum(split.get(name, 0) for name in ("read", "apply", "exchange"))
     done = int((report.residuals <= report.goals).sum())
-    within = f"{config.tol:g}" + ", or a tenth of their own variance" * bool((report.goals < config.tol).any())
-    say(f"{outcome.name}: {done} of {config.components} components within {within} (largest residual {report.residuals.max():.1e}{', estimated' if report.state.estimated else ''}), "
-        f"{report.state.round} rounds, " + ("of this run: " if config.resumed_from else "")
-        + f"{counters.passes:.4g} passes, {counters.reads:.4g} reads")
+    within = f"{config.tol:g}" + ", or a tenth of their own variance" * bool(
+        (report.goals < config.tol).any()
+    )
+    say(
+        f"{outcome.name}: {done} of {config.components} components within {within} (largest"
+        f" residual {report.residuals.max():.1e}{', estimated' if report.state.estimated else ''}),"
+        f" {report.state.round} rounds, "
+        + ("of this run: " if config.resumed_from else "")
+        + f"{counters.passes:.4g} passes, {counters.reads:.4g} reads"
+    )
     if report.state.has_images and not report.state.estimated:
         from ..linalg.determination import in_words
+
         say(in_words(outcome.standing))
-    say(f"time {format_seconds(counters.elapsed())}: read {format_seconds(split.get('read', 0))}, apply {format_seconds(split.get('apply', 0))}, "
-        f"exchange {format_seconds(split.get('exchange', 0))}, rest {format_seconds(rest)}; "
-        f"exchanged {format_size(counters.bytes_exchanged)}; peak memory {format_size(outcome.peak_memory)} per node on {size} rank(s)")
+    say(
+        f"time {format_seconds(counters.elapsed())}: read {format_seconds(split.get('read', 0))},"
+        f" apply {format_seconds(split.get('apply', 0))}, exchange"
+        f" {format_seconds(split.get('exchange', 0))}, rest {format_seconds(rest)}; exchanged"
+        f" {format_size(counters.bytes_exchanged)}; peak memory {format_size(outcome.peak_memory)}"
+        f" per node on {size} rank(s)"
+    )
     if outcome.laggard:
-        say("rank {} on node {} read and computed for {}, the others for {}: they waited for it; look for other jobs there, or its share of the data".format(
-            *outcome.laggard[:2], *map(format_seconds, outcome.laggard[2:])))
-    files = [f"result: {outcome.result_path}"] if outcome.name != "interrupted" or not outcome.checkpoint_path else []
+        say(
+            "rank {} on node {} read and computed for {}, the others for {}: they waited for it;"
+            " look for other jobs there, or its share of the data".format(
+                *outcome.laggard[:2], *map(format_seconds, outcome.laggard[2:])
+            )
+        )
+    files = (
+        [f"result: {outcome.result_path}"]
+        if outcome.name != "interrupted" or not outcome.checkpoint_path
+        else []
+    )
     if outcome.name != "converged" and outcome.checkpoint_path:
         files.append(f"checkpoint: {outcome.checkpoint_path}")
     say("; ".join(files))
@@ -88,6 +119,7 @@ def _summarise(say, outcome, config, size):
 def _closing(outcome, config):
     """What to tell of a run that did not simply converge: how it ended, and if the data changed."""
     from ..engine.stopping import AT_ROUNDING, CONVERGED, INTERRUPTED
+
     if outcome.name == CONVERGED:
         return f"data changed: {_changed(outcome)} (the result was written)"
     tell = {INTERRUPTED: _interrupted, AT_ROUNDING: _undetermined}.get(outcome.name, _unconverged)
@@ -99,26 +131,50 @@ def _interrupted(outcome, config):
     where = f"interrupted: {outcome.reason}; {outcome.report.state.round} rounds were done; "
     if outcome.checkpoint_path:
         return where + f"go on with 'hpcpca resume {outcome.checkpoint_path}'"
-    return where + f"the result so far was written; go on with 'hpcpca resume {outcome.result_path}'"
+    return (
+        where + f"the result so far was written; go on with 'hpcpca resume {outcome.result_path}'"
+    )
 
 
 def _changed(outcome):
-    return (f"{outcome.changed}, so that what was found may belong to neither state; measure a result "
-            "with 'hpcpca verify', or start anew")
+    return (
+        f"{outcome.changed}, so that what was found may belong to neither state; measure a result "
+        "with 'hpcpca verify', or start anew"
+    )
 
 
 def _unconverged(outcome, config):
     source = outcome.checkpoint_path or outcome.result_path
-    why = {"max_rounds": f"--max-rounds {config.max_rounds} reached", "exhausted": "no direction is left to improve along"}[outcome.name]
-    remedy = {"max_rounds": f"go on with 'hpcpca resume {source} --max-rounds {2 * max(config.max_rounds, outcome.report.state.round)}'",
-              "exhausted": "ask for a larger --tol" if outcome.report.is_double else "try --precision double or a larger --tol"}[outcome.name]
-    if config.exchange == "window" and config.max_staleness is None and outcome.name == "max_rounds":
-        remedy += ", or start anew with --max-staleness 4: quick workers may have used their rounds up against poor superiors"
+    why = {
+        "max_rounds": f"--max-rounds {config.max_rounds} reached",
+        "exhausted": "no direction is left to improve along",
+    }[outcome.name]
+    remedy = {
+        "max_rounds": (
+            f"go on with 'hpcpca resume {source} --max-rounds"
+            f" {2 * max(config.max_rounds, outcome.report.state.round)}'"
+        ),
+        "exhausted": (
+            "ask for a larger --tol"
+            if outcome.report.is_double
+            else "try --precision double or a larger --tol"
+        ),
+    }[outcome.name]
+    if (
+        config.exchange == "window"
+        and config.max_staleness is None
+        and outcome.name == "max_rounds"
+    ):
+        remedy += (
+            ", or start anew with --max-staleness 4: quick workers may have used their rounds up"
+            " against poor superiors"
+        )
     return f"not converged: {why}; {outcome.lack}; {remedy} (the result was written)"
 
 
 def _undetermined(outcome, config):
     from ..linalg.determination import UNDETERMINED, named
+
     report = outcome.report
     words, largest = outcome.standing, report.eigenvalues.max()
     first = int((words == UNDETERMINED).argmax())
@@ -126,5 +182,8 @@ def _undetermined(outcome, config):
     if report.is_double:
         fewer = f"-k {first}, or " if first else ""
         remedy = f"ask for {fewer}bring the columns to like units (one may outweigh all others)"
-    return (f"not determined: {named(words, UNDETERMINED)}: a variance of {report.eigenvalues[first]:.2g} is too near to what rounding "
-            f"leaves uncertain beside {largest:.2g}, {report.rounding * largest:.1g}; {remedy} (the result was written)")
+    return (
+        f"not determined: {named(words, UNDETERMINED)}: a variance of"
+        f" {report.eigenvalues[first]:.2g} is too near to what rounding leaves uncertain beside"
+        f" {largest:.2g}, {report.rounding * largest:.1g}; {remedy} (the result was written)"
+    )

@@ -4,8 +4,8 @@ import os
 import sys
 from contextlib import contextmanager
 
-from . import streams
 from ..errors import PlatformError, describe, on_all_ranks
+from . import streams
 from .wrapping import tell
 
 
@@ -14,14 +14,24 @@ def world():
     """The world of ranks, checked; released at the end."""
     try:
         from ..comm.start import start_mpi
+
         start_mpi()
         from ..comm.world import World
     except (ImportError, RuntimeError) as error:
-        raise on_all_ranks(PlatformError(f"MPI cannot be loaded ({describe(error)}); pip install 'hpcpca[mpich]', or load your site's MPI module")) from error
+        raise on_all_ranks(
+            PlatformError(
+                f"MPI cannot be loaded ({describe(error)}); pip install 'hpcpca[mpich]', or load"
+                " your site's MPI module"
+            )
+        ) from error
     made = World()
     made.check_launcher()
     made.check_alike(_versions())
-    made.check_alike({"command line": " ".join(sys.argv[1:])}, "was started otherwise", "start all ranks with the same options")
+    made.check_alike(
+        {"command line": " ".join(sys.argv[1:])},
+        "was started otherwise",
+        "start all ranks with the same options",
+    )
     yield made
     made.free()
 
@@ -33,19 +43,28 @@ def _versions():
 
     from .._version import __version__
     from ..files.hdf5 import LIBRARY
+
     library = " ".join(MPI.Get_library_version().replace("\0", " ").split())
     return {"hpcpca": __version__, "numpy": numpy.__version__, "h5py": LIBRARY, "MPI": library}
 
 
 @contextmanager
 def holding(ranks, config):
-    """The lock on a run's checkpoint, held by the root; raises PlatformError where another run has it, or writes the same result."""
+    """The lock on a run's checkpoint, held by the root; raises PlatformError where another run
+    has it, or writes the same result.
+    """
     from ..files.lock import Lock
-    locks, usual = [], os.path.realpath(config.output) + ".ckpt"  # a result is one file, whatever symlink names it
+
+    locks, usual = (
+        [],
+        os.path.realpath(config.output) + ".ckpt",
+    )  # a result is one file, whatever symlink names it
     try:
         with ranks.agreed():
             if ranks.is_root:
-                for path in dict.fromkeys(map(os.path.realpath, (config.checkpoint_path or usual, usual))):
+                for path in dict.fromkeys(
+                    map(os.path.realpath, (config.checkpoint_path or usual, usual))
+                ):
                     locks.append(Lock(path))
         yield locks[0] if locks else None
     finally:
@@ -55,9 +74,11 @@ def holding(ranks, config):
 
 def speaker(world, quiet=False, stream=None):
     """Return ``say(text)``: a line on stderr (or ``stream``) from the root, unless quiet."""
+
     def say(text):
         if world.is_root and not quiet:
             tell(text, stream or sys.stderr)
+
     return say
 
 

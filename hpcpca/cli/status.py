@@ -11,7 +11,10 @@ from .session import show
 @click.argument("checkpoint", metavar="CKPT|RESULT")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for scripts.")
 def status(checkpoint, as_json):
-    """Say how far the run is that writes CKPT, or wrote RESULT, while it goes on or after it has ended."""
+    """Say how far the run is that writes CKPT, or wrote RESULT, while it goes on or after it has
+    ended.
+    """
     from ..files.status import lines_of, status_of
+
     found = status_of(checkpoint)
     show([json.dumps(found)] if as_json else lines_of(found))

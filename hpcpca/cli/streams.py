@@ -8,12 +8,53 @@ import sys
 
 HANDLER, ASCII = "hpcpca", "hpcpca_ascii"  # our names of an error handler and of a codec
 WORDS = {
-    "α": "alpha", "β": "beta", "δ": "delta", "η": "eta", "λ": "lambda", "μ": "mu", "µ": "mu",
-    "π": "pi", "σ": "sigma", "Σ": "Sigma", "ℓ": "l", "₀": "0", "₁": "1", "₂": "2", "ₖ": "_k",
-    "⁰": "^0", "¹": "^1", "²": "^2", "³": "^3", "⁻": "^-", "ᵀ": "'", "′": "'", "\u0302": "",
-    "≤": "<=", "≥": ">=", "≠": "!=", "≈": "~", "±": "+-", "∓": "-+", "×": "x", "÷": "/", "·": "*",
-    "−": "-", "‖": "||", "∞": "inf", "°": "deg", "→": "->", "←": "<-", "–": "-", "—": "-", "…": "...",
-    "‘": "'", "’": "'", "“": '"', "”": '"', "\u00a0": " ", "\u2011": "-",
+    "α": "alpha",
+    "β": "beta",
+    "δ": "delta",
+    "η": "eta",
+    "λ": "lambda",
+    "μ": "mu",
+    "µ": "mu",
+    "π": "pi",
+    "σ": "sigma",
+    "Σ": "Sigma",
+    "ℓ": "l",
+    "₀": "0",
+    "₁": "1",
+    "₂": "2",
+    "ₖ": "_k",
+    "⁰": "^0",
+    "¹": "^1",
+    "²": "^2",
+    "³": "^3",
+    "⁻": "^-",
+    "ᵀ": "'",
+    "′": "'",
+    "\u0302": "",
+    "≤": "<=",
+    "≥": ">=",
+    "≠": "!=",
+    "≈": "~",
+    "±": "+-",
+    "∓": "-+",
+    "×": "x",
+    "÷": "/",
+    "·": "*",
+    "−": "-",
+    "‖": "||",
+    "∞": "inf",
+    "°": "deg",
+    "→": "->",
+    "←": "<-",
+    "–": "-",
+    "—": "-",
+    "…": "...",
+    "‘": "'",
+    "’": "'",
+    "“": '"',
+    "”": '"',
+    "\u00a0": " ",
+    "\u2011": "-",
 }
 
 
@@ -21,12 +62,12 @@ def in_ascii(error):
     """Error handler of codecs: what an encoding lacks in ASCII; bytes that are no text as \\xff."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    return "".join(map(_word, error.object[error.start:error.end])), error.end
+    return "".join(map(_word, error.object[error.start : error.end])), error.end
 
 
 def _word(character):
     if "\udc80" <= character <= "\udcff":
-        return f"\\x{ord(character) - 0xdc00:02x}"
+        return f"\\x{ord(character) - 0xDC00:02x}"
     return WORDS.get(character, "?")
 
 
@@ -35,8 +76,10 @@ def _ascii_renamed(name):
     if name != ASCII:
         return None
     from encodings.ascii import IncrementalEncoder
-    return codecs.CodecInfo(codecs.ascii_encode, codecs.ascii_decode, name=ASCII,
-                            incrementalencoder=IncrementalEncoder)
+
+    return codecs.CodecInfo(
+        codecs.ascii_encode, codecs.ascii_decode, name=ASCII, incrementalencoder=IncrementalEncoder
+    )
 
 
 class _Patient(io.FileIO):
@@ -68,8 +111,9 @@ def _patient(before, descriptor):
     name = codecs.lookup(before.encoding).name if before else "utf-8"
     by_line = descriptor == 2 or before is None or before.line_buffering or before.write_through
     raw = _Patient(descriptor, "wb", closefd=False)
-    return io.TextIOWrapper(io.BufferedWriter(raw), ASCII if name == "ascii" else name, HANDLER,
-                            line_buffering=by_line)
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw), ASCII if name == "ascii" else name, HANDLER, line_buffering=by_line
+    )
 
 
 def failure():

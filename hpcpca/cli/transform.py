@@ -9,8 +9,16 @@ DTYPES = click.Choice(["float32", "float64"])
 WRITING = (
     click.option("-o", "--output", required=True, type=click.Path(), help="File to write (HDF5)."),
     click.option("--compression", type=click.Choice(["gzip"]), help="Compress what is written."),
-    click.option("--memory", type=Size(), help="Memory per node that may be used, such as 2G; default: what is free."),
-    click.option("--threads", type=click.IntRange(1), help="Threads per rank; default: processors ÷ ranks that share them."),
+    click.option(
+        "--memory",
+        type=Size(),
+        help="Memory per node that may be used, such as 2G; default: what is free.",
+    ),
+    click.option(
+        "--threads",
+        type=click.IntRange(1),
+        help="Threads per rank; default: processors ÷ ranks that share them.",
+    ),
     click.option("--overwrite", is_flag=True, help="Replace an existing file."),
     click.option("-q", "--quiet", is_flag=True, help="Only errors and the exit code."),
 )
@@ -27,8 +35,17 @@ def _writing(function):
 @click.argument("data", nargs=-1, required=True, metavar="DATA[:dataset]...")
 @click.option("-k", "--components", type=int, help="Only so many of the components.")
 @click.option("--whiten", is_flag=True, help="Divide scores by their standard deviations.")
-@click.option("--no-centre", is_flag=True, help="Leave the rows as they are: do not subtract the mean.")
-@click.option("--dtype", type=DTYPES, help="Type of the scores; default: float32 for float32, float16 and integers up to 16 bits, else float64.")
+@click.option(
+    "--no-centre", is_flag=True, help="Leave the rows as they are: do not subtract the mean."
+)
+@click.option(
+    "--dtype",
+    type=DTYPES,
+    help=(
+        "Type of the scores; default: float32 for float32, float16 and integers up to 16 bits, else"
+        " float64."
+    ),
+)
 @follow_links
 @_writing
 def transform(no_centre, quiet, **options):
@@ -38,6 +55,7 @@ def transform(no_centre, quiet, **options):
     """
     with world() as ranks:
         from ..pca import transformation
+
         transformation.transform(ranks, speaker(ranks, quiet), centre=not no_centre, **options)
 
 
@@ -47,7 +65,10 @@ def transform(no_centre, quiet, **options):
 @click.option("--dtype", type=DTYPES, help="Type of the rows; default: that of the scores.")
 @_writing
 def reconstruct(quiet, **options):
-    """Write the rows SV + 1μᵀ that the file SCORES of 'hpcpca transform' stands for as /data (n, d)."""
+    """Write the rows SV + 1μᵀ that the file SCORES of 'hpcpca transform' stands for as /data (n,
+    d).
+    """
     with world() as ranks:
         from ..pca import transformation
+
         transformation.reconstruct(ranks, speaker(ranks, quiet), **options)

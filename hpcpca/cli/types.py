@@ -17,7 +17,11 @@ class Shape(click.ParamType):
         """(n, d) of the text; a usage error where it is none."""
         match = re.fullmatch(r"(\d[\d_]*)x(\d[\d_]*)", value) if isinstance(value, str) else None
         if not match:
-            self.fail(f"{value!r} is not a shape; write rows x columns, such as {self.example}", param, ctx)
+            self.fail(
+                f"{value!r} is not a shape; write rows x columns, such as {self.example}",
+                param,
+                ctx,
+            )
         return int(match[1]), int(match[2])
 
 
@@ -34,4 +38,12 @@ class Numbers(click.ParamType):
             found = tuple(int(word) for word in value.split(","))
         except ValueError:
             found = ()
-        return found if found and min(found) > 0 else self.fail(f"{value}: write positive whole numbers with commas between, such as 1,2,4", param, ctx)
+        return (
+            found
+            if found and min(found) > 0
+            else self.fail(
+                f"{value}: write positive whole numbers with commas between, such as 1,2,4",
+                param,
+                ctx,
+            )
+        )

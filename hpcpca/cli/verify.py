@@ -14,13 +14,25 @@ SHOWN = 64
 @click.argument("vectors", metavar="RESULT|FILE.npy|FILE:dataset")
 @click.argument("data", nargs=-1, required=True, metavar="DATA[:dataset]...")
 @click.option("--tol", type=float, help="Tolerance to check; default: the stored one, else 1e-6.")
-@click.option("--covariance", is_flag=True, help="DATA is a d×d covariance matrix itself (known from a result).")
+@click.option(
+    "--covariance",
+    is_flag=True,
+    help="DATA is a d×d covariance matrix itself (known from a result).",
+)
 @click.option("--save", is_flag=True, help="Store the findings in the result, under /verification.")
-@click.option("--no-search", "search", flag_value=False, default=True, help="Do not search for a missed component: one pass instead of nine.")
+@click.option(
+    "--no-search",
+    "search",
+    flag_value=False,
+    default=True,
+    help="Do not search for a missed component: one pass instead of nine.",
+)
 @follow_links
 @click.option("-q", "--quiet", is_flag=True, help="Only errors and the exit code.")
 def verify(vectors, data, tol, covariance, save, search, follow_links, quiet):
-    """Measure VECTORS against DATA in float64, with passes of its own; exit 4 where the tolerance does not hold."""
+    """Measure VECTORS against DATA in float64, with passes of its own; exit 4 where the
+    tolerance does not hold.
+    """
     import sys
     from dataclasses import replace
 
@@ -28,10 +40,11 @@ def verify(vectors, data, tol, covariance, save, search, follow_links, quiet):
 
     from ..errors import DataError, UsageError, on_all_ranks
     from ..linalg.determination import in_words
-    from ..sources.source import open_source
     from ..pca.vectors import load_vectors, save_finding
-    from ..planning.machine import available_memory
     from ..pca.verification import PlainCovariance, examine
+    from ..planning.machine import available_memory
+    from ..sources.source import open_source
+
     with world() as ranks:
         rows, stored = ranks.decide(lambda: load_vectors(vectors))
         own = [stored.path] if stored else []
@@ -42,20 +55,49 @@ def verify(vectors, data, tol, covariance, save, search, follow_links, quiet):
         if save and stored is None:
             raise on_all_ranks(UsageError(f"--save stores findings in a result; {vectors} is none"))
         if rows.shape[1] != source.d:
-            raise on_all_ranks(DataError(f"the vectors have length {rows.shape[1]}, {source.parts[0].path} has {source.d} columns; name the data they came from"))
+            raise on_all_ranks(
+                DataError(
+                    f"the vectors have length {rows.shape[1]}, {source.parts[0].path} has"
+                    f" {source.d} columns; name the data they came from"
+                )
+            )
         covariance = covariance or bool(stored and stored.config["covariance"])
         if not covariance and source.n < 2:
-            raise on_all_ranks(DataError(f"{source.parts[0].name} has one row only; a covariance needs at least two"))
+            raise on_all_ranks(
+                DataError(
+                    f"{source.parts[0].name} has one row only; a covariance needs at least two"
+                )
+            )
         if covariance and source.n != source.d:
-            raise on_all_ranks(UsageError(f"--covariance needs a square dataset; {source.parts[0].name} is {source.n} × {source.d}"))
+            raise on_all_ranks(
+                UsageError(
+                    f"--covariance needs a square dataset; {source.parts[0].name} is {source.n} ×"
+                    f" {source.d}"
+                )
+            )
         if tol is not None and not 0 < tol <= 1:
-            raise on_all_ranks(UsageError(f"--tol {tol}: a number above 0, and at most 1, is needed"))
+            raise on_all_ranks(
+                UsageError(f"--tol {tol}: a number above 0, and at most 1, is needed")
+            )
         if tol is None:
             tol = stored.attributes["tol"] if stored else DEFAULT_TOL
         keep = min(ranks.comm.allgather(available_memory())) // (2 * ranks.node.size)
         with ranks.blaming(source.change):
-            plain = PlainCovariance(source, covariance, _summing(ranks), lambda value: max(ranks.comm.allgather(value)), ranks, keep)
-            finding = examine(plain, rows, tol, stored.arrays["explained_variance"] if stored else None, search=search)
+            plain = PlainCovariance(
+                source,
+                covariance,
+                _summing(ranks),
+                lambda value: max(ranks.comm.allgather(value)),
+                ranks,
+                keep,
+            )
+            finding = examine(
+                plain,
+                rows,
+                tol,
+                stored.arrays["explained_variance"] if stored else None,
+                search=search,
+            )
         if change := ranks.decide(source.change):
             finding = replace(finding, failures=(f"{change}: verify it anew", *finding.failures))
         say = speaker(ranks, quiet, sys.stdout)
@@ -65,7 +107,11 @@ def verify(vectors, data, tol, covariance, save, search, follow_links, quiet):
             ranks.decide(lambda: save_finding(stored.path, finding, tol))
         if not finding.failures:
             say(in_words(finding.standing))
-            say(f"verified: all {len(rows)} residuals ≤ {tol:g}, {'nothing missed' if search else 'not searched for missed ones'} ({plain.reads} reads)")
+            say(
+                f"verified: all {len(rows)} residuals ≤ {tol:g},"
+                f" {'nothing missed' if search else 'not searched for missed ones'} ({plain.reads}"
+                " reads)"
+            )
             return 0
         if ranks.is_root:
             tell(f"hpcpca: verification failed: {'; '.join(finding.failures)}", sys.stderr)
@@ -78,15 +124,22 @@ def _summing(ranks):
     def total(array):
         ranks.comm.Allreduce(MPI.IN_PLACE, array)
         return array
+
     return total
 
 
 def _lines(finding, search, np):
     from ..report.describe import cluster_lines
+
     separation = finding.separation
-    yield f"{'component':>9} {'eigenvalue':>16} {'residual':>9} {'gap':>10} {'angle ≤':>9}  standing"
+    yield (
+        f"{'component':>9} {'eigenvalue':>16} {'residual':>9} {'gap':>10} {'angle ≤':>9}  standing"
+    )
     for k in range(min(SHOWN, len(finding.eigenvalues))):
-        yield (f"{k:>9} {finding.eigenvalues[k]:>16.9g} {finding.residuals[k]:>9.1e} {separation.gaps[k]:>10.3g} {separation.bounds[k]:>9.1e}  {finding.standing[k]}")
+        yield (
+            f"{k:>9} {finding.eigenvalues[k]:>16.9g} {finding.residuals[k]:>9.1e}"
+            f" {separation.gaps[k]:>10.3g} {separation.bounds[k]:>9.1e}  {finding.standing[k]}"
+        )
     if len(finding.eigenvalues) > SHOWN:
         yield f"{'…':>9} ({len(finding.eigenvalues)} in all)"
     yield f"max|VVᵀ−I| = {finding.orthonormality:.1e}" + (_outside(finding, np) if search else "")

@@ -1,4 +1,7 @@
-"""Lines that break between words: on terminals, and in --help. Other streams get every message in one line."""
+"""Lines that break between words: on terminals, and in --help.
+
+Other streams get every message in one line.
+"""
 
 import os
 import sys
@@ -18,7 +21,9 @@ class Formatter(click.HelpFormatter):
 
     def write_dl(self, rows, *sizes, **named):
         """Write a list of terms and what they mean."""
-        super().write_dl([(term, text.replace("-", UNBROKEN)) for term, text in rows], *sizes, **named)
+        super().write_dl(
+            [(term, text.replace("-", UNBROKEN)) for term, text in rows], *sizes, **named
+        )
 
     def getvalue(self):
         """The whole text."""
@@ -32,7 +37,9 @@ def tell(text, stream=None):
 
 
 def fitted(text, stream):
-    """The text; if the stream is a terminal, with lines that are too long for it broken between words."""
+    """The text; if the stream is a terminal, with lines that are too long for it broken between
+    words.
+    """
     width = _width(stream)
     return "\n".join(_broken(line, width) for line in text.split("\n")) if width else text
 
@@ -41,7 +48,9 @@ def _broken(line, width):
     if len(line) <= width:
         return line
     indent = " " * (len(line) - len(line.lstrip()))
-    return textwrap.fill(line, width, subsequent_indent=indent + "  ", break_long_words=False, break_on_hyphens=False)
+    return textwrap.fill(
+        line, width, subsequent_indent=indent + "  ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _width(stream):

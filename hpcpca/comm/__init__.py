@@ -1,1 +1,3 @@
-"""All of MPI: the world, the grid of ranks, memory shared on a node, and the exchanges between workers."""
+"""All of MPI: the world, the grid of ranks, memory shared on a node, and the exchanges between
+workers.
+"""

@@ -10,10 +10,10 @@ from time import perf_counter
 class Counters:
     """Tally of one rank; nested activities are charged to the innermost one only."""
 
-    passes: float = 0.0   # those over a sample count by its share
+    passes: float = 0.0  # those over a sample count by its share
     reads: float = 0.0
     applications: int = 0
-    samples: int = 0      # rows drawn in mini-batches, over all workers
+    samples: int = 0  # rows drawn in mini-batches, over all workers
     bytes_exchanged: int = 0
     seconds: dict = field(default_factory=lambda: defaultdict(float))
     _stack: list = field(default_factory=list)

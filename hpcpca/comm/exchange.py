@@ -14,8 +14,9 @@ SLAB = 1 << 30  # elements per reduction: counts past 2³¹−1 fail in MPI-3 li
 class Exchange:
     """Publishing between the workers of a grid, every byte counted.
 
-    A rank owns rows ``offsets[rank]:offsets[rank+1]`` of a panel (``Grid.offsets``). Bytes are the payload each rank
-    gets from others, summed over ranks, whatever way (network or shared memory) it takes.
+    A rank owns rows ``offsets[rank]:offsets[rank+1]`` of a panel (``Grid.offsets``). Bytes are the
+    payload each rank gets from others, summed over ranks, whatever way (network or shared memory)
+    it takes.
     """
 
     def __init__(self, world, grid, counters):
@@ -26,11 +27,16 @@ class Exchange:
         self.group_number = group
         self.group = self.comm.Split(group, self.shard)
         self._sharers = world.node.Split(self.shard, group)
-        self._others = {id(world.node): self._others_of(world.node), id(MPI.COMM_SELF): self._others_of(MPI.COMM_SELF)}
+        self._others = {
+            id(world.node): self._others_of(world.node),
+            id(MPI.COMM_SELF): self._others_of(MPI.COMM_SELF),
+        }
         self._panels, self._alone = [], None
 
     def _others_of(self, node):
-        """Communicator of the first ranks of all nodes (COMM_NULL elsewhere) and how many ranks each node has."""
+        """Communicator of the first ranks of all nodes (COMM_NULL elsewhere) and how many ranks
+        each node has.
+        """
         leaders = self.comm.Split(0 if node.rank == 0 else MPI.UNDEFINED, self.rank)
         return leaders, (leaders.allgather(node.size) if node.rank == 0 else None)
 
@@ -54,19 +60,25 @@ class Exchange:
         return panel
 
     def rows(self, count, d, dtype):
-        """Make an array for the rows of a shard, held once for all ranks of the node that have it; collective."""
+        """Make an array for the rows of a shard, held once for all ranks of the node that have
+        it; collective.
+        """
         held = SharedArray(self.world, (count, d), dtype, self._sharers)
         self._panels.append(held)
         return held
 
     def window(self, fronts, rows, d):
-        """Make a ``Window`` in which every rank publishes ``fronts[rank]`` figures and ``rows[rank]`` rows of length d; collective."""
+        """Make a ``Window`` in which every rank publishes ``fronts[rank]`` figures and
+        ``rows[rank]`` rows of length d; collective.
+        """
         window = Window(self.world, fronts, rows, d, self.counters)
         self._panels.append(window)
         return window
 
     def alone(self):
-        """The exchange of this rank with nobody, for work at its own pace; it hears of requests to stop as this one does."""
+        """The exchange of this rank with nobody, for work at its own pace; it hears of requests
+        to stop as this one does.
+        """
         if self._alone is None:
             self._alone = Exchange(World(MPI.COMM_SELF), Grid(1, 1), self.counters)
             self._alone.world.interrupt.asked = self.world.interrupt.requested
@@ -78,7 +90,9 @@ class Exchange:
         held.free()
 
     def bytes_not_shared(self):
-        """Of what should be held once per node, and is held by this rank alone, as /dev/shm is too small."""
+        """Of what should be held once per node, and is held by this rank alone, as /dev/shm is
+        too small.
+        """
         return sum(panel.nbytes for panel in self._panels if panel.lacks_room)
 
     def owned(self, count):
@@ -87,21 +101,27 @@ class Exchange:
         return slice(int(offsets[self.rank]), int(offsets[self.rank + 1]))
 
     def group_columns(self, offsets):
-        """Slice of the columns of this rank's group, where rank r owns offsets[r]:offsets[r+1] of them."""
+        """Slice of the columns of this rank's group, where rank r owns offsets[r]:offsets[r+1]
+        of them.
+        """
         first = self.group_number * self.grid.shards
         return slice(int(offsets[first]), int(offsets[first + self.grid.shards]))
 
     def publish(self, own, panel, offsets, first=0):
-        """Put every rank's rows ``own`` (r, d) into ``panel`` from row ``first`` on, on all nodes: Allgather."""
+        """Put every rank's rows ``own`` (r, d) into ``panel`` from row ``first`` on, on all
+        nodes: Allgather.
+        """
         with self.counters.time("exchange"):
-            target = panel.array[first:first + offsets[-1]]
-            target[offsets[self.rank]:offsets[self.rank + 1]] = own
+            target = panel.array[first : first + offsets[-1]]
+            target[offsets[self.rank] : offsets[self.rank + 1]] = own
             panel.fence()
             if panel.node.rank == 0:
                 leaders, sizes = self._others[id(panel.node)]
                 if leaders.size > 1 and target.size:
                     rows = np.diff(offsets[np.concatenate([[0], np.cumsum(sizes)])])
-                    row = MPI.DOUBLE.Create_contiguous(target.shape[1]).Commit()  # counts in rows stay small
+                    row = MPI.DOUBLE.Create_contiguous(
+                        target.shape[1]
+                    ).Commit()  # counts in rows stay small
                     leaders.Allgatherv(MPI.IN_PLACE, [target, rows, None, row])
                     row.Free()
             panel.fence()
@@ -109,7 +129,9 @@ class Exchange:
         return target
 
     def gather_small(self, own, offsets):
-        """Return all rows of a small array of which each rank has its own: (offsets[-1], …) float64."""
+        """Return all rows of a small array of which each rank has its own: (offsets[-1], …)
+        float64.
+        """
         own = np.ascontiguousarray(own, dtype=np.float64)
         whole = np.empty((int(offsets[-1]), *own.shape[1:]))
         width = int(np.prod(own.shape[1:], dtype=np.int64))
@@ -120,7 +142,9 @@ class Exchange:
         return whole
 
     def gather_in_group(self, own, offsets):
-        """Return the group's panel (c, d) from its ranks' rows; ``offsets`` says who owns which columns, over all groups."""
+        """Return the group's panel (c, d) from its ranks' rows; ``offsets`` says who owns which
+        columns, over all groups.
+        """
         if self.group.size == 1:
             return own
         columns = self.group_columns(offsets)
@@ -128,23 +152,29 @@ class Exchange:
         with self.counters.time("exchange"):
             if whole.size:
                 row = MPI.DOUBLE.Create_contiguous(own.shape[1]).Commit()
-                self.group.Allgatherv([np.ascontiguousarray(own), len(own), row], [whole, np.diff(self._group_offsets(offsets)), None, row])
+                self.group.Allgatherv(
+                    [np.ascontiguousarray(own), len(own), row],
+                    [whole, np.diff(self._group_offsets(offsets)), None, row],
+                )
                 row.Free()
-            self.counters.bytes_exchanged += (self.group.size - 1) * int(offsets[-1]) * own.shape[1] * 8
+            self.counters.bytes_exchanged += (
+                (self.group.size - 1) * int(offsets[-1]) * own.shape[1] * 8
+            )
         return whole
 
     def _group_offsets(self, offsets):
         """Where the rows of each rank of this group start in the group's panel."""
         first = self.group_number * self.grid.shards
-        return offsets[first:first + self.grid.shards + 1] - offsets[first]
+        return offsets[first : first + self.grid.shards + 1] - offsets[first]
 
     def own_rows(self, panel, offsets):
         """This rank's rows of its group's panel (c, d)."""
         offsets = self._group_offsets(offsets)
-        return panel[offsets[self.shard]:offsets[self.shard + 1]]
+        return panel[offsets[self.shard] : offsets[self.shard + 1]]
 
     def reduce_to_owners(self, partial, offsets):
-        """Sum the group's partial images (c, d) and return this rank's rows of the sum: Reduce_scatter.
+        """Sum the group's partial images (c, d) and return this rank's rows of the sum:
+        Reduce_scatter.
 
         ``offsets`` says who owns which columns, over all groups.
         """
@@ -155,11 +185,13 @@ class Exchange:
         width = max(1, SLAB // max(1, len(partial)))
         with self.counters.time("exchange"):
             for start in range(0, partial.shape[1], width):
-                slab = np.ascontiguousarray(partial[:, start:start + width])
+                slab = np.ascontiguousarray(partial[:, start : start + width])
                 mine = np.empty((counts[self.shard], slab.shape[1]))
                 self.group.Reduce_scatter(slab, mine, counts * slab.shape[1])
-                own[:, start:start + width] = mine
-            self.counters.bytes_exchanged += (self.group.size - 1) * int(offsets[-1]) * partial.shape[1] * 8
+                own[:, start : start + width] = mine
+            self.counters.bytes_exchanged += (
+                (self.group.size - 1) * int(offsets[-1]) * partial.shape[1] * 8
+            )
         return own
 
     def sum(self, array):
@@ -167,7 +199,7 @@ class Exchange:
         flat = array.reshape(-1)
         with self.counters.time("exchange"):
             for start in range(0, flat.size, SLAB):
-                self.comm.Allreduce(MPI.IN_PLACE, flat[start:start + SLAB])
+                self.comm.Allreduce(MPI.IN_PLACE, flat[start : start + SLAB])
             self.counters.bytes_exchanged += 2 * (self.size - 1) * array.nbytes
         return array
 
@@ -194,9 +226,11 @@ class Exchange:
         return self.comm.allreduce(float(value), MPI.MAX)
 
     def from_root(self, solve, *shapes):
-        """Let the root compute ``solve() -> arrays`` of the given shapes (float64) and hand them to all ranks.
+        """Let the root compute ``solve() -> arrays`` of the given shapes (float64) and hand them
+        to all ranks.
 
-        Small dense problems are solved once: ranks with other thread counts would rotate a cluster differently.
+        Small dense problems are solved once: ranks with other thread counts would rotate a cluster
+        differently.
         """
         arrays = solve() if self.rank == 0 else [np.empty(shape) for shape in shapes]
         arrays = [np.ascontiguousarray(a, dtype=np.float64) for a in arrays]

@@ -1,4 +1,6 @@
-"""Whether the run has been asked to stop: known to one rank at first, to all of them within a block of work."""
+"""Whether the run has been asked to stop: known to one rank at first, to all of them within a
+block of work.
+"""
 
 import threading
 from time import monotonic
@@ -15,15 +17,23 @@ LOOK_EVERY = 0.01  # seconds: asking costs next to nothing more often than that
 class Interrupt:
     """A request to stop, passed on as a rumour along a tree of the ranks.
 
-    ``asked()`` → 0 or the number of a reason tells what this rank knows by itself; ``text(reason)`` says it to the user.
-    ``requested`` is local and cheap, for any thread; decisions are taken by ``agreed``, on all ranks alike.
+    ``asked()`` → 0 or the number of a reason tells what this rank knows by itself; ``text(reason)``
+    says it to the user. ``requested`` is local and cheap, for any thread; decisions are taken by
+    ``agreed``, on all ranks alike.
     """
 
     def __init__(self, comm):
         """Collective."""
         self.comm = comm.Dup()
         rank, size = comm.rank, comm.size
-        self._near = [n for n in ((rank - 1) // FAN_OUT, *range(FAN_OUT * rank + 1, FAN_OUT * rank + FAN_OUT + 1)) if 0 <= n < size and rank + n]
+        self._near = [
+            n
+            for n in (
+                (rank - 1) // FAN_OUT,
+                *range(FAN_OUT * rank + 1, FAN_OUT * rank + FAN_OUT + 1),
+            )
+            if 0 <= n < size and rank + n
+        ]
         self.asked, self.text = (lambda: 0), str
         self._reason, self._heard, self._sent, self._next = 0, set(), [], 0.0
         self._lock = threading.Lock()
@@ -57,7 +67,10 @@ class Interrupt:
         self._sent = [(message, self.comm.Isend(message, near, TAG)) for near in self._near]
 
     def agreed(self):
-        """Return the reason to stop, or 0, alike on all ranks; every message is received by then. Collective."""
+        """Return the reason to stop, or 0, alike on all ranks; every message is received by then.
+
+        Collective.
+        """
         self.requested()
         reason = self.comm.allreduce(self._reason, MPI.MAX)
         if reason:
@@ -71,7 +84,9 @@ class Interrupt:
         return reason
 
     def stop_if(self, halted, unfinished=lambda: None):
-        """Raise Interrupted on all ranks where some of them have ``halted``; ``unfinished()`` is called on all of them. Collective."""
+        """Raise Interrupted on all ranks where some of them have ``halted``; ``unfinished()`` is
+        called on all of them. Collective.
+        """
         if self.comm.allreduce(bool(halted), MPI.LOR):
             raise Interrupted(self.text(self.agreed()), unfinished())
 

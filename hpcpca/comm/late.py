@@ -1,4 +1,6 @@
-"""Latency and slow ranks, injected into a run to see what they cost: ``--inject-latency 'rank=3:50ms'``."""
+"""Latency and slow ranks, injected into a run to see what they cost: ``--inject-latency
+'rank=3:50ms'``.
+"""
 
 import re
 from collections import deque
@@ -8,7 +10,9 @@ from time import monotonic, sleep
 from ..errors import UsageError
 from ..options import Settings, option
 
-SPEC = re.compile(r"rank=(?P<rank>\*|\d+):(?:(?P<apply>apply=)?(?P<low>\d+(?:\.\d+)?)(?:-(?P<high>\d+(?:\.\d+)?))?ms|(?P<factor>\d+(?:\.\d+)?)x)")
+SPEC = re.compile(
+    r"rank=(?P<rank>\*|\d+):(?:(?P<apply>apply=)?(?P<low>\d+(?:\.\d+)?)(?:-(?P<high>\d+(?:\.\d+)?))?ms|(?P<factor>\d+(?:\.\d+)?)x)"
+)
 STREAM = 0x1A7E  # of random delays
 
 
@@ -16,7 +20,11 @@ STREAM = 0x1A7E  # of random delays
 class LatencySettings(Settings):
     """Exchange of vectors"""
 
-    inject_latency: tuple | None = option("To try what it costs: rank=3:50ms, rank=*:0-20ms late; rank=3:5x slow; rank=*:apply=5ms.", metavar="SPEC", multiple=True)
+    inject_latency: tuple | None = option(
+        "To try what it costs: rank=3:50ms, rank=*:0-20ms late; rank=3:5x slow; rank=*:apply=5ms.",
+        metavar="SPEC",
+        multiple=True,
+    )
 
     def check(self):
         """Raise UsageError for what cannot be understood."""
@@ -26,8 +34,9 @@ class LatencySettings(Settings):
 
 @dataclass(frozen=True)
 class Injection:
-    """What is done to a rank (None: to all): publications seen ``delay`` seconds late, between the two at random; applications of Σ that take
-    at least ``apply`` seconds, times ``factor``."""
+    """What is done to a rank (None: to all): publications seen ``delay`` seconds late, between
+    the two at random; applications of Σ that take at least ``apply`` seconds, times ``factor``.
+    """
 
     rank: int | None
     delay: tuple | None = None
@@ -36,10 +45,19 @@ class Injection:
 
 
 def parse(text):
-    """The ``Injection`` of "rank=3:50ms", "rank=*:0-20ms", "rank=3:5x" or "rank=*:apply=5ms"; raise UsageError."""
+    """The ``Injection`` of "rank=3:50ms", "rank=*:0-20ms", "rank=3:5x" or "rank=*:apply=5ms";
+    raise UsageError.
+    """
     found = SPEC.fullmatch(text.strip())
-    if not found or (found["factor"] and float(found["factor"]) < 1) or (found["high"] and float(found["high"]) < float(found["low"])):
-        raise UsageError(f"--inject-latency {text}: write rank=3:50ms, rank=*:0-20ms, rank=3:5x (slower) or rank=*:apply=5ms, a rank or * for all")
+    if (
+        not found
+        or (found["factor"] and float(found["factor"]) < 1)
+        or (found["high"] and float(found["high"]) < float(found["low"]))
+    ):
+        raise UsageError(
+            f"--inject-latency {text}: write rank=3:50ms, rank=*:0-20ms, rank=3:5x (slower) or"
+            " rank=*:apply=5ms, a rank or * for all"
+        )
     rank = None if found["rank"] == "*" else int(found["rank"])
     if found["factor"]:
         return Injection(rank, factor=float(found["factor"]))
@@ -48,32 +66,53 @@ def parse(text):
 
 
 def injected(texts, rank, size, seed):
-    """The ``Injected`` of a rank; later ones of a kind replace earlier ones. Raise UsageError for ranks that are not there."""
+    """The ``Injected`` of a rank; later ones of a kind replace earlier ones.
+
+    Raise UsageError for ranks that are not there.
+    """
     found = {"delay": None, "apply": None, "factor": None}
     for text in texts:
         each = parse(text)
         if each.rank is not None and each.rank >= size:
-            raise UsageError(f"--inject-latency {text}: the run has {size} rank(s), numbered from 0")
+            raise UsageError(
+                f"--inject-latency {text}: the run has {size} rank(s), numbered from 0"
+            )
         if each.rank in (None, rank):
             found = {name: getattr(each, name) or former for name, former in found.items()}
     from ..rng import stream  # numpy: not for help
+
     return Injected(stream(seed, STREAM, rank), **found)
 
 
 class Injected:
-    """What is injected into one rank: put around its exchange and its operator; nothing where nothing was asked for."""
+    """What is injected into one rank: put around its exchange and its operator; nothing where
+    nothing was asked for.
+    """
 
     def __init__(self, random, delay, apply, factor):
-        self._random, self._delay, self._apply, self._factor = random, delay, apply or (0.0, 0.0), factor or 1.0
+        self._random, self._delay, self._apply, self._factor = (
+            random,
+            delay,
+            apply or (0.0, 0.0),
+            factor or 1.0,
+        )
 
     def exchange(self, exchange):
         """An ``exchange`` whose publications arrive late."""
-        return exchange if self._delay is None else LateExchange(exchange, lambda: self._random.uniform(*self._delay))
+        return (
+            exchange
+            if self._delay is None
+            else LateExchange(exchange, lambda: self._random.uniform(*self._delay))
+        )
 
     def operator(self, operator):
         """An ``operator`` that takes its time."""
         is_slow = self._factor > 1 or self._apply[1] > 0
-        return SlowOperator(operator, lambda: self._random.uniform(*self._apply), self._factor) if is_slow else operator
+        return (
+            SlowOperator(operator, lambda: self._random.uniform(*self._apply), self._factor)
+            if is_slow
+            else operator
+        )
 
 
 class _Around:
@@ -87,7 +126,9 @@ class _Around:
 
 
 class LateExchange(_Around):
-    """Publishing together takes ``delay()`` seconds longer; what is published in windows is seen so much later."""
+    """Publishing together takes ``delay()`` seconds longer; what is published in windows is seen
+    so much later.
+    """
 
     def __init__(self, inner, delay):
         super().__init__(inner)
@@ -104,7 +145,9 @@ class LateExchange(_Around):
 
 
 class LateWindow(_Around):
-    """A window whose publications are let out in order when they are due, at this rank's next look at the others."""
+    """A window whose publications are let out in order when they are due, at this rank's next
+    look at the others.
+    """
 
     def __init__(self, inner, delay):
         super().__init__(inner)
@@ -113,7 +156,9 @@ class LateWindow(_Around):
     def publish(self, front, rows):
         """As of ``Window``, but seen later."""
         due = monotonic() + self._late()
-        self._waiting.append((max(due, self._waiting[-1][0] if self._waiting else due), front, rows))
+        self._waiting.append(
+            (max(due, self._waiting[-1][0] if self._waiting else due), front, rows)
+        )
 
     def restart(self, front, rows):
         """At once, in place of all that is under way."""
@@ -128,7 +173,9 @@ class LateWindow(_Around):
 
 
 class SlowOperator(_Around):
-    """Applying Σ takes at least ``least()`` seconds, and ``factor`` times that or what it takes by itself."""
+    """Applying Σ takes at least ``least()`` seconds, and ``factor`` times that or what it takes
+    by itself.
+    """
 
     def __init__(self, inner, least, factor):
         super().__init__(inner)

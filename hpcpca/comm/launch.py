@@ -7,7 +7,9 @@ _SIZE = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
 
 
 def _first(names, default):
-    return next((int(os.environ[name]) for name in names if os.environ.get(name, "").isdigit()), default)
+    return next(
+        (int(os.environ[name]) for name in names if os.environ.get(name, "").isdigit()), default
+    )
 
 
 def launched_rank():

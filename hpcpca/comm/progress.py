@@ -1,4 +1,6 @@
-"""A thread that enters MPI now and then: between nodes, others may read this rank's windows only while it does."""
+"""A thread that enters MPI now and then: between nodes, others may read this rank's windows only
+while it does.
+"""
 
 import threading
 
@@ -8,7 +10,9 @@ PERIOD = 5e-4  # seconds
 
 
 class Progress:
-    """Context in which MPI goes on while the main thread computes; where the library allows no second thread, at its own calls only."""
+    """Context in which MPI goes on while the main thread computes; where the library allows no
+    second thread, at its own calls only.
+    """
 
     def __init__(self, comm):
         """Collective."""

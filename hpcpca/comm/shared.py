@@ -18,24 +18,34 @@ def shm_free():
 
 
 class SharedArray:
-    """One ``array`` per node, or for those of its ranks that share it; every rank of ``node`` sees the same memory.
+    """One ``array`` per node, or for those of its ranks that share it; every rank of ``node``
+    sees the same memory.
 
-    Where some node's /dev/shm is too small each rank is a node of its own: ``node`` then has size 1 and the array is private.
+    Where some node's /dev/shm is too small each rank is a node of its own: ``node`` then has size 1
+    and the array is private.
     """
 
     def __init__(self, world, shape, dtype=np.float64, sharers=None):
-        """Collective over ``world``; ``sharers`` is a communicator of ranks of one node, all of it if None."""
+        """Collective over ``world``; ``sharers`` is a communicator of ranks of one node, all of
+        it if None.
+        """
         node = world.node if sharers is None else sharers
         bytes_needed = int(np.prod(shape)) * np.dtype(dtype).itemsize
         together = world.node.allreduce(bytes_needed if node.rank == 0 and node.size > 1 else 0)
-        per_node = bool(world.comm.allreduce(not together or together + SPARE <= shm_free(), MPI.LAND))  # alike on all nodes
+        per_node = bool(
+            world.comm.allreduce(not together or together + SPARE <= shm_free(), MPI.LAND)
+        )  # alike on all nodes
         self.node = node if per_node else MPI.COMM_SELF
         self.is_shared = per_node and node.size > 1
         self.lacks_room = not per_node and node.size > 1
         if self.is_shared:
-            self._window = MPI.Win.Allocate_shared(bytes_needed if node.rank == 0 else 0, 1, comm=node)
+            self._window = MPI.Win.Allocate_shared(
+                bytes_needed if node.rank == 0 else 0, 1, comm=node
+            )
             memory, _ = self._window.Shared_query(0)
-            self.array = np.frombuffer(memory, dtype=dtype, count=int(np.prod(shape))).reshape(shape)
+            self.array = np.frombuffer(memory, dtype=dtype, count=int(np.prod(shape))).reshape(
+                shape
+            )
             self._window.Lock_all(MPI.MODE_NOCHECK)
         else:
             self._window = None

@@ -1,4 +1,7 @@
-"""What ranks publish for others to read when they like: one-sided windows, passive target. Nobody waits, nothing is read torn."""
+"""What ranks publish for others to read when they like: one-sided windows, passive target.
+
+Nobody waits, nothing is read torn.
+"""
 
 from contextlib import nullcontext
 
@@ -14,14 +17,20 @@ ITEM, TRIES = 8, 3
 
 
 class Window:
-    """Each rank's newest publication: a few figures, its ``front``, and rows (r, d), float64, always from one and the same.
+    """Each rank's newest publication: a few figures, its ``front``, and rows (r, d), float64,
+    always from one and the same.
 
-    Publication n goes to slot n mod 2 of two. Its writer says in the header that n has begun before it writes, and that n is the newest after;
-    so what was read of that slot is n's and whole where n was the newest before, and n + 2 has not begun after.
+    Publication n goes to slot n mod 2 of two. Its writer says in the header that n has begun before
+    it writes, and that n is the newest after; so what was read of that slot is n's and whole where
+    n was the newest before, and n + 2 has not begun after.
     """
 
     def __init__(self, world, fronts, rows, d, counters):
-        """Collective. ``fronts`` and ``rows`` (ranks): how many figures and how many rows of length d each rank publishes."""
+        """Collective.
+
+        ``fronts`` and ``rows`` (ranks): how many figures and how many rows of length d each rank
+        publishes.
+        """
         self.world, self.counters, self.d = world, counters, d
         self._fronts, self._rows = (np.asarray(counts, dtype=np.int64) for counts in (fronts, rows))
         self._number = 0
@@ -32,15 +41,22 @@ class Window:
         self._allocate(HEADER + 2 * self._slot_length(world.rank))
 
     def _allocate(self, length):
-        """Memory that the ranks of a node can read without this one's help; where /dev/shm is too small, its own."""
+        """Memory that the ranks of a node can read without this one's help; where /dev/shm is
+        too small, its own.
+        """
         world = self.world
         fits = world.node.allreduce(ITEM * length) + SPARE <= shm_free()
         self.is_shared = bool(world.comm.allreduce(fits, MPI.LAND))
         try:
             self._window = self._made(length)
         except MPI.Exception as error:
-            raise on_all_ranks(PlatformError(f"the MPI library makes no one-sided windows between these ranks ({error}); use one that does, more room in "
-                                             "/dev/shm where all are on one node, or --exchange vectors")) from None
+            raise on_all_ranks(
+                PlatformError(
+                    f"the MPI library makes no one-sided windows between these ranks ({error}); use"
+                    " one that does, more room in /dev/shm where all are on one node, or"
+                    " --exchange vectors"
+                )
+            ) from None
         self._memory[:] = 0.0
         self._own = self._memory[:HEADER].view(np.int64)
         self._window.Lock_all(MPI.MODE_NOCHECK)
@@ -88,10 +104,14 @@ class Window:
 
     def publish(self, front, rows):
         """Let others see ``front`` and ``rows``, a list of (r, d), from now on."""
-        number, first, length = self._number + 1, self._fronts[self.world.rank], self._slot_length(self.world.rank)
+        number, first, length = (
+            self._number + 1,
+            self._fronts[self.world.rank],
+            self._slot_length(self.world.rank),
+        )
         start = self._slot(self.world.rank, number)
         self._tell(BEGUN, number)
-        slot = self._memory[start:start + length]
+        slot = self._memory[start : start + length]
         slot[:first] = front
         for part, target in zip(rows, slot[first:].reshape(len(rows), -1)):
             target[:] = part.reshape(-1)
@@ -101,7 +121,9 @@ class Window:
     restart = publish  # all ranks together: what was published before is not to be seen any more
 
     def _tell(self, field, value):
-        """Set a field of this rank's header, after all that was written before and before all that will be."""
+        """Set a field of this rank's header, after all that was written before and before all
+        that will be.
+        """
         self._window.Sync()
         self._own[field] = value
         self._window.Sync()
@@ -150,17 +172,21 @@ class Window:
             for rank, number, target in zip(ranks, numbers, found):
                 self._get(target, rank, self._slot(rank, number))
             self._complete(ranks)
-            for rank, number, target, is_whole in zip(ranks, numbers, found, self._look(ranks)[:, BEGUN] < numbers + 2):
+            for rank, number, target, is_whole in zip(
+                ranks, numbers, found, self._look(ranks)[:, BEGUN] < numbers + 2
+            ):
                 if is_whole:
                     self.fronts[rank], self._seen["front"][rank] = target, number
 
     def read(self, rank):
-        """Return what a rank has published since it was read last, (front, rows (r, d)), or None; valid until the next is read."""
+        """Return what a rank has published since it was read last, (front, rows (r, d)), or
+        None; valid until the next is read.
+        """
         for _ in range(TRIES):
             ranks, numbers = self._newer([rank], "whole")
             if not ranks:
                 return None
-            front, rows = self._buffer[0][:self._fronts[rank]], self._buffer[1][:self._rows[rank]]
+            front, rows = self._buffer[0][: self._fronts[rank]], self._buffer[1][: self._rows[rank]]
             start = self._slot(rank, numbers[0])
             self._get(front, rank, start)
             for place, row in enumerate(rows):  # a row at a time: counts stay small
@@ -172,7 +198,9 @@ class Window:
         return None
 
     def _newer(self, ranks, what):
-        """Which of ``ranks`` have published since they were read last, and the newest number of each."""
+        """Which of ``ranks`` have published since they were read last, and the newest number of
+        each.
+        """
         ranks, newest = np.array(ranks, np.int64), self._look(ranks)[:, NEWEST]
         are = newest > self._seen[what][ranks]
         return ranks[are].tolist(), newest[are]

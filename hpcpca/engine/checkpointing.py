@@ -4,7 +4,9 @@ from ..errors import DataError
 
 
 class Checkpointing:
-    """Calls ``write(report)`` when it is time (every so many seconds, or rounds), by the root's clock; a write that fails costs a warning and the run goes on."""
+    """Calls ``write(report)`` when it is time (every so many seconds, or rounds), by the root's
+    clock; a write that fails costs a warning and the run goes on.
+    """
 
     def __init__(self, cadence, write, warn):
         self.seconds, self.rounds = cadence
@@ -14,11 +16,18 @@ class Checkpointing:
     def __call__(self, report):
         if self.last_round is None:
             self.last_round = report.state.round - 1
-        due = (report.state.round - self.last_round >= self.rounds) if self.rounds else (report.seconds - self.last_seconds >= self.seconds)
+        due = (
+            (report.state.round - self.last_round >= self.rounds)
+            if self.rounds
+            else (report.seconds - self.last_seconds >= self.seconds)
+        )
         if not due:
             return
         self.last_seconds, self.last_round = report.seconds, report.state.round
         try:
             self.write(report)
         except DataError as error:
-            self.warn(f"warning: checkpoint not written: {error}; the run goes on, the last good checkpoint stays")
+            self.warn(
+                f"warning: checkpoint not written: {error}; the run goes on, the last good"
+                " checkpoint stays"
+            )

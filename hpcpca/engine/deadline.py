@@ -8,13 +8,15 @@ from datetime import datetime
 from ..units import format_seconds
 
 MAX_TIME, JOB_END = 101, 102  # reasons to stop, beside the numbers of signals
-EXIT = 1.0                    # seconds to leave once the checkpoint is there
-JOB_EXIT = 15.0               # and for launcher, batch script and scheduler
-ASKED = 10.0                  # seconds that squeue may take
+EXIT = 1.0  # seconds to leave once the checkpoint is there
+JOB_EXIT = 15.0  # and for launcher, batch script and scheduler
+ASKED = 10.0  # seconds that squeue may take
 
 
 class Deadline:
-    """Ends of a run by the monotonic clock, {reason: time}; ``over`` while there is still ``margin`` to write a checkpoint."""
+    """Ends of a run by the monotonic clock, {reason: time}; ``over`` while there is still
+    ``margin`` to write a checkpoint.
+    """
 
     def __init__(self, ends):
         self.ends = ends
@@ -26,16 +28,21 @@ class Deadline:
         return next((reason for reason, end in self.ends.items() if now >= end), 0)
 
     def describe(self):
-        """"time: stops with a checkpoint in 54 min …", or None where there is no end."""
+        """Return "time: stops with a checkpoint in 54 min …", or None where there is no end."""
         if not self.ends:
             return None
         reason, end = min(self.ends.items(), key=lambda item: item[1])
         name = {MAX_TIME: "--max-time", JOB_END: "end of the SLURM job"}[reason]
-        return f"time: stops with a checkpoint in {format_seconds(max(0.0, end - time.monotonic()))} at the latest ({name})"
+        return (
+            f"time: stops with a checkpoint in {format_seconds(max(0.0, end - time.monotonic()))}"
+            f" at the latest ({name})"
+        )
 
 
 def deadline(max_time, age):
-    """Return the ``Deadline`` of a process that is ``age`` seconds old: ``max_time`` seconds from its start (None: no limit), or SLURM's."""
+    """Return the ``Deadline`` of a process that is ``age`` seconds old: ``max_time`` seconds
+    from its start (None: no limit), or SLURM's.
+    """
     now, ends = time.monotonic(), {}
     if max_time is not None:
         ends[MAX_TIME] = now + max_time - age - EXIT
@@ -46,14 +53,26 @@ def deadline(max_time, age):
 
 
 def job_seconds_left(environment):
-    """Seconds until SLURM ends the job that this process is in; None outside of jobs, or where SLURM does not say."""
+    """Seconds until SLURM ends the job that this process is in; None outside of jobs, or where
+    SLURM does not say.
+    """
     job = environment.get("SLURM_JOB_ID")
     if not job:
         return None
     if environment.get("SLURM_JOB_END_TIME", "").isdigit():
         return int(environment["SLURM_JOB_END_TIME"]) - time.time()
     try:
-        said = subprocess.run(["squeue", "-h", "-j", job, "-o", "%e"], capture_output=True, text=True, timeout=ASKED, check=True).stdout.strip()
+        said = subprocess.run(
+            ["squeue", "-h", "-j", job, "-o", "%e"],
+            capture_output=True,
+            text=True,
+            timeout=ASKED,
+            check=True,
+        ).stdout.strip()
         return datetime.fromisoformat(said).timestamp() - time.time()
-    except (OSError, subprocess.SubprocessError, ValueError):  # no squeue here, or "N/A": no limit that can be known
+    except (
+        OSError,
+        subprocess.SubprocessError,
+        ValueError,
+    ):  # no squeue here, or "N/A": no limit that can be known
         return None

@@ -1,4 +1,6 @@
-"""What the user sees while a run goes on: a live table, or a line a round, or nothing; and a JSON log. Root only."""
+"""What the user sees while a run goes on: a live table, or a line a round, or nothing; and a
+JSON log. Root only.
+"""
 
 import errno
 import json
@@ -31,11 +33,14 @@ class Lines:
 
 
 def summary_line(report):
-    """"round 12: 5 of 8 converged, largest residual 3.1e-05, 12 passes, 4.2 s"."""
+    """Return "round 12: 5 of 8 converged, largest residual 3.1e-05, 12 passes, 4.2 s"."""
     done = converged(report)
     estimated = " (estimated)" if report.state.estimated else ""
-    return (f"round {report.state.round}: {sum(done)} of {report.components} converged, largest residual "
-            f"{report.residuals.max():.1e}{estimated}, {report.counters.passes:.4g} passes, {report.seconds:.1f} s")
+    return (
+        f"round {report.state.round}: {sum(done)} of {report.components} converged, largest"
+        f" residual {report.residuals.max():.1e}{estimated}, {report.counters.passes:.4g} passes,"
+        f" {report.seconds:.1f} s"
+    )
 
 
 def converged(report):
@@ -51,16 +56,27 @@ class Table:
     def __init__(self):
         from rich.console import Console  # imported where a terminal is, it costs start-up time
         from rich.live import Live
+
         self._live = Live(console=Console(stderr=True), refresh_per_second=8, transient=False)
         self._live.start()
 
     def __call__(self, report):
         from rich.table import Table as RichTable
-        table = RichTable(title=f"round {report.state.round}   passes {report.counters.passes:.4g}   {report.seconds:.1f} s"
-                                + ("   double" if report.is_double else "") + ("   estimated" if report.state.estimated else ""))
+
+        table = RichTable(
+            title=(
+                f"round {report.state.round}   passes {report.counters.passes:.4g}  "
+                f" {report.seconds:.1f} s"
+            )
+            + ("   double" if report.is_double else "")
+            + ("   estimated" if report.state.estimated else "")
+        )
         for name in ("component", "eigenvalue", "residual", ""):
             table.add_column(name, justify="right")
-        done, room = converged(report), max(1, min(self.ROWS, self._live.console.height - self.OTHERS))
+        done, room = (
+            converged(report),
+            max(1, min(self.ROWS, self._live.console.height - self.OTHERS)),
+        )
         for k, (value, residual) in enumerate(zip(report.eigenvalues[:room], report.residuals)):
             table.add_row(str(k), f"{value:.6g}", f"{residual:.1e}", "converged" if done[k] else "")
         if len(done) > room:
@@ -73,7 +89,9 @@ class Table:
 
 
 class Note:
-    """What ``hpcpca status`` reads while a run goes on: figures in its lock file, once a second at most."""
+    """What ``hpcpca status`` reads while a run goes on: figures in its lock file, once a second
+    at most.
+    """
 
     def __init__(self, lock, checkpoint):
         self._lock, self._checkpoint, self._last = lock, checkpoint, -1.0
@@ -82,9 +100,18 @@ class Note:
         now = time.monotonic()
         if now - self._last >= 1.0:
             self._last, residual = now, float(report.residuals.max())
-            self._lock.note({"round": report.state.round, "components": report.components, "converged": sum(converged(report)),
-                             "residual": residual if math.isfinite(residual) else None, "tol": report.tol, "passes": report.counters.passes,
-                             "seconds": report.seconds, "checkpoint": self._checkpoint})
+            self._lock.note(
+                {
+                    "round": report.state.round,
+                    "components": report.components,
+                    "converged": sum(converged(report)),
+                    "residual": residual if math.isfinite(residual) else None,
+                    "tol": report.tol,
+                    "passes": report.counters.passes,
+                    "seconds": report.seconds,
+                    "checkpoint": self._checkpoint,
+                }
+            )
 
     def close(self):
         """Nothing is left to do: whoever holds the lock releases it."""
@@ -103,33 +130,47 @@ class JsonLog:
             self._file = open(path, "ab" if is_resumed else "wb", buffering=0, opener=_appending)
         except OSError as error:
             if error.errno == errno.ENXIO:
-                raise DataError(f"--log-json {path} is a pipe that nobody reads; "
-                                "start its reader first, or name a file") from None
+                raise DataError(
+                    f"--log-json {path} is a pipe that nobody reads; "
+                    "start its reader first, or name a file"
+                ) from None
             self._lose(error)
 
     def __call__(self, report):
         if self._file is None:
             return
         counters = report.counters
-        line = json.dumps({
-            "round": report.state.round, "seconds": report.seconds, "passes": counters.passes, "reads": counters.reads,
-            "applications": counters.applications, "bytes_exchanged": counters.bytes_exchanged,
-            "eigenvalues": report.eigenvalues[:report.components].tolist(), "residuals": report.residuals.tolist(),
-            "converged": converged(report), "double": report.is_double,
-            "estimated": report.state.estimated, "samples": counters.samples})
+        line = json.dumps(
+            {
+                "round": report.state.round,
+                "seconds": report.seconds,
+                "passes": counters.passes,
+                "reads": counters.reads,
+                "applications": counters.applications,
+                "bytes_exchanged": counters.bytes_exchanged,
+                "eigenvalues": report.eigenvalues[: report.components].tolist(),
+                "residuals": report.residuals.tolist(),
+                "converged": converged(report),
+                "double": report.is_double,
+                "estimated": report.state.estimated,
+                "samples": counters.samples,
+            }
+        )
         before = os.fstat(self._file.fileno()).st_size
         try:
             left = f"{line}\n".encode()
             while left:
-                left = left[self._file.write(left):]
+                left = left[self._file.write(left) :]
         except OSError as error:
             with suppress(OSError):  # no half line
                 self._file.truncate(before)
             self._lose(error)
 
     def _lose(self, error):
-        self._warn(f"hpcpca: warning: --log-json {self._path} cannot be written: {error.strerror}; "
-                   "the run goes on, without the rest of this log")
+        self._warn(
+            f"hpcpca: warning: --log-json {self._path} cannot be written: {error.strerror}; "
+            "the run goes on, without the rest of this log"
+        )
         self.close()
 
     def close(self):

@@ -4,7 +4,9 @@ from ..planning.machine import used_memory
 
 
 class PeakMemory:
-    """Keeps the largest share of memory (PSS) of this rank, looked at after a round but at most once a second."""
+    """Keeps the largest share of memory (PSS) of this rank, looked at after a round but at most
+    once a second.
+    """
 
     def __init__(self):
         self.bytes, self._last = used_memory(), -1.0

@@ -38,25 +38,44 @@ class Recorder:
         self._rank_limit = source.d if config.covariance else min(source.n - 1, source.d)
         self.history = History(History.rows_of(start.arrays) if start else None, self._before)
         self.change = None  # what happened to the data, as of the last file
-        self.checkpoint_seconds = 6 * 8 * panel * source.d / DISK  # vectors, images, a pass that is under way
+        self.checkpoint_seconds = (
+            6 * 8 * panel * source.d / DISK
+        )  # vectors, images, a pass that is under way
         self._has_written = False
         self.standing = None  # of the components that were written last
 
     def report(self, state, operator, method):
         """What monitors are told of a round."""
         seconds = self.exchange.from_root(lambda: [np.array([self.counters.elapsed()])], 1)[0][0]
-        return Report(state, method, self.counters, self.config.components, float(seconds + self._before["seconds"]),
-                      true(state.eigenvalues, operator), operator.is_double, self.config.tol, operator.rounding, self._rank_limit)
+        return Report(
+            state,
+            method,
+            self.counters,
+            self.config.components,
+            float(seconds + self._before["seconds"]),
+            true(state.eigenvalues, operator),
+            operator.is_double,
+            self.config.tol,
+            operator.rounding,
+            self._rank_limit,
+        )
 
     def checkpoint(self, report, operator, outcome, stop=None):
-        """Write a checkpoint; raise DataError where that fails, on all ranks. ``stop`` is the Interrupted that ended the run."""
+        """Write a checkpoint; raise DataError where that fails, on all ranks.
+
+        ``stop`` is the Interrupted that ended the run.
+        """
         begun = perf_counter()
         with self.counters.time("checkpoint"):
             content = self._content(report, operator, outcome)
             content.attributes["reason"] = str(stop or "")
-            write_checkpoint(self.world, self.config.checkpoint_path, content, operator, stop and stop.unfinished)
+            write_checkpoint(
+                self.world, self.config.checkpoint_path, content, operator, stop and stop.unfinished
+            )
         seconds = perf_counter() - begun
-        self.checkpoint_seconds = max(self.checkpoint_seconds, seconds) if self._has_written else seconds
+        self.checkpoint_seconds = (
+            max(self.checkpoint_seconds, seconds) if self._has_written else seconds
+        )
         self._has_written = True
 
     def result(self, report, operator, outcome, is_final):
@@ -73,33 +92,63 @@ class Recorder:
         total = float(true(operator.total_variance, operator))
         self.change = self.world.decide(self.source.change) or self._excess(report, total)
         attributes = {
-            "config": json.dumps(config.stored()), "source": json.dumps(self.source.describe()), "outcome": outcome, "seed": config.seed,
-            "tol": config.tol, "method": config.method, "operator": self.plan.operator, "rounds": report.state.round,
-            "passes": counters.passes + before["passes"], "reads": counters.reads + before["reads"],
+            "config": json.dumps(config.stored()),
+            "source": json.dumps(self.source.describe()),
+            "outcome": outcome,
+            "seed": config.seed,
+            "tol": config.tol,
+            "method": config.method,
+            "operator": self.plan.operator,
+            "rounds": report.state.round,
+            "passes": counters.passes + before["passes"],
+            "reads": counters.reads + before["reads"],
             "applications": counters.applications + before["applications"],
-            "bytes_exchanged": counters.bytes_exchanged + before["bytes_exchanged"], "seconds": report.seconds,
-            "samples": counters.samples + before["samples"], "estimated": report.state.estimated,
+            "bytes_exchanged": counters.bytes_exchanged + before["bytes_exchanged"],
+            "seconds": report.seconds,
+            "samples": counters.samples + before["samples"],
+            "estimated": report.state.estimated,
             "changed": self.change or "",
-            "seconds_by_activity": json.dumps(counters.split()), "n_features": operator.d, "ranks": self.world.size,
+            "seconds_by_activity": json.dumps(counters.split()),
+            "n_features": operator.d,
+            "ranks": self.world.size,
         }
-        return Content(report.state, self.exchange.grid.offsets(self.panel), self.exchange.owned(self.panel).start, config.components,
-                       report.eigenvalues, operator.rounding, self._judged(report), operator.n, operator.mean, total,
-                       self.history.arrays(), attributes)
+        return Content(
+            report.state,
+            self.exchange.grid.offsets(self.panel),
+            self.exchange.owned(self.panel).start,
+            config.components,
+            report.eigenvalues,
+            operator.rounding,
+            self._judged(report),
+            operator.n,
+            operator.mean,
+            total,
+            self.history.arrays(),
+            attributes,
+        )
 
     def _judged(self, report):
         """What is known of the components; ``standing`` keeps a word for each. Collective."""
         state, method = report.state, report.method
         is_known = method is not None and state.has_images
-        found = report.judged(is_known and (method.is_orthonormal or method.orthonormality(state, report.components) <= ORTHONORMAL_TO))
+        found = report.judged(
+            is_known
+            and (
+                method.is_orthonormal
+                or method.orthonormality(state, report.components) <= ORTHONORMAL_TO
+            )
+        )
         self.standing = found.standing
         return found
 
     def _excess(self, report, total):
-        """Words for eigenvalues that no state of the data can have: more than the total variance.
+        """Words for eigenvalues that no state of the data can have: more than the total
+        variance.
 
-        Single vectors may overlap, and then only one of them alone proves it; estimates prove nothing.
+        Single vectors may overlap, and then only one of them alone proves it; estimates prove
+        nothing.
         """
-        values = report.eigenvalues[:report.components]
+        values = report.eigenvalues[: report.components]
         found = float(values.sum() if self.config.is_ritz else values.max()) / total
         if report.state.estimated or not found > 1 + SHARE_ROUNDING:
             return None

@@ -13,10 +13,16 @@ SMALLEST_SINGLE_TOL = 2e-7  # float32 sums floor residuals at about 1e-7
 class OutputSettings(Settings):
     """Result and checkpoints"""
 
-    output: str = option("Result file (HDF5).", "-o", "--output", default="", path=True, required=True)
+    output: str = option(
+        "Result file (HDF5).", "-o", "--output", default="", path=True, required=True
+    )
     overwrite: bool = option("Replace an existing result and its checkpoint.", default=False)
     checkpoint: str | None = option("Checkpoint file; default: OUT.ckpt.", path=True)
-    checkpoint_every: str = option("Seconds, minutes or rounds between checkpoints (default 10m).", default="10m", metavar="30s|10m|10r")
+    checkpoint_every: str = option(
+        "Seconds, minutes or rounds between checkpoints (default 10m).",
+        default="10m",
+        metavar="30s|10m|10r",
+    )
     no_checkpoint: bool = option("Write no checkpoints; those that are there stay.", default=False)
     resumed_from: tuple = field(default=())
 
@@ -44,33 +50,59 @@ class OutputSettings(Settings):
 class AccuracySettings(Settings):
     """Accuracy"""
 
-    tol: float | None = option("Residual ‖Σv−λv‖/λ₀ to reach for every component (default 1e-6; 1e-2 of mini-batches).")
-    max_rounds: int = option("Rounds after which to stop unconverged (default 1000).", default=1000, least=1)
+    tol: float | None = option(
+        "Residual ‖Σv−λv‖/λ₀ to reach for every component (default 1e-6; 1e-2 of mini-batches)."
+    )
+    max_rounds: int = option(
+        "Rounds after which to stop unconverged (default 1000).", default=1000, least=1
+    )
     seed: int = option("Seed of everything random (default 0).", default=0, least=0)
-    precision: str = option("Arithmetic of the products (default auto: by type and tol).", default="auto", choices=("auto", "single", "double"))
+    precision: str = option(
+        "Arithmetic of the products (default auto: by type and tol).",
+        default="auto",
+        choices=("auto", "single", "double"),
+    )
 
     @property
     def starts_in_double(self):
         """Whether products are taken in float64 from the start."""
-        return self.precision == "double" or (self.precision == "auto" and self.tol < SMALLEST_SINGLE_TOL)
+        return self.precision == "double" or (
+            self.precision == "auto" and self.tol < SMALLEST_SINGLE_TOL
+        )
 
     def check(self):
-        """Raise UsageError if the tolerance makes no sense, or cannot be reached in the precision asked for."""
+        """Raise UsageError if the tolerance makes no sense, or cannot be reached in the
+        precision asked for.
+        """
         if not 0 <= self.tol < 1:
             raise UsageError(f"--tol {self.tol}: a number from 0 up to 1 is needed")
         if self.precision == "single" and self.tol < SMALLEST_SINGLE_TOL:
-            raise UsageError(f"--tol {self.tol} cannot be reached in single precision (floor about 1e-7); leave --precision out, or say double")
+            raise UsageError(
+                f"--tol {self.tol} cannot be reached in single precision (floor about 1e-7); leave"
+                " --precision out, or say double"
+            )
 
 
 @dataclass(frozen=True)
 class MachineSettings(Settings):
     """Machine"""
 
-    grid: str | None = option("Ranks as W groups of columns × S shards of rows; by default 1×ranks, ranks×1 for gram.", metavar="WxS")
-    threads: int | None = option("Threads per rank; default: processors ÷ ranks that share them, OMP_NUM_THREADS at most.", least=1)
-    memory: int | None = option("Memory per node that may be used, such as 2G; default: what is free.", size=True)
-    max_time: str | None = option("Stop in time with a checkpoint and exit 75; counted from the start of the program; a bare number is seconds.",
-                                  metavar="55m")
+    grid: str | None = option(
+        "Ranks as W groups of columns × S shards of rows; by default 1×ranks, ranks×1 for gram.",
+        metavar="WxS",
+    )
+    threads: int | None = option(
+        "Threads per rank; default: processors ÷ ranks that share them, OMP_NUM_THREADS at most.",
+        least=1,
+    )
+    memory: int | None = option(
+        "Memory per node that may be used, such as 2G; default: what is free.", size=True
+    )
+    max_time: str | None = option(
+        "Stop in time with a checkpoint and exit 75; counted from the start of the program; a bare"
+        " number is seconds.",
+        metavar="55m",
+    )
 
     def check(self):
         """Raise UsageError if the time limit cannot be understood."""

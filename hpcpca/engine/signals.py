@@ -1,4 +1,6 @@
-"""Signals that ask a run to stop: the first is remembered, a second one ends the process at once."""
+"""Signals that ask a run to stop: the first is remembered, a second one ends the process at
+once.
+"""
 
 import os
 import signal
@@ -13,7 +15,8 @@ APART = 1.0  # seconds: launchers and terminals may deliver one signal twice
 class Signals:
     """Context in which ``seen`` becomes the number of the first signal caught.
 
-    A thread learns of signals through a pipe that C code writes to, so that they count while the main thread is inside MPI or HDF5.
+    A thread learns of signals through a pipe that C code writes to, so that they count while the
+    main thread is inside MPI or HDF5.
     """
 
     def __enter__(self):

@@ -1,12 +1,11 @@
-"""Writing HDF5 from all ranks so that a file is either there whole or not at all; reading it back, checked.
+"""Writing HDF5 from all ranks so that a file is either there whole or not at all; reading it
+back, checked.
 
-The one module that knows whether h5py has MPI: with it all ranks write their rows through the mpio driver, without it
-the root writes what it gathers, piece by piece. The files are the same.
+The one module that knows whether h5py has MPI: with it all ranks write their rows through the mpio
+driver, without it the root writes what it gathers, piece by piece. The files are the same.
 """
 
-import json
 import os
-import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -15,24 +14,29 @@ import numpy as np
 
 from ..errors import DataError, HpcpcaError, describe, on_all_ranks
 from ..units import format_size
-from .damage import naming
 from .paths import temporary
-from .trailer import AGAIN, append_trailer
+from .seal import checksum, row_checksums, seal
+from .trailer import append_trailer
 
 PIECE_BYTES = 64 << 20
 H5PY_ERRORS = (OSError, RuntimeError, ValueError)  # what h5py raises where HDF5 fails
 HAS_MPI = bool(h5py.get_config().mpi)
 LIBRARY = f"{h5py.__version__} (HDF5 {h5py.version.hdf5_version}{', parallel' if HAS_MPI else ''})"
-TAKEN = 256 << 20     # bytes that are tried out: some file systems write for it
+TAKEN = 256 << 20  # bytes that are tried out: some file systems write for it
 OVERHEAD = 64 << 10  # bytes of a file beside its datasets, at most
 ELSEWHERE = "make room, or name another place with -o"
 unfinished = []  # what HDF5 could not write (disk full): it crashes if it tries again, as at exit
-LIBVER = ("v108", "v108")  # attributes over 64 KiB (sources of many files) need this; every HDF5 since 1.8 reads it
+LIBVER = (
+    "v108",
+    "v108",
+)  # attributes over 64 KiB (sources of many files) need this; every HDF5 since 1.8 reads it
 
 
 @dataclass(frozen=True)
 class Rows:
-    """This rank's rows ``own`` (r, d) of an array whose rows are spread over the ranks as ``offsets`` says."""
+    """This rank's rows ``own`` (r, d) of an array whose rows are spread over the ranks as
+    ``offsets`` says.
+    """
 
     own: np.ndarray
     offsets: np.ndarray
@@ -42,38 +46,32 @@ class Rows:
         return (int(self.offsets[-1]), self.own.shape[1])
 
 
-def row_checksums(array):
-    """CRC-32 of each row of a 2-D array (of the whole, for others): uint32 array."""
-    array = np.ascontiguousarray(array)
-    rows = array if array.ndim == 2 else array.reshape(1, -1)
-    return np.array([zlib.crc32(row.tobytes()) for row in rows], dtype=np.uint32)
-
-
-def checksum(rows_crc):
-    """One CRC-32 from those of all rows."""
-    return np.uint32(zlib.crc32(np.asarray(rows_crc, dtype="<u4").tobytes()))
-
-
-def _seal(attributes, checksums):
-    """CRC-32 over every root attribute and every dataset's checksum; written last, it says that the file is whole."""
-    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in attributes.items() if name != "seal"}
-    return np.uint32(zlib.crc32(json.dumps([plain, checksums], sort_keys=True, default=str).encode()))
-
-
 def write(world, path, attributes, arrays, keep_previous=False):
-    """Write ``attributes`` (the root's) and ``arrays`` (name → the root's array, or ``Rows``) to ``path``, whole or not at all.
+    """Write ``attributes`` (the root's) and ``arrays`` (name → the root's array, or ``Rows``) to
+    ``path``, whole or not at all.
 
-    A temporary file in the same folder, flushed, synced and renamed; ``keep_previous`` keeps the old file as PATH.1.
-    Collective; raises DataError on all ranks, and then ``path`` is as it was.
+    A temporary file in the same folder, flushed, synced and renamed; ``keep_previous`` keeps the
+    old file as PATH.1. Collective; raises DataError on all ranks, and then ``path`` is as it was.
     """
-    path = path if keep_previous else os.path.realpath(path)  # what a symlink leads to, not the link
+    path = (
+        path if keep_previous else os.path.realpath(path)
+    )  # what a symlink leads to, not the link
     part = temporary(path)
     try:
         plan = _plan(world, attributes, arrays)
         with world.agreed():
             if world.is_root:
-                check_room(part, sum(int(np.prod(shape)) * np.dtype(dtype).itemsize for _, shape, dtype, _ in plan[1]) + OVERHEAD)
-        (_write_parallel if HAS_MPI and world.size > 1 else _write_by_root)(world, part, *plan, arrays)
+                check_room(
+                    part,
+                    sum(
+                        int(np.prod(shape)) * np.dtype(dtype).itemsize
+                        for _, shape, dtype, _ in plan[1]
+                    )
+                    + OVERHEAD,
+                )
+        (_write_parallel if HAS_MPI and world.size > 1 else _write_by_root)(
+            world, part, *plan, arrays
+        )
         with world.agreed():
             if world.is_root:
                 _commit(part, path, keep_previous)
@@ -84,14 +82,17 @@ def write(world, path, attributes, arrays, keep_previous=False):
 
 
 def check_room(path, count):
-    """Raise OSError where there is no room for a file of so many bytes: better than HDF5's failing halfway, which it does not get over.
+    """Raise OSError where there is no room for a file of so many bytes: better than HDF5's
+    failing halfway, which it does not get over.
 
     Of not too large ones the space is really taken for a moment: quotas show only then.
     """
     status = os.statvfs(os.path.dirname(path) or ".")
     free = status.f_bavail * status.f_frsize
     if status.f_blocks and free < count:
-        raise OSError(f"No space left on device: {format_size(count)} needed, {format_size(free)} free")
+        raise OSError(
+            f"No space left on device: {format_size(count)} needed, {format_size(free)} free"
+        )
     if count <= TAKEN:
         with open(path, "wb") as file:
             os.posix_fallocate(file.fileno(), 0, count)
@@ -99,12 +100,15 @@ def check_room(path, count):
 
 
 def require_room(path, count):
-    """Raise DataError where ``check_room`` finds none, before a run that would end without its result. For the root to call."""
+    """Raise DataError where ``check_room`` finds none, before a run that would end without its
+    result. For the root to call.
+    """
     try:
         check_room(temporary(path), count + OVERHEAD)
     except OSError as error:
-        raise DataError(f"{path} could not be written in the end: {describe(error)}; "
-                        f"{ELSEWHERE}") from None
+        raise DataError(
+            f"{path} could not be written in the end: {describe(error)}; {ELSEWHERE}"
+        ) from None
 
 
 @contextmanager
@@ -146,15 +150,31 @@ def sync(path):
 
 
 def _plan(world, attributes, arrays):
-    """Attributes, and (name, shape, dtype, checksum) of all arrays, on all ranks: creating things in a file is collective."""
+    """Attributes, and (name, shape, dtype, checksum) of all arrays, on all ranks: creating
+    things in a file is collective.
+    """
     with world.agreed():
-        local = {name: row_checksums(array.own) for name, array in arrays.items() if isinstance(array, Rows)}
+        local = {
+            name: row_checksums(array.own)
+            for name, array in arrays.items()
+            if isinstance(array, Rows)
+        }
     parts = world.comm.gather(local)
     plan = None
     if world.is_root:
         crcs = {name: np.concatenate([part[name] for part in parts]) for name in local}
-        plan = attributes, [(name, array.shape() if name in local else np.shape(array), np.float64 if name in local else np.asarray(array).dtype,
-                             checksum(crcs[name] if name in local else row_checksums(array))) for name, array in arrays.items()]
+        plan = (
+            attributes,
+            [
+                (
+                    name,
+                    array.shape() if name in local else np.shape(array),
+                    np.float64 if name in local else np.asarray(array).dtype,
+                    checksum(crcs[name] if name in local else row_checksums(array)),
+                )
+                for name, array in arrays.items()
+            ],
+        )
     return world.comm.bcast(plan)
 
 
@@ -163,7 +183,9 @@ def _create(file, attributes, datasets):
         file.create_dataset(name, shape, dtype).attrs["checksum"] = crc
     for name, value in attributes.items():
         file.attrs[name] = value
-    file.attrs["seal"] = _seal(dict(file.attrs), {name.strip("/"): int(crc) for name, _, _, crc in datasets})
+    file.attrs["seal"] = seal(
+        dict(file.attrs), {name.strip("/"): int(crc) for name, _, _, crc in datasets}
+    )
 
 
 def _write_parallel(world, temporary, attributes, datasets, arrays):
@@ -179,11 +201,15 @@ def _write_parallel(world, temporary, attributes, datasets, arrays):
             for name, *_ in datasets:
                 array = arrays.get(name)
                 if isinstance(array, Rows) and len(array.own):
-                    file[name][array.offsets[world.rank]:array.offsets[world.rank] + len(array.own)] = array.own
+                    file[name][
+                        array.offsets[world.rank] : array.offsets[world.rank] + len(array.own)
+                    ] = array.own
                 elif world.is_root and not isinstance(array, Rows):
                     file[name][...] = array
     except HpcpcaError:
-        unfinished.append(file)  # closing it is collective, and waits for ever for what one rank could not write
+        unfinished.append(
+            file
+        )  # closing it is collective, and waits for ever for what one rank could not write
         raise
     with world.agreed(also=H5PY_ERRORS):
         try:
@@ -208,7 +234,10 @@ def _write_by_root(world, temporary, attributes, datasets, arrays):
 
 
 class _RootWriter:
-    """The root's file. After a failure (disk full) it drops what comes, so that no sender hangs, and raises at the end."""
+    """The root's file.
+
+    After a failure (disk full) it drops what comes, so that no sender hangs, and raises at the end.
+    """
 
     def __init__(self):
         self.file = self.error = None
@@ -246,10 +275,17 @@ def _gather_rows(world, writer, name, shape, rows):
     for start in range(0, shape[0], step):
         stop = min(shape[0], start + step)
         for rank in range(world.size):
-            first, last = int(max(start, rows.offsets[rank])), int(min(stop, rows.offsets[rank + 1]))
+            first, last = (
+                int(max(start, rows.offsets[rank])),
+                int(min(stop, rows.offsets[rank + 1])),
+            )
             if first >= last:
                 continue
-            mine = rows.own[first - rows.offsets[rank]:last - rows.offsets[rank]] if rank == world.rank else None
+            mine = (
+                rows.own[first - rows.offsets[rank] : last - rows.offsets[rank]]
+                if rank == world.rank
+                else None
+            )
             if rank != 0:
                 mine = _send_to_root(world, rank, mine, (last - first, shape[1]))
             if world.is_root:
@@ -263,45 +299,3 @@ def _send_to_root(world, rank, mine, shape):
         mine = np.empty(shape)
         world.comm.Recv(mine, rank)
     return mine
-
-
-def names_of(file):
-    """Names of all datasets of a file."""
-    names = []
-    file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
-    return names
-
-
-def ours(path):
-    """Context for reading one of our files: whatever a damaged one makes the libraries raise becomes a DataError that names it."""
-    return naming(path, "is damaged or not a file of hpcpca")
-
-
-def check(file, path):
-    """Raise DataError unless every dataset and attribute of one of our files is as it was written. For one rank to call."""
-    with ours(path):
-        checksums = {}
-        for name in names_of(file):
-            item = file[name]
-            if "checksum" not in item.attrs:
-                raise DataError(f"{path} was changed after it was written, by whatever program: /{name} is none of its datasets; remove that, and keep "
-                                "what is yours in a file of your own")
-            step = max(1, PIECE_BYTES // max(8, int(np.prod(item.shape[1:])) * 8)) if item.ndim == 2 else None
-            crcs = np.concatenate([row_checksums(item[i:i + step]) for i in range(0, len(item), step)] or [np.zeros(0, np.uint32)]) \
-                if item.ndim == 2 else row_checksums(item[...])
-            checksums[name] = int(item.attrs["checksum"])
-            if checksum(crcs) != checksums[name]:
-                raise DataError(f"{path} is damaged, or was changed after it was written: /{name} does not match its checksum; {AGAIN}")
-        if _seal(dict(file.attrs), checksums) != file.attrs["seal"]:
-            raise DataError(f"{path} is damaged, or was changed after it was written: its attributes or the list of its datasets do not match their "
-                            f"checksum; {AGAIN}")
-
-
-def reseal(file):
-    """Write checksums and seal anew after something was added to one of our files."""
-    checksums = {}
-    for name in names_of(file):
-        item = file[name]
-        item.attrs["checksum"] = checksum(row_checksums(item[...]))
-        checksums[name] = int(item.attrs["checksum"])
-    file.attrs["seal"] = _seal(dict(file.attrs), checksums)

@@ -1,4 +1,6 @@
-"""A lock on the files that a run writes, which the system releases when its process is gone; and what the run says of itself there."""
+"""A lock on the files that a run writes, which the system releases when its process is gone; and
+what the run says of itself there.
+"""
 
 import errno
 import fcntl
@@ -10,17 +12,36 @@ import time
 from ..errors import PlatformError
 
 SUFFIX = ".lock"
-HOLDER, FIGURES = ("pid", "started", "updated"), ("round", "components", "converged", "tol", "passes", "seconds")  # beside the host and the residual
+HOLDER, FIGURES = (
+    ("pid", "started", "updated"),
+    (
+        "round",
+        "components",
+        "converged",
+        "tol",
+        "passes",
+        "seconds",
+    ),
+)  # beside the host and the residual
 LARGEST = 1e11  # of these, times among them
 UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 
 
 class Lock:
-    """Holds PATH.lock while a run goes on; ``note`` puts figures into it for others to read. For one rank to use."""
+    """Holds PATH.lock while a run goes on; ``note`` puts figures into it for others to read.
+
+    For one rank to use.
+    """
 
     def __init__(self, path):
-        """Take the lock; raise PlatformError where another run has it. ``is_held`` is False where the file system has no locks."""
-        self.path, self.is_held = os.path.realpath(path) + SUFFIX, False  # one lock however a file is named
+        """Take the lock; raise PlatformError where another run has it.
+
+        ``is_held`` is False where the file system has no locks.
+        """
+        self.path, self.is_held = (
+            os.path.realpath(path) + SUFFIX,
+            False,
+        )  # one lock however a file is named
         self._started = time.time()
         self._descriptor = _open_locked(self.path)
         self.is_held = self._descriptor is not None
@@ -30,7 +51,13 @@ class Lock:
         """Put figures beside who holds the lock. What cannot be written is left out."""
         if self._descriptor is None:
             return
-        who = {"host": socket.gethostname(), "pid": os.getpid(), "job": os.environ.get("SLURM_JOB_ID"), "started": self._started, "updated": time.time()}
+        who = {
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "job": os.environ.get("SLURM_JOB_ID"),
+            "started": self._started,
+            "updated": time.time(),
+        }
         text = json.dumps(who | figures).encode()
         try:
             os.pwrite(self._descriptor, text, 0)
@@ -64,15 +91,19 @@ def _open_locked(path):
             os.close(descriptor)
             if error.errno in UNSUPPORTED:
                 return None
-            raise PlatformError(f"{path[:-len(SUFFIX)]} belongs to a run that is going on ({_holder(path)}); "
-                                "wait for it, stop it, or name another file") from None
+            raise PlatformError(
+                f"{path[: -len(SUFFIX)]} belongs to a run that is going on ({_holder(path)}); "
+                "wait for it, stop it, or name another file"
+            ) from None
 
 
 def _holder(path):
     found = read(path)
     if not found:
         return "it has not said where"
-    return f"process {found['pid']} on {found['host']}" + (f", SLURM job {found['job']}" if found.get("job") else "")
+    return f"process {found['pid']} on {found['host']}" + (
+        f", SLURM job {found['job']}" if found.get("job") else ""
+    )
 
 
 def _real(path):
@@ -80,7 +111,9 @@ def _real(path):
 
 
 def read(path):
-    """What the holder of the lock file ``path`` wrote last: dict; {} where there is nothing to read."""
+    """What the holder of the lock file ``path`` wrote last: dict; {} where there is nothing to
+    read.
+    """
     try:
         with open(_real(path), encoding="utf-8") as file:
             found = json.load(file)
@@ -94,7 +127,9 @@ def _is_ours(found):
     numbers = [found.get(name) for name in HOLDER + (FIGURES if "round" in found else ())]
     if found.get("residual") is not None:
         numbers.append(found["residual"])
-    return isinstance(found.get("host"), str) and all(isinstance(number, (int, float)) and 0 <= number < LARGEST for number in numbers)
+    return isinstance(found.get("host"), str) and all(
+        isinstance(number, (int, float)) and 0 <= number < LARGEST for number in numbers
+    )
 
 
 def is_running(path):

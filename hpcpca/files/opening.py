@@ -8,11 +8,13 @@ import h5py
 from ..errors import DataError, describe
 from .trailer import check_trailer
 
-CHUNK_CACHE = 1 << 20   # HDF5's own default
+CHUNK_CACHE = 1 << 20  # HDF5's own default
 
 
 def open_file(path, cache=CHUNK_CACHE):
-    """Open an HDF5 file for reading, with a ``cache`` of so many bytes for chunks; raise DataError in one line for whatever is wrong with it."""
+    """Open an HDF5 file for reading, with a ``cache`` of so many bytes for chunks; raise
+    DataError in one line for whatever is wrong with it.
+    """
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
@@ -20,7 +22,10 @@ def open_file(path, cache=CHUNK_CACHE):
         if not stat.S_ISREG(mode):
             raise DataError(f"{path} is not a regular file")
         if os.path.getsize(path) == 0:
-            raise DataError(f"{path} is empty (0 bytes); it was perhaps never written to the end: write it anew, or leave it out")
+            raise DataError(
+                f"{path} is empty (0 bytes); it was perhaps never written to the end: write it"
+                " anew, or leave it out"
+            )
         check_trailer(path)
         return h5py.File(path, "r", locking=False, rdcc_nbytes=cache)
     except FileNotFoundError:
@@ -30,4 +35,7 @@ def open_file(path, cache=CHUNK_CACHE):
     except OSError as error:
         if not h5py.is_hdf5(path):
             raise DataError(f"{path} is not an HDF5 file; convert it, or name another") from None
-        raise DataError(f"{path} cannot be opened: {describe(error)}; it may be truncated or still being written") from None
+        raise DataError(
+            f"{path} cannot be opened: {describe(error)}; it may be truncated or still being"
+            " written"
+        ) from None

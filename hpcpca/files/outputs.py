@@ -13,8 +13,13 @@ from .hdf5 import ELSEWHERE, check_room, sync
 from .paths import check_writable, is_folder, temporary
 from .result import format_of, is_foreign
 
-SPECIAL = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket",
-           stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
+SPECIAL = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 FOR_LOGS = (stat.S_IFIFO, stat.S_IFCHR)  # what a log may also go to, such as /dev/stderr
 NEVER = None  # as ``overwrite``: the command replaces nothing
 OURS = "file of hpcpca"
@@ -39,8 +44,9 @@ def check_place(path, option="-o", is_log=False):
     except (FileNotFoundError, NotADirectoryError):
         kind = None
     except OSError as error:
-        raise DataError(f"{option} {path} cannot be written: {error.strerror}; "
-                        "name another file") from None
+        raise DataError(
+            f"{option} {path} cannot be written: {error.strerror}; name another file"
+        ) from None
     if is_log and kind in FOR_LOGS:
         return
     if kind in SPECIAL:
@@ -69,11 +75,13 @@ def check_replaced(path, option, overwrite, is_foreign=is_foreign, what=OURS):
     try:
         is_other = is_foreign(path)
     except OSError as error:
-        raise DataError(f"{there} and cannot be opened: {error.strerror}; "
-                        "name another file") from None
+        raise DataError(
+            f"{there} and cannot be opened: {error.strerror}; name another file"
+        ) from None
     if is_other:
-        raise DataError(f"{there} and is no {what}, --overwrite will not replace it; "
-                        "name another file")
+        raise DataError(
+            f"{there} and is no {what}, --overwrite will not replace it; name another file"
+        )
     if not overwrite:
         raise DataError(f"{there}; name another file, or give --overwrite")
 
@@ -90,8 +98,9 @@ def check_checkpoint(path):
         except DataError:
             continue  # empty or damaged
         if kind != CHECKPOINT:
-            raise DataError(f"--checkpoint {name} exists and is no checkpoint ({kind}); "
-                            "name another file")
+            raise DataError(
+                f"--checkpoint {name} exists and is no checkpoint ({kind}); name another file"
+            )
 
 
 @contextmanager

@@ -13,7 +13,11 @@ SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5", ".nc", ".h5ad", ".loom")
 
 def natural_order(path):
     """Sort key that puts s2 before s10."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path) if part]
+    return [
+        (int(part), "") if part.isdigit() else (-1, part)
+        for part in re.split(r"(\d+)", path)
+        if part
+    ]
 
 
 def temporary(path):
@@ -24,11 +28,15 @@ def temporary(path):
 def split_dataset(text):
     """Return (file part, dataset or None): ``x.h5:a/b`` → ("x.h5", "a/b").
 
-    Files and datasets may have colons in their names: the file is the longest part that is there, else what stands before the last colon.
+    Files and datasets may have colons in their names: the file is the longest part that is there,
+    else what stands before the last colon.
     """
     colons = [match.start() for match in re.finditer(":", text)]
-    end = next((end for end in (len(text), *reversed(colons)) if _is_there(text[:end])), colons[-1] if colons else len(text))
-    return text[:end], text[end + 1:] or None
+    end = next(
+        (end for end in (len(text), *reversed(colons)) if _is_there(text[:end])),
+        colons[-1] if colons else len(text),
+    )
+    return text[:end], text[end + 1 :] or None
 
 
 def _is_there(path):
@@ -79,8 +87,9 @@ def is_folder(path):
 def check_writable(folder, option):
     """Raise DataError unless files can be put into ``folder``; ``option`` names another."""
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise DataError(f"folder {folder} is not writable (permission denied); "
-                        f"choose another with {option}")
+        raise DataError(
+            f"folder {folder} is not writable (permission denied); choose another with {option}"
+        )
 
 
 def _exists(path):

@@ -1,7 +1,9 @@
-"""A file with one dataset that all ranks write piece by piece as its rows come: whole or not at all.
+"""A file with one dataset that all ranks write piece by piece as its rows come: whole or not at
+all.
 
-With an MPI build of h5py every rank writes its own rows (collectively where they are compressed); otherwise the root
-writes what it receives, one piece at a time, while the senders go on. The whole is never in memory.
+With an MPI build of h5py every rank writes its own rows (collectively where they are compressed);
+otherwise the root writes what it receives, one piece at a time, while the senders go on. The whole
+is never in memory.
 """
 
 import math
@@ -18,9 +20,11 @@ from .row_targets import ByRoot, Collective, Independent
 
 @contextmanager
 def row_file(world, path, name, shape, dtype, attributes, compression=None):
-    """Yield the target whose ``put(first, rows)`` fills rows of the new dataset ``name`` of ``path``; every rank's put is called equally often.
+    """Yield the target whose ``put(first, rows)`` fills rows of the new dataset ``name`` of
+    ``path``; every rank's put is called equally often.
 
-    Collective. On errors ``path`` is as it was; raises DataError on all ranks where the file cannot be written.
+    Collective. On errors ``path`` is as it was; raises DataError on all ranks where the file cannot
+    be written.
     """
     real = os.path.realpath(path)  # what a symlink leads to, not the link
     part = temporary(real)
@@ -41,7 +45,9 @@ def row_file(world, path, name, shape, dtype, attributes, compression=None):
                 os.replace(part, real)
                 sync(os.path.dirname(real))
     except BaseException as error:
-        agreed = getattr(error, "is_agreed", False)  # otherwise the other ranks know of nothing, and the job will be aborted
+        agreed = getattr(
+            error, "is_agreed", False
+        )  # otherwise the other ranks know of nothing, and the job will be aborted
         if agreed:
             with suppress(HpcpcaError):
                 target.close()

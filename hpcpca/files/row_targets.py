@@ -1,4 +1,6 @@
-"""The ways in which ranks write the rows of one dataset: each its own, all together, or the root for everybody."""
+"""The ways in which ranks write the rows of one dataset: each its own, all together, or the root
+for everybody.
+"""
 
 from contextlib import contextmanager
 
@@ -9,7 +11,7 @@ from ..errors import DataError, HpcpcaError, describe, on_all_ranks
 from .hdf5 import ELSEWHERE, H5PY_ERRORS, LIBVER, unfinished
 
 SMALLEST_CHUNK, LARGEST_CHUNK = 1 << 20, 64 << 20
-MOST_CHUNKS = 1 << 15   # beyond this many, chunks grow: every rank keeps their index
+MOST_CHUNKS = 1 << 15  # beyond this many, chunks grow: every rank keeps their index
 CACHE_BYTES = 64 << 20  # of the root, which meets the chunks on the borders of ranks again
 
 
@@ -36,20 +38,35 @@ class _Target:
             if self.file is not None:
                 unfinished.append((self.file, self.item))
                 self.file = None
-            raise on_all_ranks(DataError(f"{self.path} cannot be written: {describe(error)}; "
-                                         f"{ELSEWHERE}")) from error
+            raise on_all_ranks(
+                DataError(f"{self.path} cannot be written: {describe(error)}; {ELSEWHERE}")
+            ) from error
 
     def _create(self, file, name, shape, dtype, attributes, compression):
         self.file = file
-        self.item = file.create_dataset(name, shape, dtype, chunks=(chunk_rows(shape, dtype.itemsize), shape[1]), compression=compression,
-                                        shuffle=bool(compression), fill_time="never")
+        self.item = file.create_dataset(
+            name,
+            shape,
+            dtype,
+            chunks=(chunk_rows(shape, dtype.itemsize), shape[1]),
+            compression=compression,
+            shuffle=bool(compression),
+            fill_time="never",
+        )
         for key, value in attributes.items():
             file.attrs[key] = value
 
     def open(self, path, name, shape, dtype, attributes, compression):
         """Make the file on all ranks."""
         with self.writing():
-            self._create(h5py.File(path, "w", driver="mpio", comm=self.world.comm, libver=LIBVER), name, shape, dtype, attributes, compression)
+            self._create(
+                h5py.File(path, "w", driver="mpio", comm=self.world.comm, libver=LIBVER),
+                name,
+                shape,
+                dtype,
+                attributes,
+                compression,
+            )
 
     def close(self):
         """Finish the file; collective."""
@@ -67,11 +84,13 @@ class Independent(_Target):
         """Write rows (r, k), or None, from row ``first`` on."""
         with self.writing():
             if rows is not None:
-                self.item[first:first + len(rows)] = rows
+                self.item[first : first + len(rows)] = rows
 
 
 class Collective(_Target):
-    """All ranks write together, those without rows nothing: compressed chunks belong to several ranks."""
+    """All ranks write together, those without rows nothing: compressed chunks belong to several
+    ranks.
+    """
 
     def put(self, first, rows):
         """Write rows (r, k), or None, from row ``first`` on."""
@@ -90,7 +109,9 @@ class Collective(_Target):
 
 
 class ByRoot(_Target):
-    """The root writes what the others send; after a failure (disk full) it drops what comes, so that no sender hangs."""
+    """The root writes what the others send; after a failure (disk full) it drops what comes, so
+    that no sender hangs.
+    """
 
     error = sending = None
 
@@ -98,10 +119,19 @@ class ByRoot(_Target):
         """Make the file on the root."""
         with self.writing():
             if self.world.is_root:
-                self._create(h5py.File(path, "w", libver=LIBVER, rdcc_nbytes=CACHE_BYTES), name, shape, dtype, attributes, compression)
+                self._create(
+                    h5py.File(path, "w", libver=LIBVER, rdcc_nbytes=CACHE_BYTES),
+                    name,
+                    shape,
+                    dtype,
+                    attributes,
+                    compression,
+                )
 
     def put(self, first, rows):
-        """Write rows (r, k), or None, from row ``first`` on; they must stay as they are until the next put."""
+        """Write rows (r, k), or None, from row ``first`` on; they must stay as they are until
+        the next put.
+        """
         self._settle()
         coming = self.world.comm.gather((first, 0 if rows is None else len(rows)))
         if not self.world.is_root:
@@ -118,12 +148,14 @@ class ByRoot(_Target):
     def _write(self, first, rows):
         try:
             if self.error is None:
-                self.item[first:first + len(rows)] = rows
+                self.item[first : first + len(rows)] = rows
         except H5PY_ERRORS as error:
             self.error = error
 
     def _settle(self):
-        """Wait until the last piece has been received, and agree on whether writing still goes well."""
+        """Wait until the last piece has been received, and agree on whether writing still goes
+        well.
+        """
         if self.sending is not None:
             self.sending[0].Wait()
             self.sending = None

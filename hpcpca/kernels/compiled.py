@@ -5,5 +5,13 @@ from .moments import accumulate, add_sums, merge
 from .panel import gram_product, shifted_gram_product
 from .warm_up import is_warm, warm_up
 
-__all__ = ["accumulate", "add_sums", "gram_product", "is_warm", "merge", "scaled_deviations",
-           "shifted_gram_product", "warm_up"]
+__all__ = [
+    "accumulate",
+    "add_sums",
+    "gram_product",
+    "is_warm",
+    "merge",
+    "scaled_deviations",
+    "shifted_gram_product",
+    "warm_up",
+]

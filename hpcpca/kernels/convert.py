@@ -1,4 +1,6 @@
-"""Rows of any real type → scaled deviations from a shift, in the type the products are computed in."""
+"""Rows of any real type → scaled deviations from a shift, in the type the products are computed
+in.
+"""
 
 import numpy as np
 from numba import types
@@ -6,20 +8,28 @@ from numba.extending import overload
 
 from .jit import exact
 
-MENDED = np.float32(2.0 ** 112)  # between the exponents' offsets of float16 and float32
+MENDED = np.float32(2.0**112)  # between the exponents' offsets of float16 and float32
 
 
 def deviation(x, c):
-    """x − c; for 64-bit integers exact before it is rounded to float64, even where the difference overflows int64."""
+    """x − c; for 64-bit integers exact before it is rounded to float64, even where the
+    difference overflows int64.
+    """
     return x - c
 
 
 @overload(deviation)
 def _deviation(x, c):
     if isinstance(c, types.Integer):
+
         def integers(x, c):
             # modulo 2⁶⁴ the difference of the larger and the smaller is exact as an unsigned number
-            return np.float64(np.uint64(x) - np.uint64(c)) if x >= c else -np.float64(np.uint64(c) - np.uint64(x))
+            return (
+                np.float64(np.uint64(x) - np.uint64(c))
+                if x >= c
+                else -np.float64(np.uint64(c) - np.uint64(x))
+            )
+
         return integers
     if c == types.float32:
         return lambda x, c: np.float32(x) - c
@@ -29,8 +39,8 @@ def _deviation(x, c):
 def scaled_deviations(rows, shift, scale, out):
     """out ← (rows − shift)·scale.
 
-    rows (r, d) of any real type; shift (d) and scale: float32 or float64 as ``out``, or shift of the rows' own 64-bit integer
-    type; out (r, d) float32 or float64.
+    rows (r, d) of any real type; shift (d) and scale: float32 or float64 as ``out``, or shift of
+    the rows' own 64-bit integer type; out (r, d) float32 or float64.
     """
     if rows.dtype == np.float16:
         convert_halves(rows.view(np.uint16), shift, scale, out)
@@ -40,7 +50,8 @@ def scaled_deviations(rows, shift, scale, out):
 
 @exact
 def convert_halves(bits, shift, scale, out):
-    """``convert`` for float16, which Numba has not, by its bits (uint16): moved to where float32 has them, and the exponent mended.
+    """``convert`` for float16, which Numba has not, by its bits (uint16): moved to where float32
+    has them, and the exponent mended.
 
     Finite values only: an infinity would come out as 65536.
     """

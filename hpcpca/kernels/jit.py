@@ -2,6 +2,8 @@
 
 import numba
 
-compiled = numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
+compiled = numba.njit(
+    cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy"
+)
 exact = numba.njit(cache=True, nogil=True, error_model="numpy")
 inlined = numba.njit(inline="always", error_model="numpy")

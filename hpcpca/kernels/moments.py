@@ -9,7 +9,8 @@ from .jit import compiled
 def merge(count, mean, squares, other_count, other_mean, other_squares):
     """Merge the moments of two sets of rows into the first, in place; return the joint count.
 
-    mean (d) and squares (d), the sums of squared deviations from the mean, float64 (Chan et al. 1979).
+    mean (d) and squares (d), the sums of squared deviations from the mean, float64 (Chan et al.
+    1979).
     """
     total = count + other_count
     if other_count > 0:
@@ -23,9 +24,11 @@ def merge(count, mean, squares, other_count, other_mean, other_squares):
 
 @compiled
 def accumulate(tile, count, mean, squares):
-    """Merge the rows of a tile (r, d) float32 or float64 into the moments, in place; return the joint count.
+    """Merge the rows of a tile (r, d) float32 or float64 into the moments, in place; return the
+    joint count.
 
-    Two passes over the tile while it is in cache: its own mean first, then deviations from that, so nothing cancels.
+    Two passes over the tile while it is in cache: its own mean first, then deviations from that, so
+    nothing cancels.
     """
     r, d = tile.shape
     tile_mean, tile_squares = np.zeros(d), np.zeros(d)

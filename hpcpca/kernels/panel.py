@@ -1,8 +1,9 @@
 """The block Gram product Z += Bᵀ(BV) for a panel of vectors, on a tile while it is in cache.
 
-Four rows with four vectors at a time: 16 sums in registers, eight loads for 16 multiply-adds; with two vectors or one where
-four would be more than are left. A pair of BLAS calls must pack its operands and stores BV in between, which pays once panels
-are wide; up to 48 vectors (24 in float64) this kernel is ahead of it (README, performance).
+Four rows with four vectors at a time: 16 sums in registers, eight loads for 16 multiply-adds; with
+two vectors or one where four would be more than are left. A pair of BLAS calls must pack its
+operands and stores BV in between, which pays once panels are wide; up to 48 vectors (24 in float64)
+this kernel is ahead of it (README, performance).
 """
 
 import numpy as np
@@ -12,11 +13,13 @@ from .convert import scaled_deviations
 from .jit import compiled
 from .vector import add_gram_vector
 
-WIDEST = 192    # bytes of a column of the panel: wider ones are square enough for BLAS
-COLUMNS = 2048  # worked on at a time, so that four vectors and four rows stay in the first two caches
-BLOCK = 64      # rows worked on at a time, so that their columns stay in the second cache
-ROWS = 256      # summed up in the type of the tile: errors of such sums grow with their length
-MODERATE = 2.0 ** 60  # scales up to this may be taken out of sums
+WIDEST = 192  # bytes of a column of the panel: wider ones are square enough for BLAS
+COLUMNS = (
+    2048  # worked on at a time, so that four vectors and four rows stay in the first two caches
+)
+BLOCK = 64  # rows worked on at a time, so that their columns stay in the second cache
+ROWS = 256  # summed up in the type of the tile: errors of such sums grow with their length
+MODERATE = 2.0**60  # scales up to this may be taken out of sums
 
 
 @compiled
@@ -30,7 +33,9 @@ def add_to(total, part):
 
 @compiled
 def _dot_quads(tile, panel, sums, start, stop, width):
-    """sums (r, m) += tile·panelᵀ over columns start..stop−1, for the first ``width`` vectors; width and r multiples of 4."""
+    """sums (r, m) += tile·panelᵀ over columns start..stop−1, for the first ``width`` vectors;
+    width and r multiples of 4.
+    """
     for k in range(0, width, 4):
         v0, v1 = panel[k][start:stop], panel[k + 1][start:stop]
         v2, v3 = panel[k + 2][start:stop], panel[k + 3][start:stop]
@@ -58,7 +63,14 @@ def _dot_quads(tile, panel, sums, start, stop, width):
                 a13 += x1 * y3
                 a23 += x2 * y3
                 a33 += x3 * y3
-            for row, (b0, b1, b2, b3) in enumerate(((a00, a01, a02, a03), (a10, a11, a12, a13), (a20, a21, a22, a23), (a30, a31, a32, a33))):
+            for row, (b0, b1, b2, b3) in enumerate(
+                (
+                    (a00, a01, a02, a03),
+                    (a10, a11, a12, a13),
+                    (a20, a21, a22, a23),
+                    (a30, a31, a32, a33),
+                )
+            ):
                 target = sums[i + row]
                 target[k] += b0
                 target[k + 1] += b1
@@ -68,7 +80,9 @@ def _dot_quads(tile, panel, sums, start, stop, width):
 
 @compiled
 def _add_quads(tile, sums, out, start, stop, width):
-    """out (m, d) += sumsᵀ·tile for sums (r, m) in columns start..stop−1, for the first ``width`` vectors; width and r multiples of 4."""
+    """out (m, d) += sumsᵀ·tile for sums (r, m) in columns start..stop−1, for the first ``width``
+    vectors; width and r multiples of 4.
+    """
     for k in range(0, width, 4):
         z0, z1 = out[k][start:stop], out[k + 1][start:stop]
         z2, z3 = out[k + 2][start:stop], out[k + 3][start:stop]
@@ -130,9 +144,11 @@ def _add_pair(tile, sums, out, start, stop, k):
 
 @compiled
 def _by_registers(tile, panel, sums, part, out):
-    """out += (tile·panelᵀ)ᵀ·tile, ``BLOCK`` rows and ``COLUMNS`` columns at a time; rows a multiple of 4.
+    """out += (tile·panelᵀ)ᵀ·tile, ``BLOCK`` rows and ``COLUMNS`` columns at a time; rows a
+    multiple of 4.
 
-    tile (r, d), panel (m, d) of one type, sums (BLOCK, m) and part (m, d) scratch of that type, out (m, d) float64.
+    tile (r, d), panel (m, d) of one type, sums (BLOCK, m) and part (m, d) scratch of that type, out
+    (m, d) float64.
     """
     d, m = tile.shape[1], panel.shape[0]
     quads, zero, one = m // 4 * 4, np.zeros(d, tile.dtype), tile.dtype.type(1)
@@ -140,7 +156,7 @@ def _by_registers(tile, panel, sums, part, out):
     for first in range(0, tile.shape[0], ROWS):
         part[:] = 0
         for middle in range(first, min(first + ROWS, tile.shape[0]), BLOCK):
-            rows = tile[middle:middle + BLOCK]
+            rows = tile[middle : middle + BLOCK]
             sums[:] = 0
             for start in range(0, d, COLUMNS):
                 stop = min(d, start + COLUMNS)
@@ -158,9 +174,11 @@ def _by_registers(tile, panel, sums, part, out):
 
 
 def gram_product(tile, panel, out):
-    """out += (tile·panelᵀ)ᵀ·tile; tile (r, d) and panel (m, d) of one float type, out (m, d) float64.
+    """out += (tile·panelᵀ)ᵀ·tile; tile (r, d) and panel (m, d) of one float type, out (m, d)
+    float64.
 
-    Sums over ``ROWS`` rows are in the type of the tile. Three vectors and tiles of odd sizes are filled up with zeros.
+    Sums over ``ROWS`` rows are in the type of the tile. Three vectors and tiles of odd sizes are
+    filled up with zeros.
     """
     m = len(panel)
     if m * panel.itemsize > WIDEST:
@@ -174,7 +192,7 @@ def gram_product(tile, panel, out):
     _by_registers(tile[:rows], panel, sums, part, out)
     if rows < len(tile):
         rest = np.zeros((4, tile.shape[1]), tile.dtype)
-        rest[:len(tile) - rows] = tile[rows:]
+        rest[: len(tile) - rows] = tile[rows:]
         _by_registers(rest, panel, sums, part, out)
     if m % 4 == 3:
         padded += out[:m]
@@ -185,19 +203,23 @@ def _gram_vector(rows, shift, square, vector, part, out):
     """out (d) float64 += square·BᵀBv for B = rows − shift; part (d) is scratch of B's type."""
     for first in range(0, rows.shape[0], ROWS):
         part[:] = 0
-        add_gram_vector(rows[first:first + ROWS], shift, square, vector, part)
+        add_gram_vector(rows[first : first + ROWS], shift, square, vector, part)
         for j in range(out.shape[0]):
             out[j] += part[j]
 
 
 def shifted_gram_product(rows, shift, scale, panel, buffer, out):
-    """out += (B·panelᵀ)ᵀ·B for B = (rows − shift)·scale, as ``scaled_deviations`` gives them; buffer (≥ r, d) is scratch of B's type.
+    """out += (B·panelᵀ)ᵀ·B for B = (rows − shift)·scale, as ``scaled_deviations`` gives them;
+    buffer (≥ r, d) is scratch of B's type.
 
-    With one vector all is memory traffic: B is not written down, and scaled in the vector, unless that leaves the type's range.
+    With one vector all is memory traffic: B is not written down, and scaled in the vector, unless
+    that leaves the type's range.
     """
     if len(panel) == 1 and rows.dtype != np.float16 and 1 / MODERATE <= scale <= MODERATE:
-        _gram_vector(rows, shift, scale, panel[0] * scale, np.empty(panel.shape[1], panel.dtype), out[0])
+        _gram_vector(
+            rows, shift, scale, panel[0] * scale, np.empty(panel.shape[1], panel.dtype), out[0]
+        )
         return
-    tile = buffer[:len(rows)]
+    tile = buffer[: len(rows)]
     scaled_deviations(rows, shift, scale, tile)
     gram_product(tile, panel, out)

@@ -6,7 +6,9 @@ ROWS = 512  # summed up in the type of the tile: errors of such sums grow with t
 
 
 def scaled_deviations(rows, shift, scale, out):
-    """out ← (rows − shift)·scale; types as in ``convert.scaled_deviations``, 64-bit integers exactly."""
+    """out ← (rows − shift)·scale; types as in ``convert.scaled_deviations``, 64-bit integers
+    exactly.
+    """
     if shift.dtype.kind in "iu":
         larger = rows >= shift
         rows, shift = rows.astype(np.uint64), shift.astype(np.uint64)  # modulo 2⁶⁴
@@ -41,10 +43,14 @@ def add_sums(tile, sums):
 
 
 def gram_product(tile, panel, out):
-    """out += (tile·panelᵀ)ᵀ·tile, as ``panel.gram_product``: a pair of BLAS calls for up to ``ROWS`` rows at a time."""
+    """out += (tile·panelᵀ)ᵀ·tile, as ``panel.gram_product``: a pair of BLAS calls for up to
+    ``ROWS`` rows at a time.
+    """
     pieces = max(1, -(-len(tile) // ROWS))
     edges = [len(tile) * i // pieces for i in range(pieces + 1)]
-    with np.errstate(over="ignore", invalid="ignore"):  # found where sums are checked, as with the compiled set
+    with np.errstate(
+        over="ignore", invalid="ignore"
+    ):  # found where sums are checked, as with the compiled set
         for start, stop in zip(edges, edges[1:]):
             rows = tile[start:stop]
             out += (rows @ panel.T).T @ rows
@@ -52,7 +58,7 @@ def gram_product(tile, panel, out):
 
 def shifted_gram_product(rows, shift, scale, panel, buffer, out):
     """As ``panel.shifted_gram_product``."""
-    tile = buffer[:len(rows)]
+    tile = buffer[: len(rows)]
     scaled_deviations(rows, shift, scale, tile)
     gram_product(tile, panel, out)
 

@@ -2,8 +2,10 @@
 
 import numpy as np
 
-TILE_BYTES = 2 << 20     # converted rows worked on at a time: within the second-level cache
-TILE_ROWS = 64           # but at least so many, or reading and adding (m, d) panels would cost more than the rows themselves,
+TILE_BYTES = 2 << 20  # converted rows worked on at a time: within the second-level cache
+# but at least so many, or reading and adding (m, d) panels would cost more than the rows
+# themselves,
+TILE_ROWS = 64
 LARGEST_TILE = 64 << 20  # unless that takes more than this
 
 
@@ -14,9 +16,11 @@ def tile_rows(d, itemsize):
 
 
 class Tiles:
-    """Rows as tiles of deviations: a view where the rows are already that, else converted into a buffer.
+    """Rows as tiles of deviations: a view where the rows are already that, else converted into a
+    buffer.
 
-    ``rows`` (n, d); ``shift`` None says that rows are deviations already; ``kernels`` is the set that converts.
+    ``rows`` (n, d); ``shift`` None says that rows are deviations already; ``kernels`` is the set
+    that converts.
     """
 
     def __init__(self, rows, shift, scale, dtype, kernels):
@@ -37,16 +41,16 @@ class Tiles:
 
     def tile(self, number, buffer):
         """Return tile ``number``: (r, d) of ``dtype``, in ``buffer`` or a view."""
-        rows = self.rows[number * self.step:(number + 1) * self.step]
+        rows = self.rows[number * self.step : (number + 1) * self.step]
         if self.shift is None:
             return rows
-        out = buffer[:len(rows)]
+        out = buffer[: len(rows)]
         self.kernels.scaled_deviations(rows, self.shift, self.scale, out)
         return out
 
     def add_product(self, number, buffer, panel, total):
         """total (c, d) += BᵀBV for tile ``number`` as B and a panel V (c, d) of the tiles' type."""
-        rows = self.rows[number * self.step:(number + 1) * self.step]
+        rows = self.rows[number * self.step : (number + 1) * self.step]
         if self.shift is None:
             self.kernels.gram_product(rows, panel, total)
         else:
@@ -54,6 +58,7 @@ class Tiles:
 
     def add_sums(self, team, sums):
         """sums (2, d) += sums and sums of squares of the columns of all tiles, float64."""
+
         def work(number, local):
             buffer, mine = local
             self.kernels.add_sums(self.tile(number, buffer), mine)

@@ -7,11 +7,13 @@ from pathlib import Path
 import numba
 import numpy as np
 
-from . import convert, moments, panel, vector
+from . import convert, moments, panel
 
 
 def compilations(dtype):
-    """Yield calls of all kernels that data of ``dtype`` need: each has Numba compile one, or load it from its cache."""
+    """Yield calls of all kernels that data of ``dtype`` need: each has Numba compile one, or
+    load it from its cache.
+    """
     rows, row = np.ones((3, 2), dtype), np.ones(2, dtype)
     exact = dtype.kind in "iu" and dtype.itemsize == 8
     for work in (np.float32, np.float64) if dtype.itemsize <= 4 else (np.float64,):
@@ -27,9 +29,15 @@ def compilations(dtype):
 
 
 def marker(dtype):
-    """File beside Numba's own cache that says: kernels of this version, for this type and processor, are in it."""
+    """File beside Numba's own cache that says: kernels of this version, for this type and
+    processor, are in it.
+    """
     folder = Path(__file__).parent
-    digest = hashlib.sha256(repr((numba.__version__, np.dtype(dtype).str, numba.config.CPU_NAME, os.uname().machine)).encode())
+    digest = hashlib.sha256(
+        repr(
+            (numba.__version__, np.dtype(dtype).str, numba.config.CPU_NAME, os.uname().machine)
+        ).encode()
+    )
     for source in sorted(folder.glob("*.py")):
         digest.update(f"{source.name}{source.stat().st_mtime_ns}".encode())
     return Path(panel.add_to.stats.cache_path) / f"warm-{digest.hexdigest()[:16]}"
@@ -41,7 +49,9 @@ def is_warm(dtype):
 
 
 def warm_up(dtype, halt=lambda: False):
-    """Compile or load the kernels for ``dtype`` and say so to those who come later; end early where ``halt()`` says so."""
+    """Compile or load the kernels for ``dtype`` and say so to those who come later; end early
+    where ``halt()`` says so.
+    """
     for call in compilations(np.dtype(dtype)):
         if halt():
             return

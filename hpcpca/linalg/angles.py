@@ -1,4 +1,6 @@
-"""How far computed components can be from true ones: angle bounds and clusters, from eigenvalues and residuals."""
+"""How far computed components can be from true ones: angle bounds and clusters, from eigenvalues
+and residuals.
+"""
 
 from dataclasses import dataclass
 
@@ -11,24 +13,37 @@ RESOLVED = 0.01  # an angle bound above this says that the single vector is not 
 class Separation:
     """What the measured eigenvalues and residuals say about K components."""
 
-    gaps: np.ndarray            # (K) distance to the nearest other eigenvalue, its error taken off; NaN where unknown
-    bounds: np.ndarray          # (K) bound on sin∠(v_k, true component k)
-    clusters: np.ndarray        # (c, 3) int64: first component, the one after the last, 1 if it goes on past the last one known
-    cluster_bounds: np.ndarray  # (c) bound on the sine of the largest angle of the cluster's subspace
+    gaps: (
+        np.ndarray
+    )  # (K) distance to the nearest other eigenvalue, its error taken off; NaN where unknown
+    bounds: np.ndarray  # (K) bound on sin∠(v_k, true component k)
+    clusters: (
+        np.ndarray
+        # (c, 3) int64: first component, one after the last, 1 if it goes on past the last one known
+    )
+    cluster_bounds: (
+        np.ndarray
+    )  # (c) bound on the sine of the largest angle of the cluster's subspace
 
 
-def separation(eigenvalues, residuals, guard_eigenvalues, guard_residuals, rank_limit, d, rounding=0.0):
-    """Return the ``Separation`` of components with the given eigenvalues (K) and relative residuals (K).
+def separation(
+    eigenvalues, residuals, guard_eigenvalues, guard_residuals, rank_limit, d, rounding=0.0
+):
+    """Return the ``Separation`` of components with the given eigenvalues (K) and relative
+    residuals (K).
 
-    sin∠ ≤ r_k·λ_0/g (Davis–Kahan), g the distance to the nearest other eigenvalue less its own error; 1 if g ≤ 0, and
-    if the order is not sure: an eigenvalue before k that may be smaller, or one after it that may be larger.
-    ``rank_limit`` = min(n−1, d), or d for a covariance: past it eigenvalues are exactly 0 when d is larger. Where the next
-    eigenvalue is not known, and there is one, the last component's bound is NaN. ``rounding`` is the error, relative to λ_0,
-    of the operator that the residuals were measured with: they know nothing of it.
+    sin∠ ≤ r_k·λ_0/g (Davis–Kahan), g the distance to the nearest other eigenvalue less its own
+    error; 1 if g ≤ 0, and if the order is not sure: an eigenvalue before k that may be smaller, or
+    one after it that may be larger. ``rank_limit`` = min(n−1, d), or d for a covariance: past it
+    eigenvalues are exactly 0 when d is larger. Where the next eigenvalue is not known, and there is
+    one, the last component's bound is NaN. ``rounding`` is the error, relative to λ_0, of the
+    operator that the residuals were measured with: they know nothing of it.
     """
     count = len(eigenvalues)
     values = np.concatenate([eigenvalues, guard_eigenvalues])
-    errors = (np.concatenate([residuals, guard_residuals]) + rounding) * max(float(np.max(values)), np.finfo(float).tiny)
+    errors = (np.concatenate([residuals, guard_residuals]) + rounding) * max(
+        float(np.max(values)), np.finfo(float).tiny
+    )
     if len(values) >= rank_limit and rank_limit < d:
         values, errors = np.append(values, 0.0), np.append(errors, 0.0)
     after = np.arange(len(values))[None, :] > np.arange(count)[:, None]
@@ -52,26 +67,37 @@ def _ratio(errors, gaps):
 
 
 def _clusters(values, errors, count):
-    """Runs of components, in order of eigenvalue, each not resolved from the next (or the next not from it)."""
+    """Runs of components, in order of eigenvalue, each not resolved from the next (or the next
+    not from it).
+    """
     order = np.argsort(-values, kind="stable")
     upper, lower = order[:-1], order[1:]
     gap = values[upper] - values[lower]
-    linked = ((upper < count) & (_ratio(errors[upper], gap - errors[lower]) > RESOLVED)
-              | (lower < count) & (_ratio(errors[lower], gap - errors[upper]) > RESOLVED))
+    linked = (upper < count) & (_ratio(errors[upper], gap - errors[lower]) > RESOLVED) | (
+        lower < count
+    ) & (_ratio(errors[lower], gap - errors[upper]) > RESOLVED)
     found, place = [], 0
     while place < len(values):
         end = place
         while end < len(linked) and linked[end]:
             end += 1
-        members = order[place:end + 1]
+        members = order[place : end + 1]
         if end > place and (members < count).any():
-            found.append((members[members < count].min(), members[members < count].max() + 1, int((members >= count).any())))
+            found.append(
+                (
+                    members[members < count].min(),
+                    members[members < count].max() + 1,
+                    int((members >= count).any()),
+                )
+            )
         place = end + 1
     return np.array(found, dtype=np.int64).reshape(-1, 3)
 
 
 def _subspace_bound(values, errors, cluster):
-    """‖R‖_F over the distance to what is outside; 1 for a cluster that is cut off: which part is held is arbitrary."""
+    """‖R‖_F over the distance to what is outside; 1 for a cluster that is cut off: which part is
+    held is arbitrary.
+    """
     first, stop, cut = cluster
     outside = np.delete(np.arange(len(values)), np.arange(first, stop))
     if cut:

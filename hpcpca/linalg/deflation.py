@@ -1,9 +1,11 @@
-"""What the superiors take away from Σv, for all workers of a rank in step: deflation, and the games that resemble it.
+"""What the superiors take away from Σv, for all workers of a rank in step: deflation, and the
+games that resemble it.
 
-All superiors are frozen for a round, as the last exchange gave them: ``superiors`` (m, d), their ``values`` v_jᵀΣv_j (m) and, where
-``needs_images``, their images Σv_j (m, d). Worker i of the rows given has the first ``counts[i]`` of them as superiors.
-``start(vectors, images, counts)`` returns unit vectors (r, d) to begin with and what is left of their images;
-``apply(images, vectors, counts)`` what is left of the images of others, in place.
+All superiors are frozen for a round, as the last exchange gave them: ``superiors`` (m, d), their
+``values`` v_jᵀΣv_j (m) and, where ``needs_images``, their images Σv_j (m, d). Worker i of the rows
+given has the first ``counts[i]`` of them as superiors. ``start(vectors, images, counts)`` returns
+unit vectors (r, d) to begin with and what is left of their images; ``apply(images, vectors,
+counts)`` what is left of the images of others, in place.
 """
 
 import numpy as np
@@ -19,14 +21,16 @@ def _of_superiors(coefficients, counts):
 
 
 class _Rule:
-    needs_images = False   # of superiors
+    needs_images = False  # of superiors
     needs_squares = False  # their values as the batch at hand has them, where batches stand for Σ
 
     def __init__(self, superiors, values, images=None):
         self.superiors, self.values, self.images = superiors, values, images
 
     def start(self, vectors, images, counts):
-        """Unit vectors to begin with and what is left of their images; ``images`` is written over."""
+        """Unit vectors to begin with and what is left of their images; ``images`` is written
+        over.
+        """
         return vectors, self.apply(images, vectors, counts)
 
     def inside(self, vectors, counts):
@@ -70,20 +74,26 @@ class EigenGameAlpha(_Rule):
 
     def _coefficients(self, images, vectors):
         there = self.values > VANISHED * max(self.values.max(initial=0.0), 0.0)
-        return images @ self.superiors.T * np.where(there, 1 / np.where(there, self.values, 1.0), 0.0)
+        return (
+            images @ self.superiors.T * np.where(there, 1 / np.where(there, self.values, 1.0), 0.0)
+        )
 
 
 class Projection(_Rule):
-    """(I − QᵀQ) Σ (I − QᵀQ) v for orthonormal Q spanning the superiors: what is left of Σ whatever their quality.
+    """(I − QᵀQ) Σ (I − QᵀQ) v for orthonormal Q spanning the superiors: what is left of Σ
+    whatever their quality.
 
-    Hotelling's way with poor superiors makes Σ_k indefinite. Σ(I − QᵀQ)v comes from the images, without another application of Σ.
+    Hotelling's way with poor superiors makes Σ_k indefinite. Σ(I − QᵀQ)v comes from the images,
+    without another application of Σ.
     """
 
     needs_images = True
 
     def __init__(self, superiors, values, images=None):
         transform = ordered_orthonormal(superiors)
-        super().__init__(transform @ superiors, values, None if images is None else transform @ images)
+        super().__init__(
+            transform @ superiors, values, None if images is None else transform @ images
+        )
 
     def inside(self, vectors, counts):
         """Vectors projected off their superiors, over their length; zero where nothing is left."""
@@ -93,19 +103,25 @@ class Projection(_Rule):
         return np.where(kept, vectors / np.where(kept, lengths, 1.0), 0.0)
 
     def start(self, vectors, images, counts):
-        """Vectors projected off their superiors, over their length, and what is left of their images."""
+        """Vectors projected off their superiors, over their length, and what is left of their
+        images.
+        """
         inside = _of_superiors(vectors @ self.superiors.T, counts)
         vectors, images = vectors - inside @ self.superiors, images - inside @ self.images
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         kept = lengths > np.sqrt(DEPENDENT)
-        vectors, images = (np.where(kept, rows / np.where(kept, lengths, 1.0), 0.0) for rows in (vectors, images))
+        vectors, images = (
+            np.where(kept, rows / np.where(kept, lengths, 1.0), 0.0) for rows in (vectors, images)
+        )
         return vectors, self.apply(images, vectors, counts)
 
 
 def ordered_orthonormal(rows):
-    """Return T (m, m) such that the first k rows of T·rows are an orthonormal basis of the first k rows, for every k.
+    """Return T (m, m) such that the first k rows of T·rows are an orthonormal basis of the first
+    k rows, for every k.
 
-    Rows that depend on those before become zero. Gram–Schmidt on coefficients, twice: the vectors are read, not written.
+    Rows that depend on those before become zero. Gram–Schmidt on coefficients, twice: the vectors
+    are read, not written.
     """
     transform = np.eye(len(rows))
     for _ in range(2):
@@ -126,4 +142,7 @@ def _gram_schmidt(gram):
     return found
 
 
-DEFLATIONS = {"hotelling": Hotelling, "projection": Projection}  # --deflation; EigenGame's rules make methods of their own
+DEFLATIONS = {
+    "hotelling": Hotelling,
+    "projection": Projection,
+}  # --deflation; EigenGame's rules make methods of their own

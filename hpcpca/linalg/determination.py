@@ -1,4 +1,6 @@
-"""What a residual says beside the component's own eigenvalue: which components are determined, and what is left to do."""
+"""What a residual says beside the component's own eigenvalue: which components are determined,
+and what is left to do.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -7,15 +9,24 @@ import numpy as np
 from .angles import RESOLVED as SMALL_ANGLE
 from .angles import Separation, separation
 
-SHARE = 0.1     # of its own eigenvalue that the residual of a determined component may reach
-SINGLE = 1e-9   # rounding above this is that of single precision, which double can improve on
-REACHED = {True: 4, False: 1.25}  # times the rounding, in single precision and in double: residuals that every run reaches
-WORDS = RESOLVED, NOT_SEPARATED, UNDETERMINED, NONE = "resolved", "not separated", "undetermined", "none"
+SHARE = 0.1  # of its own eigenvalue that the residual of a determined component may reach
+SINGLE = 1e-9  # rounding above this is that of single precision, which double can improve on
+REACHED = {
+    True: 4,
+    False: 1.25,
+}  # times the rounding, in single precision and in double: residuals that every run reaches
+WORDS = RESOLVED, NOT_SEPARATED, UNDETERMINED, NONE = (
+    "resolved",
+    "not separated",
+    "undetermined",
+    "none",
+)
 
 
 @dataclass(frozen=True)
 class Goals:
-    """The residuals that a run has to reach: ``tol``, or less if components would not be determined.
+    """The residuals that a run has to reach: ``tol``, or less if components would not be
+    determined.
 
     The first ``components`` vectors of a panel are wanted; guards have to be as good as the last.
     """
@@ -33,7 +44,7 @@ class Goals:
         if not largest > 0:  # nothing is known yet
             return np.full(len(eigenvalues), self.tol)
         own = self.share * np.maximum(eigenvalues / largest, np.finfo(float).tiny) - rounding
-        own[self.components:] = own[:self.components].min()
+        own[self.components :] = own[: self.components].min()
         floor = rounding * REACHED[rounding > SINGLE]
         return np.minimum(self.tol, np.maximum(own, floor))
 
@@ -48,20 +59,27 @@ class Judgement:
     """What is known of K components: how far apart they are, and a word for each."""
 
     separation: Separation
-    standing: np.ndarray   # (K) of WORDS
+    standing: np.ndarray  # (K) of WORDS
 
 
-def judge(eigenvalues, residuals, count, rank_limit, d, rounding, estimated=False, is_orthonormal=True):
+def judge(
+    eigenvalues, residuals, count, rank_limit, d, rounding, estimated=False, is_orthonormal=True
+):
     """Return the ``Judgement`` of the first ``count`` of m vectors; the others are guards.
 
-    ``eigenvalues`` (m), ``residuals`` (m), ``rank_limit``, ``d`` and ``rounding`` are as in ``separation``. Nothing
-    follows from ``estimated`` residuals. If vectors are not orthonormal, those that are not resolved may be copies.
+    ``eigenvalues`` (m), ``residuals`` (m), ``rank_limit``, ``d`` and ``rounding`` are as in
+    ``separation``. Nothing follows from ``estimated`` residuals. If vectors are not orthonormal,
+    those that are not resolved may be copies.
     """
     parts = eigenvalues[:count], residuals[:count], eigenvalues[count:], residuals[count:]
     found = separation(*parts, rank_limit, d, rounding)
     if estimated:
-        found = replace(found, bounds=np.full(count, np.nan), clusters=found.clusters[:0],
-                        cluster_bounds=found.cluster_bounds[:0])
+        found = replace(
+            found,
+            bounds=np.full(count, np.nan),
+            clusters=found.clusters[:0],
+            cluster_bounds=found.cluster_bounds[:0],
+        )
         return Judgement(found, np.full(count, UNDETERMINED))
     words = standing(*parts, found, rounding)
     if not is_orthonormal:
@@ -73,16 +91,18 @@ def judge(eigenvalues, residuals, count, rank_limit, d, rounding, estimated=Fals
 def standing(eigenvalues, residuals, guard_eigenvalues, guard_residuals, separation, rounding):
     """Return one of WORDS for each of K components, from what ``separation`` took.
 
-    Determined: r_k·λ_0 ≤ 0.1·λ_k, rounding included, and no guard is clearly larger. A determined component
-    is resolved if its angle bound, or that of its whole cluster, is at most 0.01; otherwise it is not separated.
-    None: no variance above the rounding of double precision.
+    Determined: r_k·λ_0 ≤ 0.1·λ_k, rounding included, and no guard is clearly larger. A determined
+    component is resolved if its angle bound, or that of its whole cluster, is at most 0.01;
+    otherwise it is not separated. None: no variance above the rounding of double precision.
     """
     largest = max(float(np.max(eigenvalues)), np.finfo(float).tiny)
     errors = (residuals + rounding) * largest
     guards = guard_eigenvalues - (guard_residuals + rounding) * largest
     is_leading = eigenvalues + errors >= np.max(guards, initial=-np.inf)
     is_determined = (errors <= SHARE * eigenvalues) & is_leading
-    is_none = (np.maximum(np.abs(eigenvalues), residuals * largest) <= rounding * largest) & (rounding <= SINGLE)
+    is_none = (np.maximum(np.abs(eigenvalues), residuals * largest) <= rounding * largest) & (
+        rounding <= SINGLE
+    )
     is_resolved = separation.bounds <= SMALL_ANGLE
     for (first, stop, cut), bound in zip(separation.clusters, separation.cluster_bounds):
         if not cut and bound <= SMALL_ANGLE:
@@ -93,7 +113,9 @@ def standing(eigenvalues, residuals, guard_eigenvalues, guard_residuals, separat
 
 
 def named(words, word):
-    """The components that are ``word``, as "component 3" or "components 3, 5–7"; "" if there are none."""
+    """The components that are ``word``, as "component 3" or "components 3, 5–7"; "" if there are
+    none.
+    """
     numbers = listed(words, word)
     return numbers and ("component " if numbers.isdigit() else "components ") + numbers
 
@@ -102,13 +124,25 @@ def listed(words, word):
     """The numbers of components that are ``word``, as "3, 5–7"; "" if there are none."""
     numbers = np.flatnonzero(np.asarray(words) == word)
     runs = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1) if len(numbers) else []
-    return ", ".join(f"{run[0]}–{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
+    return ", ".join(
+        f"{run[0]}–{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs
+    )
 
 
 def in_words(words):
-    """Say in one line how many components are determined and resolved, and name those that are not."""
+    """Say in one line how many components are determined and resolved, and name those that are
+    not.
+    """
     counts = {word: int(np.sum(np.asarray(words) == word)) for word in WORDS}
-    line = f"determined: {counts[RESOLVED] + counts[NOT_SEPARATED]} of {len(words)}; resolved: {counts[RESOLVED]}"
-    others = {NOT_SEPARATED: "not separated: {} (a smaller --tol may separate them)", UNDETERMINED: "undetermined: {}",
-              NONE: "none: {} (no variance above rounding)"}
-    return "; ".join([line, *(text.format(listed(words, word)) for word, text in others.items() if counts[word])])
+    line = (
+        f"determined: {counts[RESOLVED] + counts[NOT_SEPARATED]} of {len(words)}; resolved:"
+        f" {counts[RESOLVED]}"
+    )
+    others = {
+        NOT_SEPARATED: "not separated: {} (a smaller --tol may separate them)",
+        UNDETERMINED: "undetermined: {}",
+        NONE: "none: {} (no variance above rounding)",
+    }
+    return "; ".join(
+        [line, *(text.format(listed(words, word)) for word, text in others.items() if counts[word])]
+    )

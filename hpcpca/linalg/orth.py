@@ -1,4 +1,6 @@
-"""Orthonormal rows: projection, whitening by the Gram matrix, and how far rows are from orthonormal."""
+"""Orthonormal rows: projection, whitening by the Gram matrix, and how far rows are from
+orthonormal.
+"""
 
 import numpy as np
 
@@ -6,7 +8,9 @@ DROP = 1e-10  # directions whose share of the Gram matrix is below this are nois
 
 
 def project_off(rows, basis):
-    """rows −= rows·basisᵀ·basis, twice, in place: rows (r, d), basis (N, d) orthonormal (Gram–Schmidt, "twice is enough")."""
+    """rows −= rows·basisᵀ·basis, twice, in place: rows (r, d), basis (N, d) orthonormal
+    (Gram–Schmidt, "twice is enough").
+    """
     for _ in range(2):
         rows -= (rows @ basis.T) @ basis
     return rows
@@ -15,8 +19,8 @@ def project_off(rows, basis):
 def whitening(gram, drop=DROP):
     """Return T (a′, a) such that the rows of T·Z are orthonormal, given gram = ZZᵀ (a, a).
 
-    Directions whose eigenvalue is below ``drop`` times the largest are left out, so a′ ≤ a: unlike Cholesky QR this
-    does not break down once fewer than a independent directions are left.
+    Directions whose eigenvalue is below ``drop`` times the largest are left out, so a′ ≤ a: unlike
+    Cholesky QR this does not break down once fewer than a independent directions are left.
     """
     values, vectors = np.linalg.eigh((gram + gram.T) / 2)
     keep = values > drop * max(values[-1], 0.0) if len(values) else np.zeros(0, bool)
@@ -31,14 +35,18 @@ def orthonormal_rows(rows):
 
 
 def orthonormality_error(rows, others=None, first=0):
-    """Return max |rows·othersᵀ − I| where row i of ``rows`` is number ``first + i`` of ``others`` (default: rows)."""
+    """Return max |rows·othersᵀ − I| where row i of ``rows`` is number ``first + i`` of
+    ``others`` (default: rows).
+    """
     product = rows @ (rows if others is None else others).T
     product[np.arange(len(rows)), first + np.arange(len(rows))] -= 1
     return float(np.abs(product).max(initial=0.0))
 
 
 def with_positive_peak(rows):
-    """Return the signs (r,) that make the entry of largest magnitude of each row positive, as scikit-learn has them."""
+    """Return the signs (r,) that make the entry of largest magnitude of each row positive, as
+    scikit-learn has them.
+    """
     if not rows.size:
         return np.ones(len(rows))
     peaks = rows[np.arange(len(rows)), np.abs(rows).argmax(axis=1)]

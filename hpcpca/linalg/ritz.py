@@ -11,11 +11,12 @@ def rayleigh_ritz(projected, m):
     return values[::-1][:m], vectors[:, ::-1][:, :m].T
 
 
-
 def ritz_of_rows(gram, projected, independent):
-    """Return the coefficients (m, m) of the Ritz vectors in any rows V (m, d), largest first, given gram = VVᵀ and projected = VΣVᵀ.
+    """Return the coefficients (m, m) of the Ritz vectors in any rows V (m, d), largest first,
+    given gram = VVᵀ and projected = VΣVᵀ.
 
-    Zeros where the smallest eigenvalue of VVᵀ is below ``independent`` times the largest: their images would have few digits.
+    Zeros where the smallest eigenvalue of VVᵀ is below ``independent`` times the largest: their
+    images would have few digits.
     """
     transform = whitening(gram, independent)
     if len(transform) < len(gram):
@@ -24,18 +25,21 @@ def ritz_of_rows(gram, projected, independent):
 
 
 def thick_restart(coefficients, previous):
-    """Return G (g, N), orthonormal, spanning this round's Ritz coefficients (m, N) and last round's (m, N′ ≤ N).
+    """Return G (g, N), orthonormal, spanning this round's Ritz coefficients (m, N) and last
+    round's (m, N′ ≤ N).
 
-    Q ← GQ keeps both. Keeping the Ritz vectors alone loses the three-term recurrence and costs about half as many
-    passes again; doing it on the vectors themselves cancels and stalls.
+    Q ← GQ keeps both. Keeping the Ritz vectors alone loses the three-term recurrence and costs
+    about half as many passes again; doing it on the vectors themselves cancels and stalls.
     """
     padded = np.zeros((len(previous), coefficients.shape[1]))
-    padded[:, :previous.shape[1]] = previous
+    padded[:, : previous.shape[1]] = previous
     return np.vstack([coefficients, orthonormal_rows(_off(padded, coefficients))])
 
 
 def _off(rows, basis):
-    """Rows minus their part in the span of ``basis``; what is left of nearly dependent rows is dropped."""
+    """Rows minus their part in the span of ``basis``; what is left of nearly dependent rows is
+    dropped.
+    """
     rest = rows - (rows @ basis.T) @ basis
     rest -= (rest @ basis.T) @ basis
     return rest[np.linalg.norm(rest, axis=1) > 1e-7]

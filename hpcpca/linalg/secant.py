@@ -1,20 +1,23 @@
-"""What is known of a symmetric Σ from vectors V and their images S: the least symmetric matrix that maps V to S.
+"""What is known of a symmetric Σ from vectors V and their images S: the least symmetric matrix
+that maps V to S.
 
-Σ̂ = VᵀS + SᵀV − Vᵀ(VSᵀ)V for orthonormal rows V (m, d), S (m, d): the Powell–symmetric–Broyden update of 0 (Dennis & Moré 1977, SIAM Review
-19). On coefficients in the rows of [V; S]: nothing here has length d.
+Σ̂ = VᵀS + SᵀV − Vᵀ(VSᵀ)V for orthonormal rows V (m, d), S (m, d): the Powell–symmetric–Broyden
+update of 0 (Dennis & Moré 1977, SIAM Review 19). On coefficients in the rows of [V; S]: nothing
+here has length d.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-SMALLEST = 1e-6    # of λ_0: what divides a residual at least
+SMALLEST = 1e-6  # of λ_0: what divides a residual at least
 DEPENDENT = 1e-14  # share of the largest eigenvalue of a Gram matrix that is rounding
 
 
 @dataclass
 class Ritz:
-    """Rayleigh–Ritz vectors C·V with images C·S, and where to go from there: coefficients (m, 2m) in the rows of [V; S].
+    """Rayleigh–Ritz vectors C·V with images C·S, and where to go from there: coefficients (m,
+    2m) in the rows of [V; S].
 
     ``vectors`` are the next round's, orthonormal; ``images`` are Σ̂'s of them.
     """
@@ -35,24 +38,29 @@ class Ritz:
 
 
 def ritz_and_next(gram, longest):
-    """Return the ``Ritz`` of V and S, given all products ``gram`` = [V; S]·[V; S]ᵀ (2m, 2m); V need not be orthonormal, but independent.
+    """Return the ``Ritz`` of V and S, given all products ``gram`` = [V; S]·[V; S]ᵀ (2m, 2m); V
+    need not be orthonormal, but independent.
 
-    The next vectors are (CV + ηE)'s symmetric orthonormalisation, E = residuals off V: for η = 1/λ_k power steps. No η is longer than ``longest``
-    (None: no limit).
+    The next vectors are (CV + ηE)'s symmetric orthonormalisation, E = residuals off V: for η =
+    1/λ_k power steps. No η is longer than ``longest`` (None: no limit).
     """
     m = len(gram) // 2
     first = _inverse_root(gram[:m, :m])
     cross, squares = first @ gram[:m, m:] @ first, first @ gram[m:, m:] @ first
     values, vectors = np.linalg.eigh((cross + cross.T) / 2)
     values, rotation = values[::-1], vectors[:, ::-1].T
-    images = rotation @ cross.T @ rotation.T                         # S′V′ᵀ of V′ = CV and S′ = CS
+    images = rotation @ cross.T @ rotation.T  # S′V′ᵀ of V′ = CV and S′ = CS
     residuals = rotation @ squares @ rotation.T - images @ images.T  # EEᵀ for E = S′ − (S′V′ᵀ)V′
     eta = 1 / np.maximum(values, max(SMALLEST * values[0], 1e-300))
     eta = eta[:, None] if longest is None else np.minimum(eta, longest)[:, None]
     whiten = _inverse_root(np.eye(m) + eta * residuals * eta.T)
     rotation = rotation @ first
-    following = np.hstack([whiten @ (np.eye(m) - eta * images) @ rotation, whiten @ (eta * rotation)])
-    onto = whiten @ (images.T + eta * residuals) - whiten * values   # the next vectors on S′, less what Vᵀ(VSᵀ)V takes
+    following = np.hstack(
+        [whiten @ (np.eye(m) - eta * images) @ rotation, whiten @ (eta * rotation)]
+    )
+    onto = (
+        whiten @ (images.T + eta * residuals) - whiten * values
+    )  # the next vectors on S′, less what Vᵀ(VSᵀ)V takes
     return Ritz(values, rotation, following, np.hstack([onto @ rotation, whiten @ rotation]))
 
 

@@ -1,9 +1,10 @@
-"""Top1 solvers: improve one vector each on one deflated operator each, all workers of a rank in step.
+"""Top1 solvers: improve one vector each on one deflated operator each, all workers of a rank in
+step.
 
-A solver is called as ``solver(apply, vectors, images, steps, hints)``: vectors (r, d) of unit length, images = apply(vectors),
-``apply`` collective over the ranks, so every solver calls it exactly ``steps − 1`` times. It returns new vectors; a row
-that vanishes on its operator is returned as zeros, for the caller to draw anew. A new solver is one function and one
-line in ``SOLVERS``.
+A solver is called as ``solver(apply, vectors, images, steps, hints)``: vectors (r, d) of unit
+length, images = apply(vectors), ``apply`` collective over the ranks, so every solver calls it
+exactly ``steps − 1`` times. It returns new vectors; a row that vanishes on its operator is returned
+as zeros, for the caller to draw anew. A new solver is one function and one line in ``SOLVERS``.
 """
 
 from collections.abc import Callable
@@ -18,11 +19,12 @@ SMALLEST_GAP = 0.02  # of the eigenvalue: a guess of the next one that comes nea
 class Hints:
     """What solvers may use beside the vectors, one entry per row (r).
 
-    ``remember(name, width)`` is an array (r, width) kept from round to round: zeros for workers that begin, written in place.
+    ``remember(name, width)`` is an array (r, width) kept from round to round: zeros for workers
+    that begin, written in place.
     """
 
-    floor: float = 0.0               # norm up to which an image is rounding error
-    step: np.ndarray | None = None   # η, in units of 1/Σ
+    floor: float = 0.0  # norm up to which an image is rounding error
+    step: np.ndarray | None = None  # η, in units of 1/Σ
     upper: np.ndarray | None = None  # the largest eigenvalue that is not wanted, as far as known
     remember: Callable | None = None
 
@@ -42,9 +44,14 @@ def power(apply, vectors, images, steps, hints):
 
 
 def hebb(apply, vectors, images, steps, hints):
-    """``steps`` steps v ← (v + η Σ_k v)/‖…‖: gradient ascent on the sphere (arXiv 2502.17615, Algorithm 1). On mini-batches it is Oja's rule."""
+    """``steps`` steps v ← (v + η Σ_k v)/‖…‖: gradient ascent on the sphere (arXiv 2502.17615,
+    Algorithm 1). On mini-batches it is Oja's rule.
+    """
     eta, there = hints.step[:, None], np.linalg.norm(images, axis=1, keepdims=True) > hints.floor
-    stay, go = 1 / np.maximum(eta, 1), np.minimum(eta, 1)  # (1, η) over the larger of 1 and η: no η is too large then
+    stay, go = (
+        1 / np.maximum(eta, 1),
+        np.minimum(eta, 1),
+    )  # (1, η) over the larger of 1 and η: no η is too large then
     vectors = np.where(there, normalised(stay * vectors + go * images, 0.0), 0.0)
     for _ in range(steps - 1):
         vectors = normalised(stay * vectors + go * apply(vectors), 0.0)
@@ -52,9 +59,11 @@ def hebb(apply, vectors, images, steps, hints):
 
 
 def momentum(apply, vectors, images, steps, hints):
-    """``steps`` steps w⁺ = Σ_k w − β w_before, both over ‖w⁺‖, with β from the rate seen (Austin, Pollock & Zhu, arXiv 2403.09618).
+    """``steps`` steps w⁺ = Σ_k w − β w_before, both over ‖w⁺‖, with β from the rate seen
+    (Austin, Pollock & Zhu, arXiv 2403.09618).
 
-    The vector before and its residual are kept over rounds: begun anew each time, momentum diverges for even ``steps``.
+    The vector before and its residual are kept over rounds: begun anew each time, momentum diverges
+    for even ``steps``.
     """
     before = hints.remember("momentum_before", vectors.shape[1])
     seen = hints.remember("momentum_residual", 1)
@@ -76,39 +85,53 @@ def momentum(apply, vectors, images, steps, hints):
 
 
 def chebyshev(apply, vectors, images, steps, hints):
-    """The Chebyshev polynomial of degree ``steps`` in Σ_k that is small on [0, upper], times the vector (Zhou & Saad 2007, scaled).
+    """The Chebyshev polynomial of degree ``steps`` in Σ_k that is small on [0, upper], times the
+    vector (Zhou & Saad 2007, scaled).
 
     ``hints.upper``: the eigenvalue after the wanted one, as the next worker sees it.
     """
     values = np.sum(vectors * images, axis=1, keepdims=True)
     lengths = np.linalg.norm(images, axis=1, keepdims=True)
     top = np.maximum(np.where(values > 0, values, lengths), 1e-300)
-    half = np.clip(hints.upper[:, None], 0.01 * top, (1 - SMALLEST_GAP) * top) / 2  # the interval is [0, 2·half]
+    half = (
+        np.clip(hints.upper[:, None], 0.01 * top, (1 - SMALLEST_GAP) * top) / 2
+    )  # the interval is [0, 2·half]
     sigma = first = half / (top - half)
     before, following = vectors, (images - half * vectors) * (sigma / half)
     for _ in range(steps - 1):
         after = 1 / (2 / first - sigma)
-        before, following = following, (apply(following) - half * following) * (2 * after / half) - sigma * after * before
+        before, following = (
+            following,
+            (apply(following) - half * following) * (2 * after / half) - sigma * after * before,
+        )
         sigma = after
     return np.where(lengths > hints.floor, normalised(following, 0.0), 0.0)
 
 
 def lanczos(apply, vectors, images, steps, hints):
-    """The largest Ritz vector of ``steps`` Lanczos steps with full reorthogonalisation, times Σ_k: a free power step."""
+    """The largest Ritz vector of ``steps`` Lanczos steps with full reorthogonalisation, times
+    Σ_k: a free power step.
+    """
     basis, image = [vectors], [images]
     for _ in range(steps - 1):
         basis.append(_next_direction(image[-1], basis, hints.floor))
         image.append(apply(basis[-1]))
-    basis, image = np.stack(basis, axis=1), np.stack(image, axis=1)     # (r, steps, d)
+    basis, image = np.stack(basis, axis=1), np.stack(image, axis=1)  # (r, steps, d)
     projected = np.einsum("rid,rjd->rij", basis, image)
-    spent = ~basis.any(axis=2)  # a direction that was not there must not win where all of Σ_k is negative
-    projected[spent[:, :, None] & np.eye(steps, dtype=bool)] = -1 - 2 * np.abs(projected).max(initial=0.0) * steps
+    spent = ~basis.any(
+        axis=2
+    )  # a direction that was not there must not win where all of Σ_k is negative
+    projected[spent[:, :, None] & np.eye(steps, dtype=bool)] = (
+        -1 - 2 * np.abs(projected).max(initial=0.0) * steps
+    )
     coefficients = np.linalg.eigh((projected + projected.transpose(0, 2, 1)) / 2)[1][:, :, -1]
     return normalised(np.einsum("ri,rid->rd", coefficients, image), hints.floor)
 
 
 def _next_direction(rows, basis, floor):
-    """Rows made orthogonal to every (r, d) array in ``basis``, normalised; exhausted rows become zero."""
+    """Rows made orthogonal to every (r, d) array in ``basis``, normalised; exhausted rows become
+    zero.
+    """
     size = np.linalg.norm(rows, axis=1)
     for _ in range(2):
         for previous in basis:
@@ -117,4 +140,11 @@ def _next_direction(rows, basis, floor):
     return np.where((rest > np.maximum(1e-12 * size, floor))[:, None], normalised(rows, floor), 0.0)
 
 
-SOLVERS = {"power": power, "hebb": hebb, "oja": hebb, "momentum": momentum, "lanczos": lanczos, "chebyshev": chebyshev}
+SOLVERS = {
+    "power": power,
+    "hebb": hebb,
+    "oja": hebb,
+    "momentum": momentum,
+    "lanczos": lanczos,
+    "chebyshev": chebyshev,
+}

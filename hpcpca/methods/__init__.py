@@ -1,1 +1,4 @@
-"""Methods as pure steps, state → state. What they need of the other ranks is injected (``exchange``, ``operator``)."""
+"""Methods as pure steps, state → state.
+
+What they need of the other ranks is injected (``exchange``, ``operator``).
+"""

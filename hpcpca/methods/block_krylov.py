@@ -1,10 +1,14 @@
-"""Block Krylov: Rayleigh–Ritz on [V, ΣV, Σ²V, …], orthonormalised block by block (Musco & Musco, arXiv 1504.05477)."""
+"""Block Krylov: Rayleigh–Ritz on [V, ΣV, Σ²V, …], orthonormalised block by block (Musco & Musco,
+arXiv 1504.05477).
+"""
 
 from .ritz_exchange import RitzExchange
 
 
 class BlockKrylov(RitzExchange):
-    """The next block is the last one's images, whoever has converged; after a thick restart the Ritz vectors' residuals."""
+    """The next block is the last one's images, whoever has converged; after a thick restart the
+    Ritz vectors' residuals.
+    """
 
     def _reset(self):
         super()._reset()
@@ -19,6 +23,6 @@ class BlockKrylov(RitzExchange):
             self._last = self.size
             return state.extra["directions"].copy(), self.exchange.grid.offsets(self.count)
         first, self._last = self._last, self.size
-        block = self.basis_images.array[first:self.size]
+        block = self.basis_images.array[first : self.size]
         own = self.exchange.owned(len(block))
         return block[own].copy(), self.exchange.grid.offsets(len(block))

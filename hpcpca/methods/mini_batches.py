@@ -1,4 +1,6 @@
-"""Methods that learn from mini-batches, alone or before exact passes (``--batch-rows``, ``--polish``)."""
+"""Methods that learn from mini-batches, alone or before exact passes (``--batch-rows``,
+``--polish``).
+"""
 
 from dataclasses import dataclass
 
@@ -26,7 +28,9 @@ class BatchSettings(Settings):
     polish: bool | None = option("After mini-batches exact passes, to --tol.", flag=True)
 
     def check(self):
-        """Raise UsageError if history is asked for, and there are no exact passes that would have one."""
+        """Raise UsageError if history is asked for, and there are no exact passes that would
+        have one.
+        """
         if self.batch_rows and self.basis is not None and not self.polish:
             raise UsageError("--basis is history of exact passes; give --polish, or leave it out")
 
@@ -35,7 +39,10 @@ class BatchSettings(Settings):
 class BatchStepSettings(Settings):
     """Mini-batches"""
 
-    step_schedule: str | None = option("How η changes on mini-batches; default: adaptive, or constant for a given η.", choices=SCHEDULES)
+    step_schedule: str | None = option(
+        "How η changes on mini-batches; default: adaptive, or constant for a given η.",
+        choices=SCHEDULES,
+    )
 
     @property
     def steps_schedule(self):
@@ -49,7 +56,9 @@ def batch_tol(settings):
 
 
 def _sampled(settings, rows, batches):
-    """Goals of the method on mini-batches, and the round after which it ends. With --polish exact passes take over.
+    """Goals of the method on mini-batches, and the round after which it ends.
+
+    With --polish exact passes take over.
 
     They do at a tolerance that they reach faster, or after as many rows as a pass has.
     """
@@ -63,25 +72,61 @@ def _sampled(settings, rows, batches):
 def _polished(sampled, operator, exchange, count, settings, basis):
     if not settings.polish:
         return sampled
-    return Polished(sampled, RitzExchange(operator, exchange, count, basis, Goals(settings.tol, settings.components), settings.seed))
+    return Polished(
+        sampled,
+        RitzExchange(
+            operator,
+            exchange,
+            count,
+            basis,
+            Goals(settings.tol, settings.components),
+            settings.seed,
+        ),
+    )
 
 
 def sampled_ritz(operator, exchange, count, settings, basis, batches, rows):
     """Vectors and running means of images are exchanged; ``rows`` are all that there are."""
     goals, last = _sampled(settings, rows, batches)
-    sampled = SampledRitz(operator, batches, exchange, count, settings.local_steps or 1, longest(settings.eta), goals, last, settings.seed)
+    sampled = SampledRitz(
+        operator,
+        batches,
+        exchange,
+        count,
+        settings.local_steps or 1,
+        longest(settings.eta),
+        goals,
+        last,
+        settings.seed,
+    )
     return _polished(sampled, operator, exchange, count, settings, basis)
 
 
 def oja(rule=None):
-    """Return what builds Oja's workers, by a rule of deflation or as the options say (default: projection)."""
+    """Return what builds Oja's workers, by a rule of deflation or as the options say (default:
+    projection).
+    """
+
     def build(operator, exchange, count, settings, basis, batches, rows):
         goals, last = _sampled(settings, rows, batches)
         order = schedule.all_at_once if settings.is_at_once else schedule.staggered
-        sampled = Oja(operator, exchange, count, SOLVERS["oja"], settings.local_steps or 1, order,
-                      rule or DEFLATIONS[settings.deflation or "projection"], on_batches(settings.eta, settings.steps_schedule), goals,
-                      settings.seed, bool(settings.advance), batches=batches, last=last)
+        sampled = Oja(
+            operator,
+            exchange,
+            count,
+            SOLVERS["oja"],
+            settings.local_steps or 1,
+            order,
+            rule or DEFLATIONS[settings.deflation or "projection"],
+            on_batches(settings.eta, settings.steps_schedule),
+            goals,
+            settings.seed,
+            bool(settings.advance),
+            batches=batches,
+            last=last,
+        )
         return _polished(sampled, operator, exchange, count, settings, basis)
+
     return build
 
 

@@ -1,4 +1,6 @@
-"""Workers that exchange vectors and learn from mini-batches: Oja's rule, deflated (arXiv 2502.17615, Algorithm 2), or as EigenGame mu."""
+"""Workers that exchange vectors and learn from mini-batches: Oja's rule, deflated (arXiv
+2502.17615, Algorithm 2), or as EigenGame mu.
+"""
 
 from itertools import count
 
@@ -9,17 +11,22 @@ from .parallel_deflation import VectorExchange
 from .promising import Promising
 from .state import State
 
-SLOWEST = 0.02   # share of a new batch in the mean of eigenvalues
-RECENT = 0.1     # … of gradients' lengths and of how far one agrees with the next
-AGREEMENT = 0.2  # above it gradients are signal rather than noise, and steps need not be shortened yet
+SLOWEST = 0.02  # share of a new batch in the mean of eigenvalues
+RECENT = 0.1  # … of gradients' lengths and of how far one agrees with the next
+AGREEMENT = (
+    0.2  # above it gradients are signal rather than noise, and steps need not be shortened yet
+)
 
 
 class Oja(VectorExchange):
-    """Every local step takes a batch of the worker's own. Eigenvalues and residuals are estimated from them; a pass over all rows measures,
-    when the estimate says that the tolerance is met and in round ``last``.
+    """Every local step takes a batch of the worker's own.
 
-    What a worker keeps: ``estimate`` (λ̂, residual), ``gradient`` of the last batch, ``agreement`` (means of the product of one gradient with the
-    next, which is free of noise, and of its square), ``drawn`` batches and the ``clock`` of adaptive steps.
+    Eigenvalues and residuals are estimated from them; a pass over all rows measures, when the
+    estimate says that the tolerance is met and in round ``last``.
+
+    What a worker keeps: ``estimate`` (λ̂, residual), ``gradient`` of the last batch, ``agreement``
+    (means of the product of one gradient with the next, which is free of noise, and of its square),
+    ``drawn`` batches and the ``clock`` of adaptive steps.
     """
 
     shares_images = False
@@ -29,8 +36,9 @@ class Oja(VectorExchange):
         self.batches, self.is_time = batches, Promising(self.goals, last)
 
     def initialize(self, vectors, images=None, round=0, memory=None):
-        """As ``VectorExchange``: measured by a pass over all rows, or, given ``images`` and the ``memory`` of a run, as that had estimated it.
-        Collective."""
+        """As ``VectorExchange``: measured by a pass over all rows, or, given ``images`` and the
+        ``memory`` of a run, as that had estimated it. Collective.
+        """
         if images is None or not memory:
             widths = {"gradient": vectors.shape[1], "agreement": 2, "drawn": 1, "clock": 1}
             fresh = {name: np.zeros((len(vectors), width)) for name, width in widths.items()}
@@ -40,35 +48,61 @@ class Oja(VectorExchange):
 
     def _known(self, measured):
         """A measured state, of which workers remember what was measured."""
-        measured.memory["estimate"] = np.stack([measured.eigenvalues, measured.residuals], axis=1)[self.own]
+        measured.memory["estimate"] = np.stack([measured.eigenvalues, measured.residuals], axis=1)[
+            self.own
+        ]
         return measured
 
     def _deflated(self, state):
         return self.deflation(self._published[state.round % 2].array, state.eigenvalues)
 
     def _improved(self, deflated, state, rows, offsets, memory):
-        """New vectors of the workers in ``rows`` of this rank's own, from ``local_steps`` batches each. Collective."""
-        counts, numbers, steps = self._superiors(state)[rows], np.arange(self.own.start, self.own.stop)[rows], count()
+        """New vectors of the workers in ``rows`` of this rank's own, from ``local_steps``
+        batches each. Collective.
+        """
+        counts, numbers, steps = (
+            self._superiors(state)[rows],
+            np.arange(self.own.start, self.own.stop)[rows],
+            count(),
+        )
         known = {name: array[rows] for name, array in memory.items()}  # views
         superiors = deflated.superiors if deflated.needs_squares else None
 
         def apply(vectors):
-            images, squares = self.batches.apply(vectors, numbers, state.round, next(steps), superiors)
+            images, squares = self.batches.apply(
+                vectors, numbers, state.round, next(steps), superiors
+            )
             values = np.sum(vectors * images, axis=1)
             if deflated.needs_squares:
                 deflated.values = squares
             images = deflated.apply(images, vectors, counts)
-            _learn(known, values, images - np.sum(vectors * images, axis=1, keepdims=True) * vectors, max(state.eigenvalues.max(), 1e-300))
+            _learn(
+                known,
+                values,
+                images - np.sum(vectors * images, axis=1, keepdims=True) * vectors,
+                max(state.eigenvalues.max(), 1e-300),
+            )
             return images
 
         self.batches.count(int(offsets[-1]) * self.local_steps)
         vectors = deflated.inside(state.vectors[rows], counts)
         images = apply(vectors)
-        eta = self.step_size(state.eigenvalues, numbers, known["clock"][:, 0], state.round * self.local_steps, self.operator.exponent)
-        return self._alive(self.top1(apply, vectors, images, self.local_steps, Hints(0.0, eta)), state, rows)
+        eta = self.step_size(
+            state.eigenvalues,
+            numbers,
+            known["clock"][:, 0],
+            state.round * self.local_steps,
+            self.operator.exponent,
+        )
+        return self._alive(
+            self.top1(apply, vectors, images, self.local_steps, Hints(0.0, eta)), state, rows
+        )
 
     def _judged(self, state, vectors, first, stop, memory):
-        """Estimated; measured where that says the tolerance is met, and in the last round. Collective."""
+        """Estimated; measured where that says the tolerance is met, and in the last round.
+
+        Collective.
+        """
         estimate = self._estimated(state.round + 1, vectors, memory)
         if not self.is_time(estimate, self.operator.rounding):
             return estimate
@@ -84,14 +118,22 @@ class Oja(VectorExchange):
 
 
 def _learn(known, values, gradients, largest):
-    """Take in what a batch showed each worker: v's eigenvalue (r) and the gradient (r, d) on its own operator; λ_0 is about ``largest``."""
+    """Take in what a batch showed each worker: v's eigenvalue (r) and the gradient (r, d) on its
+    own operator; λ_0 is about ``largest``.
+    """
     known["drawn"] += 1
     drawn, estimate, agreement = known["drawn"][:, 0], known["estimate"], known["agreement"]
     estimate[:, 0] += np.maximum(1 / drawn, SLOWEST) * (values - estimate[:, 0])
-    products = np.stack([np.sum(gradients * known["gradient"], axis=1), np.sum(gradients**2, axis=1)], axis=1)
+    products = np.stack(
+        [np.sum(gradients * known["gradient"], axis=1), np.sum(gradients**2, axis=1)], axis=1
+    )
     known["gradient"][:] = gradients
     again = drawn > 1
-    agreement += np.where(again, np.maximum(1 / np.maximum(drawn - 1, 1), RECENT), 0.0)[:, None] * (products - agreement)
+    agreement += np.where(again, np.maximum(1 / np.maximum(drawn - 1, 1), RECENT), 0.0)[:, None] * (
+        products - agreement
+    )
     known["clock"] += (again & (agreement[:, 0] < AGREEMENT * agreement[:, 1]))[:, None]
-    left = np.maximum(agreement[:, 0], agreement[:, 1] / np.maximum(drawn, 1))  # no less than the noise of a mean of all batches
+    left = np.maximum(
+        agreement[:, 0], agreement[:, 1] / np.maximum(drawn, 1)
+    )  # no less than the noise of a mean of all batches
     estimate[:, 1] = np.where(again, np.sqrt(left) / largest, estimate[:, 1])

@@ -1,4 +1,6 @@
-"""Orthogonal (subspace) iteration: V ← qr(ΣV) with guards, and Rayleigh–Ritz on what it spans (Saad 2011, algorithm 5.3)."""
+"""Orthogonal (subspace) iteration: V ← qr(ΣV) with guards, and Rayleigh–Ritz on what it spans
+(Saad 2011, algorithm 5.3).
+"""
 
 from .ritz_exchange import RitzExchange
 
@@ -6,7 +8,8 @@ from .ritz_exchange import RitzExchange
 class OrthogonalIteration(RitzExchange):
     """No history: every round's basis is the panel's images, orthonormalised.
 
-    Rayleigh–Ritz does not change the spans; with it a round shows what the run would give if it ended there.
+    Rayleigh–Ritz does not change the spans; with it a round shows what the run would give if it
+    ended there.
     """
 
     def _make_room(self, state):

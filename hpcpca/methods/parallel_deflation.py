@@ -1,4 +1,5 @@
-"""Workers that exchange vectors: parallel deflation as in arXiv 2502.17615, Algorithm 1, and what shares its loop.
+"""Workers that exchange vectors: parallel deflation as in arXiv 2502.17615, Algorithm 1, and
+what shares its loop.
 
 Another rule of deflation makes it EigenGame, another schedule sequential deflation.
 """
@@ -16,27 +17,39 @@ from ..partition import columns_within
 from ..rng import unit_vectors
 from .state import State, measure
 
-VANISHED = {True: 1e-13, False: 1e-6}  # share of λ_0 below which an image is rounding error, by whether it is in double
+VANISHED = {
+    True: 1e-13,
+    False: 1e-6,
+}  # share of λ_0 below which an image is rounding error, by whether it is in double
 
 
 @dataclass(frozen=True)
 class Top1Settings(Settings):
     """Exchange of vectors"""
 
-    top1: str | None = option("Top1 solver: what improves a vector (default power).", choices=SOLVERS)
+    top1: str | None = option(
+        "Top1 solver: what improves a vector (default power).", choices=SOLVERS
+    )
 
     @property
     def solver_vectors(self):
         """Vectors that the top1 solver holds beside each one."""
-        return {"lanczos": 4 * (self.local_steps or 1), "momentum": 4, "chebyshev": 3}.get(self.top1, 0)
+        return {"lanczos": 4 * (self.local_steps or 1), "momentum": 4, "chebyshev": 3}.get(
+            self.top1, 0
+        )
 
 
 @dataclass(frozen=True)
 class StepSettings(Settings):
     """Exchange of vectors"""
 
-    local_steps: int | None = option("Applications of Σ between two exchanges (default 1).", metavar="T", least=1)
-    step_size: str | None = option("η of --top1 hebb and oja, in units of 1/variance; auto (default): by the eigenvalues.", metavar="ETA|auto")
+    local_steps: int | None = option(
+        "Applications of Σ between two exchanges (default 1).", metavar="T", least=1
+    )
+    step_size: str | None = option(
+        "η of --top1 hebb and oja, in units of 1/variance; auto (default): by the eigenvalues.",
+        metavar="ETA|auto",
+    )
 
     @property
     def eta(self):
@@ -46,28 +59,42 @@ class StepSettings(Settings):
     def check(self):
         """Raise UsageError if a step size is no number, or there is nothing that takes it."""
         if self.step_size is not None and self.top1 != "hebb" and not self.batch_rows:
-            raise UsageError("--step-size goes with --top1 hebb or --batch-rows; the other solvers have no step to choose")
+            raise UsageError(
+                "--step-size goes with --top1 hebb or --batch-rows; the other solvers have no step"
+                " to choose"
+            )
         try:
-            if self.step_size not in (None, "auto") and not 0 < float(self.step_size) < float("inf"):
+            if self.step_size not in (None, "auto") and not 0 < float(self.step_size) < float(
+                "inf"
+            ):
                 raise ValueError
         except ValueError:
-            raise UsageError(f"--step-size {self.step_size}: write auto, or a number above 0 such as 0.5") from None
+            raise UsageError(
+                f"--step-size {self.step_size}: write auto, or a number above 0 such as 0.5"
+            ) from None
 
 
 @dataclass(frozen=True)
 class DeflationSettings(Settings):
     """Exchange of vectors"""
 
-    deflation: str | None = option("How earlier components are removed: hotelling subtracts λvvᵀ (default), projection works in their "
-                                   "orthogonal complement.", choices=DEFLATIONS)
+    deflation: str | None = option(
+        "How earlier components are removed: hotelling subtracts λvvᵀ (default), projection works"
+        " in their orthogonal complement.",
+        choices=DEFLATIONS,
+    )
 
 
 @dataclass(frozen=True)
 class ScheduleSettings(Settings):
     """Exchange of vectors"""
 
-    stagger: bool | None = option("Component k starts in round k+1 (default), or all at once.", "--stagger/--no-stagger")
-    advance: bool | None = option("All start at once, deflated only by those whose turn has come.", flag=True)
+    stagger: bool | None = option(
+        "Component k starts in round k+1 (default), or all at once.", "--stagger/--no-stagger"
+    )
+    advance: bool | None = option(
+        "All start at once, deflated only by those whose turn has come.", flag=True
+    )
 
     @property
     def is_at_once(self):
@@ -77,23 +104,52 @@ class ScheduleSettings(Settings):
     def check(self):
         """Raise UsageError if both options are given."""
         if self.stagger is not None and self.advance:
-            raise UsageError(f"{self.typed('stagger')} and --advance both say when workers begin; give one of them")
+            raise UsageError(
+                f"{self.typed('stagger')} and --advance both say when workers begin; give one of"
+                " them"
+            )
 
 
 class VectorExchange:
-    """Every worker improves its vector on Σ deflated by what its superiors published last round (Jacobi), then publishes.
+    """Every worker improves its vector on Σ deflated by what its superiors published last round
+    (Jacobi), then publishes.
 
-    No orthogonalisation, no sorting, no Rayleigh–Ritz. ``schedule`` says who works when, ``deflation`` what superiors take away, ``step_size``
-    (values (r), λ_0) → η. With ``advance`` superiors that have not begun are none.
+    No orthogonalisation, no sorting, no Rayleigh–Ritz. ``schedule`` says who works when,
+    ``deflation`` what superiors take away, ``step_size`` (values (r), λ_0) → η. With ``advance``
+    superiors that have not begun are none.
     """
 
-    is_orthonormal = False   # its vectors
-    shares_images = True     # where the rule of deflation needs the superiors'
+    is_orthonormal = False  # its vectors
+    shares_images = True  # where the rule of deflation needs the superiors'
     measures_at_once = True  # initialize() applies Σ: a state before any round is measured
 
-    def __init__(self, operator, exchange, count, top1, local_steps, schedule, deflation, step_size, goals, seed, advance=False):
-        self.operator, self.exchange, self.count, self.goals, self.seed = operator, exchange, count, goals, seed
-        self.top1, self.local_steps, self.schedule, self.deflation = top1, local_steps, schedule, deflation
+    def __init__(
+        self,
+        operator,
+        exchange,
+        count,
+        top1,
+        local_steps,
+        schedule,
+        deflation,
+        step_size,
+        goals,
+        seed,
+        advance=False,
+    ):
+        self.operator, self.exchange, self.count, self.goals, self.seed = (
+            operator,
+            exchange,
+            count,
+            goals,
+            seed,
+        )
+        self.top1, self.local_steps, self.schedule, self.deflation = (
+            top1,
+            local_steps,
+            schedule,
+            deflation,
+        )
         self.step_size, self.advance = step_size, advance
         self.own, self.offsets = exchange.owned(count), exchange.grid.offsets(count)
         self._published = self._panels()  # one is read while the next is written
@@ -104,7 +160,10 @@ class VectorExchange:
         return [self.exchange.panel(self.count, self.operator.d) for _ in range(2)]
 
     def initialize(self, vectors, images=None, round=0, memory=None):
-        """Return the state of a run that starts with this rank's ``vectors`` (own, d). Collective."""
+        """Return the state of a run that starts with this rank's ``vectors`` (own, d).
+
+        Collective.
+        """
         if images is None:
             images = np.zeros_like(vectors)
             self._publish(round, vectors)
@@ -114,7 +173,9 @@ class VectorExchange:
         return self._measured(round, vectors, images, memory or {})
 
     def take_up(self, state, own, count):
-        """Nothing to do: a round repeated is the same round, and its pass goes on where it was stopped."""
+        """Nothing to do: a round repeated is the same round, and its pass goes on where it was
+        stopped.
+        """
         return state
 
     def step(self, state):
@@ -124,12 +185,16 @@ class VectorExchange:
         rows = self._own_within(first, stop)
         memory = {name: array.copy() for name, array in state.memory.items()}
         vectors = state.vectors.copy()
-        vectors[rows] = self._improved(deflated, state, rows, columns_within(self.offsets, first, stop), memory)
+        vectors[rows] = self._improved(
+            deflated, state, rows, columns_within(self.offsets, first, stop), memory
+        )
         self._publish(state.round + 1, vectors)
         return self._judged(state, vectors, first, stop, memory)
 
     def _judged(self, state, vectors, first, stop, memory):
-        """The state after ``state`` with new ``vectors``, of which only workers first..stop−1 have changed. Collective."""
+        """The state after ``state`` with new ``vectors``, of which only workers first..stop−1
+        have changed. Collective.
+        """
         images = state.images.copy()
         self._apply_to(state.round + 1, images, first, stop)
         return self._measured(state.round + 1, vectors, images, memory)
@@ -144,7 +209,9 @@ class VectorExchange:
         return self._published[state.round % 2].array
 
     def _improved(self, deflated, state, rows, offsets, memory):
-        """New vectors of the workers in ``rows`` of this rank's own, from ``local_steps`` steps on their deflated operators. Collective."""
+        """New vectors of the workers in ``rows`` of this rank's own, from ``local_steps`` steps
+        on their deflated operators. Collective.
+        """
         counts = self._superiors(state)[rows]
 
         def apply(vectors):
@@ -153,7 +220,9 @@ class VectorExchange:
             return deflated.apply(self.operator.apply(panel, offsets), vectors, counts)
 
         vectors, images = deflated.start(state.vectors[rows], state.images[rows].copy(), counts)
-        improved = self.top1(apply, vectors, images, self.local_steps, self._hints(state, rows, memory))
+        improved = self.top1(
+            apply, vectors, images, self.local_steps, self._hints(state, rows, memory)
+        )
         return self._alive(improved, state, rows)
 
     def _superiors(self, state):
@@ -164,13 +233,21 @@ class VectorExchange:
     def _hints(self, state, rows, memory):
         values, largest = state.eigenvalues, max(state.eigenvalues.max(), 0.0)
         own = self.own.start + np.arange(rows.start, rows.stop)
-        following = np.append(values[1:], values[-1] * values[-1] / values[-2] if len(values) > 1 and values[-2] > 0 else 0.0)
+        following = np.append(
+            values[1:],
+            values[-1] * values[-1] / values[-2] if len(values) > 1 and values[-2] > 0 else 0.0,
+        )
         floor = VANISHED[self.operator.is_double] * largest
 
         def remember(name, width):
             return memory.setdefault(name, np.zeros((len(state.vectors), width)))[rows]
 
-        return Hints(floor, self.step_size(values[own], largest, self.operator.exponent), following[own], remember)
+        return Hints(
+            floor,
+            self.step_size(values[own], largest, self.operator.exponent),
+            following[own],
+            remember,
+        )
 
     def _own_within(self, first, stop):
         """Which of this rank's own workers are among first..stop−1."""
@@ -178,18 +255,27 @@ class VectorExchange:
         return slice(start - self.own.start, max(start, min(self.own.stop, stop)) - self.own.start)
 
     def _own_residuals(self, deflated, state):
-        """‖Σ_k v − (vᵀΣ_k v)v‖/λ_0 of all workers on their own operators; on Σ where nothing is left of their own. Collective."""
+        """‖Σ_k v − (vᵀΣ_k v)v‖/λ_0 of all workers on their own operators; on Σ where nothing is
+        left of their own. Collective.
+        """
         vectors, images = deflated.start(state.vectors, state.images.copy(), self._superiors(state))
         values = np.sum(vectors * images, axis=1, keepdims=True)
-        own = np.stack([np.linalg.norm(images - values * vectors, axis=1), np.linalg.norm(images, axis=1)], axis=1)
-        residuals, lengths = self.exchange.gather_small(own, self.offsets).T / state.eigenvalues.max()
+        own = np.stack(
+            [np.linalg.norm(images - values * vectors, axis=1), np.linalg.norm(images, axis=1)],
+            axis=1,
+        )
+        residuals, lengths = (
+            self.exchange.gather_small(own, self.offsets).T / state.eigenvalues.max()
+        )
         return np.where(lengths > VANISHED[self.operator.is_double], residuals, state.residuals)
 
     def _publish(self, round, vectors):
         self.exchange.publish(vectors, self._published[round % 2], self.offsets)
 
     def _apply_to(self, round, images, first, stop):
-        """Put the images of the published vectors first..stop−1 into this rank's own ``images`` (own, d); the others are still right."""
+        """Put the images of the published vectors first..stop−1 into this rank's own ``images``
+        (own, d); the others are still right.
+        """
         offsets = columns_within(self.offsets, first, stop)
         panel = self._published[round % 2].array[first:stop][self.exchange.group_columns(offsets)]
         self.exchange.counters.applications += stop - first
@@ -199,15 +285,26 @@ class VectorExchange:
         """The state; superiors' images travel too where the rule wants them."""
         if self._needs_images:
             self.exchange.publish(images, self._images[round % 2], self.offsets)
-        return State(round, vectors, images, *measure(vectors, images, self.exchange, self.count), memory=memory)
+        return State(
+            round,
+            vectors,
+            images,
+            *measure(vectors, images, self.exchange, self.count),
+            memory=memory,
+        )
 
     def _alive(self, improved, state, rows):
-        """Where a worker's operator has nothing left (rank-deficient Σ), its vector made orthogonal to the superiors."""
+        """Where a worker's operator has nothing left (rank-deficient Σ), its vector made
+        orthogonal to the superiors.
+        """
         superiors = self._seen(state)
         for row, k in enumerate(range(self.own.start + rows.start, self.own.start + rows.stop)):
             if not improved[row].any():
                 taken = orthonormal_rows(superiors[:k]) if k else superiors[:0]
-                for draw in (state.vectors[rows][row], *unit_vectors(self.seed, [self.count + k], improved.shape[1])):
+                for draw in (
+                    state.vectors[rows][row],
+                    *unit_vectors(self.seed, [self.count + k], improved.shape[1]),
+                ):
                     rest = draw - taken.T @ (taken @ draw)
                     rest -= taken.T @ (taken @ rest)
                     if np.linalg.norm(rest) > 1e-6:
@@ -216,10 +313,17 @@ class VectorExchange:
         return improved
 
     def remeasure(self, state):
-        """The state with images computed anew, after the operator changed its precision. Collective."""
+        """The state with images computed anew, after the operator changed its precision.
+
+        Collective.
+        """
         return self.initialize(state.vectors, None, state.round, state.memory)
 
     def orthonormality(self, state, count):
-        """Return max|VVᵀ − I| over the first ``count`` vectors: guards of this exchange are wherever they are. Collective."""
+        """Return max|VVᵀ − I| over the first ``count`` vectors: guards of this exchange are
+        wherever they are. Collective.
+        """
         whole, first = self._published[state.round % 2].array[:count], min(self.own.start, count)
-        return self.exchange.maximum(orthonormality_error(state.vectors[:count - first], whole, first))
+        return self.exchange.maximum(
+            orthonormality_error(state.vectors[: count - first], whole, first)
+        )

@@ -4,7 +4,9 @@ import numpy as np
 
 
 class Polished:
-    """``sampled`` until it is measured, because it says it is good enough or after its last round; then ``exact``."""
+    """``sampled`` until it is measured, because it says it is good enough or after its last
+    round; then ``exact``.
+    """
 
     measures_at_once = True
 
@@ -39,7 +41,9 @@ class Polished:
         self._now = self.exact
         if self.sampled.is_orthonormal:
             return self._marked(self.exact.initialize(state.vectors, state.images, state.round))
-        return self._marked(self.exact.step(self.exact.initialize(state.vectors, None, state.round)))
+        return self._marked(
+            self.exact.step(self.exact.initialize(state.vectors, None, state.round))
+        )
 
     def _marked(self, state):
         state.memory = {"polishing": np.ones((len(state.vectors), 1))}
@@ -47,7 +51,11 @@ class Polished:
 
     def remeasure(self, state):
         """As the method whose turn it is. Collective."""
-        return self._marked(self.exact.remeasure(state)) if self._now is self.exact else self.sampled.remeasure(state)
+        return (
+            self._marked(self.exact.remeasure(state))
+            if self._now is self.exact
+            else self.sampled.remeasure(state)
+        )
 
     def orthonormality(self, state, count):
         """As the method whose turn it is. Collective."""

@@ -2,11 +2,14 @@
 
 from .ritz_exchange import DONE
 
-LONGER = 1.5  # times the rounds after which it was measured in vain: so the passes stay few, whatever estimates say
+# times the rounds after which it was measured in vain: so the passes stay few, whatever estimates
+# say
+LONGER = 1.5
 
 
 class Promising:
-    """Says yes to an estimated state that has reached its ``goals``, but not soon after one that did not hold.
+    """Says yes to an estimated state that has reached its ``goals``, but not soon after one that
+    did not hold.
 
     It always says yes to that of round ``last``.
     """
@@ -16,7 +19,9 @@ class Promising:
 
     def __call__(self, state, rounding):
         """Whether to measure. ``rounding`` is the operator's."""
-        late = (state.residuals > DONE * self._goals(state.eigenvalues, rounding))[:self._goals.components]
+        late = (state.residuals > DONE * self._goals(state.eigenvalues, rounding))[
+            : self._goals.components
+        ]
         if state.round < self._last and (state.round < self._not_before or late.any()):
             return False
         self._not_before = LONGER * state.round

@@ -11,21 +11,28 @@ from . import schedule
 from .block_krylov import BlockKrylov
 from .mini_batches import BatchSettings, BatchStepSettings, batch_tol, oja, oja_mu, sampled_ritz
 from .orthogonal_iteration import OrthogonalIteration
-from .parallel_deflation import DeflationSettings, ScheduleSettings, StepSettings, Top1Settings, VectorExchange
+from .parallel_deflation import (
+    DeflationSettings,
+    ScheduleSettings,
+    StepSettings,
+    Top1Settings,
+    VectorExchange,
+)
 from .ritz_exchange import HistorySettings, RitzExchange, WarmStartSettings
 from .step_size import automatic, constant
 from .window_exchange import WindowExchange, WindowSettings
 
-LONGEST = 600.0  # seconds between two meetings of workers in windows, unless checkpoints are asked for more often
+# seconds between two meetings of workers in windows, unless checkpoints are asked for more often
+LONGEST = 600.0
 
 
 @dataclass(frozen=True)
 class Needs:
     """What the cost model has to know of a method: vectors of length d that it holds."""
 
-    panels: int = 0        # once per node, as many as the panel has
-    own: int = 0           # beside each worker's own
-    private: int = 0       # panels that every rank holds for itself
+    panels: int = 0  # once per node, as many as the panel has
+    own: int = 0  # beside each worker's own
+    private: int = 0  # panels that every rank holds for itself
     has_history: bool = False
 
 
@@ -33,8 +40,9 @@ class Needs:
 class Method:
     """How a method is built, and the Settings whose options it takes.
 
-    ``build(operator, exchange, count, settings, basis)`` → the method; on mini-batches it is given ``batches`` and the
-    number of ``rows`` besides. ``solvers`` are the top1 solvers that it takes, ``tol(settings)`` its usual tolerance.
+    ``build(operator, exchange, count, settings, basis)`` → the method; on mini-batches it is given
+    ``batches`` and the number of ``rows`` besides. ``solvers`` are the top1 solvers that it takes,
+    ``tol(settings)`` its usual tolerance.
     """
 
     build: Callable
@@ -51,40 +59,78 @@ def _goals(settings):
 
 def _panel(kind):
     """Methods whose rounds end in Rayleigh–Ritz over the panel or more."""
-    return lambda operator, exchange, count, settings, basis: kind(operator, exchange, count, basis, _goals(settings), settings.seed)
+    return lambda operator, exchange, count, settings, basis: kind(
+        operator, exchange, count, basis, _goals(settings), settings.seed
+    )
 
 
 def _improving(settings, rule):
     """Solver, local steps, rule of deflation and step size."""
     step_size = automatic if settings.eta is None else constant(settings.eta)
-    return SOLVERS[settings.top1 or "power"], settings.local_steps or 1, rule or DEFLATIONS[settings.deflation or "hotelling"], step_size
+    return (
+        SOLVERS[settings.top1 or "power"],
+        settings.local_steps or 1,
+        rule or DEFLATIONS[settings.deflation or "hotelling"],
+        step_size,
+    )
 
 
 def _vectors(rule=None, order=None):
-    """Workers that exchange vectors, by a rule of deflation and a schedule, or as the options say."""
+    """Workers that exchange vectors, by a rule of deflation and a schedule, or as the options
+    say.
+    """
+
     def build(operator, exchange, count, settings, basis):
         solver, steps, deflation, step_size = _improving(settings, rule)
         turns = order or (schedule.all_at_once if settings.is_at_once else schedule.staggered)
-        return VectorExchange(operator, exchange, count, solver, steps, turns, deflation, step_size, _goals(settings), settings.seed,
-                              bool(settings.advance))
+        return VectorExchange(
+            operator,
+            exchange,
+            count,
+            solver,
+            steps,
+            turns,
+            deflation,
+            step_size,
+            _goals(settings),
+            settings.seed,
+            bool(settings.advance),
+        )
+
     return build
 
 
 def _windows(rule=None):
     """Workers that publish vectors in windows, by a rule of deflation or as the options say."""
+
     def build(operator, exchange, count, settings, basis):
-        return WindowExchange(operator, exchange, count, settings.components, *_improving(settings, rule), _goals(settings), settings.seed,
-                              settings.max_rounds, settings.max_staleness, settings.cadence()[0] or LONGEST)
+        return WindowExchange(
+            operator,
+            exchange,
+            count,
+            settings.components,
+            *_improving(settings, rule),
+            _goals(settings),
+            settings.seed,
+            settings.max_rounds,
+            settings.max_staleness,
+            settings.cadence()[0] or LONGEST,
+        )
+
     return build
 
 
 def _needs(published=None, windows=False):
-    """What vectors need: one panel of vectors, and one of images if inferiors' rule wants them; each twice, but in windows."""
+    """What vectors need: one panel of vectors, and one of images if inferiors' rule wants them;
+    each twice, but in windows.
+    """
+
     def needs(settings):
         count = published or (2 if settings.deflation == "projection" else 1)
         if windows:
             return Needs(2, settings.solver_vectors + 3 * count, count)
         return Needs(2 * count, settings.solver_vectors)
+
     return needs
 
 
@@ -93,21 +139,43 @@ def _batch_needs(settings):
 
 
 EXACT = tuple(name for name in SOLVERS if name != "oja")
-WITHOUT_SYMMETRY = ("power", "hebb")  # what EigenGame's operators, which are not symmetric, can be solved with
+WITHOUT_SYMMETRY = (
+    "power",
+    "hebb",
+)  # what EigenGame's operators, which are not symmetric, can be solved with
 ON_BATCHES = ("oja", "hebb")
 _STEPS = (Top1Settings, StepSettings, LatencySettings)
 _TURNS = (*_STEPS, ScheduleSettings)
 
 METHODS = {
-    ("parallel-deflation", "ritz"): Method(_panel(RitzExchange), (HistorySettings, WarmStartSettings)),
-    ("parallel-deflation", "vectors"): Method(_vectors(), (*_TURNS, DeflationSettings), _needs(), EXACT, orthonormal_to=1e-2),
-    ("parallel-deflation", "window"): Method(_windows(), (*_STEPS, DeflationSettings, WindowSettings), _needs(windows=True), EXACT),
-    ("sequential-deflation", "vectors"): Method(_vectors(order=schedule.sequential), (*_STEPS, DeflationSettings), _needs(), EXACT,
-                                                orthonormal_to=1e-2),
-    ("eigengame-alpha", "vectors"): Method(_vectors(EigenGameAlpha), _TURNS, _needs(2), WITHOUT_SYMMETRY, orthonormal_to=1e-2),
-    ("eigengame-alpha", "window"): Method(_windows(EigenGameAlpha), (*_STEPS, WindowSettings), _needs(2, True), WITHOUT_SYMMETRY),
-    ("eigengame-mu", "vectors"): Method(_vectors(EigenGameMu), _TURNS, _needs(1), WITHOUT_SYMMETRY, orthonormal_to=1e-2),
-    ("eigengame-mu", "window"): Method(_windows(EigenGameMu), (*_STEPS, WindowSettings), _needs(1, True), WITHOUT_SYMMETRY),
+    ("parallel-deflation", "ritz"): Method(
+        _panel(RitzExchange), (HistorySettings, WarmStartSettings)
+    ),
+    ("parallel-deflation", "vectors"): Method(
+        _vectors(), (*_TURNS, DeflationSettings), _needs(), EXACT, orthonormal_to=1e-2
+    ),
+    ("parallel-deflation", "window"): Method(
+        _windows(), (*_STEPS, DeflationSettings, WindowSettings), _needs(windows=True), EXACT
+    ),
+    ("sequential-deflation", "vectors"): Method(
+        _vectors(order=schedule.sequential),
+        (*_STEPS, DeflationSettings),
+        _needs(),
+        EXACT,
+        orthonormal_to=1e-2,
+    ),
+    ("eigengame-alpha", "vectors"): Method(
+        _vectors(EigenGameAlpha), _TURNS, _needs(2), WITHOUT_SYMMETRY, orthonormal_to=1e-2
+    ),
+    ("eigengame-alpha", "window"): Method(
+        _windows(EigenGameAlpha), (*_STEPS, WindowSettings), _needs(2, True), WITHOUT_SYMMETRY
+    ),
+    ("eigengame-mu", "vectors"): Method(
+        _vectors(EigenGameMu), _TURNS, _needs(1), WITHOUT_SYMMETRY, orthonormal_to=1e-2
+    ),
+    ("eigengame-mu", "window"): Method(
+        _windows(EigenGameMu), (*_STEPS, WindowSettings), _needs(1, True), WITHOUT_SYMMETRY
+    ),
     ("orthogonal-iteration", "ritz"): Method(_panel(OrthogonalIteration), (WarmStartSettings,)),
     ("block-krylov", "ritz"): Method(_panel(BlockKrylov), (HistorySettings, WarmStartSettings)),
 }
@@ -115,11 +183,27 @@ METHODS = {
 _BATCHES = (StepSettings, BatchSettings, HistorySettings)
 MINI_BATCHES = {  # with --batch-rows
     ("parallel-deflation", "ritz"): Method(sampled_ritz, _BATCHES, _batch_needs, tol=batch_tol),
-    ("parallel-deflation", "vectors"): Method(oja(), (*_BATCHES, Top1Settings, ScheduleSettings, DeflationSettings, BatchStepSettings),
-                                              _batch_needs, ON_BATCHES, batch_tol, 1e-2),
-    ("eigengame-mu", "vectors"): Method(oja_mu, (*_BATCHES, Top1Settings, ScheduleSettings, BatchStepSettings), _batch_needs, ON_BATCHES,
-                                        batch_tol, 1e-2),
+    ("parallel-deflation", "vectors"): Method(
+        oja(),
+        (*_BATCHES, Top1Settings, ScheduleSettings, DeflationSettings, BatchStepSettings),
+        _batch_needs,
+        ON_BATCHES,
+        batch_tol,
+        1e-2,
+    ),
+    ("eigengame-mu", "vectors"): Method(
+        oja_mu,
+        (*_BATCHES, Top1Settings, ScheduleSettings, BatchStepSettings),
+        _batch_needs,
+        ON_BATCHES,
+        batch_tol,
+        1e-2,
+    ),
 }
-PARTS = tuple(dict.fromkeys(part for method in (*METHODS.values(), *MINI_BATCHES.values()) for part in method.settings))
+PARTS = tuple(
+    dict.fromkeys(
+        part for method in (*METHODS.values(), *MINI_BATCHES.values()) for part in method.settings
+    )
+)
 NAMES = tuple(dict.fromkeys(name for name, _ in METHODS))
 EXCHANGES = tuple(dict.fromkeys(exchange for _, exchange in METHODS))

@@ -1,4 +1,6 @@
-"""Parallel deflation, exchanging vectors and images: every round ends in a Rayleigh–Ritz step over all workers' history."""
+"""Parallel deflation, exchanging vectors and images: every round ends in a Rayleigh–Ritz step
+over all workers' history.
+"""
 
 from dataclasses import dataclass
 
@@ -11,17 +13,23 @@ from ..options import Settings, option
 from ..rng import unit_vectors
 from .state import State, relative, unmeasured
 
-DONE = 0.8          # of the goal: an independent check at the goal then agrees
-LET_GO = 0.2        # of the goal: converged workers help the others a little longer, which can save a pass at 4 % more products
-ROUNDING = 1e-24    # squared length of what is left of a unit vector when all of it was in the basis
-SMALLEST_BASIS = 3  # times the panel, so that a restart keeps Ritz vectors, last round's, and has room for new ones
+DONE = 0.8  # of the goal: an independent check at the goal then agrees
+# of the goal: converged workers help the others a little longer, which can save a pass at 4 % more
+# products
+LET_GO = 0.2
+ROUNDING = 1e-24  # squared length of what is left of a unit vector when all of it was in the basis
+# times the panel, so that a restart keeps Ritz vectors, last round's, and has room for new ones
+SMALLEST_BASIS = 3
 
 
 @dataclass(frozen=True)
 class HistorySettings(Settings):
     """Ritz exchange"""
 
-    basis: str | None = option("Rows of history the Ritz exchange may keep, at least 3 panels; default by memory.", metavar="N|all")
+    basis: str | None = option(
+        "Rows of history the Ritz exchange may keep, at least 3 panels; default by memory.",
+        metavar="N|all",
+    )
 
     def check(self):
         """Raise UsageError for what is neither a number nor all."""
@@ -33,35 +41,47 @@ class HistorySettings(Settings):
 class WarmStartSettings(Settings):
     """Ritz exchange"""
 
-    warm_start: bool | None = option("Start from sampled rows (default if it pays), or at random.", "--warm-start/--cold")
+    warm_start: bool | None = option(
+        "Start from sampled rows (default if it pays), or at random.", "--warm-start/--cold"
+    )
 
 
 class RitzExchange:
-    """Worker k improves component k along its own residual, deflated by everything published before.
+    """Worker k improves component k along its own residual, deflated by everything published
+    before.
 
-    ``basis`` Q (N, d) orthonormal and ``basis_images`` SQ = ΣQ live once per node; H = Q·SQᵀ. Ritz vectors V = CQ are
-    orthonormal, so deflation by superiors is implied and exact. With the whole history kept this needs block Krylov's passes,
-    while converged workers drop out of the panel.
+    ``basis`` Q (N, d) orthonormal and ``basis_images`` SQ = ΣQ live once per node; H = Q·SQᵀ. Ritz
+    vectors V = CQ are orthonormal, so deflation by superiors is implied and exact. With the whole
+    history kept this needs block Krylov's passes, while converged workers drop out of the panel.
     """
 
-    is_orthonormal = True     # its vectors
+    is_orthonormal = True  # its vectors
     measures_at_once = False  # initialize() leaves the first images to the first round
 
     def __init__(self, operator, exchange, count, largest_basis, goals, seed):
-        self.operator, self.exchange, self.count, self.goals, self.seed = operator, exchange, count, goals, seed
+        self.operator, self.exchange, self.count, self.goals, self.seed = (
+            operator,
+            exchange,
+            count,
+            goals,
+            seed,
+        )
         self.own = exchange.owned(count)
         rows = min(max(largest_basis, SMALLEST_BASIS * count), operator.d + count)
         self.basis, self.basis_images = (exchange.panel(rows, operator.d) for _ in range(2))
         self._reset()
 
     def _reset(self):
-        self.size, self.applied = 0, 0    # rows of the basis; those whose images are known
+        self.size, self.applied = 0, 0  # rows of the basis; those whose images are known
         self.projected = np.zeros((0, 0))
 
     def initialize(self, vectors, images=None, round=0, memory=None):
-        """Return the state before a round: directions are this rank's ``vectors`` (own, d). Collective. There is no ``memory``.
+        """Return the state before a round: directions are this rank's ``vectors`` (own, d).
 
-        Given their ``images`` (Ritz vectors of a stopped run), the round's results are there already.
+        Collective. There is no ``memory``.
+
+        Given their ``images`` (Ritz vectors of a stopped run), the round's results are there
+        already.
         """
         self._reset()
         offsets = self.exchange.grid.offsets(self.count)
@@ -76,7 +96,9 @@ class RitzExchange:
         return state
 
     def step(self, state):
-        """One round: deflate (off all history), improve (apply Σ), exchange (publish, Rayleigh–Ritz). Collective."""
+        """One round: deflate (off all history), improve (apply Σ), exchange (publish,
+        Rayleigh–Ritz). Collective.
+        """
         self._make_room(state)
         if "pending" in state.extra:
             self._add(*state.extra.pop("pending"))
@@ -96,7 +118,9 @@ class RitzExchange:
             self._restart(state)
 
     def _directions(self, state):
-        """This rank's directions (r, d) of the round, and who has which of all: residuals of those who have not converged."""
+        """This rank's directions (r, d) of the round, and who has which of all: residuals of
+        those who have not converged.
+        """
         active = state.residuals > LET_GO * self.goals(state.eigenvalues, self.operator.rounding)
         return state.extra["directions"][active[self.own]], self._offsets_of(active)
 
@@ -105,18 +129,22 @@ class RitzExchange:
         return np.concatenate([[0], np.cumsum(active)])[self.exchange.grid.offsets(self.count)]
 
     def _expand(self, own, offsets):
-        """Add what directions, this rank's ``own`` (r, d), have outside the basis, orthonormalised, to the basis. Collective."""
+        """Add what directions, this rank's ``own`` (r, d), have outside the basis,
+        orthonormalised, to the basis. Collective.
+        """
         length = np.linalg.norm(own, axis=1, keepdims=True)
-        own = project_off(own / np.where(length > 0, length, 1), self.basis.array[:self.size])
+        own = project_off(own / np.where(length > 0, length, 1), self.basis.array[: self.size])
         # free rows of both panels serve in turn, so that nobody overwrites what another still reads
         for panel, smallest in ((self.basis, ROUNDING), (self.basis_images, 0.1)):
             raw = self.exchange.publish(own, panel, offsets, self.size)
             own, offsets = self._orthonormal(own, offsets, raw, smallest)
-            own = project_off(own, self.basis.array[:self.size])
+            own = project_off(own, self.basis.array[: self.size])
         self._add(own, int(offsets[-1]))
 
     def take_up(self, state, own, count):
-        """Let the next round of a state go on with the ``count`` directions, already orthonormal, of a pass that was stopped; own (r, d)."""
+        """Let the next round of a state go on with the ``count`` directions, already
+        orthonormal, of a pass that was stopped; own (r, d).
+        """
         state.extra["pending"] = own, count
         return state
 
@@ -125,21 +153,26 @@ class RitzExchange:
         self.size += count
 
     def _orthonormal(self, own, offsets, raw, smallest):
-        """Own rows, shared out evenly, of an orthonormal basis of the published rows ``raw`` (a, d); and their offsets."""
+        """Own rows, shared out evenly, of an orthonormal basis of the published rows ``raw`` (a,
+        d); and their offsets.
+        """
         gram = self.exchange.gather_small(own @ raw.T, offsets)
 
         def solve():
             scale = np.linalg.eigvalsh((gram + gram.T) / 2)[-1] if len(gram) else 0
             transform = whitening(gram, max(DROP, smallest / scale) if scale > 0 else 1.0)
             padded = np.zeros((len(raw) + 1, len(raw)))  # its last row tells how many rows count
-            padded[:len(transform)] = transform
+            padded[: len(transform)] = transform
             padded[-1] = len(transform)
             return [padded]
 
-        transform, = self.exchange.from_root(solve, (len(raw) + 1, len(raw)))
+        (transform,) = self.exchange.from_root(solve, (len(raw) + 1, len(raw)))
         kept = int(transform[-1, 0]) if len(raw) else 0
         offsets = self.exchange.grid.offsets(kept)
-        return transform[offsets[self.exchange.rank]:offsets[self.exchange.rank + 1]] @ raw, offsets
+        return (
+            transform[offsets[self.exchange.rank] : offsets[self.exchange.rank + 1]] @ raw,
+            offsets,
+        )
 
     def _fill(self):
         """Add random directions until the basis has as many rows as the panel."""
@@ -147,7 +180,10 @@ class RitzExchange:
             missing = self.count - self.size
             active = np.arange(self.count) < missing
             numbers = attempt * self.count + np.arange(self.own.start, self.own.stop)
-            self._expand(unit_vectors(self.seed, numbers, self.operator.d)[active[self.own]], self._offsets_of(active))
+            self._expand(
+                unit_vectors(self.seed, numbers, self.operator.d)[active[self.own]],
+                self._offsets_of(active),
+            )
             if self.size == self.count:
                 return
 
@@ -156,7 +192,9 @@ class RitzExchange:
         first, new = self.applied, self.size - self.applied
         offsets = self.exchange.grid.offsets(new)
         self.exchange.counters.applications += new
-        images = self.operator.apply(self.basis.array[first:self.size][self.exchange.group_columns(offsets)], offsets)
+        images = self.operator.apply(
+            self.basis.array[first : self.size][self.exchange.group_columns(offsets)], offsets
+        )
         self.exchange.publish(images, self.basis_images, offsets, first)
         self.applied = self.size
         self._extend_projection(first)
@@ -165,12 +203,18 @@ class RitzExchange:
         """H = Q·SQᵀ for rows from ``first`` on: every rank computes those of the images it owns."""
         new = self.size - first
         own = self.exchange.owned(new)
-        rows = self.exchange.gather_small(self.basis_images.array[first:self.size][own] @ self.basis.array[:self.size].T,
-                                          self.exchange.grid.offsets(new))
+        rows = self.exchange.gather_small(
+            self.basis_images.array[first : self.size][own] @ self.basis.array[: self.size].T,
+            self.exchange.grid.offsets(new),
+        )
         if not np.isfinite(rows).all():
             worker = first + int(np.argmax(~np.isfinite(rows).all(axis=1)))
-            raise on_all_ranks(HpcpcaError(f"the image of vector {worker} of the basis is not finite; the data's range is too large even after "
-                                           "scaling: rescale the data"))
+            raise on_all_ranks(
+                HpcpcaError(
+                    f"the image of vector {worker} of the basis is not finite; the data's range is"
+                    " too large even after scaling: rescale the data"
+                )
+            )
         grown = np.zeros((self.size, self.size))
         grown[:first, :first] = self.projected[:first, :first]
         grown[first:], grown[:, first:] = rows, rows.T
@@ -178,18 +222,26 @@ class RitzExchange:
         self.projected = grown
 
     def _rayleigh_ritz(self, round, previous=None):
-        """The best panel in the span of all history; each rank forms and judges its own components."""
-        values, coefficients = self.exchange.from_root(lambda: rayleigh_ritz(self.projected, self.count),
-                                                       self.count, (self.count, self.size))
-        vectors = coefficients[self.own] @ self.basis.array[:self.size]
-        images = coefficients[self.own] @ self.basis_images.array[:self.size]
+        """The best panel in the span of all history; each rank forms and judges its own
+        components.
+        """
+        values, coefficients = self.exchange.from_root(
+            lambda: rayleigh_ritz(self.projected, self.count), self.count, (self.count, self.size)
+        )
+        vectors = coefficients[self.own] @ self.basis.array[: self.size]
+        images = coefficients[self.own] @ self.basis_images.array[: self.size]
         directions = images - values[self.own, None] * vectors
-        lengths = self.exchange.gather_small(np.linalg.norm(directions, axis=1), self.exchange.grid.offsets(self.count))
+        lengths = self.exchange.gather_small(
+            np.linalg.norm(directions, axis=1), self.exchange.grid.offsets(self.count)
+        )
         extra = {"directions": directions, "coefficients": coefficients, "previous": previous}
         return State(round, vectors, images, values, relative(lengths, values[0]), extra=extra)
 
     def _restart(self, state):
-        """Thick restart: keep the span of this and last round's Ritz vectors. Every rank transforms its share of the columns."""
+        """Thick restart: keep the span of this and last round's Ritz vectors.
+
+        Every rank transforms its share of the columns.
+        """
         coefficients, previous = state.extra["coefficients"], state.extra["previous"]
         transform = thick_restart(coefficients, previous if previous is not None else coefficients)
         room = len(self.basis.array) - self.count
@@ -206,11 +258,14 @@ class RitzExchange:
             whole = panel.array
             step = -(-whole.shape[1] // panel.node.size)
             columns = slice(panel.node.rank * step, (panel.node.rank + 1) * step)
-            whole[:len(transform), columns] = transform @ whole[:self.size, columns]
+            whole[: len(transform), columns] = transform @ whole[: self.size, columns]
             panel.fence()
 
     def remeasure(self, state):
-        """The state with images computed anew, after the operator changed its precision. Collective."""
+        """The state with images computed anew, after the operator changed its precision.
+
+        Collective.
+        """
         self._restart(state)
         self.applied, self.projected = 0, np.zeros((0, 0))
         self._apply_to_new()
@@ -219,7 +274,9 @@ class RitzExchange:
     def orthonormality(self, state, count):
         """Return max|VVᵀ − I| over the first ``count`` vectors. Collective."""
         own, offsets = self.exchange.owned(self.size), self.exchange.grid.offsets(self.size)
-        gram = self.exchange.gather_small(self.basis.array[own] @ self.basis.array[:self.size].T, offsets)
+        gram = self.exchange.gather_small(
+            self.basis.array[own] @ self.basis.array[: self.size].T, offsets
+        )
         coefficients = state.extra["coefficients"][:count]
         coefficients = np.pad(coefficients, ((0, 0), (0, self.size - coefficients.shape[1])))
         return float(np.abs(coefficients @ gram @ coefficients.T - np.eye(len(coefficients))).max())

@@ -1,4 +1,6 @@
-"""Parallel deflation on mini-batches, exchanging vectors and what is known of their images: every round ends in a Rayleigh–Ritz step."""
+"""Parallel deflation on mini-batches, exchanging vectors and what is known of their images:
+every round ends in a Rayleigh–Ritz step.
+"""
 
 import numpy as np
 
@@ -8,20 +10,26 @@ from ..rng import unit_vectors
 from .promising import Promising
 from .state import State, measure
 
-MEMORY = 2.0   # round ℓ's images weigh about as ℓ^(MEMORY − 1) in the running mean: with 1 alike, least noise; more forgets the start sooner
+# round ℓ's images weigh about as ℓ^(MEMORY − 1) in the running mean: with 1 alike, least noise;
+# more forgets the start sooner
+MEMORY = 2.0
 
 
 class SampledRitz:
     """Worker k owns vector v_k and s_k, the running mean of its images on the batches it drew.
 
-    Rayleigh–Ritz on all (V, S) separates what single vectors cannot tell apart, and deflates: no step size, no gap that a worker must know.
-    When V moves, S moves as the symmetric matrix that they determine says (linalg/secant). The mean forgets as 1/ℓ, so that errors fall as with
-    all the rows drawn so far. Convergence is measured, by a pass over all rows, when the estimate says it is there and in round ``last``.
+    Rayleigh–Ritz on all (V, S) separates what single vectors cannot tell apart, and deflates: no
+    step size, no gap that a worker must know. When V moves, S moves as the symmetric matrix that
+    they determine says (linalg/secant). The mean forgets as 1/ℓ, so that errors fall as with all
+    the rows drawn so far. Convergence is measured, by a pass over all rows, when the estimate says
+    it is there and in round ``last``.
     """
 
     measures_at_once = is_orthonormal = True
 
-    def __init__(self, operator, batches, exchange, count, local_steps, longest_step, goals, last, seed):
+    def __init__(
+        self, operator, batches, exchange, count, local_steps, longest_step, goals, last, seed
+    ):
         """``goals.components`` of the ``count`` vectors are wanted, the others are guards.
 
         ``longest_step`` (exponent) → the longest η of a step, or None.
@@ -33,13 +41,18 @@ class SampledRitz:
         self._vectors, self._images = (exchange.panel(count, operator.d) for _ in range(2))
 
     def initialize(self, vectors, images=None, round=0, memory=None):
-        """Return the state of a run that starts with this rank's ``vectors`` (own, d), from a pass over all rows; or, given ``images``, as they
-        were estimated. Collective."""
+        """Return the state of a run that starts with this rank's ``vectors`` (own, d), from a
+        pass over all rows; or, given ``images``, as they were estimated. Collective.
+        """
         if images is None:
             return self._measured(round, self._independent(vectors))
         known = {name: np.zeros((len(vectors), 1)) for name in ("noise", "seen")} | (memory or {})
-        noise, seen = self.exchange.gather_small(np.hstack([known["noise"], known["seen"]]), self.offsets).T
-        return self._solved(round, vectors, images, noise if noise.any() else None, float(seen.max()))
+        noise, seen = self.exchange.gather_small(
+            np.hstack([known["noise"], known["seen"]]), self.offsets
+        ).T
+        return self._solved(
+            round, vectors, images, noise if noise.any() else None, float(seen.max())
+        )
 
     def _independent(self, vectors):
         """The same, moved a little at random where they depend on one another. Collective."""
@@ -47,53 +60,102 @@ class SampledRitz:
         gram = self.exchange.gather_small(vectors @ self._vectors.array.T, self.offsets)
         if np.linalg.eigvalsh(gram)[0] > DROP:
             return vectors
-        return vectors + unit_vectors(self.seed, self.count + np.arange(self.own.start, self.own.stop), self.operator.d) / 10
+        return (
+            vectors
+            + unit_vectors(
+                self.seed, self.count + np.arange(self.own.start, self.own.stop), self.operator.d
+            )
+            / 10
+        )
 
     def take_up(self, state, own, count):
-        """Nothing to do: a round repeated is the same round, and its pass goes on where it was stopped."""
+        """Nothing to do: a round repeated is the same round, and its pass goes on where it was
+        stopped.
+        """
         return state
 
     def step(self, state):
         """One round: deflate and exchange (Rayleigh–Ritz), improve on mini-batches. Collective."""
         following = state.extra["ritz"]
-        vectors, images = (self._combined(rows[self.own]) for rows in (following.vectors, following.images))
+        vectors, images = (
+            self._combined(rows[self.own]) for rows in (following.vectors, following.images)
+        )
         numbers = np.arange(self.own.start, self.own.stop)
-        found = sum(self.batches.apply(vectors, numbers, state.round, step)[0] for step in range(self.local_steps)) / self.local_steps
+        found = (
+            sum(
+                self.batches.apply(vectors, numbers, state.round, step)[0]
+                for step in range(self.local_steps)
+            )
+            / self.local_steps
+        )
         self.batches.count(self.count * self.local_steps)
-        variance = self.exchange.gather_small(np.sum((found - images) ** 2, axis=1), self.offsets)  # of one round's images
-        seen = state.extra["seen"] if state.estimated else max(state.extra["seen"], self._worth(state, variance))
+        variance = self.exchange.gather_small(
+            np.sum((found - images) ** 2, axis=1), self.offsets
+        )  # of one round's images
+        seen = (
+            state.extra["seen"]
+            if state.estimated
+            else max(state.extra["seen"], self._worth(state, variance))
+        )
         share = MEMORY / (MEMORY + seen)
         noise = variance * MEMORY**2 / ((2 * MEMORY - 1) * (seen + 1))  # of their running mean
-        estimate = self._solved(state.round + 1, vectors, (1 - share) * images + share * found, noise, seen + 1)
+        estimate = self._solved(
+            state.round + 1, vectors, (1 - share) * images + share * found, noise, seen + 1
+        )
         if not self.is_time(estimate, self.operator.rounding):
             return estimate
         return self._measured(estimate.round, estimate.vectors, estimate.extra["seen"])
 
     def _worth(self, state, variance):
-        """How many rounds' batches a measured state is worth: as many as have a mean no nearer to the truth than its residuals are to zero."""
-        left = np.sum((state.residuals[:self.components] * state.eigenvalues.max()) ** 2)
-        return float(variance[:self.components].sum() / max(left, 1e-300))
+        """How many rounds' batches a measured state is worth: as many as have a mean no nearer
+        to the truth than its residuals are to zero.
+        """
+        left = np.sum((state.residuals[: self.components] * state.eigenvalues.max()) ** 2)
+        return float(variance[: self.components].sum() / max(left, 1e-300))
 
     def _combined(self, coefficients):
         """Rows of [V; S] as published, times coefficients (r, 2m)."""
-        return coefficients[:, :self.count] @ self._vectors.array + coefficients[:, self.count:] @ self._images.array
+        return (
+            coefficients[:, : self.count] @ self._vectors.array
+            + coefficients[:, self.count :] @ self._images.array
+        )
 
     def _solved(self, round, vectors, images, noise, seen):
-        """Publish, and rotate by Rayleigh–Ritz: each rank forms and judges its own components; ``noise`` (m) is the variance of their images, None
-        where they are Σ's. Collective."""
+        """Publish, and rotate by Rayleigh–Ritz: each rank forms and judges its own components;
+        ``noise`` (m) is the variance of their images, None where they are Σ's. Collective.
+        """
         for panel, own in ((self._vectors, vectors), (self._images, images)):
             panel.fence()  # all have read the last round's
             self.exchange.publish(own, panel, self.offsets)
-        products = [own @ panel.array.T for own in (vectors, images) for panel in (self._vectors, self._images)]
-        gram = self.exchange.gather_small(np.stack(products, axis=1), self.offsets)  # (m, 4, m): VVᵀ, VSᵀ, SVᵀ, SSᵀ
+        products = [
+            own @ panel.array.T
+            for own in (vectors, images)
+            for panel in (self._vectors, self._images)
+        ]
+        gram = self.exchange.gather_small(
+            np.stack(products, axis=1), self.offsets
+        )  # (m, 4, m): VVᵀ, VSᵀ, SVᵀ, SSᵀ
         gram = np.block([[gram[:, 0], gram[:, 1]], [gram[:, 2], gram[:, 3]]])
         longest = self.longest_step(self.operator.exponent)
-        ritz = Ritz(*self.exchange.from_root(lambda: ritz_and_next(gram, longest).arrays(), *Ritz.shapes(self.count)))
+        ritz = Ritz(
+            *self.exchange.from_root(
+                lambda: ritz_and_next(gram, longest).arrays(), *Ritz.shapes(self.count)
+            )
+        )
         rotation = ritz.rotation[self.own]
         vectors, images = rotation @ self._vectors.array, rotation @ self._images.array
         values, residuals = measure(vectors, images, self.exchange, self.count)
-        state = State(round, vectors, images, values, residuals, estimated=noise is not None, extra={"ritz": ritz, "seen": seen})
-        if state.estimated:  # vectors follow their images: what is left between the two says little of what Σ would show
+        state = State(
+            round,
+            vectors,
+            images,
+            values,
+            residuals,
+            estimated=noise is not None,
+            extra={"ritz": ritz, "seen": seen},
+        )
+        # vectors follow their images: what is left between them says little of what Σ would show
+        if state.estimated:
             noise = np.square(ritz.rotation) @ noise
             state.residuals = np.sqrt(residuals**2 + noise / max(values.max(), 1e-300) ** 2)
             state.memory["noise"] = noise[self.own, None]
@@ -103,14 +165,23 @@ class SampledRitz:
     def _measured(self, round, vectors, seen=0.0):
         """The state of ``vectors`` with images from a pass over all rows. Collective."""
         self.exchange.counters.applications += self.count
-        images = self.operator.apply(self.exchange.gather_in_group(vectors, self.offsets), self.offsets)
+        images = self.operator.apply(
+            self.exchange.gather_in_group(vectors, self.offsets), self.offsets
+        )
         return self._solved(round, vectors, images, None, seen)
 
     def remeasure(self, state):
-        """The state with images computed anew, after the operator changed its precision. Collective."""
+        """The state with images computed anew, after the operator changed its precision.
+
+        Collective.
+        """
         return self._measured(state.round, state.vectors, state.extra["seen"])
 
     def orthonormality(self, state, count):
         """Return max|VVᵀ − I| of the first ``count`` vectors. Collective."""
         whole = state.extra["ritz"].rotation[:count] @ self._vectors.array
-        return self.exchange.maximum(orthonormality_error(state.vectors[:max(0, count - self.own.start)], whole, self.own.start))
+        return self.exchange.maximum(
+            orthonormality_error(
+                state.vectors[: max(0, count - self.own.start)], whole, self.own.start
+            )
+        )

@@ -1,11 +1,18 @@
-"""Who works in a round: workers first..stop−1, as ``schedule(method, state, residuals)`` gives them.
+"""Who works in a round: workers first..stop−1, as ``schedule(method, state, residuals)`` gives
+them.
 
-``residuals()`` are those of every worker on its own deflated operator, relative to λ_0; asking for them is collective.
+``residuals()`` are those of every worker on its own deflated operator, relative to λ_0; asking for
+them is collective.
 """
 
 import numpy as np
 
-FINER = (0.1, 0.01, 1e-3, 1e-4)  # of the goal: what a superior is left with, in the first sweep and in those that mend it
+FINER = (
+    0.1,
+    0.01,
+    1e-3,
+    1e-4,
+)  # of the goal: what a superior is left with, in the first sweep and in those that mend it
 
 
 def staggered(method, state, residuals):
@@ -19,8 +26,11 @@ def all_at_once(method, state, residuals):
 
 
 def sequential(method, state, residuals):
-    """One after the other: the first worker that is not done on its own operator. Superiors are frozen then, so they must be better than
-    the smallest goal; if the whole still misses that, all are gone through again."""
+    """One after the other: the first worker that is not done on its own operator.
+
+    Superiors are frozen then, so they must be better than the smallest goal; if the whole still
+    misses that, all are gone through again.
+    """
     goals, rounding = method.goals, method.operator.rounding
     smallest = goals(state.eigenvalues, rounding).min()
     for share in FINER:

@@ -13,19 +13,37 @@ TOL = 1e-6  # asked for unless --tol says otherwise
 class MethodSettings(Settings):
     """Method"""
 
-    method: str = option(f"{NAMES[0]} (default), or, to compare with, {', '.join(NAMES[1:])}.", default=NAMES[0], choices=NAMES, metavar="NAME")
-    exchange: str | None = option("What workers exchange: ritz (default); vectors, as in the paper; window: vectors, without waiting.",
-                                  choices=EXCHANGES)
-    batch_rows: int | None = option("Learn from mini-batches of B rows, drawn from the files for every worker; one pass before and one "
-                                    "after, to measure.", metavar="B", least=2)
+    method: str = option(
+        f"{NAMES[0]} (default), or, to compare with, {', '.join(NAMES[1:])}.",
+        default=NAMES[0],
+        choices=NAMES,
+        metavar="NAME",
+    )
+    exchange: str | None = option(
+        "What workers exchange: ritz (default); vectors, as in the paper; window: vectors, without"
+        " waiting.",
+        choices=EXCHANGES,
+    )
+    batch_rows: int | None = option(
+        "Learn from mini-batches of B rows, drawn from the files for every worker; one pass before"
+        " and one after, to measure.",
+        metavar="B",
+        least=2,
+    )
 
     def __post_init__(self):
         """Fill in what the method decides, unless it was given: the exchange, the tolerance."""
         if self.exchange is None:
-            object.__setattr__(self, "exchange", next(exchange for name, exchange in METHODS if name == self.method))
+            object.__setattr__(
+                self,
+                "exchange",
+                next(exchange for name, exchange in METHODS if name == self.method),
+            )
         if self.tol is None:
-            chosen = (MINI_BATCHES if self.batch_rows else METHODS).get((self.method, self.exchange))
-            object.__setattr__(self, "tol", chosen and chosen.tol(self) or TOL)
+            chosen = (MINI_BATCHES if self.batch_rows else METHODS).get(
+                (self.method, self.exchange)
+            )
+            object.__setattr__(self, "tol", (chosen and chosen.tol(self)) or TOL)
 
     @property
     def chosen(self):
@@ -43,7 +61,11 @@ class MethodSettings(Settings):
 
     @property
     def _name(self):
-        return f"the {self.exchange} exchange" if self.method == NAMES[0] else f"--method {self.method}"
+        return (
+            f"the {self.exchange} exchange"
+            if self.method == NAMES[0]
+            else f"--method {self.method}"
+        )
 
     @property
     def _asked(self):
@@ -53,26 +75,51 @@ class MethodSettings(Settings):
     def _typed(self, each):
         """An option as it was given."""
         value = getattr(self, each.name)
-        return spelled(each, value) + ("" if isinstance(value, bool) else f" {' '.join(value) if isinstance(value, tuple) else value}")
+        return spelled(each, value) + (
+            ""
+            if isinstance(value, bool)
+            else f" {' '.join(value) if isinstance(value, tuple) else value}"
+        )
 
     def check(self):
         """Raise UsageError if there is no such method, or it does not take what was given."""
         if (self.method, self.exchange) not in METHODS:
             exchanges = [exchange for name, exchange in METHODS if name == self.method]
-            raise UsageError(f"--exchange {self.exchange}: --method {self.method} exchanges {' or '.join(exchanges)}")
+            raise UsageError(
+                f"--exchange {self.exchange}: --method {self.method} exchanges"
+                f" {' or '.join(exchanges)}"
+            )
         if (self.method, self.exchange) not in self._methods:
-            raise UsageError(f"--batch-rows {self.batch_rows} goes with {self._nearest(list(MINI_BATCHES))}, not with {self._name}")
+            raise UsageError(
+                f"--batch-rows {self.batch_rows} goes with {self._nearest(list(MINI_BATCHES))}, not"
+                f" with {self._name}"
+            )
         for part in PARTS:
             for each in fields(part):
-                if getattr(self, each.name) is not None and part not in self.chosen.settings and is_option(each):
-                    raise UsageError(f"{self._typed(each)} goes with {self._takers(part)}, not with {self._asked}")
+                if (
+                    getattr(self, each.name) is not None
+                    and part not in self.chosen.settings
+                    and is_option(each)
+                ):
+                    raise UsageError(
+                        f"{self._typed(each)} goes with {self._takers(part)}, not with"
+                        f" {self._asked}"
+                    )
         if self.top1 is not None and self.top1 not in self.chosen.solvers:
             on_batches = MINI_BATCHES.get((self.method, self.exchange))
-            more = f"; {self.top1} learns from mini-batches, --batch-rows" if on_batches and self.top1 in on_batches.solvers else ""
-            raise UsageError(f"--top1 {self.top1}: {self._asked} takes {' or '.join(self.chosen.solvers)}{more}")
+            more = (
+                f"; {self.top1} learns from mini-batches, --batch-rows"
+                if on_batches and self.top1 in on_batches.solvers
+                else ""
+            )
+            raise UsageError(
+                f"--top1 {self.top1}: {self._asked} takes {' or '.join(self.chosen.solvers)}{more}"
+            )
 
     def _takers(self, part):
-        """The methods nearest to the chosen one that take the options of ``part``, as a user would ask for them."""
+        """The methods nearest to the chosen one that take the options of ``part``, as a user
+        would ask for them.
+        """
         takers = [key for key, method in self._methods.items() if part in method.settings]
         if takers:
             return self._nearest(takers)

@@ -9,19 +9,21 @@ import numpy as np
 class State:
     """The panel after a round; eigenvalues and images are scaled as the operator's.
 
-    The identity kept: ``images`` are Σ·``vectors`` for exactly these vectors, and ``eigenvalues``, ``residuals`` measure them; where they are
-    ``estimated``, from mini-batches.
+    The identity kept: ``images`` are Σ·``vectors`` for exactly these vectors, and ``eigenvalues``,
+    ``residuals`` measure them; where they are ``estimated``, from mini-batches.
     """
 
     round: int
-    vectors: np.ndarray       # (own, d) float64: this rank's rows of the panel
-    images: np.ndarray        # (own, d) Σ·vectors
-    eigenvalues: np.ndarray   # (m) v_kᵀΣv_k, of all
-    residuals: np.ndarray     # (m) ‖Σv_k − λ_k v_k‖/λ_0, of all
-    exhausted: bool = False   # no direction is left to improve along
-    estimated: bool = False   # images, eigenvalues and residuals come from some of the rows
+    vectors: np.ndarray  # (own, d) float64: this rank's rows of the panel
+    images: np.ndarray  # (own, d) Σ·vectors
+    eigenvalues: np.ndarray  # (m) v_kᵀΣv_k, of all
+    residuals: np.ndarray  # (m) ‖Σv_k − λ_k v_k‖/λ_0, of all
+    exhausted: bool = False  # no direction is left to improve along
+    estimated: bool = False  # images, eigenvalues and residuals come from some of the rows
     extra: dict = field(default_factory=dict)  # what only the method itself needs
-    memory: dict = field(default_factory=dict)  # name → (own, width): what a top1 solver keeps from round to round, and checkpoints
+    memory: dict = field(
+        default_factory=dict
+    )  # name → (own, width): what a top1 solver keeps from round to round, and checkpoints
 
     @property
     def has_images(self):
@@ -35,7 +37,9 @@ def unmeasured(round, vectors, count):
 
 
 def measure(vectors, images, exchange, count):
-    """Return eigenvalues (m) and relative residuals (m) of all workers' vectors from each rank's own. Collective."""
+    """Return eigenvalues (m) and relative residuals (m) of all workers' vectors from each rank's
+    own. Collective.
+    """
     values = np.einsum("kd,kd->k", vectors, images)
     errors = np.linalg.norm(images - values[:, None] * vectors, axis=1)
     both = exchange.gather_small(np.stack([values, errors], axis=1), exchange.grid.offsets(count))

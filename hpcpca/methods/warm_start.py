@@ -2,13 +2,15 @@
 
 from ..rng import spread
 
-SHARE, MOST = 0.05, 0.25   # of the rows; cold where the sample would be larger than the second
-WINDOW = 32                # consecutive rows sampled together
+SHARE, MOST = 0.05, 0.25  # of the rows; cold where the sample would be larger than the second
+WINDOW = 32  # consecutive rows sampled together
 ROUNDS = 3
 
 
 def sampled_rows(n, count, seed):
-    """Return [(start, stop)] of rows over the whole file set, keyed by seed, or [] where sampling does not pay."""
+    """Return [(start, stop)] of rows over the whole file set, keyed by seed, or [] where
+    sampling does not pay.
+    """
     wanted = max(SHARE * n, 4 * count)
     if wanted > MOST * n:
         return []
@@ -17,7 +19,9 @@ def sampled_rows(n, count, seed):
 
 
 def warm_start(method, sample, vectors):
-    """Return better start vectors (own, d): ``ROUNDS`` rounds of ``method`` on the operator of the sample. Collective."""
+    """Return better start vectors (own, d): ``ROUNDS`` rounds of ``method`` on the operator of
+    the sample. Collective.
+    """
     exact, method.operator = method.operator, sample
     state = method.initialize(vectors)
     for _ in range(ROUNDS):

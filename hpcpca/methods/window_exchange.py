@@ -1,4 +1,6 @@
-"""Workers that wait for nobody: parallel deflation on whatever superiors have published last, in one-sided windows."""
+"""Workers that wait for nobody: parallel deflation on whatever superiors have published last, in
+one-sided windows.
+"""
 
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,47 +17,105 @@ from .schedule import all_at_once
 from .state import State, measure, relative
 
 SHORTEST, FEWEST = 1.0, 16  # seconds, and local rounds of the slowest worker, until all meet again
-INDEPENDENT = 1e-4          # see ritz_of_rows
-PAUSE = 1e-3                # seconds between two looks of who has nothing to do
+INDEPENDENT = 1e-4  # see ritz_of_rows
+PAUSE = 1e-3  # seconds between two looks of who has nothing to do
 
 
 @dataclass(frozen=True)
 class WindowSettings(Settings):
     """Exchange of vectors"""
 
-    max_staleness: int | None = option("With --exchange window: no worker is more than S rounds ahead of a superior; default: any number.", metavar="S", least=0)
+    max_staleness: int | None = option(
+        "With --exchange window: no worker is more than S rounds ahead of a superior; default: any"
+        " number.",
+        metavar="S",
+        least=0,
+    )
 
     def check(self):
         """Raise UsageError for a grid on which workers do not apply Σ alone."""
-        if self.exchange == "window" and self.grid is not None and not self.grid.lower().endswith("x1"):
-            raise UsageError(f"--grid {self.grid}: with --exchange window every worker applies Σ alone, on a grid of ranks×1; leave --grid out")
+        if (
+            self.exchange == "window"
+            and self.grid is not None
+            and not self.grid.lower().endswith("x1")
+        ):
+            raise UsageError(
+                f"--grid {self.grid}: with --exchange window every worker applies Σ alone, on a"
+                " grid of ranks×1; leave --grid out"
+            )
 
 
 class WindowExchange(VectorExchange):
-    """A step is a phase: every rank does local rounds (read superiors, deflate, improve, publish) without any collective, until the root
-    announces its end; then all is measured together, and Ritz vectors are formed where that could be the end of the run.
+    """A step is a phase: every rank does local rounds (read superiors, deflate, improve,
+    publish) without any collective, until the root announces its end; then all is measured
+    together, and Ritz vectors are formed where that could be the end of the run.
 
-    Σ has to be applied by every rank alone. Nobody rests when done: inferiors need superiors better than the tolerance. A round of the run is one that all workers have done. ``wanted`` residuals have to be small;
-    no worker does more than ``max_rounds``, is more than ``max_staleness`` (None: any number) ahead of a superior, or goes on for longer than
-    ``longest`` seconds without a meeting. ``watch(round, vectors, values, norms)`` is told of every local round.
+    Σ has to be applied by every rank alone. Nobody rests when done: inferiors need superiors better
+    than the tolerance. A round of the run is one that all workers have done. ``wanted`` residuals
+    have to be small; no worker does more than ``max_rounds``, is more than ``max_staleness`` (None:
+    any number) ahead of a superior, or goes on for longer than ``longest`` seconds without a
+    meeting. ``watch(round, vectors, values, norms)`` is told of every local round.
     """
 
-    def __init__(self, operator, exchange, count, wanted, top1, local_steps, deflation, step_size, goals, seed, max_rounds, max_staleness, longest):
-        super().__init__(operator, exchange, count, top1, local_steps, all_at_once, deflation, step_size, goals, seed)
-        self.wanted, self.max_rounds, self.max_staleness, self.longest = wanted, max_rounds, max_staleness, longest
-        self._images, widths = self._images if deflation.needs_images else self._panels(), np.diff(self.offsets)
-        self._window = exchange.window(1 + 2 * widths, (1 + deflation.needs_images) * widths, operator.d)
-        self._workers = np.flatnonzero(widths)                                # ranks that own columns
+    def __init__(
+        self,
+        operator,
+        exchange,
+        count,
+        wanted,
+        top1,
+        local_steps,
+        deflation,
+        step_size,
+        goals,
+        seed,
+        max_rounds,
+        max_staleness,
+        longest,
+    ):
+        super().__init__(
+            operator,
+            exchange,
+            count,
+            top1,
+            local_steps,
+            all_at_once,
+            deflation,
+            step_size,
+            goals,
+            seed,
+        )
+        self.wanted, self.max_rounds, self.max_staleness, self.longest = (
+            wanted,
+            max_rounds,
+            max_staleness,
+            longest,
+        )
+        self._images, widths = (
+            self._images if deflation.needs_images else self._panels(),
+            np.diff(self.offsets),
+        )
+        self._window = exchange.window(
+            1 + 2 * widths, (1 + deflation.needs_images) * widths, operator.d
+        )
+        self._workers = np.flatnonzero(widths)  # ranks that own columns
         self._above = [rank for rank in self._workers if rank < exchange.rank and self._mine]
         self._below = [rank for rank in self._workers if rank == exchange.rank + 1]
         held = self.own.stop if self._mine else 0
-        self._known = np.zeros((1 + deflation.needs_images, held, operator.d))  # what superiors, and own workers, have published
-        self._values, self._rounds = np.zeros(count), {}                      # λ̂ and superiors' rounds, as far as heard
+        self._known = np.zeros(
+            (1 + deflation.needs_images, held, operator.d)
+        )  # what superiors, and own workers, have published
+        self._values, self._rounds = (
+            np.zeros(count),
+            {},
+        )  # λ̂ and superiors' rounds, as far as heard
         self._phase, self._failure = 0, None
         self.watch = lambda *_: None
 
     def _panels(self):
-        return [self.exchange.panel(self.count, self.operator.d)] * 2  # one: nobody reads it while others write
+        return [
+            self.exchange.panel(self.count, self.operator.d)
+        ] * 2  # one: nobody reads it while others write
 
     @property
     def _mine(self):
@@ -67,7 +127,16 @@ class WindowExchange(VectorExchange):
         self._phase += 1
         counters = self.exchange.counters
         before = np.array([counters.applications, counters.bytes_exchanged])
-        local = self._run(State(self._round, state.vectors, state.images, self._values, state.residuals, memory=state.memory))
+        local = self._run(
+            State(
+                self._round,
+                state.vectors,
+                state.images,
+                self._values,
+                state.residuals,
+                memory=state.memory,
+            )
+        )
         with self.exchange.agreed():
             if self._failure:
                 raise self._failure
@@ -111,7 +180,9 @@ class WindowExchange(VectorExchange):
                     columns = self._columns(rank)
                     self._rounds[rank] = found[0][0]
                     self._values[columns] = found[0][1::2]
-                    self._known[:, columns] = found[1].reshape(len(self._known), -1, self.operator.d)
+                    self._known[:, columns] = found[1].reshape(
+                        len(self._known), -1, self.operator.d
+                    )
             self._window.read_fronts(self._below)
             for rank in self._below:
                 self._values[self._columns(rank)] = self._window.fronts[rank][1::2]
@@ -128,23 +199,27 @@ class WindowExchange(VectorExchange):
         return np.array([front[0] for front in fronts]), values, norms
 
     def _is_enough(self, seconds, rounds, first, values, norms):
-        """Whether the phase should end: no rank can go on, the run seems done, or it is time to meet."""
+        """Whether the phase should end: no rank can go on, the run seems done, or it is time to
+        meet.
+        """
         done = (rounds - first).min()
         if rounds.min() >= self.max_rounds or self._window.has_failed(self._phase):
             return True
         if done >= 1 and self._is_done(values, relative(norms, values.max())):
             return True
-        return seconds >= SHORTEST and done >= FEWEST or seconds >= self.longest
+        return (seconds >= SHORTEST and done >= FEWEST) or seconds >= self.longest
 
     def _is_done(self, values, residuals):
         goals = self.goals(values, self.operator.rounding)
-        return bool((residuals <= DONE * goals)[:self.wanted].all())
+        return bool((residuals <= DONE * goals)[: self.wanted].all())
 
     def _may_go_on(self, number):
         """Whether this rank's workers may do their local round ``number``."""
         if not self._mine or self._failure or number > self.max_rounds:
             return False
-        return self.max_staleness is None or all(self._rounds.get(rank, 0) >= number - self.max_staleness for rank in self._above)
+        return self.max_staleness is None or all(
+            self._rounds.get(rank, 0) >= number - self.max_staleness for rank in self._above
+        )
 
     def _tried(self, local):
         """A local round; where it fails, the others are to end the phase too."""
@@ -160,7 +235,7 @@ class WindowExchange(VectorExchange):
     def _local_round(self, local):
         """Deflate, improve, publish: own workers in step."""
         images = self._known[1] if len(self._known) > 1 else None
-        deflated = self.deflation(self._known[0], self._values[:self.own.stop], images)
+        deflated = self.deflation(self._known[0], self._values[: self.own.stop], images)
         memory = {name: array.copy() for name, array in local.memory.items()}
         offsets = np.array([0, self._mine])
         vectors = self._improved(deflated, local, slice(0, self._mine), offsets, memory)
@@ -168,8 +243,10 @@ class WindowExchange(VectorExchange):
         images = self.operator.apply(vectors, offsets)
         if not np.isfinite(images).all():
             worker = self.own.start + int(np.argmax(~np.isfinite(images).all(axis=1)))
-            raise HpcpcaError(f"component {worker} is not finite in round {local.round + 1}; the data's range is too large even after scaling: "
-                              "rescale the data, or report this")
+            raise HpcpcaError(
+                f"component {worker} is not finite in round {local.round + 1}; the data's range is"
+                " too large even after scaling: rescale the data, or report this"
+            )
         self._offer(self._window.publish, local.round + 1, vectors, images)
         return State(local.round + 1, vectors, images, self._values, local.residuals, memory=memory)
 
@@ -177,10 +254,12 @@ class WindowExchange(VectorExchange):
         return self._known[0]
 
     def _offer(self, publish, round, vectors, images):
-        """Publish own vectors with round, λ̂ and residual norm, and images where the rule wants them."""
+        """Publish own vectors with round, λ̂ and residual norm, and images where the rule wants
+        them.
+        """
         values = np.einsum("kd,kd->k", vectors, images)
         norms = np.linalg.norm(images - values[:, None] * vectors, axis=1)
-        parts = [vectors, images][:len(self._known)]
+        parts = [vectors, images][: len(self._known)]
         self._values[self.own] = values
         for known, part in zip(self._known, parts):
             known[self.own] = part
@@ -193,25 +272,47 @@ class WindowExchange(VectorExchange):
         """Add up what all ranks have done since the counts ``before``. Collective."""
         counters = self.exchange.counters
         own = np.array([counters.applications, counters.bytes_exchanged]) - before
-        others = self.exchange.gather_small(own[None], np.arange(self.exchange.size + 1)).sum(axis=0) - own
+        others = (
+            self.exchange.gather_small(own[None], np.arange(self.exchange.size + 1)).sum(axis=0)
+            - own
+        )
         counters.applications += int(others[0])
         counters.bytes_exchanged += int(others[1])
 
     def _together(self, local, round):
-        """The state that all meet in, and its Ritz vectors where it could be the last. Collective."""
+        """The state that all meet in, and its Ritz vectors where it could be the last.
+
+        Collective.
+        """
         self._round = local.round
-        rounds = self.exchange.gather_small(np.array([float(local.round)]), np.arange(self.exchange.size + 1))
+        rounds = self.exchange.gather_small(
+            np.array([float(local.round)]), np.arange(self.exchange.size + 1)
+        )
         self._publish(0, local.vectors)
-        state = self._measured(max(round, int(rounds[self._workers].min())), local.vectors, local.images, self._alike(local.memory))
-        is_last = state.round >= self.max_rounds or self._is_done(state.eigenvalues, state.residuals)
-        return self._rayleigh_ritz(state) if is_last and np.isfinite(state.residuals).all() else state
+        state = self._measured(
+            max(round, int(rounds[self._workers].min())),
+            local.vectors,
+            local.images,
+            self._alike(local.memory),
+        )
+        is_last = state.round >= self.max_rounds or self._is_done(
+            state.eigenvalues, state.residuals
+        )
+        return (
+            self._rayleigh_ritz(state) if is_last and np.isfinite(state.residuals).all() else state
+        )
 
     def _alike(self, memory):
-        """What solvers remember, by the same names on all ranks: one that was stopped before its first local round knows none. Collective."""
+        """What solvers remember, by the same names on all ranks: one that was stopped before its
+        first local round knows none. Collective.
+        """
         widths = {name: array.shape[1] for name, array in memory.items()}
         for others in self.exchange.gather_objects(widths):
             widths |= others
-        return {name: memory.get(name, np.zeros((self._mine, width))) for name, width in sorted(widths.items())}
+        return {
+            name: memory.get(name, np.zeros((self._mine, width)))
+            for name, width in sorted(widths.items())
+        }
 
     def initialize(self, vectors, images=None, round=0, memory=None):
         """As of ``VectorExchange``; every worker begins with local round ``round`` + 1."""
@@ -226,15 +327,21 @@ class WindowExchange(VectorExchange):
         return State(round, vectors, images, values, residuals, memory=memory)
 
     def _rayleigh_ritz(self, state):
-        """Orthonormal vectors, in order, in the span of all; the state as it is where they are dependent. Collective."""
+        """Orthonormal vectors, in order, in the span of all; the state as it is where they are
+        dependent. Collective.
+        """
         everything = self._published[0].array
         all_images = self.exchange.publish(state.images, self._images[0], self.offsets)
         own = np.stack([state.vectors @ everything.T, state.vectors @ all_images.T], axis=1)
         both = self.exchange.gather_small(own, self.offsets)
-        coefficients, = self.exchange.from_root(lambda: [ritz_of_rows(both[:, 0], both[:, 1], INDEPENDENT)], both[:, 0].shape)
+        (coefficients,) = self.exchange.from_root(
+            lambda: [ritz_of_rows(both[:, 0], both[:, 1], INDEPENDENT)], both[:, 0].shape
+        )
         if not coefficients.any():
             return state
         vectors, images = coefficients[self.own] @ everything, coefficients[self.own] @ all_images
-        found = self._measured(state.round, vectors, images, {})  # what solvers remember is of other vectors
+        found = self._measured(
+            state.round, vectors, images, {}
+        )  # what solvers remember is of other vectors
         self._publish(0, vectors)
         return found

@@ -7,34 +7,49 @@ import numpy as np
 from ..errors import DataError, on_all_ranks
 from ..kernels.tiles import Tiles
 
-FAR = 0.1              # of a standard deviation, over all columns: a shift further than this from the mean costs accuracy
+# of a standard deviation, over all columns: a shift further than this from the mean costs accuracy
+FAR = 0.1
 LARGEST_FLOAT32 = 120  # binary exponents that float32 data can be scaled by
 
 
 def work_type(dtype, double):
-    """Type that rows of ``dtype`` are multiplied in: float32 for float16, float32 and integers up to 16 bits."""
+    """Type that rows of ``dtype`` are multiplied in: float32 for float16, float32 and integers
+    up to 16 bits.
+    """
     small = dtype.itemsize <= 2 or dtype == np.float32
     return np.dtype(np.float32 if small and not double else np.float64)
 
 
 def is_whole(dtype):
-    """Whether values are integers: a shift that is one too leaves differences, and many of their products, without rounding."""
+    """Whether values are integers: a shift that is one too leaves differences, and many of their
+    products, without rounding.
+    """
     return dtype.kind in "iu"
 
 
 def shift_type(dtype, work):
-    """Type of the shift: 64-bit integers are shifted exactly in their own type, all else in the work type."""
+    """Type of the shift: 64-bit integers are shifted exactly in their own type, all else in the
+    work type.
+    """
     return dtype if dtype.kind in "iu" and dtype.itemsize == 8 else work
 
 
 def exponent_of(largest, work):
-    """Binary exponent e such that data up to ``largest`` times 2⁻ᵉ are at most 1, within the range of the work type."""
+    """Binary exponent e such that data up to ``largest`` times 2⁻ᵉ are at most 1, within the
+    range of the work type.
+    """
     exponent = int(np.frexp(largest)[1])
-    return int(np.clip(exponent, -LARGEST_FLOAT32, LARGEST_FLOAT32)) if work == np.float32 else int(np.clip(exponent, -1020, 1020))
+    return (
+        int(np.clip(exponent, -LARGEST_FLOAT32, LARGEST_FLOAT32))
+        if work == np.float32
+        else int(np.clip(exponent, -1020, 1020))
+    )
 
 
 class Moments:
-    """Count, mean and sum of squared deviations per column, merged tile by tile and then over ranks."""
+    """Count, mean and sum of squared deviations per column, merged tile by tile and then over
+    ranks.
+    """
 
     def __init__(self, d, kernels):
         self.count, self.mean, self.squares, self.kernels = 0, np.zeros(d), np.zeros(d), kernels
@@ -46,10 +61,15 @@ class Moments:
 
     def merge(self, other):
         """Merge the moments of other rows."""
-        self.count = self.kernels.merge(self.count, self.mean, self.squares, other.count, other.mean, other.squares)
+        self.count = self.kernels.merge(
+            self.count, self.mean, self.squares, other.count, other.mean, other.squares
+        )
 
     def merge_over_ranks(self, total):
-        """Merge those of all ranks; ``total(array)`` sums an array over ranks in place. Collective."""
+        """Merge those of all ranks; ``total(array)`` sums an array over ranks in place.
+
+        Collective.
+        """
         joint = total(np.concatenate([[self.count], self.count * self.mean]))
         if joint[0]:
             mean = joint[1:] / joint[0]
@@ -90,9 +110,16 @@ class Centring:
         return self
 
     def measured_by_sums(self, count, sums, squares):
-        """The same shift and scale, with what all rows, so centred, add up to: sums (d) and sums of squares (d)."""
+        """The same shift and scale, with what all rows, so centred, add up to: sums (d) and sums
+        of squares (d).
+        """
         offset = sums / count
-        return replace(self, offset=offset, count=int(count), squares=np.maximum(squares - count * offset ** 2, 0.0))
+        return replace(
+            self,
+            offset=offset,
+            count=int(count),
+            squares=np.maximum(squares - count * offset**2, 0.0),
+        )
 
     @property
     def mean(self):
@@ -105,15 +132,19 @@ class Centring:
         return float(self.squares.sum()) / (self.count - 1)
 
     def is_off(self):
-        """Whether the mean turned out too far from the shift: what is taken off in the end then costs digits of what is left.
+        """Whether the mean turned out too far from the shift: what is taken off in the end then
+        costs digits of what is left.
 
-        A shift that is as near as integers allow is near enough: columns of integers vary about as much as it may be off.
+        A shift that is as near as integers allow is near enough: columns of integers vary about as
+        much as it may be off.
         """
-        far = float(self.offset @ self.offset) > FAR ** 2 * self.total_variance
+        far = float(self.offset @ self.offset) > FAR**2 * self.total_variance
         return far and bool((self._moved() != self.shift).any())
 
     def at_the_mean(self, exponent=None):
-        """The same with the shift moved to the mean, as near as its type has it, and possibly another scale."""
+        """The same with the shift moved to the mean, as near as its type has it, and possibly
+        another scale.
+        """
         moved = self._moved()
         exponent = self.exponent if exponent is None else exponent
         gap = _difference(moved, self.shift)
@@ -134,7 +165,12 @@ class Centring:
     def check_variance(self):
         """Raise DataError where no column varies."""
         if not self.squares.any():
-            raise on_all_ranks(DataError("the data have zero variance: every row is the same; there are no principal components"))
+            raise on_all_ranks(
+                DataError(
+                    "the data have zero variance: every row is the same; there are no principal"
+                    " components"
+                )
+            )
 
 
 def _moved(shift, step):
@@ -142,7 +178,10 @@ def _moved(shift, step):
     if shift.dtype.kind not in "iu":
         return (shift + step).astype(shift.dtype)
     limits = np.iinfo(shift.dtype)
-    return np.array([min(max(int(c) + round(float(s)), limits.min), limits.max) for c, s in zip(shift, step)], dtype=shift.dtype)
+    return np.array(
+        [min(max(int(c) + round(float(s)), limits.min), limits.max) for c, s in zip(shift, step)],
+        dtype=shift.dtype,
+    )
 
 
 def _difference(a, b):

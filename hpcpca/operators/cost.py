@@ -1,8 +1,10 @@
-"""What operators have to know of a job to say what they cost: figures that are printed and kept to.
+"""What operators have to know of a job to say what they cost: figures that are printed and kept
+to.
 
-Files give so many bytes/s a node, read ahead while computing. A pass of the panel over the rows takes 4·n·d·m flops at the
-rate of a skinny product, and a conversion of every element that is not held as it is multiplied. A round of the Ritz exchange
-handles vectors of length d some ten times per pair of a new and a known one.
+Files give so many bytes/s a node, read ahead while computing. A pass of the panel over the rows
+takes 4·n·d·m flops at the rate of a skinny product, and a conversion of every element that is not
+held as it is multiplied. A round of the Ritz exchange handles vectors of length d some ten times
+per pair of a new and a known one.
 """
 
 import math
@@ -13,24 +15,30 @@ import numpy as np
 from ..kernels.tiles import tile_rows
 from .centring import work_type
 
-LONG, LONG_ROWS = 64 << 10, 0.5    # rows of more bytes are multiplied at this part of the rate (measured): a tile is out of cache
-PAIR_FLOPS = 20                    # per element of a pair of vectors in a round of the Ritz exchange, at half the rate of products
-SWEEPS = 2.5                       # conversions that mean, variance and check of the first reading are worth
+LONG, LONG_ROWS = (
+    64 << 10,
+    0.5,
+)  # rows of more bytes are multiplied at this part of the rate (measured): a tile is out of cache
+# per element of a pair of vectors in a round of the Ritz exchange, at half the rate of products
+PAIR_FLOPS = 20
+SWEEPS = 2.5  # conversions that mean, variance and check of the first reading are worth
 LARGEST_PIECE = 64 << 20
 
 
 @dataclass(frozen=True)
 class Rates:
-    """What one core does a second, by item size of the type (4: float32, 8: float64), and bytes/s of a node from its files."""
+    """What one core does a second, by item size of the type (4: float32, 8: float64), and
+    bytes/s of a node from its files.
+    """
 
-    skinny4: float = 60e9   # block Gram product with a panel of 32–40
+    skinny4: float = 60e9  # block Gram product with a panel of 32–40
     skinny8: float = 30e9
-    large4: float = 90e9    # matrix product and SYRK
+    large4: float = 90e9  # matrix product and SYRK
     large8: float = 45e9
     read: float = 1e9
-    convert: float = 3e9    # elements
-    copy: float = 4e9       # bytes, from the system's cache of files
-    touch: float = 2e9      # bytes a node of memory not used before
+    convert: float = 3e9  # elements
+    copy: float = 4e9  # bytes, from the system's cache of files
+    touch: float = 2e9  # bytes a node of memory not used before
     is_measured: bool = False
 
     def skinny(self, itemsize):
@@ -44,7 +52,9 @@ class Rates:
 
 @dataclass(frozen=True)
 class Job:
-    """Sizes that costs depend on. ``ranks_on_node`` is the largest number on one node; n is None for a covariance.
+    """Sizes that costs depend on.
+
+    ``ranks_on_node`` is the largest number on one node; n is None for a covariance.
 
     ``needs`` says what vectors the method holds (methods.Needs).
     """
@@ -60,14 +70,14 @@ class Job:
     threads: int
     shards: int | None
     memory: int
-    chunk_bytes: int = 0   # of the largest chunk, as rows over all columns
-    shm: int = 1 << 62     # bytes that ranks of a node may share
+    chunk_bytes: int = 0  # of the largest chunk, as rows over all columns
+    shm: int = 1 << 62  # bytes that ranks of a node may share
     tol: float = 1e-6
     rates: Rates = Rates()
-    panels: int = 2        # of the vectors exchange, once per node
-    own: int = 0           # vectors that a top1 solver needs beside each one
-    private: int = 0       # panels that every rank holds for itself
-    drawn: int = 0         # rows that every worker draws in mini-batches at most
+    panels: int = 2  # of the vectors exchange, once per node
+    own: int = 0  # vectors that a top1 solver needs beside each one
+    private: int = 0  # panels that every rank holds for itself
+    drawn: int = 0  # rows that every worker draws in mini-batches at most
 
     @property
     def row_bytes(self):
@@ -81,10 +91,12 @@ class Job:
 
     @property
     def passes(self):
-        """Over the data until the tolerance is met: measured 3.1 to 1e-4 and 5.2 to 1e-6 (tall, power law), 6.2 to 1e-6 (Fashion-MNIST).
+        """Over the data until the tolerance is met: measured 3.1 to 1e-4 and 5.2 to 1e-6 (tall,
+        power law), 6.2 to 1e-6 (Fashion-MNIST).
 
-        Vectors alone come nearer by the ratio of neighbouring eigenvalues a round; λ_k = 1/k has 1 − 1/K.
-        Measured for K = 8: to 1e-3 33 (Fashion-MNIST), 37 (1/k), 71 (k^-0.5), to 1e-6 98, 89, 175.
+        Vectors alone come nearer by the ratio of neighbouring eigenvalues a round; λ_k = 1/k has 1
+        − 1/K. Measured for K = 8: to 1e-3 33 (Fashion-MNIST), 37 (1/k), 71 (k^-0.5), to 1e-6 98,
+        89, 175.
         """
         digits = -math.log10(max(self.tol, 1e-15))
         return max(2, round(digits if self.ritz else self.panel * math.log(10) * digits))
@@ -100,11 +112,11 @@ class Plan:
     """What was chosen and what it is expected to take."""
 
     operator: str
-    shards: int           # S of the grid W×S
-    bytes: int            # of memory per node, without interpreter and libraries
-    seconds: float        # of computing and reading
-    elements: int         # of the data that a rank converts, over all passes
-    basis: int = 0        # rows of history the Ritz exchange may keep
+    shards: int  # S of the grid W×S
+    bytes: int  # of memory per node, without interpreter and libraries
+    seconds: float  # of computing and reading
+    elements: int  # of the data that a rank converts, over all passes
+    basis: int = 0  # rows of history the Ritz exchange may keep
     piece_bytes: int = 0  # streaming: read at a time
     sample_rows: int = 0  # streaming: for shift and start panel
     cache_bytes: int = 0  # mini-batch: for chunks that a batch needs a few rows of
@@ -115,7 +127,10 @@ def scratch(job, shards):
     """Tiles, partial images and their sum on all ranks of a node."""
     columns = -(-job.panel * shards // job.ranks)  # of a group
     tile = tile_rows(job.d, job.work.itemsize) * job.d * job.work.itemsize
-    return job.ranks_on_node * (job.threads * (tile + columns * job.d * (8 + job.work.itemsize)) + columns * job.d * (8 + job.work.itemsize))
+    return job.ranks_on_node * (
+        job.threads * (tile + columns * job.d * (8 + job.work.itemsize))
+        + columns * job.d * (8 + job.work.itemsize)
+    )
 
 
 def pass_seconds(job):
@@ -130,9 +145,15 @@ def convert_seconds(job):
 
 
 def algebra_seconds(job):
-    """Of the exchange's own products over a run: with vectors known from half of the rounds on average."""
+    """Of the exchange's own products over a run: with vectors known from half of the rounds on
+    average.
+    """
     known = min(job.d, job.passes * job.panel // 2)
-    return job.passes * PAIR_FLOPS * job.panel * known * job.d / (job.rates.large(8) / 2 * job.cores) if job.ritz else 0.0
+    return (
+        job.passes * PAIR_FLOPS * job.panel * known * job.d / (job.rates.large(8) / 2 * job.cores)
+        if job.ritz
+        else 0.0
+    )
 
 
 def read_seconds(job):

@@ -8,7 +8,10 @@ from .products import ROUNDING
 
 
 def load(resources, is_double, plan, begun):
-    """Return the ``GramCovariance`` of the matrix that the data are. Collective; nothing ``begun`` is of use."""
+    """Return the ``GramCovariance`` of the matrix that the data are.
+
+    Collective; nothing ``begun`` is of use.
+    """
     source, exchange, counters = resources.source, resources.exchange, resources.counters
     panel = exchange.panel(source.d, source.d)
 

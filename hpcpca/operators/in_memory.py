@@ -1,20 +1,32 @@
-"""Covariance operator on rows held in memory: every rank of a group multiplies its shard, the images are summed."""
+"""Covariance operator on rows held in memory: every rank of a group multiplies its shard, the
+images are summed.
+"""
 
 import numpy as np
 
 from ..sources.rows import load_shard, shard_rows
 from .centring import Centring, Moments, exponent_of, first_shift, is_whole, work_type
-from .cost import SWEEPS, Plan, algebra_seconds, convert_seconds, pass_seconds, read_seconds, scratch
+from .cost import (
+    SWEEPS,
+    Plan,
+    algebra_seconds,
+    convert_seconds,
+    pass_seconds,
+    read_seconds,
+    scratch,
+)
 from .products import ROUNDING, Sample, about_the_mean, panel_product
 from .regrouped import Regrouped
 from .sampling import first_row, moments_of
 
 
 class InMemoryCovariance(Regrouped):
-    """Σ = (Y−1μᵀ)ᵀ(Y−1μᵀ)/(n−1) for the rows of a group's shards, centred implicitly (design: shift + correction).
+    """Σ = (Y−1μᵀ)ᵀ(Y−1μᵀ)/(n−1) for the rows of a group's shards, centred implicitly (design:
+    shift + correction).
 
-    ``load(double, former)`` → (held, Centring) reads this rank's shard in place of ``former``: ``held.array`` (r, d) may be shared with
-    other ranks of the node; ``group`` sums images over the group's ranks.
+    ``load(double, former)`` → (held, Centring) reads this rank's shard in place of ``former``:
+    ``held.array`` (r, d) may be shared with other ranks of the node; ``group`` sums images over the
+    group's ranks.
     """
 
     def __init__(self, load, is_double, group, counters, team):
@@ -26,18 +38,27 @@ class InMemoryCovariance(Regrouped):
         centring.check_variance()
         self._held, rows = held, held.array
         self.centring, self.n, self.d = centring, centring.count, rows.shape[1]
-        self.mean, self.total_variance, self.exponent = centring.mean, centring.total_variance, 2 * centring.exponent
+        self.mean, self.total_variance, self.exponent = (
+            centring.mean,
+            centring.total_variance,
+            2 * centring.exponent,
+        )
         self._tiles = centring.tiles(rows)
-        if rows.dtype == centring.work:  # the same subtraction, once and for all, needs no further memory
+        if (
+            rows.dtype == centring.work
+        ):  # the same subtraction, once and for all, needs no further memory
             tiles = self._tiles
             held.fence()  # all have taken their moments
             if held.node.rank == 0:
-                self._team.share(len(tiles), lambda: None, lambda number, _: _centre_in_place(tiles, number))
+                self._team.share(
+                    len(tiles), lambda: None, lambda number, _: _centre_in_place(tiles, number)
+                )
             held.fence()
             tiles.shift = None
 
     def to_double(self):
-        """Go on in float64: read the rows again where centring them in single precision has rounded them. Collective.
+        """Go on in float64: read the rows again where centring them in single precision has
+        rounded them. Collective.
 
         Images must be computed anew: the scale may differ.
         """
@@ -55,7 +76,8 @@ class InMemoryCovariance(Regrouped):
         return ROUNDING[self.is_double]
 
     def apply(self, panel, offsets):
-        """Return the images (own, d) of this rank's columns; ``panel`` (c, d) holds its group's, ``offsets`` says who owns which of all.
+        """Return the images (own, d) of this rank's columns; ``panel`` (c, d) holds its group's,
+        ``offsets`` says who owns which of all.
 
         Collective.
         """
@@ -63,40 +85,60 @@ class InMemoryCovariance(Regrouped):
         with self._counters.time("apply"):
             interrupt = self._group.interrupt
             partial = panel_product(self._team, self._tiles, panel, interrupt.requested)
-            interrupt.stop_if(interrupt.requested())  # a pass over memory is short enough to be done again
+            interrupt.stop_if(
+                interrupt.requested()
+            )  # a pass over memory is short enough to be done again
             own = self._group.reduce_to_owners(partial, offsets)
             return about_the_mean(own, self._group.own_rows(panel, offsets), self.centring)
 
     def sampled(self, ranges, share):
-        """Return the operator of a sample, ``share`` of all rows: those of this rank's shard in ``ranges`` [(start, stop)], copied."""
+        """Return the operator of a sample, ``share`` of all rows: those of this rank's shard in
+        ``ranges`` [(start, stop)], copied.
+        """
         numbers = np.concatenate([np.arange(*r) for r in ranges] or [np.zeros(0)]).astype(np.int64)
-        return Sample(self._tiles.subset(numbers), share, self, self._group, self._counters, self._team)
+        return Sample(
+            self._tiles.subset(numbers), share, self, self._group, self._counters, self._team
+        )
 
 
 def _centre_in_place(tiles, number):
-    rows = tiles.rows[number * tiles.step:(number + 1) * tiles.step]
+    rows = tiles.rows[number * tiles.step : (number + 1) * tiles.step]
     rows -= tiles.shift
     rows *= tiles.scale
 
 
 def load(resources, is_double, plan, begun):
-    """Return the ``InMemoryCovariance`` of the rows: one rank of each node reads a shard. Collective; nothing ``begun`` is of use."""
+    """Return the ``InMemoryCovariance`` of the rows: one rank of each node reads a shard.
+
+    Collective; nothing ``begun`` is of use.
+    """
     source, exchange, counters = resources.source, resources.exchange, resources.counters
     shards, shard, interrupt = exchange.grid.shards, exchange.shard, exchange.interrupt
 
     def read(is_double, former=None):
         if former:
             exchange.release(former)
-        held, largest = exchange.rows(shard_rows(source, shards, shard), source.d, source.dtype), 0.0
+        held, largest = (
+            exchange.rows(shard_rows(source, shards, shard), source.d, source.dtype),
+            0.0,
+        )
         with exchange.agreed():
             if held.node.rank == 0:
-                largest = load_shard(source, shards, shard, counters, held.array, interrupt.requested)
+                largest = load_shard(
+                    source, shards, shard, counters, held.array, interrupt.requested
+                )
         held.fence()
         interrupt.stop_if(interrupt.requested())
         counters.reads += 1
         work = work_type(source.dtype, is_double)
         scale = exponent_of(exchange.maximum(largest), work)
-        centring = Centring(first_shift(first_row(resources), work), scale, work, resources.kernels, is_whole(source.dtype))
+        centring = Centring(
+            first_shift(first_row(resources), work),
+            scale,
+            work,
+            resources.kernels,
+            is_whole(source.dtype),
+        )
         with counters.time("apply"):
             moments = moments_of(centring.tiles(held.array, np.float64), resources.team, source.d)
         if exchange.group_number:  # each group holds all rows: count them once
@@ -109,10 +151,18 @@ def load(resources, is_double, plan, begun):
 def cost(job):
     """Return the ``Plan`` of a job whose rows are held in memory."""
     shards, passes = job.shards or job.ranks, job.passes
-    rows = job.n * job.row_bytes * min(shards, job.ranks_on_node) // shards  # once per node, whatever number of groups
+    rows = (
+        job.n * job.row_bytes * min(shards, job.ranks_on_node) // shards
+    )  # once per node, whatever number of groups
     if shards < job.ranks_on_node and rows > job.shm:
         rows = job.n * job.row_bytes * job.ranks_on_node // shards
     held = rows + scratch(job, shards)
     each = pass_seconds(job) + (convert_seconds(job) if job.dtype != job.work else 0)
     first = read_seconds(job) + rows / job.rates.touch + SWEEPS * convert_seconds(job)
-    return Plan("in-memory", shards, held, first + passes * each + algebra_seconds(job), (passes + 2) * job.n * job.d // shards)
+    return Plan(
+        "in-memory",
+        shards,
+        held,
+        first + passes * each + algebra_seconds(job),
+        (passes + 2) * job.n * job.d // shards,
+    )

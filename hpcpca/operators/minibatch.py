@@ -1,58 +1,92 @@
-"""Σ as mini-batches show it: of every vector an unbiased image, from rows of its own drawn at random."""
+"""Σ as mini-batches show it: of every vector an unbiased image, from rows of its own drawn at
+random.
+"""
 
 from dataclasses import replace
 
 import numpy as np
 
-from ..sources.rows import BATCH_PIECE_BYTES
 from ..kernels.tiles import tile_rows
 from ..rng import stream
+from ..sources.rows import BATCH_PIECE_BYTES
 from . import streaming
 from .cost import LARGEST_PIECE
 
-RUNS = 8         # of consecutive rows in a batch, spread over all: fewer are read faster, more are alike in sorted data too
+# of consecutive rows in a batch, spread over all: fewer are read faster, more are alike in sorted
+# data too
+RUNS = 8
 LEAST_SAMPLE = 32  # rows, for the shift
 BATCHES = 0xBA7C4  # tells these streams from others of a seed
 
 
 def runs_of(n, size, seed, number, round, step):
-    """[(first row, count)] of a batch of ``size`` of n rows: runs that begin at random, one in each of ``RUNS`` equal parts of the file set, so that
-    every row is as likely; row 0 comes after the last."""
+    """[(first row, count)] of a batch of ``size`` of n rows: runs that begin at random, one in
+    each of ``RUNS`` equal parts of the file set, so that every row is as likely; row 0 comes
+    after the last.
+    """
     runs = min(RUNS, size)
-    starts = (np.arange(runs) + stream(seed, BATCHES, number, round, step).random(runs)) * (n / runs)
+    starts = (np.arange(runs) + stream(seed, BATCHES, number, round, step).random(runs)) * (
+        n / runs
+    )
     edges = [size * index // runs for index in range(runs + 1)]
     return [(int(start), stop - first) for start, first, stop in zip(starts, edges, edges[1:])]
 
 
 class MiniBatches:
-    """Σ̂v = ŶᵀŶv·n/((n−1)B) for a fresh batch Ŷ of B rows, centred with the mean of all, of every vector (arXiv 2502.17615, Algorithm 2).
+    """Σ̂v = ŶᵀŶv·n/((n−1)B) for a fresh batch Ŷ of B rows, centred with the mean of all, of
+    every vector (arXiv 2502.17615, Algorithm 2).
 
-    ``read(runs)`` yields the rows of runs [(first, count)], numbered over the whole file set, in pieces (r, d); ``exact`` is the operator on all
-    rows, which knows their mean and scale after its first pass. Batches depend on (seed, component, round, step) alone.
+    ``read(runs)`` yields the rows of runs [(first, count)], numbered over the whole file set, in
+    pieces (r, d); ``exact`` is the operator on all rows, which knows their mean and scale after its
+    first pass. Batches depend on (seed, component, round, step) alone.
     """
 
     def __init__(self, read, exact, size, seed, group, counters, team):
-        self._read, self._exact, self.size, self._seed, self._group, self._counters, self._team = read, exact, size, seed, group, counters, team
+        self._read, self._exact, self.size, self._seed, self._group, self._counters, self._team = (
+            read,
+            exact,
+            size,
+            seed,
+            group,
+            counters,
+            team,
+        )
         self._centring, self._of = None, None
 
     def apply(self, vectors, numbers, round, step, superiors=None):
-        """Return images (r, d) of this rank's ``vectors`` (r, d), of the components ``numbers`` (r); and ‖Ŷs‖²n/((n−1)B) of ``superiors`` (m, d)
-        on each one's batch (r, m), or None. Collective; raises Interrupted within a batch of a request to stop."""
+        """Return images (r, d) of this rank's ``vectors`` (r, d), of the components ``numbers``
+        (r); and ‖Ŷs‖²n/((n−1)B) of ``superiors`` (m, d) on each one's batch (r, m), or None.
+        Collective; raises Interrupted within a batch of a request to stop.
+        """
         interrupt = self._group.interrupt
-        images, squares = np.zeros(vectors.shape), None if superiors is None else np.zeros((len(vectors), len(superiors)))
+        images, squares = (
+            np.zeros(vectors.shape),
+            (None if superiors is None else np.zeros((len(vectors), len(superiors)))),
+        )
         with self._counters.time("apply"), self._group.agreed():
             centring = self._at_the_mean()
-            columns = [vectors.astype(centring.work), None if superiors is None else superiors.astype(centring.work)]
+            columns = [
+                vectors.astype(centring.work),
+                None if superiors is None else superiors.astype(centring.work),
+            ]
 
             def work(index, _):
-                self._add(centring, runs_of(self._exact.n, self.size, self._seed, numbers[index], round, step), columns[0][index:index + 1], columns[1], images[index:index + 1],
-                          None if squares is None else squares[index])
+                self._add(
+                    centring,
+                    runs_of(self._exact.n, self.size, self._seed, numbers[index], round, step),
+                    columns[0][index : index + 1],
+                    columns[1],
+                    images[index : index + 1],
+                    None if squares is None else squares[index],
+                )
 
             self._team.share(len(vectors), lambda: None, work, interrupt.requested)
         interrupt.stop_if(interrupt.requested())
         factor = self._exact.n / (self._exact.n - 1)
         images *= factor / self.size
-        images -= factor * np.outer(vectors @ centring.offset, centring.offset)  # what the shift misses the mean by, in expectation
+        images -= factor * np.outer(
+            vectors @ centring.offset, centring.offset
+        )  # what the shift misses the mean by, in expectation
         if squares is not None:
             squares *= factor / self.size
             squares -= factor * (superiors @ centring.offset) ** 2
@@ -86,11 +120,26 @@ class MiniBatches:
 
 
 def cost(job):
-    """Streaming for the first pass and the last, and a piece of a batch for each thread; at most so long."""
-    plan = streaming.cost(job, max(LEAST_SAMPLE, LARGEST_PIECE // job.row_bytes))  # for the shift only: there is no start panel to make of it
-    each_thread = BATCH_PIECE_BYTES + tile_rows(job.d, job.work.itemsize) * job.d * job.work.itemsize
+    """Streaming for the first pass and the last, and a piece of a batch for each thread; at most
+    so long.
+    """
+    plan = streaming.cost(
+        job, max(LEAST_SAMPLE, LARGEST_PIECE // job.row_bytes)
+    )  # for the shift only: there is no start panel to make of it
+    each_thread = (
+        BATCH_PIECE_BYTES + tile_rows(job.d, job.work.itemsize) * job.d * job.work.itemsize
+    )
     cache = min(LARGEST_PIECE, job.memory // (16 * job.ranks_on_node))
     held = plan.bytes + job.ranks_on_node * (cache + job.threads * each_thread)
     each = job.panel / job.cores * job.d * job.drawn  # elements
-    seconds = 2 * plan.seconds / max(1, job.passes) + each * (8 / job.rates.skinny(job.work.itemsize) + 1 / job.rates.convert)
-    return replace(plan, operator="mini-batch", bytes=held, seconds=seconds, cache_bytes=cache, elements=int(each * job.threads + 2 * job.n * job.d // plan.shards))
+    seconds = 2 * plan.seconds / max(1, job.passes) + each * (
+        8 / job.rates.skinny(job.work.itemsize) + 1 / job.rates.convert
+    )
+    return replace(
+        plan,
+        operator="mini-batch",
+        bytes=held,
+        seconds=seconds,
+        cache_bytes=cache,
+        elements=int(each * job.threads + 2 * job.n * job.d // plan.shards),
+    )

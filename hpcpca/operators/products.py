@@ -1,12 +1,18 @@
-"""What operators on rows share: the panel product over tiles, and the step from sums about a shift to Σ about the mean."""
+"""What operators on rows share: the panel product over tiles, and the step from sums about a
+shift to Σ about the mean.
+"""
 
 import numpy as np
 
-ROUNDING = {True: 2.0 ** -46, False: 2.0 ** -23}  # of products relative to λ_0, by whether they are in double
+ROUNDING = {
+    True: 2.0**-46,
+    False: 2.0**-23,
+}  # of products relative to λ_0, by whether they are in double
 
 
 def panel_product(team, tiles, panel, halt=lambda: False):
-    """Return Σ_B Bᵀ(BV) over tiles for a panel V (c, d): (c, d) float64; each thread sums its own tiles.
+    """Return Σ_B Bᵀ(BV) over tiles for a panel V (c, d): (c, d) float64; each thread sums its
+    own tiles.
 
     Ends early where ``halt()`` says so.
     """
@@ -18,12 +24,19 @@ def panel_product(team, tiles, panel, halt=lambda: False):
 
     if not len(panel):
         return np.zeros(panel.shape)
-    totals = [total for _, total in team.share(len(tiles), lambda: (tiles.buffer(), np.zeros(panel.shape)), work, halt)]
+    totals = [
+        total
+        for _, total in team.share(
+            len(tiles), lambda: (tiles.buffer(), np.zeros(panel.shape)), work, halt
+        )
+    ]
     return sum(totals[1:], start=totals[0])
 
 
 def about_the_mean(images, vectors, centring):
-    """images ← (images − n·δ(δᵀV))/(n−1), in place: Σ·V from sums about the shift; images, vectors (own, d)."""
+    """images ← (images − n·δ(δᵀV))/(n−1), in place: Σ·V from sums about the shift; images,
+    vectors (own, d).
+    """
     images -= np.outer(centring.count * (vectors @ centring.offset), centring.offset)
     images /= centring.count - 1
     return images
@@ -37,7 +50,13 @@ class Sample:
 
     def __init__(self, tiles, share, whole, group, counters, team):
         self.d, self.is_double = whole.d, whole.is_double
-        self._tiles, self._share, self._group, self._counters, self._team = tiles, share, group, counters, team
+        self._tiles, self._share, self._group, self._counters, self._team = (
+            tiles,
+            share,
+            group,
+            counters,
+            team,
+        )
 
     @property
     def rounding(self):
@@ -48,4 +67,6 @@ class Sample:
         """As the whole operator's, but for a factor. Collective."""
         self._counters.passes += self._share
         with self._counters.time("apply"):
-            return self._group.reduce_to_owners(panel_product(self._team, self._tiles, panel), offsets)
+            return self._group.reduce_to_owners(
+                panel_product(self._team, self._tiles, panel), offsets
+            )

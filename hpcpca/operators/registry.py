@@ -8,9 +8,11 @@ from . import given, gram_build, in_memory, minibatch, streaming
 
 @dataclass(frozen=True)
 class Operator:
-    """``load(resources, is_double, plan, begun)`` → the operator, collectively; ``cost(job)`` → its Plan.
+    """``load(resources, is_double, plan, begun)`` → the operator, collectively; ``cost(job)`` →
+    its Plan.
 
-    ``begun`` is what a run that was stopped knew. Of those that ``is_offered`` users, and auto, choose.
+    ``begun`` is what a run that was stopped knew. Of those that ``is_offered`` users, and auto,
+    choose.
     """
 
     load: Callable

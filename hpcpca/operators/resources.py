@@ -7,9 +7,9 @@ from dataclasses import dataclass
 class Resources:
     """The rows of a run, and what multiplies them: made once."""
 
-    source: object    # sources.Source
+    source: object  # sources.Source
     exchange: object  # between the ranks; says who this one is
     counters: object
-    kernels: object   # compiled or plain
-    team: object      # this rank's threads
+    kernels: object  # compiled or plain
+    team: object  # this rank's threads
     seed: int

@@ -1,9 +1,11 @@
-"""Shift and scale of rows before all of them were read: from the first row, or from blocks spread over the files."""
+"""Shift and scale of rows before all of them were read: from the first row, or from blocks
+spread over the files.
+"""
 
 import numpy as np
 
-from ..sources.rows import read_blocks
 from ..rng import spread
+from ..sources.rows import read_blocks
 from .centring import Centring, Moments, exponent_of, first_shift, is_whole
 
 WINDOWS = 64  # runs of blocks that sampled rows lie in: what lies between is read in as many pieces
@@ -36,11 +38,17 @@ def first_row(resources):
 
 
 def sampled_centring(resources, work, place, wanted):
-    """Return shift and scale from about ``wanted`` rows in blocks spread over the whole file set, and this rank's of them. Collective.
+    """Return shift and scale from about ``wanted`` rows in blocks spread over the whole file
+    set, and this rank's of them. Collective.
 
     ``place`` = (number of shards, which of them this rank has). The rows are to be used again.
     """
-    source, exchange, counters, kernels = resources.source, resources.exchange, resources.counters, resources.kernels
+    source, exchange, counters, kernels = (
+        resources.source,
+        resources.exchange,
+        resources.counters,
+        resources.kernels,
+    )
     blocks, interrupt = source.blocks, exchange.interrupt
     count = min(len(blocks), max(1, round(wanted / (source.n / len(blocks)))))
     starts = spread(resources.seed, min(WINDOWS, count), len(blocks))
@@ -48,11 +56,21 @@ def sampled_centring(resources, work, place, wanted):
     chosen = np.arange(len(blocks)) if count == len(blocks) else chosen[chosen < len(blocks)]
     first, last = blocks.shard(*place)
     with exchange.agreed():
-        rows, runs, largest = read_blocks(source, chosen[(first <= chosen) & (chosen < last)], counters, interrupt.requested)
+        rows, runs, largest = read_blocks(
+            source, chosen[(first <= chosen) & (chosen < last)], counters, interrupt.requested
+        )
     interrupt.stop_if(interrupt.requested())
     shift = first_shift(first_row(resources), work)
-    centring = Centring(shift, exponent_of(exchange.maximum(largest), work), work, kernels, is_whole(source.dtype))
+    centring = Centring(
+        shift, exponent_of(exchange.maximum(largest), work), work, kernels, is_whole(source.dtype)
+    )
     moments = Moments(source.d, kernels)
-    if place[0] == exchange.size or exchange.group_number == 0:  # each group samples all rows: count them once
+    if (
+        place[0] == exchange.size or exchange.group_number == 0
+    ):  # each group samples all rows: count them once
         moments = moments_of(centring.tiles(rows, np.float64), resources.team, source.d)
-    return centring.measured(moments.merge_over_ranks(exchange.sum)).at_the_mean(), [rows, runs, largest]
+    return centring.measured(moments.merge_over_ranks(exchange.sum)).at_the_mean(), [
+        rows,
+        runs,
+        largest,
+    ]

@@ -1,4 +1,6 @@
-"""Covariance operator on rows that stay in the files: a window of them in memory, the next read while one is computed with."""
+"""Covariance operator on rows that stay in the files: a window of them in memory, the next read
+while one is computed with.
+"""
 
 import math
 from dataclasses import replace
@@ -6,10 +8,20 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import DataError, HpcpcaError, on_all_ranks
-from ..sources.rows import windows
 from ..partition import NO_ROWS, count_rows
+from ..sources.rows import windows
 from .centring import exponent_of, work_type
-from .cost import LARGEST_PIECE, SWEEPS, Plan, algebra_seconds, convert_seconds, pass_seconds, read_seconds, scratch, share_bytes
+from .cost import (
+    LARGEST_PIECE,
+    SWEEPS,
+    Plan,
+    algebra_seconds,
+    convert_seconds,
+    pass_seconds,
+    read_seconds,
+    scratch,
+    share_bytes,
+)
 from .products import ROUNDING, Sample, about_the_mean, panel_product
 from .regrouped import Regrouped
 from .sampling import sampled_centring
@@ -22,16 +34,37 @@ SAMPLE_SHARE, SAMPLE_ROWS = 0.05, 512  # of all rows; at least
 class StreamingCovariance(Regrouped):
     """Σ as of ``InMemoryCovariance``, one reading of the files a pass.
 
-    ``windows(largest, done)`` yields (number of the first, rows) of this rank piece by piece, but rows ``done``; given a list it checks
-    them and puts max |value| and their number into it. ``rows`` is their number over all ranks of a group.
-    Mean, variance and the check for NaN ride on the first pass; where its shift or scale turn out wrong, it is done again.
-    ``sampled(is_double)`` gives the first centring, and rows (s, d) of this rank and what share of all the sample is; the rows are kept
-    until the start panel is made. A run that goes on from another gives the ``Centring`` known by then instead, and what is ``Unfinished``.
-    ``check_rows(number of the first, rows)`` raises DataError for rows with NaN or Inf: asked where a later pass gives such numbers.
+    ``windows(largest, done)`` yields (number of the first, rows) of this rank piece by piece, but
+    rows ``done``; given a list it checks them and puts max |value| and their number into it.
+    ``rows`` is their number over all ranks of a group. Mean, variance and the check for NaN ride on
+    the first pass; where its shift or scale turn out wrong, it is done again.
+    ``sampled(is_double)`` gives the first centring, and rows (s, d) of this rank and what share of
+    all the sample is; the rows are kept until the start panel is made. A run that goes on from
+    another gives the ``Centring`` known by then instead, and what is ``Unfinished``.
+    ``check_rows(number of the first, rows)`` raises DataError for rows with NaN or Inf: asked where
+    a later pass gives such numbers.
     """
 
-    def __init__(self, windows, check_rows, rows, sampled, is_double, group, counters, team, known=None, unfinished=None):
-        self._windows, self._rows, self._group, self._counters, self._team = windows, rows, group, counters, team
+    def __init__(
+        self,
+        windows,
+        check_rows,
+        rows,
+        sampled,
+        is_double,
+        group,
+        counters,
+        team,
+        known=None,
+        unfinished=None,
+    ):
+        self._windows, self._rows, self._group, self._counters, self._team = (
+            windows,
+            rows,
+            group,
+            counters,
+            team,
+        )
         self._check_rows = check_rows
         self.is_double, self._unfinished, self._sample = is_double, unfinished, None
         self.n = self.mean = self.total_variance = None
@@ -58,12 +91,20 @@ class StreamingCovariance(Regrouped):
 
     def sampled(self, ranges=None, share=None):
         """Return the operator of the rows sampled for the shift, and let go of them."""
-        sample = Sample(self.centring.tiles(self._sample), self._share, self, self._group, self._counters, self._team)
+        sample = Sample(
+            self.centring.tiles(self._sample),
+            self._share,
+            self,
+            self._group,
+            self._counters,
+            self._team,
+        )
         self._sample = None
         return sample
 
     def apply(self, panel, offsets):
-        """Return the images (own, d) of this rank's columns; ``panel`` (c, d) holds its group's, ``offsets`` says who owns which of all.
+        """Return the images (own, d) of this rank's columns; ``panel`` (c, d) holds its group's,
+        ``offsets`` says who owns which of all.
 
         Collective.
         """
@@ -72,7 +113,8 @@ class StreamingCovariance(Regrouped):
         return about_the_mean(images, self._group.own_rows(panel, offsets), self.centring)
 
     def _pass(self, panel, offsets, sums=None, largest=None):
-        """Sums of images about the shift over all rows; column sums and squares (2, d) are added to ``sums``.
+        """Sums of images about the shift over all rows; column sums and squares (2, d) are added
+        to ``sums``.
 
         Raises Interrupted, with what is finished, on all ranks within a piece of a request to stop.
         """
@@ -96,19 +138,31 @@ class StreamingCovariance(Regrouped):
         own = self._group.reduce_to_owners(partial, offsets)
         if begun:
             own += begun.sums
-        interrupt.stop_if(interrupt.requested(), lambda: self._unfinished_pass(self._group.own_rows(panel, offsets), offsets, own, finished, begun, sums))
+        interrupt.stop_if(
+            interrupt.requested(),
+            lambda: self._unfinished_pass(
+                self._group.own_rows(panel, offsets), offsets, own, finished, begun, sums
+            ),
+        )
         self._count(1 - count_rows(done) / self._rows)
         return own
 
     def _check(self, partial, first, rows):
-        """Raise an error that names the rows with which sums are no longer finite, which on a first pass they were or it was done again."""
+        """Raise an error that names the rows with which sums are no longer finite, which on a
+        first pass they were or it was done again.
+        """
         if not np.isfinite(partial.sum()):
             self._check_rows(first, rows)
-            raise HpcpcaError(f"rows {first} to {first + len(rows) - 1} of all give images that are not finite; the data's range is too large "
-                              "even after scaling: rescale the data, or report this")
+            raise HpcpcaError(
+                f"rows {first} to {first + len(rows) - 1} of all give images that are not finite;"
+                " the data's range is too large even after scaling: rescale the data, or report"
+                " this"
+            )
 
     def _begun(self, own, offsets):
-        """The pass that was stopped, where it is one of a panel of which these rows are this rank's. Collective where there is one."""
+        """The pass that was stopped, where it is one of a panel of which these rows are this
+        rank's. Collective where there is one.
+        """
         begun = self._unfinished
         if begun is None:
             return None
@@ -119,7 +173,8 @@ class StreamingCovariance(Regrouped):
         return begun
 
     def _unfinished_pass(self, own, offsets, images, finished, begun, sums):
-        """What there is of this pass; None if there are several groups, which need not be equally far. Collective.
+        """What there is of this pass; None if there are several groups, which need not be
+        equally far. Collective.
 
         Each group reads all rows for its own columns.
         """
@@ -141,26 +196,44 @@ class StreamingCovariance(Regrouped):
             mine = self._group.group_number == 0  # each group holds all rows: count them once
             joint = self._group.sum(np.concatenate([[largest[1]], *sums]) * mine)
             if not np.isfinite(joint).all() or self._group.maximum(not np.isfinite(images).all()):
-                self.centring = replace(self.centring, exponent=exponent_of(self._group.maximum(largest[0]), self.centring.work))
+                self.centring = replace(
+                    self.centring,
+                    exponent=exponent_of(self._group.maximum(largest[0]), self.centring.work),
+                )
                 continue
-            measured = self.centring.measured_by_sums(joint[0], joint[1:self.d + 1], joint[self.d + 1:])
+            measured = self.centring.measured_by_sums(
+                joint[0], joint[1 : self.d + 1], joint[self.d + 1 :]
+            )
             measured.check_variance()
             if not measured.is_off():
                 self._take(measured)
                 return images
             self.centring = measured.at_the_mean()
-        raise on_all_ranks(DataError("the data's range is too large to centre and scale in three readings; rescale the data"))
+        raise on_all_ranks(
+            DataError(
+                "the data's range is too large to centre and scale in three readings; rescale the"
+                " data"
+            )
+        )
 
     def _take(self, centring):
         self.centring, self.d, self.exponent = centring, len(centring.shift), 2 * centring.exponent
-        if centring.count == self._rows:  # else all that is known are shift and scale of the pass that was stopped
-            self.n, self.mean, self.total_variance = centring.count, centring.mean, centring.total_variance
+        if (
+            centring.count == self._rows
+        ):  # else all that is known are shift and scale of the pass that was stopped
+            self.n, self.mean, self.total_variance = (
+                centring.count,
+                centring.mean,
+                centring.total_variance,
+            )
 
 
 def load(resources, is_double, plan, begun):
-    """Return the ``StreamingCovariance`` of the rows: every rank of a group reads its shard anew each pass. Collective.
+    """Return the ``StreamingCovariance`` of the rows: every rank of a group reads its shard anew
+    each pass. Collective.
 
-    A run that has ``begun`` goes on with what it knew of centring, and with the pass that it was stopped in.
+    A run that has ``begun`` goes on with what it knew of centring, and with the pass that it was
+    stopped in.
     """
     source, exchange, counters = resources.source, resources.exchange, resources.counters
     shards, shard = exchange.grid.shards, exchange.shard
@@ -174,19 +247,61 @@ def load(resources, is_double, plan, begun):
         return centring, rows[0], centring.count / source.n
 
     def read(checked, done):
-        return windows(source, shards, shard, plan.piece_bytes, counters, checked, done, exchange.interrupt.requested)
+        return windows(
+            source,
+            shards,
+            shard,
+            plan.piece_bytes,
+            counters,
+            checked,
+            done,
+            exchange.interrupt.requested,
+        )
 
-    return StreamingCovariance(read, source.check_rows, source.n, sampled, is_double, exchange, counters, resources.team, known, unfinished)
+    return StreamingCovariance(
+        read,
+        source.check_rows,
+        source.n,
+        sampled,
+        is_double,
+        exchange,
+        counters,
+        resources.team,
+        known,
+        unfinished,
+    )
 
 
 def cost(job, most_sampled=math.inf):
-    """Return the ``Plan`` of a job that reads its rows every pass, sampling at most ``most_sampled`` of them first."""
+    """Return the ``Plan`` of a job that reads its rows every pass, sampling at most
+    ``most_sampled`` of them first.
+    """
     shards, passes = job.shards or job.ranks, job.passes
-    piece = max(job.chunk_bytes, job.row_bytes, min(LARGEST_PIECE, share_bytes(job, shards), job.memory // (8 * job.ranks_on_node)))
+    piece = max(
+        job.chunk_bytes,
+        job.row_bytes,
+        min(LARGEST_PIECE, share_bytes(job, shards), job.memory // (8 * job.ranks_on_node)),
+    )
     most = job.memory // 4 // (job.row_bytes * job.ranks_on_node // shards + 1)
-    sample = int(max(1, min(most, most_sampled, max(SAMPLE_SHARE * job.n, 4 * job.panel, SAMPLE_ROWS), job.n)))
-    held = job.ranks_on_node * (2 * piece + 2 * sample * job.row_bytes // shards) + scratch(job, shards)
-    copying = job.n * job.row_bytes / (job.rates.copy * job.cores)  # the reader takes time from whom it shares a core with
+    sample = int(
+        max(
+            1, min(most, most_sampled, max(SAMPLE_SHARE * job.n, 4 * job.panel, SAMPLE_ROWS), job.n)
+        )
+    )
+    held = job.ranks_on_node * (2 * piece + 2 * sample * job.row_bytes // shards) + scratch(
+        job, shards
+    )
+    copying = (
+        job.n * job.row_bytes / (job.rates.copy * job.cores)
+    )  # the reader takes time from whom it shares a core with
     each = max(pass_seconds(job) + convert_seconds(job) + copying, read_seconds(job))
     seconds = passes * each + SWEEPS * convert_seconds(job) + algebra_seconds(job)
-    return Plan("streaming", shards, held, seconds, (passes + 1) * job.n * job.d // shards, piece_bytes=piece, sample_rows=sample)
+    return Plan(
+        "streaming",
+        shards,
+        held,
+        seconds,
+        (passes + 1) * job.n * job.d // shards,
+        piece_bytes=piece,
+        sample_rows=sample,
+    )

@@ -1,4 +1,6 @@
-"""A team of threads that shares out tiles; BLAS runs on one thread inside it, so that all share evenly."""
+"""A team of threads that shares out tiles; BLAS runs on one thread inside it, so that all share
+evenly.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count as counting
@@ -7,7 +9,10 @@ from threadpoolctl import ThreadpoolController
 
 
 class Team:
-    """``threads`` threads of this rank. BLAS outside of ``share`` uses all of them, inside one each."""
+    """``threads`` threads of this rank.
+
+    BLAS outside of ``share`` uses all of them, inside one each.
+    """
 
     def __init__(self, threads):
         self.threads = threads
@@ -16,7 +21,8 @@ class Team:
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
     def share(self, count, begin, work, halt=lambda: False):
-        """Run ``work(number, local)`` for every number below ``count``; return each thread's ``local = begin()``.
+        """Run ``work(number, local)`` for every number below ``count``; return each thread's
+        ``local = begin()``.
 
         Ends early where ``halt()``, asked before each, says so.
         """

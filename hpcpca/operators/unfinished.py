@@ -1,4 +1,6 @@
-"""What there is of a pass that was stopped before its end: enough to do only the rest of it later."""
+"""What there is of a pass that was stopped before its end: enough to do only the rest of it
+later.
+"""
 
 from dataclasses import dataclass
 
@@ -11,12 +13,14 @@ SAME = 1e-9  # largest difference between entries of unit vectors that were comp
 
 @dataclass
 class Unfinished:
-    """Sums over the rows that were finished, and this rank's rows of the panel they are images of.
+    """Sums over the rows that were finished, and this rank's rows of the panel they are images
+    of.
 
-    ``sums`` (own, d) are Σ_B Bᵀ(BV) of scaled deviations B from the shift, over the finished rows of all ranks; ``rows`` (r, 2) says
-    which those are, numbered over the whole file set; ``moments`` (2, d), sums and squares of B's columns, are there on a first pass.
-    ``offsets`` (ranks + 1) says who has which of the panel's rows.
-    Where the operator is Σ itself, ``panel`` is None and ``sums`` is that (d, d) on the root: what is known of it.
+    ``sums`` (own, d) are Σ_B Bᵀ(BV) of scaled deviations B from the shift, over the finished rows
+    of all ranks; ``rows`` (r, 2) says which those are, numbered over the whole file set;
+    ``moments`` (2, d), sums and squares of B's columns, are there on a first pass. ``offsets``
+    (ranks + 1) says who has which of the panel's rows. Where the operator is Σ itself, ``panel`` is
+    None and ``sums`` is that (d, d) on the root: what is known of it.
     """
 
     panel: np.ndarray | None
@@ -32,19 +36,28 @@ class Unfinished:
         return count_rows(self.rows)
 
     def share_out(self, offsets, group):
-        """Give every rank the rows that ``offsets`` says, if they are as many; ``group`` is the exchange. Collective."""
+        """Give every rank the rows that ``offsets`` says, if they are as many; ``group`` is the
+        exchange. Collective.
+        """
         if offsets[-1] == self.offsets[-1] and not np.array_equal(offsets, self.offsets):
             mine = slice(offsets[group.rank], offsets[group.rank + 1])
-            self.panel, self.sums = (group.gather_small(rows, self.offsets)[mine].copy() for rows in (self.panel, self.sums))
+            self.panel, self.sums = (
+                group.gather_small(rows, self.offsets)[mine].copy()
+                for rows in (self.panel, self.sums)
+            )
             self.offsets = offsets
 
     def belongs_to(self, own):
         """Whether this rank's rows of a panel are those the sums are images of."""
-        return own.shape == self.panel.shape and bool(np.allclose(own, self.panel, rtol=0, atol=SAME))
+        return own.shape == self.panel.shape and bool(
+            np.allclose(own, self.panel, rtol=0, atol=SAME)
+        )
 
 
 def all_finished(finished, begun):
-    """Return the rows that are in the lists ``finished`` of all ranks or were before in what had ``begun``; and how many are new."""
+    """Return the rows that are in the lists ``finished`` of all ranks or were before in what had
+    ``begun``; and how many are new.
+    """
     before = begun.rows.tolist() if begun else []
     rows = merged([*before, *(each for intervals in finished for each in intervals)])
     return rows, count_rows(rows) - (begun.count if begun else 0)

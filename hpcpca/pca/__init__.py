@@ -1,1 +1,3 @@
-"""The problem of principal components: what is asked for, its operator, its result and its check."""
+"""The problem of principal components: what is asked for, its operator, its result and its
+check.
+"""

@@ -1,4 +1,6 @@
-"""Score files, and rows streamed from a source through a computation into a file (README: file format)."""
+"""Score files, and rows streamed from a source through a computation into a file (README: file
+format).
+"""
 
 import json
 import os
@@ -10,9 +12,9 @@ from .._version import __version__
 from ..comm.shared import SharedArray
 from ..errors import DataError, UsageError
 from ..files.formats import RECONSTRUCTION, SCORES
-from ..files.hdf5 import ours
-from ..files.result import Stored
 from ..files.opening import open_file
+from ..files.result import Stored
+from ..files.seal import ours
 from ..sources.source import open_source
 
 FORMAT_VERSION = 1
@@ -25,20 +27,25 @@ class Basis:
     """The components of a result, to project on: all but the vectors themselves."""
 
     path: str
-    count: int            # K' ≤ K of them are used
+    count: int  # K' ≤ K of them are used
     d: int
-    mean: np.ndarray      # (d) float64; zero where rows are not centred
-    lengths: np.ndarray   # (K') float64: standard deviations where scores are whitened, else 1
+    mean: np.ndarray  # (d) float64; zero where rows are not centred
+    lengths: np.ndarray  # (K') float64: standard deviations where scores are whitened, else 1
     is_centred: bool
     is_whitened: bool
-    seal: int             # of the result
-    checksum: int         # of its components
+    seal: int  # of the result
+    checksum: int  # of its components
 
     def attributes(self):
         """What files made with this basis say about it."""
         path = os.fsencode(self.path).decode(errors="backslashreplace")  # HDF5 has UTF-8 only
-        return {"result": path, "result_seal": self.seal, "components_checksum": self.checksum,
-                "centred": self.is_centred, "whitened": self.is_whitened}
+        return {
+            "result": path,
+            "result_seal": self.seal,
+            "components_checksum": self.checksum,
+            "centred": self.is_centred,
+            "whitened": self.is_whitened,
+        }
 
     def rows(self, start, stop):
         """Components start..stop−1: (stop − start, d) float64."""
@@ -47,49 +54,84 @@ class Basis:
 
 
 def load_basis(path, count=None, centre=True, whiten=False):
-    """Check a result and return its ``Basis`` of ``count`` components (default all); raise DataError, UsageError. For one rank to call."""
+    """Check a result and return its ``Basis`` of ``count`` components (default all); raise
+    DataError, UsageError. For one rank to call.
+    """
     stored = Stored(path)
     count = stored.count if count is None else count
     if not 1 <= count <= stored.count:
         raise UsageError(f"-k {count}: {path} has {stored.count}; ask for 1 to {stored.count}")
     if centre and "mean" not in stored.arrays:
-        raise DataError(f"{path} comes from a covariance matrix and has no mean to subtract; centre the data yourself and give --no-centre")
+        raise DataError(
+            f"{path} comes from a covariance matrix and has no mean to subtract; centre the data"
+            " yourself and give --no-centre"
+        )
     variance, lengths = stored.arrays["explained_variance"][:count], np.ones(count)
     if whiten:
-        flat = np.flatnonzero(variance <= stored.attributes.get("rounding", 2.0 ** -23) * variance[0])
+        flat = np.flatnonzero(variance <= stored.attributes.get("rounding", 2.0**-23) * variance[0])
         if len(flat):
-            raise DataError(f"component {flat[0]} of {path} has variance {variance[flat[0]]:.2g} and cannot be scaled to 1; leave --whiten out"
-                            + (f" or give -k {flat[0]}" if flat[0] else ""))
+            raise DataError(
+                f"component {flat[0]} of {path} has variance {variance[flat[0]]:.2g} and cannot be"
+                " scaled to 1; leave --whiten out" + (f" or give -k {flat[0]}" if flat[0] else "")
+            )
         lengths = np.sqrt(variance)
     with open_file(path) as file:
         checksum = int(file["components"].attrs["checksum"])
     mean = stored.arrays["mean"] if centre else np.zeros(stored.d)
-    return Basis(path, count, stored.d, mean, lengths, centre, whiten, int(stored.attributes["seal"]), checksum)
+    return Basis(
+        path,
+        count,
+        stored.d,
+        mean,
+        lengths,
+        centre,
+        whiten,
+        int(stored.attributes["seal"]),
+        checksum,
+    )
 
 
 def load_scores(path, result):
-    """Return the source of a scores file and the ``Basis`` in ``result`` that it was made with; raise DataError. For one rank to call."""
+    """Return the source of a scores file and the ``Basis`` in ``result`` that it was made with;
+    raise DataError. For one rank to call.
+    """
     with ours(path), open_file(path) as file:
         at = dict(file.attrs)
     if at.get("format") != SCORES:
         raise DataError(f"{path} is not a scores file of hpcpca; make one with 'hpcpca transform'")
     if int(at["format_version"]) > FORMAT_VERSION:
-        raise DataError(f"{path} has format version {at['format_version']}, this hpcpca reads up to {FORMAT_VERSION}; upgrade")
+        raise DataError(
+            f"{path} has format version {at['format_version']}, this hpcpca reads up to"
+            f" {FORMAT_VERSION}; upgrade"
+        )
     source = open_source([f"{path}:{DATASETS[SCORES]}"])
     whole = load_basis(result, None, bool(at["centred"]), False)
     if whole.checksum != int(at["components_checksum"]) or source.d > whole.count:
-        raise DataError(f"the scores in {path} are of other components than {result} has; name {at['result']}, which they were made with")
+        raise DataError(
+            f"the scores in {path} are of other components than {result} has; name {at['result']},"
+            " which they were made with"
+        )
     return source, load_basis(result, source.d, bool(at["centred"]), bool(at["whitened"]))
 
 
 def header(kind, basis, source, **more):
     """Root attributes of a file of scores or of reconstructed rows."""
-    return {"format": kind, "format_version": FORMAT_VERSION, "hpcpca_version": __version__, **basis.attributes(),
-            "source": json.dumps(source.describe()), "n_samples": source.n, "n_features": basis.d, **more}
+    return {
+        "format": kind,
+        "format_version": FORMAT_VERSION,
+        "hpcpca_version": __version__,
+        **basis.attributes(),
+        "source": json.dumps(source.describe()),
+        "n_samples": source.n,
+        "n_features": basis.d,
+        **more,
+    }
 
 
 def components_on_nodes(world, basis, dtype):
-    """Return the ``SharedArray`` (K', d) of ``dtype`` with the components, read by the root; collective."""
+    """Return the ``SharedArray`` (K', d) of ``dtype`` with the components, read by the root;
+    collective.
+    """
     panel = SharedArray(world, (basis.count, basis.d), dtype)
     step = max(1, SLAB_BYTES // (8 * basis.d))
     for start in range(0, basis.count, step):
@@ -99,13 +141,15 @@ def components_on_nodes(world, basis, dtype):
                 slab[:] = basis.rows(start, start + len(slab))
         world.comm.Bcast(slab)
         if panel.node.rank == 0:
-            panel.array[start:start + len(slab)] = slab
+            panel.array[start : start + len(slab)] = slab
     panel.fence()
     return panel
 
 
 def pieces(source, first, last, rows):
-    """Yield (file, start, stop, row of the whole) of blocks first..last−1 in pieces of at most ``rows`` rows, whole chunks where that fits."""
+    """Yield (file, start, stop, row of the whole) of blocks first..last−1 in pieces of at most
+    ``rows`` rows, whole chunks where that fits.
+    """
     before = np.concatenate([[0], np.cumsum([part.rows for part in source.parts])])
     for number, start, stop in source.blocks.run(first, last):
         step = rows // source.parts[number].chunk_rows * source.parts[number].chunk_rows or rows
@@ -116,21 +160,25 @@ def pieces(source, first, last, rows):
 
 
 def stream(world, source, rows, convert, target, counters):
-    """Give ``target`` what ``convert(rows (r, d), max |value|)`` makes of every piece of the source; collective, in step.
+    """Give ``target`` what ``convert(rows (r, d), max |value|)`` makes of every piece of the
+    source; collective, in step.
 
-    Every rank takes its shard, at most ``rows`` rows at a time; one without rows left goes on to take part in agreeing.
+    Every rank takes its shard, at most ``rows`` rows at a time; one without rows left goes on to
+    take part in agreeing.
     """
     mine = list(pieces(source, *source.blocks.shard(world.size, world.rank), rows))
-    buffer = np.empty((max((stop - start for _, start, stop, _ in mine), default=0), source.d), source.dtype)
+    buffer = np.empty(
+        (max((stop - start for _, start, stop, _ in mine), default=0), source.d), source.dtype
+    )
     for turn in range(max(world.comm.allgather(len(mine)))):
         first, made = 0, None
         with world.agreed():
             if turn < len(mine):
                 number, start, stop, first = mine[turn]
                 with counters.time("read"):
-                    source.read_into(number, start, stop, buffer[:stop - start])
-                    largest = source.check_finite(number, start, buffer[:stop - start])
+                    source.read_into(number, start, stop, buffer[: stop - start])
+                    largest = source.check_finite(number, start, buffer[: stop - start])
                 with counters.time("apply"):
-                    made = convert(buffer[:stop - start], largest)
+                    made = convert(buffer[: stop - start], largest)
         with counters.time("write"):
             target.put(first, made)

@@ -1,50 +1,76 @@
-"""Rows streamed from files through a projection into a file: what ``transform`` and ``reconstruct`` do. All functions are collective."""
+"""Rows streamed from files through a projection into a file: what ``transform`` and
+``reconstruct`` do. All functions are collective.
+"""
 
 import numpy as np
 
 from ..comm.counters import Counters
+from ..engine.memory import PeakMemory
 from ..errors import DataError, UsageError, on_all_ranks
-from . import scores as files
 from ..files.outputs import check_output
 from ..files.paths import expand
 from ..files.result import ours_among
 from ..files.row_file import row_file
-from ..sources.source import open_source
 from ..kernels import kernels_for
-from ..planning.machine import available_memory
-from ..engine.memory import PeakMemory
 from ..operators.centring import work_type
 from ..operators.team import Team
-from .projection import Reconstruction, Scoring, rows_at_once
+from ..planning.machine import available_memory
+from ..sources.source import open_source
 from ..units import format_seconds, format_size
+from . import scores as files
+from .projection import Reconstruction, Scoring, rows_at_once
 
 PIECE_BYTES = 64 << 20  # of an array of rows read or made at a time, whatever the memory
-COPIES = 3              # of rows made: those at hand, those on their way, those the root receives
+COPIES = 3  # of rows made: those at hand, those on their way, those the root receives
 
 
-def transform(world, say, result, data, output, components=None, whiten=False, centre=True,
-              dtype=None, follow_links=False, overwrite=False, **options):
-    """Write the scores (Y − 1μᵀ)Vᵀ of the rows of ``data`` on the components of ``result``; raise DataError, UsageError on all ranks."""
+def transform(
+    world,
+    say,
+    result,
+    data,
+    output,
+    components=None,
+    whiten=False,
+    centre=True,
+    dtype=None,
+    follow_links=False,
+    overwrite=False,
+    **options,
+):
+    """Write the scores (Y − 1μᵀ)Vᵀ of the rows of ``data`` on the components of ``result``;
+    raise DataError, UsageError on all ranks.
+    """
     world.decide(lambda: _check_output(output, overwrite, [result, *_named(data)]))
     basis = world.decide(lambda: files.load_basis(result, components, centre, whiten))
     source = world.decide(lambda: open_source(data, follow_links, own=ours_among([result, output])))
     source.tell(say)
     if source.d != basis.d:
-        raise on_all_ranks(DataError(f"{source.parts[0].name} has {source.d} columns, the components of {result} have {basis.d}; "
-                                     "give data with the features that were fitted"))
+        raise on_all_ranks(
+            DataError(
+                f"{source.parts[0].name} has {source.d} columns, the components of {result} have"
+                f" {basis.d}; give data with the features that were fitted"
+            )
+        )
     kind = np.dtype(dtype or work_type(source.dtype, False))
     work = work_type(source.dtype, kind == np.float64)
     kernels = kernels_for(source.n * source.d // world.size)
-    world.first_on_node(lambda: kernels.is_warm(source.dtype), lambda: kernels.warm_up(source.dtype))
+    world.first_on_node(
+        lambda: kernels.is_warm(source.dtype), lambda: kernels.warm_up(source.dtype)
+    )
 
     def scoring(components, team):
         return Scoring(components, basis.mean, source.dtype, basis.lengths, kernels, team)
 
-    _Job(world, basis, source, work, Scoring.scratch).run(say, output, files.SCORES, basis.count, kind, scoring, **options)
+    _Job(world, basis, source, work, Scoring.scratch).run(
+        say, output, files.SCORES, basis.count, kind, scoring, **options
+    )
 
 
 def reconstruct(world, say, result, scores, output, dtype=None, overwrite=False, **options):
-    """Write the rows SV + 1μᵀ that a file of scores stands for; raise DataError, UsageError on all ranks."""
+    """Write the rows SV + 1μᵀ that a file of scores stands for; raise DataError, UsageError on
+    all ranks.
+    """
     world.decide(lambda: _check_output(output, overwrite, [result, scores]))
     source, basis = world.decide(lambda: files.load_scores(scores, result))
     kind = np.dtype(dtype or source.dtype)
@@ -53,19 +79,32 @@ def reconstruct(world, say, result, scores, output, dtype=None, overwrite=False,
     def reconstruction(components, team):
         return Reconstruction(components, basis.mean, basis.lengths, team)
 
-    _Job(world, basis, source, work, Reconstruction.scratch).run(say, output, files.RECONSTRUCTION, basis.d, kind, reconstruction, **options)
+    _Job(world, basis, source, work, Reconstruction.scratch).run(
+        say, output, files.RECONSTRUCTION, basis.d, kind, reconstruction, **options
+    )
 
 
 class _Job:
-    """A source, a basis and the type ``work`` they are multiplied in; ``scratch(d, K, work)`` bytes are needed per thread."""
+    """A source, a basis and the type ``work`` they are multiplied in; ``scratch(d, K, work)``
+    bytes are needed per thread.
+    """
 
     def __init__(self, world, basis, source, work, scratch):
-        self.world, self.basis, self.source, self.work, self.scratch = world, basis, source, work, scratch
+        self.world, self.basis, self.source, self.work, self.scratch = (
+            world,
+            basis,
+            source,
+            work,
+            scratch,
+        )
         self.counters, self.peak = Counters(), PeakMemory()
 
-    def run(self, say, output, form, columns, kind, method, memory=None, threads=None,
-            compression=None):
-        """Stream the source through ``method(components, team)`` into the rows (n, columns) of ``kind`` of the output."""
+    def run(
+        self, say, output, form, columns, kind, method, memory=None, threads=None, compression=None
+    ):
+        """Stream the source through ``method(components, team)`` into the rows (n, columns) of
+        ``kind`` of the output.
+        """
         world, basis, source = self.world, self.basis, self.source
         threads = threads or world.default_threads()
         if crowding := world.crowding(threads):
@@ -79,8 +118,15 @@ class _Job:
             self.peak.look()
             return _checked(made)
 
-        target = row_file(world, output, files.DATASETS[form], (source.n, columns), kind,
-                          files.header(form, basis, source), compression)
+        target = row_file(
+            world,
+            output,
+            files.DATASETS[form],
+            (source.n, columns),
+            kind,
+            files.header(form, basis, source),
+            compression,
+        )
         with world.blaming(source.change), target as target:
             files.stream(world, source, rows, convert, target, self.counters)
             world.decide(source.check_unchanged)
@@ -94,20 +140,32 @@ class _Job:
         read, node = self.source.d * self.source.dtype.itemsize, world.node.size
         held = panel.array.nbytes * node // panel.node.size
         fixed = threads * self.scratch(d, self.basis.count, self.work) + 32 * d
-        rows = rows_at_once((memory - held) // node, fixed, read + COPIES * row_bytes, PIECE_BYTES, max(read, row_bytes))
+        rows = rows_at_once(
+            (memory - held) // node,
+            fixed,
+            read + COPIES * row_bytes,
+            PIECE_BYTES,
+            max(read, row_bytes),
+        )
         with world.agreed():
             if not rows:
                 least = held + node * (fixed + read + COPIES * row_bytes)
-                raise UsageError(f"--memory {format_size(memory)} per node is too little: {format_size(least)} are needed; give more, "
-                                 "or fewer ranks per node or --threads")
+                raise UsageError(
+                    f"--memory {format_size(memory)} per node is too little: {format_size(least)}"
+                    " are needed; give more, or fewer ranks per node or --threads"
+                )
         return rows
 
     def _summarise(self, say, what):
         most = max(self.world.comm.allgather(self.world.node.allreduce(self.peak.look())))
         split = self.counters.split()
-        times = ", ".join(f"{name} {format_seconds(split.get(name, 0))}" for name in ("read", "apply", "write"))
-        say(f"{what}; time {format_seconds(self.counters.elapsed())}: {times}; "
-            f"peak memory {format_size(most)} per node on {self.world.size} rank(s)")
+        times = ", ".join(
+            f"{name} {format_seconds(split.get(name, 0))}" for name in ("read", "apply", "write")
+        )
+        say(
+            f"{what}; time {format_seconds(self.counters.elapsed())}: {times}; "
+            f"peak memory {format_size(most)} per node on {self.world.size} rank(s)"
+        )
 
 
 def _checked(made):
@@ -118,7 +176,9 @@ def _checked(made):
 
 
 def _named(data):
-    """Files that are asked for by name; what a glob or folder lists may be this run's own output, and is left out then."""
+    """Files that are asked for by name; what a glob or folder lists may be this run's own
+    output, and is left out then.
+    """
     return [each.path for each in expand(data) if not each.is_listed]
 
 

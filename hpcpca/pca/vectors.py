@@ -1,4 +1,6 @@
-"""Eigenvectors from any file: a result, ``.npy``, or ``FILE.h5:dataset``; and findings stored in a result."""
+"""Eigenvectors from any file: a result, ``.npy``, or ``FILE.h5:dataset``; and findings stored in
+a result.
+"""
 
 import os
 import shutil
@@ -9,17 +11,21 @@ import numpy as np
 from ..errors import DataError, describe
 from ..files.damage import naming
 from ..files.formats import CHECKPOINT, RESULT
-from ..files.hdf5 import OVERHEAD, reseal, writing
+from ..files.hdf5 import OVERHEAD, writing
+from ..files.opening import open_file
 from ..files.outputs import whole
 from ..files.paths import split_dataset
 from ..files.result import Stored
-from ..files.opening import open_file
-from ..sources.source import find_dataset
+from ..files.seal import reseal
 from ..files.trailer import append_trailer
+from ..sources.part import find_dataset
 
 
 def load_vectors(text):
-    """Return (vectors (K, d) float64, the Stored result or None); raise DataError. For one rank to call."""
+    """Return (vectors (K, d) float64, the Stored result or None); raise DataError.
+
+    For one rank to call.
+    """
     path, dataset = split_dataset(text)
     if path.endswith(".npy"):
         vectors, stored = _npy(path), None
@@ -30,9 +36,14 @@ def load_vectors(text):
         stored = Stored(path) if ours else None
         vectors = stored.rows("components", 0, stored.count) if ours else vectors
     if vectors.ndim != 2 or vectors.dtype.kind not in "iuf" or not vectors.size:
-        raise DataError(f"{text} holds {vectors.dtype} of shape {vectors.shape}; vectors are rows of a (K, d) array of real numbers")
+        raise DataError(
+            f"{text} holds {vectors.dtype} of shape {vectors.shape}; vectors are rows of a (K, d)"
+            " array of real numbers"
+        )
     if not np.isfinite(vectors).all():
-        raise DataError(f"{text} holds NaN or Inf in vector {int(np.argwhere(~np.isfinite(vectors))[0][0])}")
+        raise DataError(
+            f"{text} holds NaN or Inf in vector {int(np.argwhere(~np.isfinite(vectors))[0][0])}"
+        )
     return vectors.astype(np.float64), stored
 
 
@@ -43,12 +54,20 @@ def _npy(path):
         return np.load(path, allow_pickle=False)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; check the name and the current folder") from None
-    except (OSError, ValueError, EOFError, SyntaxError, TokenError) as error:  # numpy parses the header as Python
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        SyntaxError,
+        TokenError,
+    ) as error:  # numpy parses the header as Python
         raise DataError(f"{path} is not a .npy file that can be read: {describe(error)}") from None
 
 
 def save_finding(path, finding, tol):
-    """Store what was measured in the result at ``path`` under /verification, whole or not at all; raise DataError."""
+    """Store what was measured in the result at ``path`` under /verification, whole or not at
+    all; raise DataError.
+    """
     arrays = finding.arrays()
     added = sum(np.asarray(array).nbytes for array in arrays.values()) + OVERHEAD
     with whole(path, "make room", os.path.getsize(path) + added) as part:

@@ -1,6 +1,8 @@
-"""Measures any vectors against any data, independently of the solver: plain numpy, float64, passes of its own.
+"""Measures any vectors against any data, independently of the solver: plain numpy, float64,
+passes of its own.
 
-Nothing of ``kernels``, ``operators`` or ``methods`` is used here, so that an error in one of them cannot hide itself.
+Nothing of ``kernels``, ``operators`` or ``methods`` is used here, so that an error in one of them
+cannot hide itself.
 """
 
 from dataclasses import dataclass
@@ -15,19 +17,39 @@ from ..rng import unit_vectors
 ORTHONORMAL_TO = 0.01
 PROBES, STEPS = 8, 8
 TILE_BYTES = 8 << 20
-ROUNDING = 2.0 ** -46  # of Σ in float64, relative to λ_0
+ROUNDING = 2.0**-46  # of Σ in float64, relative to λ_0
 
 
 class PlainCovariance:
-    """Σ of a source's rows, or a covariance given, in float64; every rank takes a share of the rows. Collective."""
+    """Σ of a source's rows, or a covariance given, in float64; every rank takes a share of the
+    rows. Collective.
+    """
 
     def __init__(self, source, is_covariance, sum_over_ranks, most_over_ranks, world, keep_bytes):
-        self.source, self.is_covariance, self.d, self._sum = source, is_covariance, source.d, sum_over_ranks
+        self.source, self.is_covariance, self.d, self._sum = (
+            source,
+            is_covariance,
+            source.d,
+            sum_over_ranks,
+        )
         self._bounds = span(len(source.blocks), world.size, world.rank)
         self._kept = [] if source.bytes // world.size <= keep_bytes else None
         self._world, self._is_kept, self.reads = world, False, 0
-        self._pivot, self._mean, self._scale, self.n = None, 0.0, 1.0, None if is_covariance else source.n
-        largest = most_over_ranks(max((source.check_finite(number, start, rows) for number, start, rows in self._pieces()), default=0.0))
+        self._pivot, self._mean, self._scale, self.n = (
+            None,
+            0.0,
+            1.0,
+            None if is_covariance else source.n,
+        )
+        largest = most_over_ranks(
+            max(
+                (
+                    source.check_finite(number, start, rows)
+                    for number, start, rows in self._pieces()
+                ),
+                default=0.0,
+            )
+        )
         self.exponent = int(np.frexp(largest)[1])
         self._scale = np.ldexp(1.0, -min(max(self.exponent, -1020), 1020))
         if not is_covariance:
@@ -47,14 +69,18 @@ class PlainCovariance:
             first = 0
             for number, start, rows in self._pieces():
                 first = start
-                image += panel[:, first:first + len(rows)] @ (rows.astype(np.float64) * self._scale)
+                image += panel[:, first : first + len(rows)] @ (
+                    rows.astype(np.float64) * self._scale
+                )
             return self._sum(image)
         for tile in self._tiles():
             image += (panel @ tile.T) @ tile
         return self._sum(image) / (self.n - 1)
 
     def _pieces(self):
-        """(file, first row, rows) of this rank's share; kept in memory after the first time where they fit."""
+        """(file, first row, rows) of this rank's share; kept in memory after the first time
+        where they fit.
+        """
         if self._is_kept:
             yield from self._kept
             return
@@ -73,11 +99,15 @@ class PlainCovariance:
         step = max(1, TILE_BYTES // (8 * self.d))
         for _, _, rows in self._pieces():
             for start in range(0, len(rows), step):
-                yield (self._deviations(rows[start:start + step]) * self._scale) - self._mean
+                yield (self._deviations(rows[start : start + step]) * self._scale) - self._mean
 
     def _deviations(self, rows):
-        if rows.dtype.kind in "iu" and rows.dtype.itemsize == 8:  # float64 has not all of them; a 64-bit mantissa has
-            return (rows.astype(np.longdouble) - self._pivot.astype(np.longdouble)).astype(np.float64)
+        if (
+            rows.dtype.kind in "iu" and rows.dtype.itemsize == 8
+        ):  # float64 has not all of them; a 64-bit mantissa has
+            return (rows.astype(np.longdouble) - self._pivot.astype(np.longdouble)).astype(
+                np.float64
+            )
         return rows.astype(np.float64) - self._pivot.astype(np.float64)
 
     def _first_row(self):
@@ -89,28 +119,41 @@ class PlainCovariance:
 
 @dataclass(frozen=True)
 class Finding:
-    """What was measured of K vectors; eigenvalues in the data's own units, residuals relative to the largest."""
+    """What was measured of K vectors; eigenvalues in the data's own units, residuals relative to
+    the largest.
+    """
 
     eigenvalues: np.ndarray
     residuals: np.ndarray
     orthonormality: float
     separation: object
-    standing: np.ndarray       # (K) a word for each component
-    next_eigenvalue: float     # largest found off the vectors' span, a lower bound of it; NaN where nothing is left
-    failures: tuple            # one line each
+    standing: np.ndarray  # (K) a word for each component
+    next_eigenvalue: (
+        float  # largest found off the vectors' span, a lower bound of it; NaN where nothing is left
+    )
+    failures: tuple  # one line each
 
     def arrays(self):
         """{name: array} to be stored."""
-        return {"eigenvalues": self.eigenvalues, "residuals": self.residuals, "gaps": self.separation.gaps,
-                "angle_bounds": self.separation.bounds, "clusters": self.separation.clusters,
-                "cluster_angle_bounds": self.separation.cluster_bounds, "standing": self.standing.astype("S"), "next_eigenvalue": np.array(self.next_eigenvalue),
-                "orthonormality": np.array(self.orthonormality)}
+        return {
+            "eigenvalues": self.eigenvalues,
+            "residuals": self.residuals,
+            "gaps": self.separation.gaps,
+            "angle_bounds": self.separation.bounds,
+            "clusters": self.separation.clusters,
+            "cluster_angle_bounds": self.separation.cluster_bounds,
+            "standing": self.standing.astype("S"),
+            "next_eigenvalue": np.array(self.next_eigenvalue),
+            "orthonormality": np.array(self.orthonormality),
+        }
 
 
 def probe(apply, vectors, seed):
-    """Return a unit vector (d) outside of the span of ``vectors`` (K, d) along which Σ is largest, and its image; None if nothing is left.
+    """Return a unit vector (d) outside of the span of ``vectors`` (K, d) along which Σ is
+    largest, and its image; None if nothing is left.
 
-    Block Lanczos on Σ projected off the span, with full reorthogonalisation: ``PROBES`` random vectors, ``STEPS`` steps.
+    Block Lanczos on Σ projected off the span, with full reorthogonalisation: ``PROBES`` random
+    vectors, ``STEPS`` steps.
     """
     span_of = orthonormal_rows(vectors)
     d = vectors.shape[1]
@@ -121,9 +164,11 @@ def probe(apply, vectors, seed):
     basis, images = np.zeros((0, d)), np.zeros((0, d))
     for _ in range(STEPS):
         basis, images = np.vstack([basis, block]), np.vstack([images, apply(block)])
-        block = project_off(images[-len(block):].copy(), np.vstack([span_of, basis]))
+        block = project_off(images[-len(block) :].copy(), np.vstack([span_of, basis]))
         lengths = np.linalg.norm(block, axis=1)
-        block = block[lengths > 1e-12 * max(1e-300, np.linalg.norm(images[-len(lengths):], axis=1).max())]
+        block = block[
+            lengths > 1e-12 * max(1e-300, np.linalg.norm(images[-len(lengths) :], axis=1).max())
+        ]
         if not len(block) or len(basis) + len(span_of) >= d:
             break
         block = project_off(orthonormal_rows(block), np.vstack([span_of, basis]))
@@ -136,53 +181,87 @@ def probe(apply, vectors, seed):
 class Outside:
     """What Σ has outside of the span of K vectors, as far as it was found; scaled."""
 
-    largest: float = np.nan      # Ritz value of the largest direction there; NaN if nothing is left
-    following: float = np.nan    # the eigenvalue after the K largest: of the same direction, cleared of what the vectors miss
-    residual: float = 0.0        # norm of the residual of that
-    least: np.ndarray | None = None  # (K) lower bounds of the K largest eigenvalues, in decreasing order (Courant–Fischer)
+    largest: float = np.nan  # Ritz value of the largest direction there; NaN if nothing is left
+    following: float = (
+        np.nan
+    )  # the eigenvalue after the K largest: of the same direction, cleared of what the vectors miss
+    residual: float = 0.0  # norm of the residual of that
+    least: np.ndarray | None = (
+        None  # (K) lower bounds of the K largest eigenvalues, in decreasing order (Courant–Fischer)
+    )
 
 
 def look_outside(vectors, images, vector, image):
-    """Return what is ``Outside`` of the span of ``vectors`` (K, d), whose ``images`` Σv are known, given ``vector`` (d) from ``probe``.
+    """Return what is ``Outside`` of the span of ``vectors`` (K, d), whose ``images`` Σv are
+    known, given ``vector`` (d) from ``probe``.
 
-    Vectors that are slightly off leave some of their own variance outside. Ritz values in the span of all K + 1 do not.
+    Vectors that are slightly off leave some of their own variance outside. Ritz values in the span
+    of all K + 1 do not.
     """
     transform = whitening(vectors @ vectors.T)
-    basis, products = np.vstack([transform @ vectors, vector]), np.vstack([transform @ images, image])
+    basis, products = (
+        np.vstack([transform @ vectors, vector]),
+        np.vstack([transform @ images, image]),
+    )
     projected = basis @ products.T
     values, coefficients = np.linalg.eigh((projected + projected.T) / 2)
     smallest = coefficients[:, 0]
     residual = np.linalg.norm(smallest @ products - values[0] * (smallest @ basis))
-    return Outside(float(vector @ image), float(values[0]), float(residual), values[::-1][:len(vectors)])
+    return Outside(
+        float(vector @ image), float(values[0]), float(residual), values[::-1][: len(vectors)]
+    )
 
 
 def examine(covariance, vectors, tol, stored_eigenvalues=None, seed=0, search=True):
-    """Return the ``Finding`` of vectors (K, d) against a ``PlainCovariance``; ``search`` for what they miss. Collective."""
+    """Return the ``Finding`` of vectors (K, d) against a ``PlainCovariance``; ``search`` for
+    what they miss. Collective.
+    """
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = vectors / np.where(lengths > 0, lengths, 1)
     images = covariance.apply(unit)
     values = np.einsum("kd,kd->k", unit, images)
     largest = values.max()
-    residuals = np.linalg.norm(images - values[:, None] * unit, axis=1) / largest if largest > 0 else np.full(len(values), np.nan)
+    residuals = (
+        np.linalg.norm(images - values[:, None] * unit, axis=1) / largest
+        if largest > 0
+        else np.full(len(values), np.nan)
+    )
     found = probe(covariance.apply, unit, seed) if search else None
     outside = Outside() if found is None else look_outside(unit, images, *found)
     missed = _missed(values, residuals, outside)
     judged = _judged(covariance, values, residuals, outside, bool(missed))
     true = np.ldexp(values, covariance.exponent)
-    stored = None if stored_eigenvalues is None else np.ldexp(stored_eigenvalues, -covariance.exponent)
+    stored = (
+        None if stored_eigenvalues is None else np.ldexp(stored_eigenvalues, -covariance.exponent)
+    )
     error = orthonormality_error(vectors)
     failures = _failures(values, residuals, error, judged.standing, tol, stored) + missed
     apart = judged.separation
     gaps = np.ldexp(apart.gaps, covariance.exponent)  # NaN and infinity stay what they are
     apart = type(apart)(gaps, apart.bounds, apart.clusters, apart.cluster_bounds)
-    return Finding(true, residuals, error, apart, judged.standing, float(np.ldexp(outside.largest, covariance.exponent)), failures)
+    return Finding(
+        true,
+        residuals,
+        error,
+        apart,
+        judged.standing,
+        float(np.ldexp(outside.largest, covariance.exponent)),
+        failures,
+    )
 
 
 def _judged(covariance, values, residuals, outside, is_missed):
     """The ``Judgement`` of the vectors, with what is ``outside`` as the eigenvalue that follows."""
-    limit, count = covariance.d if covariance.n is None else min(covariance.n - 1, covariance.d), len(values)
+    limit, count = (
+        (covariance.d if covariance.n is None else min(covariance.n - 1, covariance.d)),
+        len(values),
+    )
     if limit > count and np.isfinite(outside.largest) and values.max() > 0:
-        following = (outside.largest, 0.0) if is_missed else (outside.following, outside.residual / values.max())
+        following = (
+            (outside.largest, 0.0)
+            if is_missed
+            else (outside.following, outside.residual / values.max())
+        )
         values, residuals = np.append(values, following[0]), np.append(residuals, following[1])
     return judge(values, residuals, count, limit, covariance.d, ROUNDING)
 
@@ -195,22 +274,31 @@ def _failures(values, residuals, orthonormality, words, tol, stored):
     for k in np.flatnonzero(~(residuals <= tol))[:3]:
         lines.append(f"component {k} has residual {residuals[k]:.1e}, more than {tol:g}")
     if unsure := named(words, UNDETERMINED):
-        lines.append(f"not determined: {unsure}: the residual is more than a tenth of the component's own variance")
+        lines.append(
+            f"not determined: {unsure}: the residual is more than a tenth of the component's own"
+            " variance"
+        )
     if not orthonormality <= ORTHONORMAL_TO:
         lines.append(f"the vectors are not orthonormal: max|VVᵀ−I| = {orthonormality:.1e}")
     slack = np.maximum(np.minimum(tol * largest, SHARE * np.abs(values)), ROUNDING * largest)
     for k in np.flatnonzero(np.diff(values) > slack[:-1])[:3]:
-        lines.append(f"components {k} and {k + 1} are in the wrong order: λ grows by {(values[k + 1] - values[k]) / largest:.1e}·λ₀")
+        lines.append(
+            f"components {k} and {k + 1} are in the wrong order: λ grows by"
+            f" {(values[k + 1] - values[k]) / largest:.1e}·λ₀"
+        )
     if stored is not None:
         for k in np.flatnonzero(~(np.abs(stored - values) <= slack))[:3]:
-            lines.append(f"the stored eigenvalue {k} is off by {abs(stored[k] - values[k]) / largest:.1e}·λ₀")
+            lines.append(
+                f"the stored eigenvalue {k} is off by {abs(stored[k] - values[k]) / largest:.1e}·λ₀"
+            )
     return tuple(lines)
 
 
 def _missed(values, residuals, outside):
     """A line if some eigenvalue of Σ is larger than the component in its place.
 
-    What is allowed is the second-order error of a Rayleigh quotient, up to 2·(r_k·λ_0)² over its gap, at most r_k·λ_0; and rounding.
+    What is allowed is the second-order error of a Rayleigh quotient, up to 2·(r_k·λ_0)² over its
+    gap, at most r_k·λ_0; and rounding.
     """
     largest = values.max()
     if outside.least is None or len(outside.least) < len(values) or not largest > 0:
@@ -220,10 +308,17 @@ def _missed(values, residuals, outside):
     apart = np.abs(values[order, None] - others)
     apart[np.arange(len(values)), np.arange(len(values))] = np.inf
     gaps = apart.min(axis=1)
-    second = np.where(gaps > 2 * errors, 2 * errors**2 / np.where(gaps > 2 * errors, gaps, 1.0), errors)
+    second = np.where(
+        gaps > 2 * errors, 2 * errors**2 / np.where(gaps > 2 * errors, gaps, 1.0), errors
+    )
     missing = np.flatnonzero(outside.least - values[order] > np.maximum(second, ROUNDING * largest))
     if not len(missing):
         return ()
     k = missing[0]
-    return (f"a component was missed: outside of the span Σ reaches {outside.largest / largest:.6g}·λ₀; eigenvalue {k} is at least "
-            f"{outside.least[k] / largest:.6g}·λ₀, not {values[order[k]] / largest:.6g}·λ₀",)
+    return (
+        (
+            "a component was missed: outside of the span Σ reaches"
+            f" {outside.largest / largest:.6g}·λ₀; eigenvalue {k} is at least"
+            f" {outside.least[k] / largest:.6g}·λ₀, not {values[order[k]] / largest:.6g}·λ₀"
+        ),
+    )

@@ -2,16 +2,17 @@
 
 import math
 
-from .sbatch import batch_file
 from ..kernels import WORTH_COMPILING
-from .traffic import ritz_round, vectors_round
 from ..units import format_seconds, format_size
+from .sbatch import batch_file
+from .traffic import ritz_round, vectors_round
 
-START_SECONDS = 0.8   # interpreter, libraries, MPI: per node, all ranks at once
-LOAD_SECONDS = 0.7    # of compiled kernels, where they are worth it
-COMPILE_SECONDS = 7   # of kernels, once, per type that products may be in (measured: 12 to 14 of two, 5 to 7 of one)
-LATENCY = 20e-6       # seconds of a collective per doubling of ranks
-COLLECTIVES = 14      # of a round of the Ritz exchange
+START_SECONDS = 0.8  # interpreter, libraries, MPI: per node, all ranks at once
+LOAD_SECONDS = 0.7  # of compiled kernels, where they are worth it
+# of kernels, once, per type that products may be in (measured: 12 to 14 of two, 5 to 7 of one)
+COMPILE_SECONDS = 7
+LATENCY = 20e-6  # seconds of a collective per doubling of ranks
+COLLECTIVES = 14  # of a round of the Ritz exchange
 
 
 def exchange_bytes(job, plan, local_steps=1):
@@ -28,43 +29,84 @@ def compile_seconds(job):
 
 
 def seconds(job, plan, network, is_warm=True):
-    """Return {part: seconds} of the whole run; unless ``is_warm``, kernels have to be compiled first."""
+    """Return {part: seconds} of the whole run; unless ``is_warm``, kernels have to be compiled
+    first.
+    """
     rounds = job.passes
     hops = math.ceil(math.log2(job.ranks)) if job.ranks > 1 else 0
     across_nodes = exchange_bytes(job, plan) / job.ranks if job.ranks > job.ranks_on_node else 0
     compiling = {} if is_warm else {"compile": compile_seconds(job)}
-    return {"start": START_SECONDS + (LOAD_SECONDS if plan.elements >= WORTH_COMPILING else 0), **compiling,
-            "read and compute": plan.seconds, "exchange": rounds * (across_nodes / network + COLLECTIVES * hops * LATENCY)}
+    return {
+        "start": START_SECONDS + (LOAD_SECONDS if plan.elements >= WORTH_COMPILING else 0),
+        **compiling,
+        "read and compute": plan.seconds,
+        "exchange": rounds * (across_nodes / network + COLLECTIVES * hops * LATENCY),
+    }
 
 
 def lines(job, plan, components, nodes, network, is_warm=True):
     """Yield the forecast, line by line; its assumptions last."""
     reads = {"gram": 1, "in-memory": 1, "streaming": job.passes}[plan.operator]
     parts, data = seconds(job, plan, network, is_warm), (job.n or job.d) * job.row_bytes
-    yield f"data: {job.n or job.d} × {job.d} {job.dtype}, {format_size(data)}; {components} components, {job.panel} vectors"
-    yield f"on {nodes} node(s), {job.ranks} rank(s) × {job.threads} thread(s), grid {job.ranks // plan.shards}x{plan.shards}"
+    yield (
+        f"data: {job.n or job.d} × {job.d} {job.dtype}, {format_size(data)}; {components}"
+        f" components, {job.panel} vectors"
+    )
+    yield (
+        f"on {nodes} node(s), {job.ranks} rank(s) × {job.threads} thread(s), grid"
+        f" {job.ranks // plan.shards}x{plan.shards}"
+    )
     yield f"operator: {plan.reason}"
-    yield (f"memory: {format_size(plan.bytes)} per node, {format_size(plan.bytes / job.ranks_on_node)} per rank, besides about 60 MiB per rank "
-           "for interpreter and libraries")
-    spread = "" if job.ritz else f" (a round each; {job.passes // 3} to {3 * job.passes}, by the gaps of the spectrum)"
-    yield f"passes: about {job.passes}{spread}; read from files: {reads} × {format_size(data)} = {format_size(reads * data)}"
+    yield (
+        f"memory: {format_size(plan.bytes)} per node, {format_size(plan.bytes / job.ranks_on_node)}"
+        " per rank, besides about 60 MiB per rank for interpreter and libraries"
+    )
+    spread = (
+        ""
+        if job.ritz
+        else f" (a round each; {job.passes // 3} to {3 * job.passes}, by the gaps of the spectrum)"
+    )
+    yield (
+        f"passes: about {job.passes}{spread}; read from files: {reads} × {format_size(data)} ="
+        f" {format_size(reads * data)}"
+    )
     yield f"exchanged: at most {format_size(exchange_bytes(job, plan))} a round, over all ranks"
     if not is_warm:
-        yield (f"kernels: to be compiled for this kind of processor, once: about {format_seconds(compile_seconds(job))}; "
-               "later runs do without")
-    yield (f"time: about {format_seconds(sum(parts.values()))} ("
-           + ", ".join(f"{name} {format_seconds(value)}" for name, value in parts.items()) + ")")
-    yield (f"assumed: {job.rates.skinny(job.work.itemsize) / 1e9:.0f} Gflop/s per core for panels, {job.rates.large(job.work.itemsize) / 1e9:.0f} for Σ "
-           f"({'measured here' if job.rates.is_measured else 'typical, not measured'}), {format_size(job.rates.read)}/s from the files per node, "
-           f"{format_size(network)}/s per rank between nodes, every node alike; an eigenvalue spectrum that takes {job.passes} passes to {job.tol:g}")
+        yield (
+            "kernels: to be compiled for this kind of processor, once: about"
+            f" {format_seconds(compile_seconds(job))}; later runs do without"
+        )
+    yield (
+        f"time: about {format_seconds(sum(parts.values()))} ("
+        + ", ".join(f"{name} {format_seconds(value)}" for name, value in parts.items())
+        + ")"
+    )
+    yield (
+        f"assumed: {job.rates.skinny(job.work.itemsize) / 1e9:.0f} Gflop/s per core for panels,"
+        f" {job.rates.large(job.work.itemsize) / 1e9:.0f} for Σ"
+        f" ({'measured here' if job.rates.is_measured else 'typical, not measured'}),"
+        f" {format_size(job.rates.read)}/s from the files per node, {format_size(network)}/s per"
+        f" rank between nodes, every node alike; an eigenvalue spectrum that takes {job.passes}"
+        f" passes to {job.tol:g}"
+    )
 
 
 def sbatch(job, plan, components, nodes, network, data, output, options=(), is_warm=True):
-    """Return the text of a batch file for the job, with half as much time again and some memory to spare.
+    """Return the text of a batch file for the job, with half as much time again and some memory
+    to spare.
 
     ``data`` (none: not known yet) and ``options`` are words for fit.
     """
     minutes = 5 + int(1.5 * sum(seconds(job, plan, network, is_warm).values()) / 60) + 1
     memory = int(1.2 * plan.bytes / 2**20) + 64
     words = ["-k", components, *options, "--threads", job.threads, "--memory", f"{memory}M"]
-    return batch_file(nodes, job.ranks, job.threads, memory + 200 * job.ranks_on_node, minutes, data, words, output)
+    return batch_file(
+        nodes,
+        job.ranks,
+        job.threads,
+        memory + 200 * job.ranks_on_node,
+        minutes,
+        data,
+        words,
+        output,
+    )

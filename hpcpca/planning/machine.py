@@ -22,8 +22,13 @@ def available_memory():
     free = _number("/proc/meminfo", r"^MemAvailable:\s+(\d+)")
     if free is not None:
         limits.append(free << 10)
-    for limit, used in (("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-                        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes")):
+    for limit, used in (
+        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+        (
+            "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+            "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+        ),
+    ):
         most = _number(limit)
         if most is not None:
             limits.append(most - (_number(used) or 0))

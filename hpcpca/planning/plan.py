@@ -7,25 +7,39 @@ from ..methods.ritz_exchange import SMALLEST_BASIS
 from ..operators.registry import OFFERED, OPERATORS
 from ..units import format_seconds, format_size
 
-DEFAULT_BASIS = 16                 # panels of history kept unless memory or --basis says otherwise
+DEFAULT_BASIS = 16  # panels of history kept unless memory or --basis says otherwise
 FEWEST_GUARDS = 8
 
 
 def most_components(components, n, d, covariance=False):
-    """Return how many components rows (n, d), or a covariance (d, d), have; raise UsageError if more are asked for."""
+    """Return how many components rows (n, d), or a covariance (d, d), have; raise UsageError if
+    more are asked for.
+    """
     most = d if covariance else min(n - 1, d)
     if components <= most:
         return most
-    why = f"a covariance of {d} features has {d}" if covariance else (
-        f"{n} rows of {d} features have min(n−1, d): taking off their mean leaves n−1" if n <= d else f"there are {d} features")
-    raise UsageError(f"-k {components}: the data have at most {most} components ({why}); ask for {most} or fewer")
+    why = (
+        f"a covariance of {d} features has {d}"
+        if covariance
+        else (
+            f"{n} rows of {d} features have min(n−1, d): taking off their mean leaves n−1"
+            if n <= d
+            else f"there are {d} features"
+        )
+    )
+    raise UsageError(
+        f"-k {components}: the data have at most {most} components ({why}); ask for {most} or fewer"
+    )
 
 
 def panel_width(components, guards, rank_limit, ritz):
-    """m = K + guards, never more than there are components. The Ritz exchange pads to a multiple of 8 with at least 8 guards.
+    """m = K + guards, never more than there are components.
 
-    Measured to 1e-6, passes with at least 2 against at least 8: Fashion-MNIST K = 30 8 and 7 (cold), 7 and 6 (warm); 200,000×2,000
-    K = 20 5 and 4 (warm). The work is the same, the reads and rounds are fewer.
+    The Ritz exchange pads to a multiple of 8 with at least 8 guards.
+
+    Measured to 1e-6, passes with at least 2 against at least 8: Fashion-MNIST K = 30 8 and 7
+    (cold), 7 and 6 (warm); 200,000×2,000 K = 20 5 and 4 (warm). The work is the same, the reads and
+    rounds are fewer.
     """
     if guards is None:
         guards = 8 * -(-(components + FEWEST_GUARDS) // 8) - components if ritz else 0
@@ -36,11 +50,16 @@ def _vectors_bytes(job, basis):
     """Panels held once per node, and each rank's own rows and scratch."""
     own = -(-job.panel // job.ranks)
     panels = 2 * basis if job.ritz else job.panels * job.panel
-    return 8 * job.d * (panels + job.ranks_on_node * ((8 + job.own) * own + job.private * job.panel + 8))
+    return (
+        8
+        * job.d
+        * (panels + job.ranks_on_node * ((8 + job.own) * own + job.private * job.panel + 8))
+    )
 
 
 def choose(job, operator, basis):
-    """Return the ``Plan`` for a job: the operator asked for, or the quicker of those that fit; raise UsageError where none does.
+    """Return the ``Plan`` for a job: the operator asked for, or the quicker of those that fit;
+    raise UsageError where none does.
 
     ``basis`` is "all", a number of rows, or None for as many as are worth it.
     """
@@ -53,10 +72,17 @@ def choose(job, operator, basis):
     fitting = [plan for plan in found if plan.bytes <= job.memory]
     if not fitting:
         least = min(found, key=lambda plan: plan.bytes)
-        raise UsageError(f"{least.operator} needs {format_size(least.bytes)} of memory per node, {format_size(job.memory)} may be used; "
-                         "give more with --memory, use more nodes, or fewer components"
-                         + (f"; chunks of the files reach over {format_size(job.chunk_bytes)} of rows: rewrite them with 'hpcpca data shard'"
-                            if 2 * job.ranks_on_node * job.chunk_bytes > job.memory else ""))
+        raise UsageError(
+            f"{least.operator} needs {format_size(least.bytes)} of memory per node,"
+            f" {format_size(job.memory)} may be used; give more with --memory, use more nodes, or"
+            " fewer components"
+            + (
+                f"; chunks of the files reach over {format_size(job.chunk_bytes)} of rows: rewrite"
+                " them with 'hpcpca data shard'"
+                if 2 * job.ranks_on_node * job.chunk_bytes > job.memory
+                else ""
+            )
+        )
     best = min(fitting, key=lambda plan: plan.seconds)
     return replace(best, reason=_reason(best, found, job, operator))
 
@@ -68,15 +94,31 @@ def _basis_rows(job, basis, free):
     least = SMALLEST_BASIS * job.panel
     if basis not in (None, "all"):
         if int(basis) < least:
-            raise UsageError(f"--basis {basis} is too small: at least 3 × {job.panel} = {least} rows are needed")
+            raise UsageError(
+                f"--basis {basis} is too small: at least 3 × {job.panel} = {least} rows are needed"
+            )
         return min(int(basis), job.d + job.panel)
-    wanted = job.d + job.panel if basis == "all" else min(DEFAULT_BASIS * job.panel, job.d + job.panel)
+    wanted = (
+        job.d + job.panel if basis == "all" else min(DEFAULT_BASIS * job.panel, job.d + job.panel)
+    )
     fits = (free - _vectors_bytes(job, 0)) // (16 * job.d)
     return int(max(min(least, job.d + job.panel), min(wanted, fits)))
 
 
 def _reason(best, found, job, asked):
-    figures = "; ".join(f"{plan.operator} {format_seconds(plan.seconds)}, {format_size(plan.bytes)}"
-                        + ("" if plan.bytes <= job.memory else " (does not fit)") for plan in found)
-    why = "asked for" if asked != "auto" else "the only one" if len(found) == 1 else "expected to be quickest"
-    return f"{best.operator} ({why}; expected: {figures}; memory given {format_size(job.memory)} per node)"
+    figures = "; ".join(
+        f"{plan.operator} {format_seconds(plan.seconds)}, {format_size(plan.bytes)}"
+        + ("" if plan.bytes <= job.memory else " (does not fit)")
+        for plan in found
+    )
+    why = (
+        "asked for"
+        if asked != "auto"
+        else "the only one"
+        if len(found) == 1
+        else "expected to be quickest"
+    )
+    return (
+        f"{best.operator} ({why}; expected: {figures}; memory given {format_size(job.memory)} per"
+        " node)"
+    )

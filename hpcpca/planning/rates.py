@@ -1,4 +1,6 @@
-"""How fast this machine computes and reads: measured once, kept in the user's cache, or typical figures."""
+"""How fast this machine computes and reads: measured once, kept in the user's cache, or typical
+figures.
+"""
 
 import json
 import os
@@ -32,7 +34,11 @@ def measured_rates():
     known = cached_rates()
     if known.is_measured:
         return known
-    found = Rates(*(_skinny(t) for t in (np.float32, np.float64)), *(_large(t) for t in (np.float32, np.float64)), is_measured=True)
+    found = Rates(
+        *(_skinny(t) for t in (np.float32, np.float64)),
+        *(_large(t) for t in (np.float32, np.float64)),
+        is_measured=True,
+    )
     try:
         _cache().parent.mkdir(parents=True, exist_ok=True)
         _cache().write_text(json.dumps(asdict(found)), encoding="utf-8")
@@ -44,6 +50,7 @@ def measured_rates():
 def _best(action, flops, seconds=0.4):
     """Flop/s of the quickest run within ``seconds``, on one thread."""
     from threadpoolctl import threadpool_limits
+
     with threadpool_limits(1):
         action()  # loads kernels, touches memory
         best, end = np.inf, time.perf_counter() + seconds
@@ -56,11 +63,16 @@ def _best(action, flops, seconds=0.4):
 
 def _skinny(dtype):
     from ..kernels import compiled
-    rows, panel, out = np.ones((64 * BLOCK, 2000), dtype), np.ones((32, 2000), dtype), np.zeros((32, 2000))  # past the caches
+
+    rows, panel, out = (
+        np.ones((64 * BLOCK, 2000), dtype),
+        np.ones((32, 2000), dtype),
+        np.zeros((32, 2000)),
+    )  # past the caches
 
     def one_pass():
         for start in range(0, len(rows), BLOCK):
-            compiled.gram_product(rows[start:start + BLOCK], panel, out)
+            compiled.gram_product(rows[start : start + BLOCK], panel, out)
 
     return _best(one_pass, 4 * rows.size * len(panel))
 

@@ -1,4 +1,5 @@
-"""The batch file that ``hpcpca plan`` writes: a run that stops in time with a checkpoint and is requeued until it is done.
+"""The batch file that ``hpcpca plan`` writes: a run that stops in time with a checkpoint and is
+requeued until it is done.
 
 The shell functions are those of slurm/env.sh in the sources; a batch file has to stand alone.
 """
@@ -21,23 +22,28 @@ HEAD = """#!/bin/bash
 
 # module load python openmpi
 # . /path/to/venv/bin/activate
-# srun starts the ranks; add --mpi as "srun --mpi=list" has it: --mpi=pmix for Open MPI, --mpi=pmi2 for MPICH. Or mpiexec, where srun cannot.
+# srun starts the ranks; add --mpi as "srun --mpi=list" has it: --mpi=pmix for Open MPI,
+# --mpi=pmi2 for MPICH. Or mpiexec, if srun cannot.
 LAUNCH=${{LAUNCH:-srun -K --cpu-bind=cores}}
-# LAUNCH="mpiexec"                                   # MPICH, Intel MPI
-# LAUNCH="mpiexec --bind-to none"                    # Open MPI: it would bind every rank, and all its threads, to one core
+# LAUNCH="mpiexec"                  # MPICH, Intel MPI
+# LAUNCH="mpiexec --bind-to none"   # Open MPI: it would bind a rank and its threads to one core
 REQUEUES=${{REQUEUES:-20}}
-export OMP_NUM_THREADS={threads} OPENBLAS_NUM_THREADS={threads} SRUN_CPUS_PER_TASK={threads} HDF5_USE_FILE_LOCKING=FALSE
+export OMP_NUM_THREADS={threads} OPENBLAS_NUM_THREADS={threads}
+export SRUN_CPUS_PER_TASK={threads} HDF5_USE_FILE_LOCKING=FALSE
 
 """
 
-FUNCTIONS = r"""# hpcpca_run OUT WORDS...: hpcpca fit WORDS -o OUT, or, where OUT.ckpt is there, hpcpca resume. USR1 (time limit) is passed on to the
-# ranks, and a run that stopped with a checkpoint is requeued. TERM comes with scancel, or with preemption, where SLURM requeues by itself.
+FUNCTIONS = r"""# hpcpca_run OUT WORDS...: hpcpca fit WORDS -o OUT, or resume if OUT.ckpt is there.
+# USR1 (time limit) is passed on to the ranks, and a run that stopped with a checkpoint is requeued.
+# TERM comes with scancel, or with preemption; then SLURM requeues by itself.
 hpcpca_run() {
-    local out=$1 job status mark cancelled= id=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
+    local out=$1 job status mark cancelled=
+    local id=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
     shift
     if [ -e "$out.ckpt" ] || [ -e "$out.ckpt.1" ]; then # .1 alone: killed between two renames
         set -- resume "$out.ckpt"
-    elif [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ] && [[ " $* " != *" --overwrite "* ]] && hpcpca_done "$out"; then
+    elif [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ] && [[ " $* " != *" --overwrite "* ]] &&
+        hpcpca_done "$out"; then
         echo "hpcpca_run: $out is there, by an earlier start of this job"
         return 0
     else
@@ -56,7 +62,8 @@ hpcpca_run() {
         status=$?
     done
     trap - USR1 TERM
-    if [ -z "$cancelled" ] && hpcpca_stopped "$out" "$status" "$mark" && [ "${SLURM_RESTART_COUNT:-0}" -lt "$REQUEUES" ]; then
+    if [ -z "$cancelled" ] && hpcpca_stopped "$out" "$status" "$mark" &&
+        [ "${SLURM_RESTART_COUNT:-0}" -lt "$REQUEUES" ]; then
         echo "hpcpca_run: requeued"
         scontrol requeue "${id:-$SLURM_JOB_ID}"
     fi
@@ -68,11 +75,13 @@ hpcpca_done() {
     [ -e "$1" ] && [[ $(hpcpca status --json "$1" 2>/dev/null) == *'"outcome": "converged"'* ]]
 }
 
-# hpcpca_stopped OUT STATUS MARK: whether the run stopped with a checkpoint because its time was over (75). srun may report another exit
-# code when it ends ranks that are a moment behind: then the checkpoint is asked, unless it is the one of an earlier start, with MARK.
+# hpcpca_stopped OUT STATUS MARK: whether the run stopped with a checkpoint because its time was
+# over (75). srun may report another exit code when it ends ranks that are a moment behind: then the
+# checkpoint is asked, unless it is the one of an earlier start, with MARK.
 hpcpca_stopped() {
     local mark said=
-    case $2 in 0 | 2 | 3 | 5 | 126 | 127) return 1 ;; esac # usage, data, environment, no launcher: the next start would end likewise
+    # usage, data, environment, no launcher: the next start would end likewise
+    case $2 in 0 | 2 | 3 | 5 | 126 | 127) return 1 ;; esac
     mark=$(hpcpca_mark "$1")
     [ -z "$mark" ] || [ "$mark" = "$3" ] || said=$(hpcpca status --json "$1.ckpt" 2>/dev/null)
     case $said in
@@ -90,10 +99,27 @@ hpcpca_mark() {
 
 
 def batch_file(nodes, ranks, threads, mem, minutes, data, words, output):
-    """Return the text of a batch file that runs ``hpcpca fit`` with ``data`` (or a placeholder) and ``words``; ``mem`` in MiB per node."""
-    head = HEAD.format(nodes=nodes, ranks=ranks, threads=threads, mem=mem, time=f"{minutes // 60:02d}:{minutes % 60:02d}:00")
-    note = "" if data else f"# Edit: {PLACEHOLDER} stands for your data, of which hpcpca plan knew the size only.\n"
-    command = " ".join(shlex.quote(str(word)) for word in ("hpcpca_run", output, *(data or [PLACEHOLDER]), *words))
+    """Return the text of a batch file that runs ``hpcpca fit`` with ``data`` (or a placeholder)
+    and ``words``; ``mem`` in MiB per node.
+    """
+    head = HEAD.format(
+        nodes=nodes,
+        ranks=ranks,
+        threads=threads,
+        mem=mem,
+        time=f"{minutes // 60:02d}:{minutes % 60:02d}:00",
+    )
+    note = (
+        ""
+        if data
+        else (
+            f"# Edit: {PLACEHOLDER} stands for your data, of which hpcpca plan knew the size"
+            " only.\n"
+        )
+    )
+    command = " ".join(
+        shlex.quote(str(word)) for word in ("hpcpca_run", output, *(data or [PLACEHOLDER]), *words)
+    )
     return f"{head}{FUNCTIONS}\n{note}{command}\n"
 
 

@@ -1,6 +1,8 @@
-"""Bytes that workers tell each other in a round: the payload every rank gets from others, summed over ranks.
+"""Bytes that workers tell each other in a round: the payload every rank gets from others, summed
+over ranks.
 
-The same count that ``comm.exchange`` keeps; whether it travels by network or through memory shared on a node.
+The same count that ``comm.exchange`` keeps; whether it travels by network or through memory shared
+on a node.
 """
 
 ITEM = 8  # everything exchanged is float64
@@ -9,9 +11,10 @@ ITEM = 8  # everything exchanged is float64
 def ritz_round(ranks, shards, d, panel, active, basis):
     """Bytes of one round of the Ritz exchange.
 
-    ``active`` columns join the ``basis`` rows there were; ``panel`` = m. Three publications of the directions (raw, and twice
-    orthonormalised) and one of their images, the images' reduction over shards, two Gram matrices with the root's answer,
-    new rows of H, the Ritz values with their coefficients, the residuals' norms, the clock.
+    ``active`` columns join the ``basis`` rows there were; ``panel`` = m. Three publications of the
+    directions (raw, and twice orthonormalised) and one of their images, the images' reduction over
+    shards, two Gram matrices with the root's answer, new rows of H, the Ritz values with their
+    coefficients, the residuals' norms, the clock.
     """
     vectors = 4 * (ranks - 1) * active * d + (shards - 1) * active * d
     grams = 2 * (ranks - 1) * (active * active + (active + 1) * active)
@@ -22,9 +25,11 @@ def ritz_round(ranks, shards, d, panel, active, basis):
 
 
 def vectors_round(ranks, shards, d, panel, working, local_steps, images=False):
-    """Bytes of one round of the vectors exchange: one publication, of ``images`` too where the rule of deflation wants them, λ̂ with
-    residuals, the clock; of the ``working`` workers per local step the images' reduction over shards, and per step between exchanges
-    the vectors within the group."""
+    """Bytes of one round of the vectors exchange: one publication, of ``images`` too where the
+    rule of deflation wants them, λ̂ with residuals, the clock; of the ``working`` workers per
+    local step the images' reduction over shards, and per step between exchanges the vectors
+    within the group.
+    """
     published = (1 + images) * (ranks - 1) * panel * d
     steps = (2 * local_steps - 1) * (shards - 1) * working * d
     return ITEM * (published + steps + (ranks - 1) * (2 * panel + 1))

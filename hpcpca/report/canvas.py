@@ -7,7 +7,17 @@ from io import BytesIO
 from ..errors import PlatformError, UsageError
 from ..files.outputs import whole
 
-FIGURES = (b"\x89PNG", b"%PDF", b"%!PS", b"<?xml", b"<svg", b"\xff\xd8\xff", b"II*\0", b"RIFF", b"GIF8")  # how they begin
+FIGURES = (
+    b"\x89PNG",
+    b"%PDF",
+    b"%!PS",
+    b"<?xml",
+    b"<svg",
+    b"\xff\xd8\xff",
+    b"II*\0",
+    b"RIFF",
+    b"GIF8",
+)  # how they begin
 
 
 def is_no_figure(path):
@@ -19,18 +29,27 @@ def is_no_figure(path):
 
 @contextmanager
 def canvas(path, rows, columns, size):
-    """Yield axes (rows, columns) of a figure that is written to ``path`` in the end; raise UsageError, DataError or PlatformError."""
+    """Yield axes (rows, columns) of a figure that is written to ``path`` in the end; raise
+    UsageError, DataError or PlatformError.
+    """
     try:
         import matplotlib
     except ImportError:
         raise PlatformError("figures need matplotlib: pip install 'hpcpca[plot]'") from None
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+
     end = os.path.splitext(path)[1].lstrip(".").lower()
     if end not in plt.gcf().canvas.get_supported_filetypes():
         raise UsageError(f"-o {path}: a figure's name ends in .png, .pdf or .svg")
     plt.close("all")
-    figure, axes = plt.subplots(rows, columns, squeeze=False, figsize=(size[0] * columns, size[1] * rows), layout="constrained")
+    figure, axes = plt.subplots(
+        rows,
+        columns,
+        squeeze=False,
+        figsize=(size[0] * columns, size[1] * rows),
+        layout="constrained",
+    )
     drawn = BytesIO()
     try:
         yield axes
@@ -43,10 +62,18 @@ def canvas(path, rows, columns, size):
 
 def legend_below(axis, *handles_and_labels):
     """Put the legend under the axes, where no curve is."""
-    axis.legend(*handles_and_labels, fontsize="x-small", loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=4, frameon=False)
+    axis.legend(
+        *handles_and_labels,
+        fontsize="x-small",
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.16),
+        ncols=4,
+        frameon=False,
+    )
 
 
 def whole_ticks(axis):
     """Have ticks of the x axis at whole numbers only: there is no half round."""
     from matplotlib.ticker import MaxNLocator
+
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -7,15 +7,15 @@ from itertools import islice
 import numpy as np
 
 from ..errors import DataError
-from ..linalg.angles import Separation
-from ..linalg.determination import NONE, in_words, standing
-from ..units import format_seconds, format_size
-from ..sources.contents import contents, element_type, links
 from ..files.damage import naming
 from ..files.formats import CHECKPOINT, EXPERIMENT, RECONSTRUCTION, RESULT, SCORES, TRUTH
-from ..files.result import Stored
 from ..files.opening import open_file
-from ..sources.source import find_dataset
+from ..files.result import Stored
+from ..linalg.angles import Separation
+from ..linalg.determination import NONE, in_words, standing
+from ..sources.contents import contents, element_type, links
+from ..sources.part import find_dataset
+from ..units import format_seconds, format_size
 
 SHOWN = 12
 MOST_LISTED = 20  # things in a data file
@@ -31,45 +31,80 @@ def describe_file(path, dataset=None):
 
 
 def _head(file, path, what):
-    return f"{path}: {what} of hpcpca {file.attrs['hpcpca_version']} (format {file.attrs['format_version']})"
+    return (
+        f"{path}: {what} of hpcpca {file.attrs['hpcpca_version']} (format"
+        f" {file.attrs['format_version']})"
+    )
 
 
 def _scores(file, path):
     at, (rows, count) = file.attrs, file["scores"].shape
     how = ("" if at["centred"] else "not ") + "centred" + (", whitened" if at["whitened"] else "")
-    return [_head(file, path, "scores"), f"  {rows} rows on {count} components of {at['result']}, {how}: /scores {file['scores'].dtype}",
-            *_origin(json.loads(at["source"]))]
+    return [
+        _head(file, path, "scores"),
+        (
+            f"  {rows} rows on {count} components of {at['result']}, {how}: /scores"
+            f" {file['scores'].dtype}"
+        ),
+        *_origin(json.loads(at["source"])),
+    ]
 
 
 def _reconstruction(file, path):
-    return [_head(file, path, "reconstruction"), f"  {' × '.join(map(str, file['data'].shape))} values from scores on {file.attrs['result']}: "
-            f"/data {file['data'].dtype}", *_origin(json.loads(file.attrs["source"]))]
+    return [
+        _head(file, path, "reconstruction"),
+        (
+            f"  {' × '.join(map(str, file['data'].shape))} values from scores on"
+            f" {file.attrs['result']}: /data {file['data'].dtype}"
+        ),
+        *_origin(json.loads(file.attrs["source"])),
+    ]
 
 
 def _experiment(file, path):
-    settings = ", ".join(f"{name} = {value}" for name, value in json.loads(file.attrs["settings"]).items())
-    series = [", ".join(map(str, json.loads(group.attrs["labels"]).values())) for group in file["series"].values()]
-    return [_head(file, path, f"experiment {file.attrs['name']}"), f"  {settings}", f"  {len(series)} series, errors (seeds, rounds, components) of each:",
-            *(f"  {text}" for text in series[:SHOWN]), *["  …"] * (len(series) > SHOWN)]
+    settings = ", ".join(
+        f"{name} = {value}" for name, value in json.loads(file.attrs["settings"]).items()
+    )
+    series = [
+        ", ".join(map(str, json.loads(group.attrs["labels"]).values()))
+        for group in file["series"].values()
+    ]
+    return [
+        _head(file, path, f"experiment {file.attrs['name']}"),
+        f"  {settings}",
+        f"  {len(series)} series, errors (seeds, rounds, components) of each:",
+        *(f"  {text}" for text in series[:SHOWN]),
+        *["  …"] * (len(series) > SHOWN),
+    ]
 
 
 def _truth(file, path):
     count, d = file["components"].shape
-    return [f"{path}: truth of test data that hpcpca has made (format {file.attrs['format_version']})",
-            f"  {count} components of {d} features, {file.attrs['n_samples']} samples, total variance {file.attrs['total_variance']:.6g}",
-            f"  {file.attrs['meaning']}"]
+    return [
+        f"{path}: truth of test data that hpcpca has made (format {file.attrs['format_version']})",
+        (
+            f"  {count} components of {d} features, {file.attrs['n_samples']} samples, total"
+            f" variance {file.attrs['total_variance']:.6g}"
+        ),
+        f"  {file.attrs['meaning']}",
+    ]
 
 
 def _data(file, path, dataset=None):
     if dataset:
-        return [f"{path}: data, 1 two-dimensional dataset(s)",
-                _dataset(find_dataset(file, path, dataset), dataset)]
+        return [
+            f"{path}: data, 1 two-dimensional dataset(s)",
+            _dataset(find_dataset(file, path, dataset), dataset),
+        ]
     held = contents(file)
     flat = sum(each.is_flat for each in held)
     lines = [f"{path}: data, {flat} two-dimensional dataset(s)"]
     for each in held[:MOST_LISTED]:
-        lines.append(_dataset(file[each.name], each.name) if each.is_readable
-                     else f"  {each.name}: {each.words}")
+        lines.append(
+            _dataset(file[each.name], each.name)
+            if each.is_readable
+            else f"  {each.name}: {each.words}"
+        )
     lines += [f"  … {len(held)} in all"] * (len(held) > MOST_LISTED)
     return lines + [f"  {text}" for text in islice(links(file, path), MOST_LISTED)]
 
@@ -84,22 +119,39 @@ def _dataset(item, name):
         use = ""
     except DataError as error:
         use = f"  (cannot be used: {error})"
-    return (f"  {name.lstrip('/')}: {item.shape[0]} rows × {item.shape[1]} columns {item.dtype}, "
-            f"{format_size(held)} ({format_size(stored)} stored), {how}{use}")
+    return (
+        f"  {name.lstrip('/')}: {item.shape[0]} rows × {item.shape[1]} columns {item.dtype}, "
+        f"{format_size(held)} ({format_size(stored)} stored), {how}{use}"
+    )
 
 
 def _stored(stored):
     at, kind = stored.attributes, "checkpoint" if stored.is_checkpoint else "result"
     is_measured = np.isfinite(stored.arrays["residuals"]).any()
-    lines = [f"{stored.path}: {kind} of hpcpca {at['hpcpca_version']} (format {at['format_version']}): {at['outcome']}",
-             f"  {stored.count} components of {stored.d} features, " + ("of a covariance" if stored.config["covariance"] else f"{_samples(stored)} samples"),
-             f"  {at['method']}, exchange {stored.config['exchange']}, operator {at['operator']}, tol {at['tol']:g}, seed {at['seed']}",
-             f"  {at['rounds']} rounds, {at['passes']:.4g} passes, {at['reads']:g} reads, {format_seconds(at['seconds'])} on {at['ranks']} rank(s)",
-             _variance(stored) if is_measured else "  nothing measured yet"]
+    lines = [
+        (
+            f"{stored.path}: {kind} of hpcpca {at['hpcpca_version']} (format"
+            f" {at['format_version']}): {at['outcome']}"
+        ),
+        f"  {stored.count} components of {stored.d} features, "
+        + ("of a covariance" if stored.config["covariance"] else f"{_samples(stored)} samples"),
+        (
+            f"  {at['method']}, exchange {stored.config['exchange']}, operator {at['operator']},"
+            f" tol {at['tol']:g}, seed {at['seed']}"
+        ),
+        (
+            f"  {at['rounds']} rounds, {at['passes']:.4g} passes, {at['reads']:g} reads,"
+            f" {format_seconds(at['seconds'])} on {at['ranks']} rank(s)"
+        ),
+        _variance(stored) if is_measured else "  nothing measured yet",
+    ]
     if at.get("changed"):
         lines.append(f"  data changed: {at['changed']}; measure it with 'hpcpca verify'")
     if at.get("estimated"):
-        lines.append("  eigenvalues and residuals are estimates from mini-batches; nothing follows from them for angles")
+        lines.append(
+            "  eigenvalues and residuals are estimates from mini-batches; nothing follows from them"
+            " for angles"
+        )
     if stored.is_checkpoint:
         lines.append(f"  to go on from round {at['state_round']}: hpcpca resume {stored.path}")
     if is_measured:
@@ -112,7 +164,10 @@ def _origin(parts):
     lines = []
     for part in parts[:SHOWN]:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(part["mtime"]))
-        lines.append(f"  from {part['path']}:{part['dataset']}: {part['rows']} × {part['columns']} {np.dtype(part['dtype'])}, {format_size(part['size'])}, {when}")
+        lines.append(
+            f"  from {part['path']}:{part['dataset']}: {part['rows']} × {part['columns']}"
+            f" {np.dtype(part['dtype'])}, {format_size(part['size'])}, {when}"
+        )
     return lines + [f"  … {len(parts)} files in all"] * (len(parts) > SHOWN)
 
 
@@ -122,22 +177,37 @@ def _samples(stored):
 
 
 def _variance(stored):
-    total, explained = stored.attributes["total_variance"], stored.arrays["explained_variance"].sum()
+    total, explained = (
+        stored.attributes["total_variance"],
+        stored.arrays["explained_variance"].sum(),
+    )
     share = stored.shares.sum()
     if np.isnan(share):
-        return (f"  total variance {total:.6g}; what these explain is not known: their eigenvalues add up to "
-                f"{explained / total:.4g} times that")
+        return (
+            f"  total variance {total:.6g}; what these explain is not known: their eigenvalues add"
+            f" up to {explained / total:.4g} times that"
+        )
     return f"  total variance {total:.6g}, of which these explain {100 * min(share, 1.0):.2f} %"
 
 
 def _components(stored):
     arrays = stored.arrays
-    lines = [f"  {'component':>9} {'eigenvalue':>14} {'ratio':>9} {'residual':>9} {'angle ≤':>9}  standing"]
+    lines = [
+        f"  {'component':>9} {'eigenvalue':>14} {'ratio':>9} {'residual':>9} {'angle ≤':>9} "
+        " standing"
+    ]
     words = standing_of(stored)
-    shown = (arrays["explained_variance"], stored.shares, arrays["residuals"], arrays["angle_bounds"])
+    shown = (
+        arrays["explained_variance"],
+        stored.shares,
+        arrays["residuals"],
+        arrays["angle_bounds"],
+    )
     columns = zip(*(column[:SHOWN] for column in shown), words)
-    lines += [f"  {k:>9} {value:>14.7g} {ratio:>9.5f} {residual:>9.1e} {bound:>9.1e}  {word}"
-              for k, (value, ratio, residual, bound, word) in enumerate(columns)]
+    lines += [
+        f"  {k:>9} {value:>14.7g} {ratio:>9.5f} {residual:>9.1e} {bound:>9.1e}  {word}"
+        for k, (value, ratio, residual, bound, word) in enumerate(columns)
+    ]
     if stored.count > SHOWN:
         lines.append(f"  {'…':>9}")
     lines.append(f"  {in_words(words)}")
@@ -149,16 +219,27 @@ def standing_of(stored):
     arrays, at = stored.arrays, stored.attributes
     if "standing" in arrays:
         return [word.decode() for word in arrays["standing"]]
-    found = Separation(None, arrays["angle_bounds"], arrays["clusters"], arrays["cluster_angle_bounds"])
+    found = Separation(
+        None, arrays["angle_bounds"], arrays["clusters"], arrays["cluster_angle_bounds"]
+    )
     guards = arrays["guard_eigenvalues"], arrays["guard_residuals"]
-    return standing(arrays["explained_variance"], arrays["residuals"], *guards, found, at["rounding"]).tolist()
+    return standing(
+        arrays["explained_variance"], arrays["residuals"], *guards, found, at["rounding"]
+    ).tolist()
 
 
 def cluster_lines(clusters, bounds, words):
     """One line for every cluster of components that there are, by their ``words``."""
-    pairs = [(cluster, bound) for cluster, bound in zip(clusters, bounds) if words[cluster[0]] != NONE]
-    return [f"  components {first}–{stop - 1} form a cluster" + (" that goes on past the last one computed" if cut else "")
-            + ": take them as a subspace (angle " + ("not known)" if np.isnan(bound) else f"≤ {bound:.1e})") for (first, stop, cut), bound in pairs]
+    pairs = [
+        (cluster, bound) for cluster, bound in zip(clusters, bounds) if words[cluster[0]] != NONE
+    ]
+    return [
+        f"  components {first}–{stop - 1} form a cluster"
+        + (" that goes on past the last one computed" if cut else "")
+        + ": take them as a subspace (angle "
+        + ("not known)" if np.isnan(bound) else f"≤ {bound:.1e})")
+        for (first, stop, cut), bound in pairs
+    ]
 
 
 KINDS = {SCORES: _scores, RECONSTRUCTION: _reconstruction, EXPERIMENT: _experiment, TRUTH: _truth}

@@ -1,4 +1,6 @@
-"""An experiment's series: the paper's error against rounds, applications and seconds, medians and ranges over seeds."""
+"""An experiment's series: the paper's error against rounds, applications and seconds, medians
+and ranges over seeds.
+"""
 
 import json
 
@@ -13,7 +15,9 @@ COLUMNS = ("round", "applications of Σ per worker", "seconds")
 
 
 def draw(source, path):
-    """Draw the experiment in the HDF5 file ``source``; raise DataError, UsageError or PlatformError."""
+    """Draw the experiment in the HDF5 file ``source``; raise DataError, UsageError or
+    PlatformError.
+    """
     with naming(source), open_file(source) as file:
         if "against" in file.attrs:
             return _draw_against(file, path)
@@ -29,7 +33,9 @@ def draw(source, path):
             whole_ticks(row[0])
             row[0].set_ylabel("error")
             row[1].set_title(title)
-            row[-1].legend(fontsize="xx-small", loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+            row[-1].legend(
+                fontsize="xx-small", loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False
+            )
 
 
 def _series(group):
@@ -37,18 +43,30 @@ def _series(group):
     errors = group["errors"][...]  # (seeds, R, K)
     counted = group.attrs["every"] * np.arange(1, errors.shape[1] + 1)
     rounds = np.median(group["rounds"][...], axis=0) if "rounds" in group else counted
-    x = (rounds, np.median(group["applications"][...], axis=0) / errors.shape[2], np.median(group["seconds"][...], axis=0))
-    return name_of(json.loads(group.attrs["labels"])), dict(zip(COLUMNS, x)), np.sqrt((errors**2).mean(axis=2))
+    x = (
+        rounds,
+        np.median(group["applications"][...], axis=0) / errors.shape[2],
+        np.median(group["seconds"][...], axis=0),
+    )
+    return (
+        name_of(json.loads(group.attrs["labels"])),
+        dict(zip(COLUMNS, x)),
+        np.sqrt((errors**2).mean(axis=2)),
+    )
 
 
 def _draw_against(file, path):
-    """Measures at the end against one of the labels; series without a number there are drawn all along it."""
+    """Measures at the end against one of the labels; series without a number there are drawn all
+    along it.
+    """
     against, shown, panels = file.attrs["against"], json.loads(file.attrs["shown"]), {}
     for group in file["series"].values():
         labels = json.loads(group.attrs["labels"])
         x = labels.pop(against)
         lines = panels.setdefault(group.attrs["panel"], {})
-        lines.setdefault(name_of(labels), []).append((x, {name: group[name][...] for name in shown}))
+        lines.setdefault(name_of(labels), []).append(
+            (x, {name: group[name][...] for name in shown})
+        )
     with canvas(path, len(panels), len(shown), (5, 3.6)) as axes:
         for row, (title, lines) in zip(axes, panels.items()):
             for axis, name in zip(row, shown):
@@ -56,7 +74,9 @@ def _draw_against(file, path):
                     _points(axis, [(x, values[name]) for x, values in points], label, f"C{number}")
                 axis.set(xlabel=against, ylabel=name, xscale="log", yscale="log")
             row[0].set_title(title)
-            row[-1].legend(fontsize="xx-small", loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+            row[-1].legend(
+                fontsize="xx-small", loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False
+            )
 
 
 def _points(axis, points, label, color):
@@ -66,15 +86,21 @@ def _points(axis, points, label, color):
         return
     x, values = zip(*numbers)  # some were perhaps tried with more seeds than others
     axis.plot(x, [np.median(each) for each in values], marker=".", label=label, color=color)
-    axis.fill_between(x, [each.min() for each in values], [each.max() for each in values], alpha=0.15, color=color)
+    axis.fill_between(
+        x, [each.min() for each in values], [each.max() for each in values], alpha=0.15, color=color
+    )
 
 
 def _line(axis, x, error, label):
     error = np.maximum(error, FLOOR)
-    drawn, = axis.plot(x, np.median(error, axis=0), label=label)
+    (drawn,) = axis.plot(x, np.median(error, axis=0), label=label)
     axis.fill_between(x, error.min(axis=0), error.max(axis=0), alpha=0.15, color=drawn.get_color())
 
 
 def name_of(labels):
-    """"power, hotelling", "T = 5" …: what tells a series from the others of its panel."""
-    return ", ".join(value if isinstance(value, str) else f"{name} = {value:g}" for name, value in labels.items() if name != "data")
+    """Return "power, hotelling", "T = 5" …: what tells a series from the others of its panel."""
+    return ", ".join(
+        value if isinstance(value, str) else f"{name} = {value:g}"
+        for name, value in labels.items()
+        if name != "data"
+    )

@@ -9,12 +9,17 @@ import numpy as np
 from ..errors import DataError
 
 SMALL = 0.01  # of a dataset's elements: what has fewer is not meant instead of it
-LISTED = 6    # things named in an error
+LISTED = 6  # things named in an error
 MISSING = (KeyError, ValueError, RuntimeError, OSError)  # raised for links with nothing behind them
 SPARSE = {"csr_matrix": "sparse CSR", "csc_matrix": "sparse CSC"}  # what anndata calls them
 MEMBERS = ("data", "indices", "indptr")  # of every sparse matrix, those of 10x too
-CANNOT = {"c": "complex numbers", "O": "objects or variable-length values", "S": "strings",
-          "U": "strings", "V": "records"}
+CANNOT = {
+    "c": "complex numbers",
+    "O": "objects or variable-length values",
+    "S": "strings",
+    "U": "strings",
+    "V": "records",
+}
 
 
 @dataclass(frozen=True)
@@ -23,9 +28,9 @@ class Held:
 
     name: str
     shape: tuple
-    kind: str        # its type in words
-    elements: int    # values that are stored
-    trouble: str     # why it cannot be taken as rows and columns, or ""
+    kind: str  # its type in words
+    elements: int  # values that are stored
+    trouble: str  # why it cannot be taken as rows and columns, or ""
     is_numeric: bool
     is_sparse: bool = False
 
@@ -147,8 +152,10 @@ def meant(file, path):
     if not flat:
         told = [f"{each.name} ({each.words})" for each in held]
         there = listed([*told, *links(file, path)], "; ") or "no dataset at all"
-        raise DataError(f"{path} has no two-dimensional dataset ({there}); name another file, "
-                        "or write the data as rows (samples) × columns (features)")
+        raise DataError(
+            f"{path} has no two-dimensional dataset ({there}); name another file, "
+            "or write the data as rows (samples) × columns (features)"
+        )
     chosen = flat[0]
     others = [each for each in candidates if each is not chosen]
     if any(each.elements >= SMALL * chosen.elements for each in others):
@@ -185,6 +192,8 @@ def is_held(dtype):
 def element_type(dtype, name):
     """Native type that values of ``dtype`` are held in; raise DataError unless they are real."""
     if not is_held(dtype):
-        raise DataError(f"{name} holds {CANNOT.get(dtype.kind, str(dtype))} (dtype {dtype}); "
-                        "real numbers of at most 64 bits are needed")
+        raise DataError(
+            f"{name} holds {CANNOT.get(dtype.kind, str(dtype))} (dtype {dtype}); "
+            "real numbers of at most 64 bits are needed"
+        )
     return np.dtype(np.uint8) if dtype == np.bool_ else dtype.newbyteorder("=")

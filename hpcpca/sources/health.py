@@ -1,21 +1,25 @@
-"""What is wrong with data, found before a run rather than by it: one reading for the values, the headers for the storage."""
+"""What is wrong with data, found before a run rather than by it: one reading for the values, the
+headers for the storage.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..comm.counters import Counters
+from ..files.opening import open_file
 from ..partition import BLOCK_BYTES, FEWEST_CHUNKS
 from ..units import format_size
-from .shards import CHUNK_BYTES, places
+from .part import find_dataset
 from .rows import read_ahead
-from ..files.opening import open_file
-from .source import find_dataset
+from .shards import CHUNK_BYTES, places
 
-TINY_CHUNK = 16 << 10   # bytes: below, looking a chunk up costs more than reading it
-NARROW_CHUNK = 512      # bytes of a row in one chunk: below, gathering rows costs more than reading them
+TINY_CHUNK = 16 << 10  # bytes: below, looking a chunk up costs more than reading it
+NARROW_CHUNK = (
+    512  # bytes of a row in one chunk: below, gathering rows costs more than reading them
+)
 FEW_CHUNKS = 64
-UNEQUAL = 4             # largest shard over the median one
+UNEQUAL = 4  # largest shard over the median one
 LISTED = 8
 TROUBLE, NOTE = "trouble", "note"
 RESHARD = "rewrite them with 'hpcpca data shard DATA -o FOLDER'"
@@ -25,12 +29,12 @@ RESHARD = "rewrite them with 'hpcpca data shard DATA -o FOLDER'"
 class Values:
     """What a reading found, over the finite values."""
 
-    low: np.ndarray     # (d,) smallest of each column
-    high: np.ndarray    # (d,) largest
-    sums: np.ndarray    # (d,) float64
+    low: np.ndarray  # (d,) smallest of each column
+    high: np.ndarray  # (d,) largest
+    sums: np.ndarray  # (d,) float64
     counts: np.ndarray  # (d,) int64, how many are finite
-    bad: np.ndarray     # (files,) int64, NaN, Inf and missing values in each file
-    first: np.ndarray   # (files,) int64, row·d + column of the first of them
+    bad: np.ndarray  # (files,) int64, NaN, Inf and missing values in each file
+    first: np.ndarray  # (files,) int64, row·d + column of the first of them
 
     @property
     def means(self):
@@ -44,18 +48,30 @@ class Values:
 
 
 def scan(source, first, last, room):
-    """Read blocks first..last−1, with buffers of at most ``room`` bytes, and return their ``Values``; raise DataError."""
+    """Read blocks first..last−1, with buffers of at most ``room`` bytes, and return their
+    ``Values``; raise DataError.
+    """
     values = _nothing(source)
     edges = source.blocks.edges
-    for number, start, rows in read_ahead(source, places(source, int(edges[first]), int(edges[last]), room), Counters()):
+    for number, start, rows in read_ahead(
+        source, places(source, int(edges[first]), int(edges[last]), room), Counters()
+    ):
         _take(values, number, start, rows, source.missing[number])
     return values
 
 
 def joint(values, reduce):
-    """Make ``values`` those of all ranks; ``reduce(kind, array)`` takes the "min", "max" or "sum" over ranks in place. Collective."""
-    for kind, array in (("min", values.low), ("max", values.high), ("sum", values.sums), ("sum", values.counts),
-                        ("sum", values.bad), ("min", values.first)):
+    """Make ``values`` those of all ranks; ``reduce(kind, array)`` takes the "min", "max" or
+    "sum" over ranks in place. Collective.
+    """
+    for kind, array in (
+        ("min", values.low),
+        ("max", values.high),
+        ("sum", values.sums),
+        ("sum", values.counts),
+        ("sum", values.bad),
+        ("min", values.first),
+    ):
         reduce(kind, array)
     return values
 
@@ -66,11 +82,19 @@ def _ends(dtype):
 
 
 def _nothing(source):
-    kind = np.dtype(np.float32) if source.dtype == np.float16 else source.dtype  # MPI has no half precision
+    kind = (
+        np.dtype(np.float32) if source.dtype == np.float16 else source.dtype
+    )  # MPI has no half precision
     lowest, highest = _ends(kind)
     files = len(source.parts)
-    return Values(np.full(source.d, highest, kind), np.full(source.d, lowest, kind), np.zeros(source.d), np.zeros(source.d, np.int64),
-                  np.zeros(files, np.int64), np.full(files, np.iinfo(np.int64).max))
+    return Values(
+        np.full(source.d, highest, kind),
+        np.full(source.d, lowest, kind),
+        np.zeros(source.d),
+        np.zeros(source.d, np.int64),
+        np.zeros(files, np.int64),
+        np.full(files, np.iinfo(np.int64).max),
+    )
 
 
 def _take(values, number, start, rows, missing):
@@ -99,14 +123,28 @@ def value_findings(source, values):
         if bad:
             row, column = divmod(int(first), source.d)
             what = "NaN, Inf or missing by its attributes" if missing else "NaN or Inf"
-            yield TROUBLE, (f"{part.name}: {bad} value(s) are {what}, the first in row {row}, "
-                            f"column {column}; remove or fill them first")
+            yield (
+                TROUBLE,
+                (
+                    f"{part.name}: {bad} value(s) are {what}, the first in row {row}, "
+                    f"column {column}; remove or fill them first"
+                ),
+            )
     constant = values.constant
     if len(constant) == source.d:
-        yield TROUBLE, "every column is constant: there is no variance, and there are no principal components"
+        yield (
+            TROUBLE,
+            "every column is constant: there is no variance, and there are no principal components",
+        )
     elif len(constant):
         listed = ", ".join(map(str, constant[:LISTED])) + (", …" if len(constant) > LISTED else "")
-        yield NOTE, f"{len(constant)} of {source.d} columns are constant ({listed}); they have no part in any component"
+        yield (
+            NOTE,
+            (
+                f"{len(constant)} of {source.d} columns are constant ({listed}); they have no part"
+                " in any component"
+            ),
+        )
 
 
 def storage_findings(source):
@@ -118,19 +156,40 @@ def storage_findings(source):
             for finding in _of_type(item.dtype, source.dtype) + _of_chunks(item, source.n):
                 found.setdefault(finding, []).append(part.name)
     for (kind, text), names in found.items():
-        yield kind, names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "") + f": {text}"
+        yield (
+            kind,
+            names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "") + f": {text}",
+        )
     rows = np.array([part.rows for part in source.parts])
     if rows.max() > UNEQUAL * np.median(rows):
-        yield NOTE, (f"files hold {rows.min()} to {rows.max()} rows; ranks get equal shares all the same, but programs that give each rank "
-                     f"whole files do not: {RESHARD}")
+        yield (
+            NOTE,
+            (
+                f"files hold {rows.min()} to {rows.max()} rows; ranks get equal shares all the"
+                f" same, but programs that give each rank whole files do not: {RESHARD}"
+            ),
+        )
 
 
 def _of_type(stored, held):
     found = []
     if stored.newbyteorder("=") != stored:
-        found.append((NOTE, f"{stored} is in the other byte order and is converted at every reading; {RESHARD}"))
-    if held == np.float64 or held.kind in "iu" and held.itemsize > 2:
-        found.append((NOTE, f"{held} is computed with in float64; where 7 digits are enough, float32 is twice as fast (hpcpca data shard --dtype float32)"))
+        found.append(
+            (
+                NOTE,
+                f"{stored} is in the other byte order and is converted at every reading; {RESHARD}",
+            )
+        )
+    if held == np.float64 or (held.kind in "iu" and held.itemsize > 2):
+        found.append(
+            (
+                NOTE,
+                (
+                    f"{held} is computed with in float64; where 7 digits are enough, float32 is"
+                    " twice as fast (hpcpca data shard --dtype float32)"
+                ),
+            )
+        )
     return found
 
 
@@ -144,12 +203,41 @@ def _of_chunks(item, total):
     is_filtered = item.id.get_create_plist().get_nfilters() > 0
     is_cut = band > BLOCK_BYTES or height * FEWEST_CHUNKS > total
     faults = (
-        (chunk < TINY_CHUNK and count > FEW_CHUNKS, TROUBLE, f"{count} chunks of {format_size(chunk)} each: finding them takes longer than reading"),
-        (width < d and width * size < NARROW_CHUNK, TROUBLE, f"a row is gathered from {-(-d // width)} chunks"),
-        (is_filtered and is_cut and band > CHUNK_BYTES, TROUBLE,
-         f"compressed and only {-(-item.shape[0] // height)} chunk(s) tall: blocks of rows are smaller, and each block decompresses whole chunks again"),
-        (is_filtered and chunk > CHUNK_BYTES, NOTE, f"compressed chunks of {format_size(chunk)} exceed HDF5's usual cache of {format_size(CHUNK_BYTES)}: "
-                                                     "what reads less than a whole chunk decompresses it again"),
-        (chunk > BLOCK_BYTES and not is_filtered, NOTE, f"chunks of {format_size(chunk)}: more than is read at a time"),
+        (
+            chunk < TINY_CHUNK and count > FEW_CHUNKS,
+            TROUBLE,
+            f"{count} chunks of {format_size(chunk)} each: finding them takes longer than reading",
+        ),
+        (
+            width < d and width * size < NARROW_CHUNK,
+            TROUBLE,
+            f"a row is gathered from {-(-d // width)} chunks",
+        ),
+        (
+            is_filtered and is_cut and band > CHUNK_BYTES,
+            TROUBLE,
+            (
+                f"compressed and only {-(-item.shape[0] // height)} chunk(s) tall: blocks of rows"
+                " are smaller, and each block decompresses whole chunks again"
+            ),
+        ),
+        (
+            is_filtered and chunk > CHUNK_BYTES,
+            NOTE,
+            (
+                f"compressed chunks of {format_size(chunk)} exceed HDF5's usual cache of"
+                f" {format_size(CHUNK_BYTES)}: what reads less than a whole chunk decompresses it"
+                " again"
+            ),
+        ),
+        (
+            chunk > BLOCK_BYTES and not is_filtered,
+            NOTE,
+            f"chunks of {format_size(chunk)}: more than is read at a time",
+        ),
     )
-    return [(kind, f"chunks {item.chunks}: {text}" + (f"; {RESHARD}" if kind == TROUBLE else "")) for holds, kind, text in faults if holds]
+    return [
+        (kind, f"chunks {item.chunks}: {text}" + (f"; {RESHARD}" if kind == TROUBLE else ""))
+        for holds, kind, text in faults
+        if holds
+    ]

@@ -23,7 +23,7 @@ class Missing:
     """
 
     fills: tuple  # of (value, name)
-    low: tuple    # (value, name), or ()
+    low: tuple  # (value, name), or ()
     high: tuple
 
     def may_be_among(self, least, most):
@@ -70,6 +70,7 @@ def missing_values(attributes, dtype):
 
     A number that ``dtype`` does not hold cannot be among them, and is ignored.
     """
+
     def numbers(*names):
         return [(number, name) for name in names for number in _numbers(attributes.get(name, ()))]
 
@@ -88,8 +89,10 @@ def check_packing(attributes, name):
     for attribute, neutral in PACKING.items():
         found = _numbers(attributes[attribute]) or [None] if attribute in attributes else []
         if any(number != neutral for number in found):
-            raise DataError(f"{name} is packed: its {attribute}, {attributes[attribute]}, "
-                            "is not applied; unpack it first, for instance with 'ncpdq -U'")
+            raise DataError(
+                f"{name} is packed: its {attribute}, {attributes[attribute]}, "
+                "is not applied; unpack it first, for instance with 'ncpdq -U'"
+            )
 
 
 def _numbers(value):
@@ -125,5 +128,8 @@ def _held(numbers, dtype, whole=None):
     if whole:
         numbers = [(whole(number), name) for number, name in numbers]
     limits = np.iinfo(dtype)
-    return [(dtype.type(int(number)), name) for number, name in numbers
-            if limits.min <= number <= limits.max and number == int(number)]
+    return [
+        (dtype.type(int(number)), name)
+        for number, name in numbers
+        if limits.min <= number <= limits.max and number == int(number)
+    ]

@@ -6,17 +6,18 @@ from collections import OrderedDict
 import numpy as np
 
 from ..files.damage import naming
-from .rows import BATCH_PIECE_BYTES
 from ..files.opening import CHUNK_CACHE, open_file
-from .source import find_dataset
+from .part import find_dataset
+from .rows import BATCH_PIECE_BYTES
 
-MOST_OPEN = 64          # files: systems allow a process some hundreds
+MOST_OPEN = 64  # files: systems allow a process some hundreds
 
 
 class RowReader:
     """Reads rows by their number over the whole file set; safe to call from several threads.
 
-    ``cache`` bytes are for chunks that were read, and perhaps decompressed, for a few of their rows.
+    ``cache`` bytes are for chunks that were read, and perhaps decompressed, for a few of their
+    rows.
     """
 
     def __init__(self, source, cache):
@@ -25,8 +26,9 @@ class RowReader:
         self._step = max(1, BATCH_PIECE_BYTES // max(1, source.d * source.dtype.itemsize))
 
     def rows(self, runs):
-        """Yield the rows of runs [(first, count)], numbered over the whole file set, in arrays (r, d) of the files' type; after the last row
-        comes row 0."""
+        """Yield the rows of runs [(first, count)], numbered over the whole file set, in arrays
+        (r, d) of the files' type; after the last row comes row 0.
+        """
         parts = [part for run in runs for part in self._parts(*run)]
         while parts:
             taken, size = [], 0
@@ -52,8 +54,13 @@ class RowReader:
     def _read(self, parts, size):
         rows, done = np.empty((size, self._source.d), self._source.dtype), 0
         for number, start, count in parts:
-            with naming(self._source.parts[number].path), self._lock:  # HDF5 reads one at a time anyway; so no file is closed that is read
-                self._source.fill(number, self._dataset(number), start, start + count, rows[done:done + count])
+            with (
+                naming(self._source.parts[number].path),
+                self._lock,
+            ):  # HDF5 reads one at a time anyway; so no file is closed that is read
+                self._source.fill(
+                    number, self._dataset(number), start, start + count, rows[done : done + count]
+                )
             done += count
         return rows
 

@@ -23,7 +23,8 @@ def shard_rows(source, shards, shard):
 
 
 def load_shard(source, shards, shard, counters, rows, halt=never):
-    """Read the blocks of a shard into ``rows`` (r, d) of the files' type; return max |value| among them.
+    """Read the blocks of a shard into ``rows`` (r, d) of the files' type; return max |value|
+    among them.
 
     Ends early where ``halt()`` says so.
     """
@@ -32,7 +33,7 @@ def load_shard(source, shards, shard, counters, rows, halt=never):
     for number, start, stop in source.pieces(first, last):
         if halt():
             break
-        piece = rows[done:done + stop - start]
+        piece = rows[done : done + stop - start]
         with counters.time("read"):
             source.read_into(number, start, stop, piece)
         largest = max(largest, source.check_finite(number, start, piece))
@@ -41,10 +42,12 @@ def load_shard(source, shards, shard, counters, rows, halt=never):
 
 
 def read_ahead(source, places, counters, halt=never):
-    """Yield (file, start, rows) for every (file, start, stop) of ``places``; the next is read while one is worked on.
+    """Yield (file, start, rows) for every (file, start, stop) of ``places``; the next is read
+    while one is worked on.
 
-    Rows are a view of one of two buffers, used again for the piece after the next. Time spent waiting counts as "read".
-    Ends early where ``halt()`` says so, which is asked while waiting too: messages that carry such a request may travel only then.
+    Rows are a view of one of two buffers, used again for the piece after the next. Time spent
+    waiting counts as "read". Ends early where ``halt()`` says so, which is asked while waiting too:
+    messages that carry such a request may travel only then.
     """
     places = list(places)
     most = max((stop - start for _, start, stop in places), default=0)
@@ -52,7 +55,7 @@ def read_ahead(source, places, counters, halt=never):
 
     def read(index):
         number, start, stop = places[index]
-        source.read_into(number, start, stop, buffers[index % 2][:stop - start])
+        source.read_into(number, start, stop, buffers[index % 2][: stop - start])
 
     with ThreadPoolExecutor(1) as reader:
         waiting = reader.submit(read, 0) if places else None
@@ -65,27 +68,33 @@ def read_ahead(source, places, counters, halt=never):
                 return
             if index + 1 < len(places):
                 waiting = reader.submit(read, index + 1)
-            yield number, start, buffers[index % 2][:stop - start]
+            yield number, start, buffers[index % 2][: stop - start]
 
 
 def windows(source, shards, shard, piece_bytes, counters, checked=None, done=NO_ROWS, halt=never):
-    """Yield (number of the first row, rows) of a shard piece by piece, read ahead; of what is not among the rows ``done``.
+    """Yield (number of the first row, rows) of a shard piece by piece, read ahead; of what is
+    not among the rows ``done``.
 
-    Rows are numbered over the whole file set. Given ``checked`` = [largest, count], pieces are checked for NaN, and max |value| and
-    the number of rows are put there.
+    Rows are numbered over the whole file set. Given ``checked`` = [largest, count], pieces are
+    checked for NaN, and max |value| and the number of rows are put there.
     """
-    for number, start, rows in read_ahead(source, source.pieces_left(done, shards, shard, piece_bytes), counters, halt):
+    for number, start, rows in read_ahead(
+        source, source.pieces_left(done, shards, shard, piece_bytes), counters, halt
+    ):
         if checked is not None:
-            checked[:] = max(checked[0], source.check_finite(number, start, rows)), checked[1] + len(rows)
+            checked[:] = (
+                max(checked[0], source.check_finite(number, start, rows)),
+                checked[1] + len(rows),
+            )
         yield int(source.first_rows[number]) + start, rows
 
 
 def pieces_of_shard(source, shards, shard, counters, known, largest, done=NO_ROWS, halt=never):
-    """Yield (intervals of rows, rows) of a shard piece by piece, read ahead; first those in the list ``known`` = [rows, runs, max |value|]
-    (``read_blocks``).
+    """Yield (intervals of rows, rows) of a shard piece by piece, read ahead; first those in the
+    list ``known`` = [rows, runs, max |value|] (``read_blocks``).
 
-    ``known`` is emptied, so that nothing is read twice. ``largest[0]`` becomes the max |value| met. Rows ``done`` are left out, and then
-    what is known.
+    ``known`` is emptied, so that nothing is read twice. ``largest[0]`` becomes the max |value| met.
+    Rows ``done`` are left out, and then what is known.
     """
     rows, runs, largest[0] = known if known and not len(done) else (None, [], 0.0)
     known.clear()
@@ -99,7 +108,11 @@ def pieces_of_shard(source, shards, shard, counters, known, largest, done=NO_ROW
     else:
         first, last = source.blocks.shard(shards, shard)
         ends = [first, *(number for run in runs for number in run), last]
-        places = [place for begin, end in zip(ends[::2], ends[1::2]) for place in source.pieces(begin, end)]
+        places = [
+            place
+            for begin, end in zip(ends[::2], ends[1::2])
+            for place in source.pieces(begin, end)
+        ]
     for number, start, rows in read_ahead(source, places, counters, halt):
         largest[0] = max(largest[0], source.check_finite(number, start, rows))
         first = int(source.first_rows[number]) + start
@@ -113,14 +126,17 @@ def seconds_to_read(source, shards, shard, most):
     if place is None:
         return 0.0, 0
     file, start, stop = place
-    rows = np.ones((stop - start, source.d), source.dtype)  # memory used before, as the second piece of a run has
+    rows = np.ones(
+        (stop - start, source.d), source.dtype
+    )  # memory used before, as the second piece of a run has
     begun = perf_counter()
     source.read_into(file, start, stop, rows)
     return perf_counter() - begun, rows.nbytes
 
 
 def read_blocks(source, numbers, counters, halt=never):
-    """Read some blocks, those that follow one another in one go: rows (r, d), the runs [(first, last)] they are of, and max |value|.
+    """Read some blocks, those that follow one another in one go: rows (r, d), the runs [(first,
+    last)] they are of, and max |value|.
 
     Ends early where ``halt()`` says so.
     """
@@ -130,7 +146,7 @@ def read_blocks(source, numbers, counters, halt=never):
         if halt():
             break
         (file, start), stop = source.blocks.place(first), int(source.blocks.stop[last - 1])
-        some = rows[done:done + stop - start]
+        some = rows[done : done + stop - start]
         with counters.time("read"):
             source.read_into(file, start, stop, some)
         largest, done = max(largest, source.check_finite(file, start, some)), done + len(some)

@@ -1,4 +1,6 @@
-"""Writing file sets: rows from anywhere into shards, every rank whole files, all of them there at the end or none."""
+"""Writing file sets: rows from anywhere into shards, every rank whole files, all of them there
+at the end or none.
+"""
 
 import os
 from contextlib import suppress
@@ -8,31 +10,37 @@ import numpy as np
 
 from ..comm.counters import Counters
 from ..errors import DataError, describe
-from ..partition import span
 from ..files.hdf5 import ELSEWHERE, require_room, sync, writing
 from ..files.outputs import NEVER, check_place, check_replaced
 from ..files.paths import SUFFIXES, temporary
+from ..partition import span
 from .rows import read_ahead
 
-PIECE_BYTES = 32 << 20    # written at a time
-CHUNK_BYTES = 1 << 20     # default chunk: the default chunk cache of HDF5 before 2.0
-READ_BYTES = 64 << 20     # read at a time
-SHARD_BYTES = 512 << 20   # default shard
+PIECE_BYTES = 32 << 20  # written at a time
+CHUNK_BYTES = 1 << 20  # default chunk: the default chunk cache of HDF5 before 2.0
+READ_BYTES = 64 << 20  # read at a time
+SHARD_BYTES = 512 << 20  # default shard
 MOST_SHARDS = 1024
-_FILTERS = {"gzip": {"compression": "gzip", "compression_opts": 1, "shuffle": True}, "lzf": {"compression": "lzf", "shuffle": True}, "none": {}}
+_FILTERS = {
+    "gzip": {"compression": "gzip", "compression_opts": 1, "shuffle": True},
+    "lzf": {"compression": "lzf", "shuffle": True},
+    "none": {},
+}
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the rows of a file set are laid out: shard s holds rows edges[s]..edges[s+1]−1 of ``dataset`` in paths[s]."""
+    """How the rows of a file set are laid out: shard s holds rows edges[s]..edges[s+1]−1 of
+    ``dataset`` in paths[s].
+    """
 
-    out: str                        # what was asked for: the one path, or the folder
+    out: str  # what was asked for: the one path, or the folder
     paths: tuple
     edges: tuple
     columns: int
     dtype: np.dtype
     dataset: str = "X"
-    chunk_rows: int | None = None   # None: chunks of about CHUNK_BYTES; 0: contiguous
+    chunk_rows: int | None = None  # None: chunks of about CHUNK_BYTES; 0: contiguous
     compression: str = "none"
     attributes: dict = field(default_factory=dict)  # of the dataset, in each file
 
@@ -48,13 +56,21 @@ class Layout:
 
     def storage(self, rows):
         """Arguments of ``create_dataset`` for a shard of ``rows`` rows."""
-        chunk = max(1, CHUNK_BYTES // self.row_bytes) if self.chunk_rows is None else self.chunk_rows
+        chunk = (
+            max(1, CHUNK_BYTES // self.row_bytes) if self.chunk_rows is None else self.chunk_rows
+        )
         chunks = (min(chunk, rows), self.columns) if chunk and rows else None
-        return {"shape": (rows, self.columns), "dtype": self.dtype, "chunks": chunks, **(_FILTERS[self.compression] if chunks else {})}
+        return {
+            "shape": (rows, self.columns),
+            "dtype": self.dtype,
+            "chunks": chunks,
+            **(_FILTERS[self.compression] if chunks else {}),
+        }
 
 
 def layout(out, n, columns, dtype, shards=None, uneven=False, **storage):
-    """Lay n rows out at ``out``: one file where it has an HDF5 suffix, else a folder of shards (by default of about half a GiB).
+    """Lay n rows out at ``out``: one file where it has an HDF5 suffix, else a folder of shards
+    (by default of about half a GiB).
 
     ``uneven`` gives shard s a share proportional to s + 1.
     """
@@ -62,9 +78,19 @@ def layout(out, n, columns, dtype, shards=None, uneven=False, **storage):
         return Layout(out, (out,), (0, n), columns, np.dtype(dtype), **storage)
     count = shards or min(MOST_SHARDS, -(-n * columns * np.dtype(dtype).itemsize // SHARD_BYTES))
     parts = count * (count + 1) // 2
-    edges = [span(n, parts, s * (s + 1) // 2)[0] if uneven else span(n, count, s)[0] for s in range(count)]
+    edges = [
+        span(n, parts, s * (s + 1) // 2)[0] if uneven else span(n, count, s)[0]
+        for s in range(count)
+    ]
     width = len(str(count - 1))
-    return Layout(out, tuple(os.path.join(out, f"s{s:0{width}}.h5") for s in range(count)), (*edges, n), columns, np.dtype(dtype), **storage)
+    return Layout(
+        out,
+        tuple(os.path.join(out, f"s{s:0{width}}.h5") for s in range(count)),
+        (*edges, n),
+        columns,
+        np.dtype(dtype),
+        **storage,
+    )
 
 
 def beside(out, kind):
@@ -83,8 +109,10 @@ def prepare(laid_out, overwrite=NEVER):
     if not is_there:
         check_place(out)
         if not is_one and os.path.exists(out):
-            raise DataError(f"{out} is a file; name another folder with -o, "
-                            f"or a file that ends in {SUFFIXES[0]}")
+            raise DataError(
+                f"{out} is a file; name another folder with -o, "
+                f"or a file that ends in {SUFFIXES[0]}"
+            )
     for path in filter(os.path.exists, laid_out.paths):
         check_place(path)
         check_replaced(path, "-o", overwrite)
@@ -94,17 +122,28 @@ def prepare(laid_out, overwrite=NEVER):
 
 
 def _refuse_others(folder, names):
-    others = [name for name in os.listdir(folder) if name.lower().endswith(SUFFIXES) and name not in names]
+    others = [
+        name for name in os.listdir(folder) if name.lower().endswith(SUFFIXES) and name not in names
+    ]
     if others:
-        raise DataError(f"folder {folder} holds {min(others)}, which would become part of the data; remove it, or name another folder")
+        raise DataError(
+            f"folder {folder} holds {min(others)}, which would become part of the data; remove it,"
+            " or name another folder"
+        )
 
 
 def write_set(world, laid_out, rows, attributes=None):
-    """Write a file set; ``rows.read(start, stop)`` yields its rows in order as arrays. Rank r writes shards r, r + size, …
+    """Write a file set; ``rows.read(start, stop)`` yields its rows in order as arrays.
 
-    Files get their names when all are written and on disk. Collective; raises DataError on all ranks, and then nothing is left.
+    Rank r writes shards r, r + size, …
+
+    Files get their names when all are written and on disk. Collective; raises DataError on all
+    ranks, and then nothing is left.
     """
-    mine = [(laid_out.paths[s], *laid_out.edges[s:s + 2]) for s in range(world.rank, len(laid_out.paths), world.size)]
+    mine = [
+        (laid_out.paths[s], *laid_out.edges[s : s + 2])
+        for s in range(world.rank, len(laid_out.paths), world.size)
+    ]
     made = world.decide(lambda: _make_folder(laid_out))
     try:
         with world.agreed():
@@ -131,8 +170,9 @@ def _make_folder(laid_out):
     try:
         os.mkdir(folder)
     except OSError as error:
-        raise DataError(f"folder {folder} cannot be made: {describe(error)}; "
-                        "name another place with -o") from None
+        raise DataError(
+            f"folder {folder} cannot be made: {describe(error)}; name another place with -o"
+        ) from None
     return folder
 
 
@@ -149,7 +189,7 @@ def _write_shard(path, laid_out, rows, start, stop, attributes):
             item.attrs.update(laid_out.attributes)
             done = 0
             for piece in regroup(rows.read(start, stop), _piece(item, laid_out.row_bytes)):
-                item[done:done + len(piece)] = piece
+                item[done : done + len(piece)] = piece
                 done += len(piece)
         sync(_part(path))
     except OSError as error:
@@ -163,13 +203,15 @@ def _piece(item, row_bytes):
 
 
 def regroup(arrays, buffer):
-    """Yield the rows of ``arrays`` in order as slices of ``buffer`` (r, d), full but for the last."""
+    """Yield the rows of ``arrays`` in order as slices of ``buffer`` (r, d), full but for the
+    last.
+    """
     filled = 0
     for rows in arrays:
         while len(rows):
-            part = rows[:len(buffer) - filled]
-            buffer[filled:filled + len(part)] = part
-            filled, rows = filled + len(part), rows[len(part):]
+            part = rows[: len(buffer) - filled]
+            buffer[filled : filled + len(part)] = part
+            filled, rows = filled + len(part), rows[len(part) :]
             if filled == len(buffer):
                 yield buffer
                 filled = 0
@@ -177,14 +219,17 @@ def regroup(arrays, buffer):
 
 
 class SourceRows:
-    """Rows of a file set, converted to ``dtype``, read ahead with buffers of at most ``room`` bytes."""
+    """Rows of a file set, converted to ``dtype``, read ahead with buffers of at most ``room``
+    bytes.
+    """
 
     def __init__(self, source, dtype, room):
         self._source, self._dtype, self._room = source, dtype, room
 
     def read(self, start, stop):
-        """Yield rows start..stop−1 of the whole set in order; raise DataError where one cannot be read or does not fit the type,
-        and at their end if files were written to meanwhile."""
+        """Yield rows start..stop−1 of the whole set in order; raise DataError where one cannot
+        be read or does not fit the type, and at their end if files were written to meanwhile.
+        """
         where = places(self._source, start, stop, self._room)
         for number, _, rows in read_ahead(self._source, where, Counters()):
             yield converted(rows, self._dtype, self._source.parts[number].name)
@@ -192,11 +237,16 @@ class SourceRows:
 
 
 def places(source, start, stop, room):
-    """Yield (file, start, stop) of rows start..stop−1 of the whole set in pieces: whole chunks where two buffers of them fit in ``room``."""
+    """Yield (file, start, stop) of rows start..stop−1 of the whole set in pieces: whole chunks
+    where two buffers of them fit in ``room``.
+    """
     row_bytes = source.d * source.dtype.itemsize
     edges = np.cumsum([0, *(part.rows for part in source.parts)])
     for number, part in enumerate(source.parts):
-        first, last = int(max(start, edges[number]) - edges[number]), int(min(stop, edges[number + 1]) - edges[number])
+        first, last = (
+            int(max(start, edges[number]) - edges[number]),
+            int(min(stop, edges[number + 1]) - edges[number]),
+        )
         step = max(1, min(READ_BYTES, room // 2) // row_bytes)
         if part.chunk_rows * row_bytes <= room // 2:
             step = max(1, step // part.chunk_rows) * part.chunk_rows
@@ -207,12 +257,16 @@ def places(source, start, stop, room):
 
 
 def converted(rows, dtype, name):
-    """Return rows as ``dtype``; raise DataError where an integer would change, or a float overflow (rounding is what was asked for)."""
+    """Return rows as ``dtype``; raise DataError where an integer would change, or a float
+    overflow (rounding is what was asked for).
+    """
     if rows.dtype == dtype:
         return rows
     with np.errstate(invalid="ignore", over="ignore"):
         out = rows.astype(dtype)
     fits = np.isfinite(out) == np.isfinite(rows) if dtype.kind == "f" else out == rows
     if not fits.all():
-        raise DataError(f"{name} holds {rows[~fits][0]}, which {dtype} cannot; choose another --dtype")
+        raise DataError(
+            f"{name} holds {rows[~fits][0]}, which {dtype} cannot; choose another --dtype"
+        )
     return out

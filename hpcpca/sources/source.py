@@ -1,109 +1,32 @@
-"""The data of a run: 2-D datasets of one or more HDF5 files, one after the other, as one array of rows."""
+"""The data of a run: 2-D datasets of one or more HDF5 files, one after the other, as one array
+of rows.
+"""
 
 import os
-import zlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 
 import h5py
 import numpy as np
 
-from ..errors import DataError, PlatformError, describe
-from ..partition import blocks_of, outside
-from .contents import MISSING, element_type, listed, meant, readable, sparse_kind
+from ..errors import DataError
 from ..files.damage import naming
 from ..files.opening import open_file
-from .links import check_values
-from .missing import check_packing, missing_values, read_attributes
 from ..files.paths import expand
+from ..partition import blocks_of, outside
+from .contents import listed
+from .missing import missing_values
+from .part import find_dataset, part_of, read_rows
 
 PIECE_BYTES = 64 << 20  # read at a time
-SAMPLED_ROWS = 4        # of each file, for the fingerprint
-FORGET = bool(os.environ.get("HPCPCA_FORGET_FILES"))  # for benchmarks: every read comes from the disk
-
-
-@dataclass(frozen=True)
-class Part:
-    """One dataset of the file set."""
-
-    path: str
-    dataset: str
-    rows: int
-    columns: int
-    dtype: str
-    chunk_rows: int
-    size: int
-    mtime: float
-    content: int   # CRC-32 of a few rows
-    attributes: dict = field(default_factory=dict)  # that say what its values mean; not stored
-
-    @property
-    def name(self):
-        """PATH:dataset."""
-        return f"{self.path}:{self.dataset}"
-
-
-def find_dataset(file, path, name):
-    """Return the dataset called ``name``, or the one that is meant; raise DataError."""
-    if name is None:
-        name = meant(file, path)
-    try:
-        item = file[name]
-    except MISSING:
-        link = file.get(name, getlink=True) if name in file.keys() else None
-        if isinstance(link, h5py.ExternalLink):
-            raise DataError(f"{path}:{name} is an external link to {link.filename}:{link.path}, which cannot be opened; restore that file") from None
-        raise DataError(f"{path} has no dataset {name}; "
-                        f"its two-dimensional ones: {readable(file)}") from None
-    if sparse := sparse_kind(item):
-        raise DataError(f"{path}:{name} is a sparse matrix ({sparse}), which is not read yet; "
-                        "write it out as a dense dataset of rows × columns")
-    if not isinstance(item, h5py.Dataset):
-        raise DataError(f"{path}:{name} is a group, not a dataset")
-    if item.ndim != 2:
-        raise DataError(f"{path}:{name} has shape {item.shape}; two dimensions (rows = samples, columns = features) are needed")
-    return item
-
-
-def _part(path, dataset, follow_links, is_whole):
-    with naming(path), open_file(path) as file:
-        kind = str(file.attrs.get("format", ""))
-        if dataset is None and kind.startswith("hpcpca-"):
-            raise DataError(f"{path} is a file of hpcpca itself ({kind}), not data; leave it out of DATA, or name a dataset of it")
-        item = find_dataset(file, path, dataset)
-        is_elsewhere = os.path.realpath(item.file.filename) != os.path.realpath(path)
-        dataset = (dataset if is_elsewhere else item.name).strip("/")  # behind an external link an item has its target's name
-        name = f"{path}:{dataset}"
-        dtype = element_type(item.dtype, name)
-        rows, columns = item.shape
-        check_values(item, path, name, follow_links, is_whole)
-        attributes = read_attributes(item)
-        if is_whole:
-            check_packing(attributes, name)
-        chunk = item.chunks[0] if item.chunks else 1
-        status = os.stat(path)
-        picked = np.unique(np.linspace(0, max(0, rows - 1), SAMPLED_ROWS).astype(int)) if rows and columns else []
-        content = 0
-        for row in picked:
-            content = zlib.crc32(np.ascontiguousarray(_read(item, row, row + 1, name), dtype).tobytes(), content)
-        return Part(path, dataset, rows, columns, dtype.str.lstrip("<>=|"), chunk, status.st_size,
-                    status.st_mtime, content, attributes)
-
-
-def _read(item, start, stop, name):
-    """Rows start..stop−1 of a dataset; raise DataError or PlatformError naming the file."""
-    try:
-        return item[start:stop]
-    except OSError as error:
-        plist = item.id.get_create_plist()
-        for code, _, _, title in (plist.get_filter(i) for i in range(plist.get_nfilters())):
-            if not h5py.h5z.filter_avail(code):
-                which = title.decode(errors="replace") or f"number {code}"
-                raise PlatformError(f"{name} is compressed by a filter that this HDF5 has not ({which}); pip install 'hpcpca[filters]'") from None
-        raise DataError(f"{name}: rows {start}–{stop - 1} cannot be read: {describe(error)}") from None
+FORGET = bool(
+    os.environ.get("HPCPCA_FORGET_FILES")
+)  # for benchmarks: every read comes from the disk
 
 
 def forget(file, item, start, stop):
-    """Take rows start..stop−1, and what was read ahead with them, out of the system's page cache."""
+    """Take rows start..stop−1, and what was read ahead with them, out of the system's page
+    cache.
+    """
     if item.chunks:
         found = [item.id.get_chunk_info_by_coord((row, 0)) for row in (start, stop - 1)]
         begin, end = found[0].byte_offset, found[1].byte_offset + found[1].size
@@ -120,9 +43,13 @@ class Source:
         self.parts, self.notes = parts, notes
         self.n, self.d = sum(part.rows for part in parts), parts[0].columns
         self.dtype = np.dtype(parts[0].dtype)
-        self.first_rows = np.cumsum([0, *(part.rows for part in parts)])  # of each file, numbered over the whole set
+        self.first_rows = np.cumsum(
+            [0, *(part.rows for part in parts)]
+        )  # of each file, numbered over the whole set
         self.missing = [missing_values(part.attributes, self.dtype) for part in parts]
-        self.blocks = blocks_of([p.rows for p in parts], [p.chunk_rows for p in parts], self.d * self.dtype.itemsize)
+        self.blocks = blocks_of(
+            [p.rows for p in parts], [p.chunk_rows for p in parts], self.d * self.dtype.itemsize
+        )
 
     @property
     def bytes(self):
@@ -151,13 +78,17 @@ class Source:
         first = self.parts[0]
         for part in self.parts:
             if str(part.attributes) != str(first.attributes):
-                raise DataError(f"{part.name} has the attributes {part.attributes}, the first file "
-                                f"({first.name}) has {first.attributes}; "
-                                "make them the same, or write each file by itself")
+                raise DataError(
+                    f"{part.name} has the attributes {part.attributes}, the first file "
+                    f"({first.name}) has {first.attributes}; "
+                    "make them the same, or write each file by itself"
+                )
         return first.attributes
 
     def read_into(self, number, start, stop, out):
-        """out (stop − start, d) ← rows of file ``number``; raise DataError where they cannot be read."""
+        """out (stop − start, d) ← rows of file ``number``; raise DataError where they cannot be
+        read.
+        """
         part = self.parts[number]
         with naming(part.path), open_file(part.path) as file:
             item = find_dataset(file, part.path, part.dataset)
@@ -170,10 +101,15 @@ class Source:
         """Raise DataError where the dataset ``item`` of file ``number`` is not as it was."""
         part = self.parts[number]
         if item.shape != (part.rows, part.columns):
-            raise DataError(f"{part.name} changed while it was used: shape {item.shape} instead of {(part.rows, part.columns)}")
+            raise DataError(
+                f"{part.name} changed while it was used: shape {item.shape} instead of"
+                f" {(part.rows, part.columns)}"
+            )
 
     def fill(self, number, item, start, stop, out):
-        """out (stop − start, d) ← rows of ``item``, the dataset of file ``number``; raise DataError where they cannot be read."""
+        """out (stop − start, d) ← rows of ``item``, the dataset of file ``number``; raise
+        DataError where they cannot be read.
+        """
         if start == stop:
             return
         try:
@@ -184,10 +120,12 @@ class Source:
                 return
         except OSError:
             pass  # reading them otherwise says what is wrong
-        out[:] = _read(item, start, stop, self.parts[number].name)
+        out[:] = read_rows(item, start, stop, self.parts[number].name)
 
     def pieces(self, first, last, piece_bytes=PIECE_BYTES):
-        """Yield (file, start, stop) of blocks first..last−1 in pieces of about ``piece_bytes``, but whole chunks."""
+        """Yield (file, start, stop) of blocks first..last−1 in pieces of about ``piece_bytes``,
+        but whole chunks.
+        """
         for number, start, stop in self.blocks.run(first, last):
             chunk = self.parts[number].chunk_rows
             step = max(1, piece_bytes // max(1, self.d * self.dtype.itemsize))
@@ -198,7 +136,8 @@ class Source:
                 start = end
 
     def pieces_left(self, done, shards, shard, piece_bytes=PIECE_BYTES):
-        """Return a shard's part [(file, start, stop)] of all pieces outside of the rows ``done`` (r, 2), numbered over the whole set.
+        """Return a shard's part [(file, start, stop)] of all pieces outside of the rows ``done``
+        (r, 2), numbered over the whole set.
 
         Where nothing is done yet, the pieces of the shard's blocks.
         """
@@ -207,12 +146,15 @@ class Source:
         left = []
         for number, start, stop in self.pieces(0, len(self.blocks), piece_bytes):
             first = int(self.first_rows[number])
-            left += [(number, a - first, b - first) for a, b in outside(first + start, first + stop, done)]
+            left += [
+                (number, a - first, b - first)
+                for a, b in outside(first + start, first + stop, done)
+            ]
         if not left:
             return left
         ends = np.cumsum([stop - start for _, start, stop in left])
         cuts = np.searchsorted(ends, ends[-1] * np.array([shard, shard + 1]) / shards)
-        return left[cuts[0]:cuts[1] if shard + 1 < shards else None]
+        return left[cuts[0] : cuts[1] if shard + 1 < shards else None]
 
     def change(self):
         """What happened to the files since they were opened here, in words; None if nothing did.
@@ -252,8 +194,10 @@ class Source:
         row, column = np.argwhere(found)[0]
         value = rows[row, column]
         why = f", {reason(value)}" if reason else ""
-        raise DataError(f"{self.parts[number].name}: row {start + row}, column {column} is "
-                        f"{value}{why}; remove or fill such values first")
+        raise DataError(
+            f"{self.parts[number].name}: row {start + row}, column {column} is "
+            f"{value}{why}; remove or fill such values first"
+        )
 
     def check_rows(self, first, rows):
         """The same of rows numbered over the whole set, from ``first`` on; they lie in one file."""
@@ -262,25 +206,33 @@ class Source:
 
 
 def open_source(arguments, follow_links=False, is_whole=True, own=()):
-    """Look at the files that DATA arguments name and return their ``Source``; raise DataError. For one rank to call.
+    """Look at the files that DATA arguments name and return their ``Source``; raise DataError.
+
+    For one rank to call.
 
     Values outside of a file's folder are used if ``follow_links`` says so. ``is_whole`` is False if
     data are copied as they are: values may be packed then, or never written. The files ``own`` are
     left out of globs and folders.
     """
     named, own = expand(arguments), set(map(os.path.realpath, own))
-    left_out = [each for each in named
-                if own and each.is_listed and os.path.realpath(each.path) in own]
+    left_out = [
+        each for each in named if own and each.is_listed and os.path.realpath(each.path) in own
+    ]
     found = [each for each in named if each not in left_out]
-    notes = [f"{each.path} is left out of the data: this run writes it, or takes it as a result"
-             for each in left_out]
+    notes = [
+        f"{each.path} is left out of the data: this run writes it, or takes it as a result"
+        for each in left_out
+    ]
     if not found:
-        raise DataError(f"{arguments[0]} holds only {left_out[0].path}, which is not data; "
-                        "name the data")
-    parts = _agreeing([_part(each.path, each.dataset, follow_links, is_whole) for each in found])
+        raise DataError(
+            f"{arguments[0]} holds only {left_out[0].path}, which is not data; name the data"
+        )
+    parts = _agreeing([part_of(each.path, each.dataset, follow_links, is_whole) for each in found])
     if parts[0].columns == 0 or sum(part.rows for part in parts) == 0:
-        raise DataError(f"{parts[0].name} is empty: {sum(part.rows for part in parts)} rows, {parts[0].columns} columns; "
-                        "check its export, or name another dataset")
+        raise DataError(
+            f"{parts[0].name} is empty: {sum(part.rows for part in parts)} rows, {parts[0].columns}"
+            " columns; check its export, or name another dataset"
+        )
     return Source(parts, (*notes, *_odd(parts)))
 
 
@@ -301,8 +253,13 @@ def _agreeing(parts):
     first = parts[0]
     for part in parts[1:]:
         if part.columns != first.columns:
-            raise DataError(f"{part.name} has {part.columns} columns, the first file ({first.name}) has {first.columns}; check its export")
+            raise DataError(
+                f"{part.name} has {part.columns} columns, the first file ({first.name}) has"
+                f" {first.columns}; check its export"
+            )
         if part.dtype != first.dtype:
-            raise DataError(f"{part.name} has dtype {np.dtype(part.dtype)}, the first file ({first.name}) has {np.dtype(first.dtype)}; "
-                            "convert one of them")
+            raise DataError(
+                f"{part.name} has dtype {np.dtype(part.dtype)}, the first file ({first.name}) has"
+                f" {np.dtype(first.dtype)}; convert one of them"
+            )
     return parts

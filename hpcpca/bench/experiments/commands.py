@@ -13,8 +13,27 @@ UNCONVERGED = 4  # exit code: as asked for, when the rounds are what is given
 
 
 def fitted(ranks, words, out):
-    """Run ``fit`` on so many ranks of one thread; return (wall seconds, peak memory in bytes). Raises DataError where it writes no result."""
-    command = [*launcher(), "-n", str(ranks), sys.executable, "-m", "hpcpca", "fit", *words, "-o", out, "--overwrite", "--no-checkpoint", "--threads", "1", "-q"]
+    """Run ``fit`` on so many ranks of one thread; return (wall seconds, peak memory in bytes).
+
+    Raises DataError where it writes no result.
+    """
+    command = [
+        *launcher(),
+        "-n",
+        str(ranks),
+        sys.executable,
+        "-m",
+        "hpcpca",
+        "fit",
+        *words,
+        "-o",
+        out,
+        "--overwrite",
+        "--no-checkpoint",
+        "--threads",
+        "1",
+        "-q",
+    ]
     if os.path.exists(out):
         os.remove(out)
     run = Contender("fit", command, out)
@@ -25,8 +44,15 @@ def fitted(ranks, words, out):
 
 
 def measured(out, true):
-    """Of a result: the paper's error against eigenvectors (K, d), the largest residual, its history as {name: array}."""
+    """Of a result: the paper's error against eigenvectors (K, d), the largest residual, its
+    history as {name: array}.
+    """
     from .problems import errors
+
     with h5py.File(out) as file:
         error = float(np.sqrt(np.mean(errors(file["components"][...], true) ** 2)))
-        return error, float(file["residuals"][...].max()), {name: array[...] for name, array in file["history"].items()}
+        return (
+            error,
+            float(file["residuals"][...].max()),
+            {name: array[...] for name, array in file["history"].items()},
+        )

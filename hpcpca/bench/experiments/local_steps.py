@@ -1,4 +1,6 @@
-"""How many local steps between exchanges: T·L = 1200 applications of Σ per worker, error against rounds and wall time (the paper's ablation on T)."""
+"""How many local steps between exchanges: T·L = 1200 applications of Σ per worker, error against
+rounds and wall time (the paper's ablation on T).
+"""
 
 import numpy as np
 
@@ -13,15 +15,32 @@ ABOUT = "Parallel deflation, power steps, staggered; T·L = {} applications of �
 
 def run(world, seeds, quick):
     """The ``Record`` of the experiment. Collective."""
-    d, count, applications, steps = (120, 8, 120, (1, 5, 20)) if quick else (1000, 30, APPLICATIONS, STEPS)
+    d, count, applications, steps = (
+        (120, 8, 120, (1, 5, 20)) if quick else (1000, 30, APPLICATIONS, STEPS)
+    )
     series = []
     for name, values in SPECTRA.items():
         made = [Series({"data": name, "T": each}) for each in steps]
         for seed in range(seeds):
-            case = problem(values(np.arange(1.0, (d if "full" in name else count) + 1)), d, count, seed)
+            case = problem(
+                values(np.arange(1.0, (d if "full" in name else count) + 1)), d, count, seed
+            )
             for each in made:
-                each.trajectories.append(follow(world, case, applications // each.labels["T"], exchange="vectors", local_steps=each.labels["T"]))
+                each.trajectories.append(
+                    follow(
+                        world,
+                        case,
+                        applications // each.labels["T"],
+                        exchange="vectors",
+                        local_steps=each.labels["T"],
+                    )
+                )
         series += made
     settings = {"d": d, "components": count, "seeds": seeds, "applications": applications}
-    return Record("local-steps", settings, series, table(series, count, f"d = {d}, K = {count}, {seeds} seeds. {ABOUT.format(applications)}"),
-                  "data")
+    return Record(
+        "local-steps",
+        settings,
+        series,
+        table(series, count, f"d = {d}, K = {count}, {seeds} seeds. {ABOUT.format(applications)}"),
+        "data",
+    )

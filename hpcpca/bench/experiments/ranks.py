@@ -1,4 +1,5 @@
-"""Runs cases under mpiexec, a worker on each rank: ``mpiexec -n K python -m mpi4py -m hpcpca.bench.experiments.ranks FOLDER``.
+"""Runs cases under mpiexec, a worker on each rank: ``mpiexec -n K python -m mpi4py -m
+hpcpca.bench.experiments.ranks FOLDER``.
 
 FOLDER/cases.json says what; FOLDER/NUMBER.npz is what comes of each.
 """

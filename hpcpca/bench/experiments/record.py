@@ -18,7 +18,8 @@ from .trajectory import rounds_to
 
 @dataclass
 class Series:
-    """One way of doing it, over seeds: ``labels`` say what, ``trajectories`` are one for each seed, with every ``every``-th round.
+    """One way of doing it, over seeds: ``labels`` say what, ``trajectories`` are one for each
+    seed, with every ``every``-th round.
 
     ``measures`` {name: (seeds)} are what was measured at the end beside them.
     """
@@ -34,7 +35,9 @@ class Series:
         return self.every * np.arange(1, self.over_seeds("mean").shape[1] + 1)
 
     def rounds_to(self, level):
-        """Of each seed, the round from which on the paper's error stays within ``level``; NaN where it never does: (seeds)."""
+        """Of each seed, the round from which on the paper's error stays within ``level``; NaN
+        where it never does: (seeds).
+        """
         return self.every * np.array([rounds_to(each.mean, level) for each in self.trajectories])
 
     def ended(self, what):
@@ -55,35 +58,60 @@ class Record:
     series: list
     table: list
     panel: str  # which of the labels tells the panels of the figure apart
-    against: str | None = None  # the label that the figure has on its x axis, where that is not rounds
-    shown: tuple = ("error",)   # measures that it has on its y axis then
+    against: str | None = (
+        None  # the label that the figure has on its x axis, where that is not rounds
+    )
+    shown: tuple = ("error",)  # measures that it has on its y axis then
 
 
 def middle(values, form="{:.2g}"):
-    """"median [least, most]" of numbers, over all of them: NaN is one that was never reached, later than any other, and shown as "–"."""
+    """Return "median [least, most]" of numbers, over all: NaN is one that was never reached,
+    later than any other, and shown as "–".
+    """
     if not len(values):
         return "–"
     values = np.where(np.isnan(values), np.inf, values)
-    median, least, most = (form.format(each) if np.isfinite(each) else "–" for each in (np.median(values), values.min(), values.max()))
+    median, least, most = (
+        form.format(each) if np.isfinite(each) else "–"
+        for each in (np.median(values), values.min(), values.max())
+    )
     return "–" if least == "–" else f"{median} [{least}, {most}]"
 
 
 def table(series, count, about):
-    """Lines of markdown: a row for each series, with its labels, errors at the end, rounds to two levels and cost."""
+    """Lines of markdown: a row for each series, with its labels, errors at the end, rounds to
+    two levels and cost.
+    """
     names = list(series[0].labels)
-    lines = [about + " Median [least, most] over seeds. Error: root mean square over components of min over signs of ‖u − v‖ (the paper's).", "",
-             f"| {' | '.join(names)} | rounds | error at the end | largest of a component | rounds to 1e-2 | to 1e-4 | applications of Σ per worker | seconds |",
-             "|---" * (len(names) + 7) + "|"]
+    lines = [
+        about
+        + " Median [least, most] over seeds. Error: root mean square over components of min over"
+        " signs of ‖u − v‖ (the paper's).",
+        "",
+        (
+            f"| {' | '.join(names)} | rounds | error at the end | largest of a component | rounds"
+            " to 1e-2 | to 1e-4 | applications of Σ per worker | seconds |"
+        ),
+        "|---" * (len(names) + 7) + "|",
+    ]
     for each in series:
-        cells = [*(str(value) for value in each.labels.values()), str(each.rounds[-1]), middle(each.ended("mean")), middle(each.ended("largest")),
-                 *(middle(each.rounds_to(level), "{:.0f}") for level in (1e-2, 1e-4)),
-                 f"{np.median(each.ended('applications')) / count:.0f}", f"{np.median(each.ended('seconds')):.2f}"]
+        cells = [
+            *(str(value) for value in each.labels.values()),
+            str(each.rounds[-1]),
+            middle(each.ended("mean")),
+            middle(each.ended("largest")),
+            *(middle(each.rounds_to(level), "{:.0f}") for level in (1e-2, 1e-4)),
+            f"{np.median(each.ended('applications')) / count:.0f}",
+            f"{np.median(each.ended('seconds')):.2f}",
+        ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
 def save(record, folder):
-    """Write NAME.h5, NAME.md and, where matplotlib is there, NAME.png into ``folder``; return their paths; raise DataError."""
+    """Write NAME.h5, NAME.md and, where matplotlib is there, NAME.png into ``folder``; return
+    their paths; raise DataError.
+    """
     paths = places(record.name, folder)
     remedy = "make room, or name another folder with --folder"
     with whole(paths[0], remedy) as part, writing(part) as file:
@@ -110,20 +138,37 @@ def check_places(names, folder, overwrite):
         for path in (series, table, figure):
             check_place(path, "--folder")
         check_replaced(series, "--folder", overwrite)
-        check_replaced(table, "--folder", overwrite, lambda _: not os.path.exists(series),
-                       "table of an experiment")
+        check_replaced(
+            table,
+            "--folder",
+            overwrite,
+            lambda _: not os.path.exists(series),
+            "table of an experiment",
+        )
         check_replaced(figure, "--folder", overwrite, is_no_figure, "figure")
 
 
 def _write(record, file):
-    file.attrs.update({"format": EXPERIMENT, "format_version": 1, "hpcpca_version": __version__,
-                       "name": record.name, "settings": json.dumps(record.settings)})
+    file.attrs.update(
+        {
+            "format": EXPERIMENT,
+            "format_version": 1,
+            "hpcpca_version": __version__,
+            "name": record.name,
+            "settings": json.dumps(record.settings),
+        }
+    )
     if record.against:
         file.attrs.update({"against": record.against, "shown": json.dumps(record.shown)})
     for number, series in enumerate(record.series):
         group = file.create_group(f"series/{number:03d}")
-        group.attrs.update({"labels": json.dumps(series.labels), "every": series.every,
-                            "panel": str(series.labels[record.panel])})
+        group.attrs.update(
+            {
+                "labels": json.dumps(series.labels),
+                "every": series.every,
+                "panel": str(series.labels[record.panel]),
+            }
+        )
         if series.trajectories:
             for what in ("errors", "applications", "seconds", *series.trajectories[0].more):
                 group[what] = series.over_seeds(what)  # (seeds, R[, K])

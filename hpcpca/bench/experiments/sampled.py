@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from ...sources.random_rows import RowReader
-from ...sources.source import open_source
 from ...operators.minibatch import BATCHES, runs_of
 from ...planning.plan import panel_width
 from ...rng import stream, unit_vectors
+from ...sources.random_rows import RowReader
+from ...sources.source import open_source
 from .problems import Problem, covariance_of, mean_of
 from .problems import problem as prescribed
 
@@ -14,7 +14,9 @@ CACHE = 64 << 20
 
 
 class PowerLaw:
-    """Normal rows whose Σ has λ_k = k^−0.5, of rank K (arXiv 2502.17615, section 5); every batch is new."""
+    """Normal rows whose Σ has λ_k = k^−0.5, of rank K (arXiv 2502.17615, section 5); every batch
+    is new.
+    """
 
     name = "k^-0.5"
 
@@ -27,7 +29,9 @@ class PowerLaw:
         root = (np.sqrt(made.values)[:, None] * made.vectors).astype(np.float32)
 
         def draw(size):
-            return lambda *key: stream(seed, BATCHES, *key).standard_normal((size, self._count), np.float32) @ root
+            return lambda *key: (
+                stream(seed, BATCHES, *key).standard_normal((size, self._count), np.float32) @ root
+            )
 
         return made, draw
 
@@ -45,13 +49,21 @@ class Rows:
     def problem(self, seed):
         """As ``PowerLaw.problem``."""
         k, d = self._count, self._source.d
-        made = Problem(self._sigma, self._values[:k], self._vectors[:k], unit_vectors(seed, range(panel_width(k, None, d, True)), d))
+        made = Problem(
+            self._sigma,
+            self._values[:k],
+            self._vectors[:k],
+            unit_vectors(seed, range(panel_width(k, None, d, True)), d),
+        )
 
         def draw(size):
             def rows(*key):
-                found = np.concatenate(list(self._reader.rows(runs_of(self._source.n, size, seed, *key)))).astype(np.float32)
+                found = np.concatenate(
+                    list(self._reader.rows(runs_of(self._source.n, size, seed, *key)))
+                ).astype(np.float32)
                 found -= self._mean
                 return found
+
             return rows
 
         return made, draw

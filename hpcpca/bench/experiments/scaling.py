@@ -1,4 +1,6 @@
-"""Workers from one to 32, each on a rank of its own, beside one rank that is all of them: seconds and bytes of a round."""
+"""Workers from one to 32, each on a rank of its own, beside one rank that is all of them:
+seconds and bytes of a round.
+"""
 
 import os
 import tempfile
@@ -17,7 +19,11 @@ PLACES = {"one each": lambda workers: workers, "1": lambda workers: 1}
 def run(world, seeds, quick):
     """The ``Record`` of the experiment, which starts its own ranks."""
     d, workers, rounds = (100, (1, 3), 5) if quick else (1000, WORKERS, 20)
-    series = [Series({"data": "k^-0.5", "ranks": ranks, "workers": count}) for ranks in PLACES for count in workers]
+    series = [
+        Series({"data": "k^-0.5", "ranks": ranks, "workers": count})
+        for ranks in PLACES
+        for count in workers
+    ]
     with tempfile.TemporaryDirectory() as folder:
         data, out = os.path.join(folder, "sigma.h5"), os.path.join(folder, "out.h5")
         for seed in range(seeds):
@@ -26,23 +32,74 @@ def run(world, seeds, quick):
                 file["sigma"] = (case.sigma + case.sigma.T) / 2
             for each in series:
                 count = each.labels["workers"]
-                wall, _ = fitted(PLACES[each.labels["ranks"]](count), [data, "--covariance", "-k", str(count), "--exchange", "vectors", "--local-steps", str(STEPS),
-                                                                     "--max-rounds", str(rounds), "--tol", "1e-12", "--seed", str(seed)], out)
+                wall, _ = fitted(
+                    PLACES[each.labels["ranks"]](count),
+                    [
+                        data,
+                        "--covariance",
+                        "-k",
+                        str(count),
+                        "--exchange",
+                        "vectors",
+                        "--local-steps",
+                        str(STEPS),
+                        "--max-rounds",
+                        str(rounds),
+                        "--tol",
+                        "1e-12",
+                        "--seed",
+                        str(seed),
+                    ],
+                    out,
+                )
                 error, _, history = measured(out, case.vectors[:count])
-                found = {"error": error, "seconds a round": np.median(np.diff(history["seconds"])), "bytes a round": np.median(np.diff(history["bytes_exchanged"])),
-                         "seconds in all": wall}
+                found = {
+                    "error": error,
+                    "seconds a round": np.median(np.diff(history["seconds"])),
+                    "bytes a round": np.median(np.diff(history["bytes_exchanged"])),
+                    "seconds in all": wall,
+                }
                 for name, value in found.items():
                     each.measures[name] = np.append(each.measures.get(name, []), value)
-    settings = {"d": d, "seeds": seeds, "rounds": rounds, "T": STEPS, "cores": len(os.sched_getaffinity(0))}
-    return Record("scaling", settings, series, _table(series, settings), "data", "workers", ("seconds a round", "bytes a round", "error"))
+    settings = {
+        "d": d,
+        "seeds": seeds,
+        "rounds": rounds,
+        "T": STEPS,
+        "cores": len(os.sched_getaffinity(0)),
+    }
+    return Record(
+        "scaling",
+        settings,
+        series,
+        _table(series, settings),
+        "data",
+        "workers",
+        ("seconds a round", "bytes a round", "error"),
+    )
 
 
 def _table(series, settings):
-    lines = [f"Σ of d = {settings['d']}, λ = k^-0.5, held once; vectors exchanged, power steps, T = {settings['T']}, staggered, {settings['rounds']} rounds; ranks of one "
-             f"thread on {settings['cores']} core(s); {settings['seeds']} seeds, median [least, most]. A round is the median one.", "",
-             "| ranks | workers | milliseconds a round | kB exchanged a round | seconds in all | error at the end |", "|---|---|---|---|---|---|"]
+    lines = [
+        (
+            f"Σ of d = {settings['d']}, λ = k^-0.5, held once; vectors exchanged, power steps, T ="
+            f" {settings['T']}, staggered, {settings['rounds']} rounds; ranks of one thread on"
+            f" {settings['cores']} core(s); {settings['seeds']} seeds, median [least, most]. A"
+            " round is the median one."
+        ),
+        "",
+        (
+            "| ranks | workers | milliseconds a round | kB exchanged a round | seconds in all |"
+            " error at the end |"
+        ),
+        "|---|---|---|---|---|---|",
+    ]
     for each in series:
         found = each.measures
-        lines.append(f"| {each.labels['ranks']} | {each.labels['workers']} | {middle(1e3 * found['seconds a round'])} | {np.median(found['bytes a round']) / 1e3:.0f} "
-                     f"| {middle(found['seconds in all'])} | {middle(found['error'])} |")
+        lines.append(
+            f"| {each.labels['ranks']} | {each.labels['workers']} |"
+            f" {middle(1e3 * found['seconds a round'])} |"
+            f" {np.median(found['bytes a round']) / 1e3:.0f} | {middle(found['seconds in all'])} |"
+            f" {middle(found['error'])} |"
+        )
     return lines
