@@ -88,6 +88,7 @@ ARRAYS = {
     "fill.h5": filled(-999.0, "f4"),
     "range.h5": filled(120, "i2"),
     "packed.h5": filled(0, "i2"),
+    "unsigned.h5": filled(0, "i1"),
     "shifted.h5": filled(0, "i2"),
     "air.nc": np.zeros((24, 37, 49), "f4"),
 }
@@ -95,6 +96,7 @@ ATTRIBUTES = {
     "fill.h5": {"_FillValue": np.float64(-999)},
     "range.h5": {"valid_range": [-100, 100]},
     "packed.h5": {"scale_factor": 0.01, "add_offset": 0.0},
+    "unsigned.h5": {"_Unsigned": "true"},
     "shifted.h5": {"add_offset": np.array([273.15])},
     "good.h5": {"_FillValue": -999.0, "valid_min": -100, "scale_factor": 1.0},
 }
@@ -214,6 +216,7 @@ CASES = {
         "(attribute valid_range: 100)",
     ),
     "packed": ("fit packed.h5", 3, "packed.h5:X is packed: its scale_factor, 0.01,", "unpack it"),
+    "packed as signed": ("fit unsigned.h5", 3, "its attribute _Unsigned says", "unsigned integers"),
     "packed by an offset": ("data check shifted.h5", 3, "its add_offset, [273.15],", "unpack it"),
     "a larger dataset of three dimensions": (
         "fit air.nc",

@@ -12,7 +12,7 @@ from ..files.damage import RAISED
 
 FILLS = ("_FillValue", "missing_value")
 PACKING = {"scale_factor": 1, "add_offset": 0}  # and what they are where values are not packed
-ATTRIBUTES = (*FILLS, "valid_min", "valid_max", "valid_range", *PACKING)
+ATTRIBUTES = (*FILLS, "valid_min", "valid_max", "valid_range", *PACKING, "_Unsigned")
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,13 @@ def missing_values(attributes, dtype):
 
 
 def check_packing(attributes, name):
-    """Raise DataError if values of the dataset ``name`` have to be scaled or shifted first."""
+    """Raise DataError if the values of dataset ``name`` are not what they stand for."""
+    unsigned = attributes.get("_Unsigned", b"")
+    if getattr(unsigned, "decode", lambda: str(unsigned))().lower() == "true":
+        raise DataError(
+            f"{name} is packed: its attribute _Unsigned says that signed values stand for unsigned "
+            "ones, which is not applied; write them as unsigned integers first"
+        )
     for attribute, neutral in PACKING.items():
         found = _numbers(attributes[attribute]) or [None] if attribute in attributes else []
         if any(number != neutral for number in found):
