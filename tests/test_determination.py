@@ -77,9 +77,9 @@ def test_vectors_that_are_not_orthonormal_may_be_copies():
     """
     values, residuals = np.array([1.0, 1.0, 0.5, 0.1]), np.full(4, 1e-9)
     assert judge(values, residuals, 3, 9, 9, DOUBLE).standing.tolist() == ["resolved"] * 3
-    assert judge(values, residuals, 3, 9, 9, DOUBLE, is_orthonormal=False).standing.tolist() == [
-        "undetermined"
-    ] * 2 + ["resolved"]
+    found = judge(values, residuals, 3, 9, 9, DOUBLE, is_orthonormal=False)
+    assert found.standing.tolist() == ["undetermined", "undetermined", "not separated"]
+    assert found.separation.bounds.tolist() == [1, 1, 1]
 
 
 def test_an_order_that_is_not_sure_has_no_bound():

@@ -26,11 +26,19 @@ FORMS = {  # type, attributes; the fill values, the least and the largest valid 
     ),
     "not held": (
         "u1",
-        {"_FillValue": -1, "missing_value": 1e20, "valid_min": -5, "valid_max": 1000},
+        {"_FillValue": -300, "missing_value": 1e20, "valid_min": -5, "valid_max": 1000},
         [],
         None,
         None,
     ),
+    "the same bits": (
+        "u1",
+        {"_FillValue": np.int8(-1), "missing_value": -128},
+        [255, 128],
+        None,
+        None,
+    ),
+    "the same bits with a sign": ("i2", {"_FillValue": np.int64(55537)}, [-9999], None, None),
     "fractions": ("i4", {"_FillValue": 0.5, "valid_min": 0.5, "valid_max": 99.5}, [], 1, 99),
     "64 bits": ("u8", {"_FillValue": np.uint64(2**64 - 1)}, [2**64 - 1], None, None),
     "the narrower": (

@@ -122,9 +122,12 @@ def _closing(outcome, config):
 
     if outcome.name == CONVERGED:
         return f"data changed: {_changed(outcome)} (the result was written)"
+    if outcome.changed and outcome.name != INTERRUPTED:
+        told = f"(not converged: {outcome.lack}; the result was written)"
+        return f"data changed: {_changed(outcome)} {told}"
     tell = {INTERRUPTED: _interrupted, AT_ROUNDING: _undetermined}.get(outcome.name, _unconverged)
     told = tell(outcome, config)
-    return f"{told}; data changed: {_changed(outcome)}" if outcome.changed else told
+    return f"data changed: {_changed(outcome)}; {told}" if outcome.changed else told
 
 
 def _interrupted(outcome, config):

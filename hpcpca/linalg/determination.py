@@ -84,7 +84,8 @@ def judge(
     words = standing(*parts, found, rounding)
     if not is_orthonormal:
         is_alone = (words == RESOLVED) & (found.bounds <= SMALL_ANGLE)
-        words = np.where(is_alone | (words == NONE), words, UNDETERMINED)
+        words = np.where(words == NONE, NONE, np.where(is_alone, NOT_SEPARATED, UNDETERMINED))
+        found = replace(found, bounds=np.ones(count), cluster_bounds=np.ones(len(found.clusters)))
     return Judgement(found, words)
 
 

@@ -68,6 +68,7 @@ class StreamingCovariance(Regrouped):
         self._check_rows = check_rows
         self.is_double, self._unfinished, self._sample = is_double, unfinished, None
         self.n = self.mean = self.total_variance = None
+        self._is_measured = False  # mean and variance, in the precision at hand
         if known is None:
             known, self._sample, self._share = sampled(is_double)
             self.centring, self.d, self.exponent = known, len(known.shift), 2 * known.exponent
@@ -75,8 +76,12 @@ class StreamingCovariance(Regrouped):
             self._take(known)
 
     def to_double(self):
-        """Go on in float64. Images must be computed anew."""
-        self.centring, self.is_double = self.centring.in_double(), True
+        """Go on in float64. Images must be computed anew; on the way the mean is measured again.
+
+        What it was off by in single precision would be an error of every image.
+        """
+        self.centring = replace(self.centring.in_double(), count=0, squares=None)
+        self.is_double, self._is_measured = True, False
 
     def over(self, group):
         """As of ``Regrouped``; a pass that a run was stopped in is one of all ranks."""
@@ -109,7 +114,8 @@ class StreamingCovariance(Regrouped):
         Collective.
         """
         self._sample = None
-        images = self._first_pass(panel, offsets) if self.n is None else self._pass(panel, offsets)
+        measure = self._pass if self._is_measured else self._first_pass
+        images = measure(panel, offsets)
         return about_the_mean(images, self._group.own_rows(panel, offsets), self.centring)
 
     def _pass(self, panel, offsets, sums=None, largest=None):
@@ -218,9 +224,9 @@ class StreamingCovariance(Regrouped):
 
     def _take(self, centring):
         self.centring, self.d, self.exponent = centring, len(centring.shift), 2 * centring.exponent
-        if (
-            centring.count == self._rows
-        ):  # else all that is known are shift and scale of the pass that was stopped
+        # else all that is known are shift and scale of the pass that was stopped
+        if centring.count == self._rows:
+            self._is_measured = True
             self.n, self.mean, self.total_variance = (
                 centring.count,
                 centring.mean,

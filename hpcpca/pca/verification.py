@@ -229,12 +229,12 @@ def examine(covariance, vectors, tol, stored_eigenvalues=None, seed=0, search=Tr
     found = probe(covariance.apply, unit, seed) if search else None
     outside = Outside() if found is None else look_outside(unit, images, *found)
     missed = _missed(values, residuals, outside)
-    judged = _judged(covariance, values, residuals, outside, bool(missed))
+    error = orthonormality_error(vectors)
+    judged = _judged(covariance, values, residuals, outside, bool(missed), error <= ORTHONORMAL_TO)
     true = np.ldexp(values, covariance.exponent)
     stored = (
         None if stored_eigenvalues is None else np.ldexp(stored_eigenvalues, -covariance.exponent)
     )
-    error = orthonormality_error(vectors)
     failures = _failures(values, residuals, error, judged.standing, tol, stored) + missed
     apart = judged.separation
     gaps = np.ldexp(apart.gaps, covariance.exponent)  # NaN and infinity stay what they are
@@ -250,7 +250,7 @@ def examine(covariance, vectors, tol, stored_eigenvalues=None, seed=0, search=Tr
     )
 
 
-def _judged(covariance, values, residuals, outside, is_missed):
+def _judged(covariance, values, residuals, outside, is_missed, is_orthonormal):
     """The ``Judgement`` of the vectors, with what is ``outside`` as the eigenvalue that follows."""
     limit, count = (
         (covariance.d if covariance.n is None else min(covariance.n - 1, covariance.d)),
@@ -263,7 +263,9 @@ def _judged(covariance, values, residuals, outside, is_missed):
             else (outside.following, outside.residual / values.max())
         )
         values, residuals = np.append(values, following[0]), np.append(residuals, following[1])
-    return judge(values, residuals, count, limit, covariance.d, ROUNDING)
+    return judge(
+        values, residuals, count, limit, covariance.d, ROUNDING, is_orthonormal=is_orthonormal
+    )
 
 
 def _failures(values, residuals, orthonormality, words, tol, stored):

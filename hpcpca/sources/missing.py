@@ -131,11 +131,19 @@ def _held(numbers, dtype, whole=None):
         with np.errstate(over="ignore"):
             values = [(dtype.type(number), name) for number, name in numbers]
         return [(value, name) for value, name in values if np.isfinite(value)]
-    if whole:
-        numbers = [(whole(number), name) for number, name in numbers]
+    change = whole or (lambda number: _same_bits(number, dtype))
+    numbers = [(change(number), name) for number, name in numbers]
     limits = np.iinfo(dtype)
     return [
         (dtype.type(int(number)), name)
         for number, name in numbers
         if limits.min <= number <= limits.max and number == int(number)
     ]
+
+
+def _same_bits(number, dtype):
+    """A number that only the integers of the other signedness hold, as ``dtype`` reads its bits."""
+    limits, bits = np.iinfo(dtype), 8 * dtype.itemsize
+    if limits.min == 0:
+        return number + 2**bits if -(2 ** (bits - 1)) <= number < 0 else number
+    return number - 2**bits if limits.max < number < 2**bits else number
