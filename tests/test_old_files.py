@@ -54,7 +54,7 @@ def said(tmp_path_factory):
         ],
     }
     for name, options in CHECKPOINTS.items():
-        shutil.copy(OLD / f"{name}.h5.ckpt", here / f"{name}.ckpt")
+        shutil.copy(OLD / f"{name}.checkpoint", here / f"{name}.ckpt")
         options = options or ("--max-rounds", 100)
         commands[name] = [
             "resume",

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from hpcpca.cli.outputs import check_outputs
+from hpcpca.cli.outputs import check_places
 from hpcpca.engine import starting
 from hpcpca.pca.settings import FitSettings
 from hpcpca.sources.shards import layout, prepare
@@ -72,6 +72,6 @@ def test_output(closed, output):
     assert starting.open_data  # loaded while that is permitted
     config = FitSettings(data=("x.h5",), output=output)
     laid_out = layout(output, 6, 2, "f8")
-    for action in (lambda: check_outputs(config, None), lambda: prepare(laid_out)):
+    for action in (lambda: check_places(config, None), lambda: prepare(laid_out)):
         said = as_nobody(action)
         assert said.startswith("DataError: ") and "permission denied" in said, said

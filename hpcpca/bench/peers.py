@@ -155,7 +155,7 @@ def residual_of(out, data, mpiexec=None):
     ]
     printed = subprocess.run(command, capture_output=True, errors="replace")
     figures = [line.split() for line in printed.stdout.splitlines()[1:]]
-    residuals = [float(words[2]) for words in figures if len(words) == 5 and words[0].isdigit()]
+    residuals = [float(words[2]) for words in figures if len(words) > 5 and words[0].isdigit()]
     return max(residuals, default=float("nan"))
 
 

@@ -45,7 +45,7 @@ def check_place(path, option="-o", is_log=False):
         kind = None
     except OSError as error:
         raise DataError(
-            f"{option} {path} cannot be written: {error.strerror}; name another file"
+            f"{option} {path} cannot be written: {error.strerror.lower()}; name another file"
         ) from None
     if is_log and kind in FOR_LOGS:
         return
