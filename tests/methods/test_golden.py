@@ -10,7 +10,7 @@ import pytest
 import spectra
 from spectra import agreed_assert, grids
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 # The trajectories amplify rounding by at most the condition of 40 rounds of power steps; the design
 # asks for 1e-9.
 FOLLOWED_TO = 1e-9

@@ -17,7 +17,7 @@ from launch import batch
 
 from hpcpca.cli import reference
 
-HOUSE = Path(__file__).resolve().parent.parent
+HOUSE = Path(__file__).resolve().parent.parent.parent
 README, COMMANDS = HOUSE / "README.md", HOUSE / "docs" / "commands.md"
 PAGES = {
     path.relative_to(HOUSE).as_posix(): path

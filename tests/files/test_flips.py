@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 import pytest
 import spectra
-from launch import HERE, run
+from launch import HERE, environment, run
 
 FLIPS = int(os.environ.get("HPCPCA_TEST_FLIPS", "300")) // 3  # of each kind of file
 OLD = h5py.version.hdf5_version_tuple < (
@@ -122,12 +122,14 @@ def test_flipped_bytes(files, kind):
     while first < FLIPS:
         command = [
             sys.executable,
-            HERE / "test_flips.py",
+            __file__,
             files[kind],
             str(first),
             str(min(FLIPS, first + AT_ONCE)),
         ]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=120, env=environment(PYTHONPATH=HERE)
+        )
         told = [line.split() for line in done.stdout.splitlines()]
         crashes += done.returncode < 0
         assert done.returncode == 0 or (done.returncode < 0 and allowed), (

@@ -4,11 +4,10 @@ printing from inside.
 
 import ast
 import sys
-from pathlib import Path
 
 import pytest
+from modules import HOUSE, MODULES, TREES, folder
 
-HOUSE = Path(__file__).resolve().parent.parent / "hpcpca"
 LONGEST = 350  # lines of a module
 
 # A module imports from its own folder and from lines above. Every module stands in exactly one
@@ -49,17 +48,6 @@ OPEN_TO = {
     "__main__": {"click"},
 }
 MAY_PRINT = {"cli", "__main__", "bench"}
-
-MODULES = {
-    ".".join(path.relative_to(HOUSE).with_suffix("").parts).removesuffix(".__init__"): path
-    for path in sorted(HOUSE.rglob("*.py"))
-}
-TREES = {name: ast.parse(path.read_text()) for name, path in MODULES.items()}
-
-
-def folder(module):
-    """Folder, or top-level module, that a module belongs to."""
-    return module.split(".")[0]
 
 
 def imports(module):

@@ -236,7 +236,7 @@ def test_a_forecast_for_a_cluster_states_its_assumptions():
     script = sbatch(large, chosen, 20, 128, GIB, ["my data/*.h5"], "pca.h5")
     assert "#SBATCH --nodes=128" in script and "'my data/*.h5'" in script and "resume" in script
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
-    scripts = Path(__file__).resolve().parent.parent / "slurm"
+    scripts = Path(__file__).resolve().parent.parent.parent / "slurm"
     functions = (scripts / "env.sh").read_text()
     functions = functions[functions.index("# hpcpca_run OUT") :]
     assert functions == FUNCTIONS, "hpcpca/batch.py and slurm/env.sh say different things"

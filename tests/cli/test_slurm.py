@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 import spectra
 from launch import environment, launcher, run
-from test_stop import D, K, N, slowed
+from slow_reading import D, K, N, slowed
 
 pytestmark = pytest.mark.skipif(
     "HPCPCA_TEST_SLURM" not in os.environ, reason="needs bin/test --slurm"
 )
-SCRIPTS = Path(__file__).resolve().parent.parent / "slurm"
+SCRIPTS = Path(__file__).resolve().parent.parent.parent / "slurm"
 STACK = os.environ.get("HPCPCA_TEST_STACK", "mpich")
 SRUN = f"srun -K --mpi={'pmix' if STACK == 'openmpi' else 'pmi2'}"
 once = pytest.mark.skipif(STACK == "openmpi", reason="the same with every MPI: tested with MPICH")

@@ -15,9 +15,9 @@ import h5py
 import pytest
 import spectra
 from launch import environment, run
-from test_stop import D, K, N, once, slowed
+from slow_reading import D, K, N, once, slowed
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 SRUN = '#!/bin/bash\nwhile [[ $1 == -* ]]; do shift; done\nexec "$@"\n'
 SCONTROL = '#!/bin/bash\necho "$@" >>requeued\n'
 # plays hpcpca: checkpoints hold what `status --json` would say of them

@@ -9,7 +9,7 @@ import pytest
 import spectra
 from launch import batch
 
-OLD = Path(__file__).parent / "old"
+OLD = Path(__file__).resolve().parent.parent / "old"
 ROWS = OLD / "rows.h5"
 CHECKPOINTS = {
     "ritz": (),

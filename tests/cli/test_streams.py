@@ -12,8 +12,8 @@ import h5py
 import numpy as np
 import pytest
 from launch import PROGRAM, environment, run
-from test_house import TREES
-from test_house import folder as place
+from modules import TREES
+from modules import folder as place
 
 from hpcpca.cli import streams
 from hpcpca.engine.live import JsonLog

@@ -12,33 +12,10 @@ import numpy as np
 import pytest
 import spectra
 from launch import finish, ranks_of, run, start
+from slow_reading import CUT, OPEN_MPI, D, K, N, once, slowed
 
-K, N, D = 5, 4000, 40
-PIECE = 20_000  # bytes: 64 pieces in all
-CUT = f"""import time
-import hpcpca.sources.source as s, hpcpca.operators.gram_build as g, hpcpca.operators.streaming as t
-g.LARGEST_PIECE = t.LARGEST_PIECE = {PIECE}
-g.SAMPLE_ROWS = 64
-s.Source.pieces.__defaults__ = s.Source.pieces_left.__defaults__ = ({PIECE},)
-old = s.Source.read_into
-"""
-SLOW = (
-    CUT
-    + """
-def slow(self, number, start, stop, out):
-    time.sleep(SECONDS * (stop - start) / 62)
-    old(self, number, start, stop, out)
-s.Source.read_into = slow"""
-)
 VECTORS = ("--exchange", "vectors", "--precision", "double", "--tol", "0", "--max-rounds", "6")
-OPEN_MPI = os.environ.get("HPCPCA_TEST_STACK") == "openmpi"
-once = pytest.mark.skipif(OPEN_MPI, reason="the same on every MPI: tested with MPICH")
 SIGNALS = {"USR1": signal.SIGUSR1, "TERM": signal.SIGTERM, "INT": signal.SIGINT}
-
-
-def slowed(seconds):
-    """Python that makes every piece of 62 rows take so long to read."""
-    return SLOW.replace("SECONDS", str(seconds))
 
 
 @pytest.fixture(scope="module")
