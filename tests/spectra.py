@@ -151,8 +151,8 @@ def write(comm, path, *parts, chunks=None):
 
 def build(exchange, kind, names, double=False, kernels=None, threads=1, sample_rows=64):
     """The operator of ``kind`` of the rows in files. Collective."""
-    from hpcpca.engine.starting import Beginning
     from hpcpca.kernels import plain
+    from hpcpca.operators.begun import Begun
     from hpcpca.operators.cost import Plan
     from hpcpca.operators.registry import OPERATORS
     from hpcpca.operators.resources import Resources
@@ -170,4 +170,4 @@ def build(exchange, kind, names, double=False, kernels=None, threads=1, sample_r
         sample_rows=sample_rows,
     )
     resources = Resources(source, exchange, exchange.counters, kernels or plain, Team(threads), 0)
-    return OPERATORS[kind].load(resources, double, plan, Beginning(None))
+    return OPERATORS[kind].load(resources, double, plan, Begun())

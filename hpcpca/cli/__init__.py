@@ -13,18 +13,18 @@ from .wrapping import Formatter
 click.Context.formatter_class = Formatter
 
 COMMANDS = {  # name: (module, what its line in the list of commands says)
-    "fit": ("fit", "Compute the K leading principal components of DATA."),
-    "resume": ("fit", "Go on from a checkpoint or a result, on any number of ranks."),
-    "status": ("status", "Say how far the run is that writes CKPT, or wrote RESULT."),
-    "transform": ("transform", "Write the scores of DATA's rows on the components in RESULT."),
-    "reconstruct": ("transform", "Write the rows that a file of scores stands for."),
-    "verify": ("verify", "Measure VECTORS against DATA in float64, with passes of its own."),
-    "info": ("info", "Say what FILEs hold: data, or what hpcpca has written."),
-    "plot": ("plot", "Draw a result, a checkpoint or an experiment."),
-    "plan": ("plan", "Say what a fit of DATA will take, without running it."),
-    "data": ("data", "Make test data, shard, describe and check HDF5 data."),
-    "doctor": ("doctor", "Look whether this machine is set up right."),
-    "bench": ("bench", "Measure hpcpca on this machine."),
+    "fit": (".fit", "Compute the K leading principal components of DATA."),
+    "resume": (".fit", "Go on from a checkpoint or a result, on any number of ranks."),
+    "status": (".status", "Say how far the run is that writes CKPT, or wrote RESULT."),
+    "transform": (".transform", "Write the scores of DATA's rows on the components in RESULT."),
+    "reconstruct": (".transform", "Write the rows that a file of scores stands for."),
+    "verify": (".verify", "Measure VECTORS against DATA in float64, with passes of its own."),
+    "info": (".info", "Say what FILEs hold: data, or what hpcpca has written."),
+    "plot": (".plot", "Draw a result, a checkpoint or an experiment."),
+    "plan": (".plan", "Say what a fit of DATA will take, without running it."),
+    "data": (".data", "Make test data, shard, describe and check HDF5 data."),
+    "doctor": (".doctor", "Look whether this machine is set up right."),
+    "bench": (".bench", "Measure hpcpca on this machine."),
 }
 
 
@@ -39,7 +39,7 @@ class LazyGroup(click.Group):
         """Import a command; None if there is no such."""
         if name not in COMMANDS:
             return None
-        return getattr(import_module(f".{COMMANDS[name][0]}", __package__), name)
+        return getattr(import_module(COMMANDS[name][0], __package__), name)
 
     def format_commands(self, ctx, formatter):
         """List the commands without importing them."""

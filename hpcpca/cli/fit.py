@@ -1,17 +1,19 @@
 """``hpcpca fit`` and ``hpcpca resume``."""
 
+from dataclasses import fields
+
 import click
 
 from ..engine.settings import AccuracySettings, MachineSettings, OutputSettings
 from ..engine.signals import Signals
-from ..errors import UsageError
+from ..errors import UsageError, on_all_ranks
 from ..methods.registry import PARTS
-from ..methods.settings import MethodSettings
 from ..operators.settings import OperatorSettings
-from ..pca.settings import FitSettings, PcaSettings, resumed
+from ..pca.settings import FitSettings
 from .options import GroupedCommand, given, options_of
 from .outputs import check_new, check_place_of, check_places, check_resumed
-from .running import run_fit
+from .problems import problem_of
+from .running import Shown, run
 from .session import holding, speaker, world
 
 AGAIN = (
@@ -40,32 +42,39 @@ def shown(function):
     )(function)
 
 
-@click.command(cls=GroupedCommand)
-@click.argument("data", nargs=-1, required=True, metavar="DATA[:dataset]...")
-@options_of(
-    PcaSettings,
-    OutputSettings,
-    MethodSettings,
-    *PARTS,
-    AccuracySettings,
-    OperatorSettings,
-    MachineSettings,
-)
-@shown
-def fit(log_json, quiet, **options):
+def command_of(name, settings, text, data="DATA[:dataset]..."):
+    """Return the command that runs the problem ``name``, with the options of its ``settings``.
+
+    ``text`` is its help, ``data`` what the user names.
+    """
+
+    @click.command(name, cls=GroupedCommand, help=text)
+    @click.argument("data", nargs=-1, required=True, metavar=data)
+    @options_of(*settings.parts)
+    @shown
+    def command(log_json, quiet, **options):
+        config = settings(**given(settings, options)).check()
+        if not config.output.strip():
+            raise UsageError("-o '': name the result file")
+        problem = problem_of(name)(config)
+        with Signals() as signals, world() as ranks:
+            ranks.decide(lambda: check_places(config, log_json))
+            with holding(ranks, config) as lock:
+                ranks.decide(lambda: check_new(problem, log_json))
+                return run(problem, ranks, None, Shown(quiet, log_json), signals, lock)
+
+    return command
+
+
+fit = command_of(
+    "fit",
+    FitSettings,
     """Compute the K leading principal components of DATA.
 
     DATA: HDF5 files, globs or folders, in order; :dataset may be left out if a file has one large
     dataset, and that is 2-D. Rows are samples.
-    """
-    config = FitSettings(**given(FitSettings, options)).check()
-    if not config.output.strip():
-        raise UsageError("-o '': name the result file")
-    with Signals() as signals, world() as ranks:
-        ranks.decide(lambda: check_places(config, log_json))
-        with holding(ranks, config) as lock:
-            ranks.decide(lambda: check_new(config, log_json))
-            return run_fit(ranks, config, None, log_json, quiet, signals, lock)
+    """,
+)
 
 
 @click.command(cls=GroupedCommand)
@@ -90,26 +99,36 @@ def resume(file, log_json, quiet, **options):
         ranks.decide(lambda: check_place_of(start, options["output"]))
         if warning:
             speaker(ranks)(f"hpcpca: warning: {warning}")
-        changes = given(FitSettings, options)
+        kind = ranks.decide(lambda: problem_of(start.problem))
+        check_known(kind, options)
+        changes = given(kind.settings, options)
         if start.config["grid"] and "grid" not in changes:
             changes["grid"] = None  # it belonged to another number of ranks
-        config = ranks.decide(
-            lambda: resumed(
-                start,
-                **{
-                    "threads": None,
-                    "memory": None,
-                    "max_time": None,
-                    "no_checkpoint": False,
-                    "inject_latency": None,
-                    **changes,
-                },
-            ).check()
-        )
+        config = ranks.decide(lambda: resumed(kind.settings, start, changes).check())
+        problem = kind(config)
         ranks.decide(lambda: check_places(config, log_json))
         with holding(ranks, config) as lock:
-            ranks.decide(lambda: check_resumed(config, log_json, start))
-            return run_fit(ranks, config, start, log_json, quiet, signals, lock)
+            ranks.decide(lambda: check_resumed(problem, log_json, start))
+            return run(problem, ranks, start, Shown(quiet, log_json), signals, lock)
+
+
+def resumed(settings, stored, changes):
+    """Return the settings of a run that resumes the ``stored`` one, with ``changes``."""
+    chain = (*stored.config.get("resumed_from", ()), stored.path)
+    # these belong to the run that was stopped
+    own = dict.fromkeys(("threads", "memory", "max_time", "inject_latency"))
+    changes = {**own, "no_checkpoint": False, "resumed_from": chain, **changes}
+    return settings.restored(stored.config, **changes)
+
+
+def check_known(problem, options):
+    """Raise UsageError if an option was given that the problem has not."""
+    known = {each.name for each in fields(problem.settings)}
+    for name, value in options.items():
+        if name not in known and value not in (None, ()):
+            raise on_all_ranks(
+                UsageError(f"--{name.replace('_', '-')} does not belong to 'hpcpca {problem.name}'")
+            )
 
 
 def load_when_free(path):

@@ -22,21 +22,17 @@ def _written(config, log_json):
     return {option: path for option, path in paths.items() if path is not None}
 
 
-def check_outputs(config, log_json, own=()):
-    """Raise unless result, checkpoint and log are three files, none is read, data or init, and each
-    may be replaced. For one rank to call.
+def check_outputs(problem, log_json, own=()):
+    """Raise unless result, checkpoint and log are three files, none is read, and each may be
+    replaced. For one rank to call.
 
     What is there and not ours is not replaced, but for the files ``own``, which a run goes on from.
     """
-    from ..engine.starting import open_data
+    from ..engine.starting import own_files
     from ..files.outputs import check_apart, check_checkpoint, check_replaced
-    from ..files.paths import split_dataset
 
-    written = _written(config, log_json)
-    read = {part.path: "the data" for part in open_data(config).parts}
-    if config.init:
-        read[split_dataset(config.init)[0]] = "the start vectors"
-    seen = {}
+    config = problem.config
+    written, read, seen = _written(config, log_json), problem.reads(own_files(config)), {}
     for option, path in written.items():
         check_apart(path, option, read)
         real = os.path.realpath(path)
@@ -64,15 +60,15 @@ def _is_no_log(path):
         return file.read(1) not in (b"", b"{")
 
 
-def check_new(config, log_json):
+def check_new(problem, log_json):
     """As ``check_outputs``, for a run that starts anew: no result or checkpoint may be there, or
     all go with --overwrite.
     """
     from ..files.checkpoint import remove_checkpoint
     from ..files.outputs import check_replaced
 
-    check_outputs(config, log_json)
-    checkpoint = config.checkpoint_path
+    check_outputs(problem, log_json)
+    config, checkpoint = problem.config, problem.config.checkpoint_path
     if config.overwrite:
         if checkpoint:
             remove_checkpoint(checkpoint)
@@ -101,15 +97,16 @@ def check_place_of(start, output):
         )
 
 
-def check_resumed(config, log_json, start):
+def check_resumed(problem, log_json, start):
     """As ``check_outputs``, for a run that goes on from ``start``: its own result may be
     replaced, no other file.
     """
+    config = problem.config
     own = {
         os.path.realpath(path)
         for path in (start.path, start.path.removesuffix(".1"), start.config["output"])
     }
-    check_outputs(config, log_json, own)
+    check_outputs(problem, log_json, own)
     if os.path.exists(config.output) and os.path.realpath(config.output) not in own:
         raise DataError(
             f"{config.output} exists and is not the result of {start.path}; name another file"

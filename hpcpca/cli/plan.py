@@ -97,12 +97,12 @@ def plan(
     from ..comm.launch import launched_size
     from ..files.outputs import check_output, write_text
     from ..kernels import kernels_for
-    from ..operators.cost import Job
+    from ..pca.job import Machine, job_of, most_components, operator_of
     from ..pca.settings import FitSettings
     from ..planning import forecast
     from ..planning import sbatch as batch
     from ..planning.machine import available_memory
-    from ..planning.plan import choose, most_components, panel_width
+    from ..planning.plan import choose, panel_width
     from ..planning.rates import measured_rates
 
     if launched_size() > 1:
@@ -118,32 +118,27 @@ def plan(
         )
     if sbatch:
         check_output(sbatch, "--sbatch", overwrite, None, batch.is_no_script, "batch file")
-    n, d, dtype, chunk = _sizes(data, options.pop("dtype"), options["follow_links"], output, np)
+    sizes = _sizes(data, options.pop("dtype"), options["follow_links"], output, np)
     config = FitSettings(components=components, operator=operator, **options).check()
-    if config.covariance and n != d:
-        raise UsageError(f"--covariance needs one square dataset; {data[0]} is {n} × {d}")
-    limit = most_components(components, n, d, config.covariance)
+    if config.covariance and sizes.n != sizes.d:
+        raise UsageError(
+            f"--covariance needs one square dataset; {data[0]} is {sizes.n} × {sizes.d}"
+        )
+    limit = most_components(components, sizes.n, sizes.d, config.covariance)
     ranks = ranks or nodes * len(os.sched_getaffinity(0))
     if ranks < nodes:
         raise UsageError(f"--nodes {nodes} --ranks {ranks}: at least one rank per node is needed")
-    job = Job(
-        None if config.covariance else n,
-        d,
-        dtype,
-        panel_width(components, None, limit, config.is_ritz),
-        config.starts_in_double,
-        config.is_ritz,
-        ranks,
-        -(-ranks // nodes),
-        threads,
-        None,
-        memory or available_memory(),
-        chunk,
-        tol=config.tol,
+    machine = Machine(
+        ranks=ranks,
+        ranks_on_node=-(-ranks // nodes),
+        threads=threads,
+        memory=memory or available_memory(),
         rates=replace(measured_rates(), read=float(bandwidth)),
     )
-    chosen = choose(job, operator, None)
-    is_warm = kernels_for(chosen.elements).is_warm(dtype)
+    panel = panel_width(components, None, limit, config.is_ritz)
+    job = job_of(config, sizes, panel, machine)
+    chosen = choose(job, operator_of(config), None)
+    is_warm = kernels_for(chosen.elements).is_warm(sizes.dtype)
     show(forecast.lines(job, chosen, components, nodes, network, is_warm))
     if sbatch:
         named = () if re.fullmatch(SHAPE, data[0]) else data
@@ -178,7 +173,9 @@ def _words(config, operator):
 
 
 def _sizes(data, dtype, follow_links, output, np):
-    """n, d, type and bytes of the largest chunk's rows, from "NxD" or files."""
+    """The ``Sizes`` that "NxD" or files say."""
+    from ..pca.job import Sizes
+
     match = re.fullmatch(SHAPE, data[0]) if len(data) == 1 else None
     if match:
         try:
@@ -188,7 +185,7 @@ def _sizes(data, dtype, follow_links, output, np):
             n, d = int(match[1]), int(match[2])
             if min(n, d) < 1:
                 raise UsageError(f"{data[0]}: at least one row and one column are needed")
-            return n, d, kind, 0
+            return Sizes(n=n, d=d, dtype=kind)
         except TypeError:
             raise UsageError(
                 f"--dtype {dtype} is no type of numpy; write float32, uint8, …"
@@ -198,9 +195,4 @@ def _sizes(data, dtype, follow_links, output, np):
 
     source = open_source(data, follow_links, own=ours_among([output]))
     source.tell(lambda text: click.echo(text, err=True))
-    return (
-        source.n,
-        source.d,
-        source.dtype,
-        max(part.chunk_rows for part in source.parts) * source.d * source.dtype.itemsize,
-    )
+    return Sizes.of(source)

@@ -4,6 +4,7 @@ import os
 
 import click
 
+from .problems import problem_of
 from .session import show
 from .types import Shape
 
@@ -40,8 +41,11 @@ def plot(file, output, images, overwrite):
         if images:
             raise UsageError(f"--images goes with a result; {file} is an experiment")
         experiment.draw(file, output)
-    elif images:
-        result.draw_images(Stored(file), output, images)
     else:
-        result.draw(Stored(file), output)
+        stored = Stored(file)
+        shares = problem_of(stored.problem).shares(stored)
+        if images:
+            result.draw_images(stored, output, images, shares)
+        else:
+            result.draw(stored, output, shares)
     show([f"figure: {output}"])

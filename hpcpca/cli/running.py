@@ -2,38 +2,39 @@
 
 import sys
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 from ..errors import INTERRUPTED, NOT_ACHIEVED
 from ..units import format_seconds, format_size
 from .wrapping import tell
 
 
-def run_fit(ranks, config, start, log_json, quiet, signals, lock):
-    """Run a checked fit to its end; return the exit code. Collective."""
-    from ..engine import live as progress
-    from ..engine import run as driver
+@dataclass(frozen=True)
+class Shown:
+    """What a run shows while it goes on."""
+
+    quiet: bool = False
+    log_json: str | None = None
+
+
+def run(problem, ranks, start, shown, signals, lock):
+    """Run a checked problem to its end; return the exit code. Collective."""
+    from ..engine import run as engine
     from ..engine import stopping
     from .session import speaker
 
-    say = speaker(ranks, quiet)
-    fit = driver.Fit(ranks, config, say, start)
-    if crowding := ranks.crowding(fit.threads):
+    config, say = problem.config, speaker(ranks, shown.quiet)
+    begun = engine.Run(problem, ranks, config, say, start)
+    if crowding := ranks.crowding(begun.context.threads):
         say(crowding)
-    _listen(ranks, config, signals, fit, say)
-    shown = []
-    with ranks.agreed():
-        if ranks.is_root:
-            if not quiet:
-                shown.append(progress.Table() if sys.stderr.isatty() else progress.Lines())
-            if log_json:
-                shown.append(progress.JsonLog(log_json, speaker(ranks), start is not None))
-            shown.append(progress.Note(lock, config.checkpoint_path))
+    _listen(ranks, config, signals, begun.recorder, say)
     with ExitStack() as stack:
-        for monitor in shown:
+        monitors = _monitors(ranks, config, shown, lock, is_resumed=start is not None)
+        for monitor in monitors:
             stack.callback(monitor.close)
-        outcome = fit.run(shown)
+        outcome = begun.run(monitors)
     _summarise(say, outcome, config, ranks.size)
-    fit.close()
+    begun.close()
     if outcome.name == stopping.CONVERGED and not outcome.changed:
         return 0
     if ranks.is_root:
@@ -45,7 +46,23 @@ def run_fit(ranks, config, start, log_json, quiet, signals, lock):
     )
 
 
-def _listen(ranks, config, signals, fit, say):
+def _monitors(ranks, config, shown, lock, is_resumed):
+    """What the user sees of the rounds, on the root."""
+    from ..engine import live
+    from .session import speaker
+
+    monitors = []
+    with ranks.agreed():
+        if ranks.is_root:
+            if not shown.quiet:
+                monitors.append(live.Table() if sys.stderr.isatty() else live.Lines())
+            if shown.log_json:
+                monitors.append(live.JsonLog(shown.log_json, speaker(ranks), is_resumed))
+            monitors.append(live.Note(lock, config.checkpoint_path))
+    return monitors
+
+
+def _listen(ranks, config, signals, recorder, say):
     """Let signals to any rank, and the root's clock, ask the run to stop."""
     from ..engine.deadline import JOB_END, MAX_TIME, deadline
     from ..engine.signals import name_of
@@ -67,7 +84,7 @@ def _listen(ranks, config, signals, fit, say):
         say(ends.describe())
 
     def asked():
-        ends.checkpoint_seconds = fit.recorder.checkpoint_seconds
+        ends.checkpoint_seconds = recorder.checkpoint_seconds
         return signals.seen or ends.over()
 
     ranks.interrupt.asked = asked

@@ -1,8 +1,11 @@
 """``hpcpca verify``: the measured error of any vectors on any data."""
 
+import math
+
 import click
 
 from .options import follow_links
+from .problems import problem_of
 from .session import speaker, world
 from .wrapping import tell
 
@@ -36,72 +39,42 @@ def verify(vectors, data, tol, covariance, save, search, follow_links, quiet):
     import sys
     from dataclasses import replace
 
-    import numpy as np
-
-    from ..errors import DataError, UsageError, on_all_ranks
+    from ..engine.vectors import load_vectors, save_finding
+    from ..engine.verification import Request, examine
+    from ..errors import UsageError, on_all_ranks
     from ..linalg.determination import in_words
-    from ..pca.vectors import load_vectors, save_finding
-    from ..pca.verification import PlainCovariance, examine
-    from ..planning.machine import available_memory
-    from ..sources.source import open_source
 
     with world() as ranks:
         rows, stored = ranks.decide(lambda: load_vectors(vectors))
-        own = [stored.path] if stored else []
-        source = ranks.decide(lambda: open_source(data, follow_links, own=own))
-        source.tell(speaker(ranks, quiet))
         if save and not search:
             raise on_all_ranks(UsageError("--save stores whole findings; leave out --no-search"))
         if save and stored is None:
             raise on_all_ranks(UsageError(f"--save stores findings in a result; {vectors} is none"))
-        if rows.shape[1] != source.d:
-            raise on_all_ranks(
-                DataError(
-                    f"the vectors have length {rows.shape[1]}, {source.parts[0].path} has"
-                    f" {source.d} columns; name the data they came from"
-                )
-            )
-        covariance = covariance or bool(stored and stored.config["covariance"])
-        if not covariance and source.n < 2:
-            raise on_all_ranks(
-                DataError(
-                    f"{source.parts[0].name} has one row only; a covariance needs at least two"
-                )
-            )
-        if covariance and source.n != source.d:
-            raise on_all_ranks(
-                UsageError(
-                    f"--covariance needs a square dataset; {source.parts[0].name} is {source.n} ×"
-                    f" {source.d}"
-                )
-            )
         if tol is not None and not 0 < tol <= 1:
             raise on_all_ranks(
                 UsageError(f"--tol {tol}: a number above 0, and at most 1, is needed")
             )
         if tol is None:
             tol = stored.attributes["tol"] if stored else DEFAULT_TOL
-        keep = min(ranks.comm.allgather(available_memory())) // (2 * ranks.node.size)
-        with ranks.blaming(source.change):
-            plain = PlainCovariance(
-                source,
-                covariance,
-                _summing(ranks),
-                lambda value: max(ranks.comm.allgather(value)),
-                ranks,
-                keep,
+        problem = ranks.decide(lambda: problem_of(stored.problem if stored else "fit"))
+        plain = problem.plain(
+            Request(
+                data=data,
+                follow_links=follow_links,
+                stored=stored,
+                length=rows.shape[1],
+                ranks=ranks,
+                say=speaker(ranks, quiet),
+                covariance=covariance,
             )
-            finding = examine(
-                plain,
-                rows,
-                tol,
-                stored.arrays["explained_variance"] if stored else None,
-                search=search,
-            )
-        if change := ranks.decide(source.change):
+        )
+        with ranks.blaming(plain.change):
+            eigenvalues = stored.eigenvalues if stored else None
+            finding = examine(plain, rows, tol, eigenvalues, search=search)
+        if change := ranks.decide(plain.change):
             finding = replace(finding, failures=(f"{change}: verify it anew", *finding.failures))
         say = speaker(ranks, quiet, sys.stdout)
-        for line in _lines(finding, search, np):
+        for line in _lines(finding, search):
             say(line)
         if save:
             ranks.decide(lambda: save_finding(stored.path, finding, tol))
@@ -118,17 +91,7 @@ def verify(vectors, data, tol, covariance, save, search, follow_links, quiet):
         return 4
 
 
-def _summing(ranks):
-    from mpi4py import MPI
-
-    def total(array):
-        ranks.comm.Allreduce(MPI.IN_PLACE, array)
-        return array
-
-    return total
-
-
-def _lines(finding, search, np):
+def _lines(finding, search):
     from ..report.describe import cluster_lines
 
     separation = finding.separation
@@ -142,12 +105,12 @@ def _lines(finding, search, np):
         )
     if len(finding.eigenvalues) > SHOWN:
         yield f"{'…':>9} ({len(finding.eigenvalues)} in all)"
-    yield f"max|VVᵀ−I| = {finding.orthonormality:.1e}" + (_outside(finding, np) if search else "")
+    yield f"max|VVᵀ−I| = {finding.orthonormality:.1e}" + (_outside(finding) if search else "")
     if search:  # else the last component's gap is not known
         yield from cluster_lines(separation.clusters, separation.cluster_bounds, finding.standing)
 
 
-def _outside(finding, np):
-    if np.isnan(finding.next_eigenvalue):
+def _outside(finding):
+    if math.isnan(finding.next_eigenvalue):
         return "; nothing is left outside of their span"
     return f"; largest eigenvalue found outside of their span: {finding.next_eigenvalue:.6g}"

@@ -136,6 +136,15 @@ class World:
                 value = decision()
         return self.comm.bcast(value)
 
+    def total(self, array):
+        """Sum an array over the ranks, in place; return it. Collective."""
+        self.comm.Allreduce(MPI.IN_PLACE, array)
+        return array
+
+    def most(self, value):
+        """Return the largest of the ranks' values. Collective."""
+        return max(self.comm.allgather(value))
+
     def first_on_node(self, is_done, action):
         """Let one rank of each node run ``action`` unless it ``is_done()``; the others wait:
         what fills a cache is done once.

@@ -3,10 +3,35 @@
 from dataclasses import dataclass, field
 
 from ..errors import UsageError
+from ..methods.registry import PARTS
+from ..methods.settings import MethodSettings
 from ..options import Settings, option
 from ..units import parse_duration
 
 SMALLEST_SINGLE_TOL = 2e-7  # float32 sums floor residuals at about 1e-7
+
+
+@dataclass(frozen=True)
+class PanelSettings(Settings):
+    """Data and components"""
+
+    data: tuple = ()
+    components: int = option(
+        "Number of components K.", "-k", "--components", default=1, least=1, required=True
+    )
+    guards: int | None = option(
+        "Extra columns past K; default: to a multiple of 8, at least eight (ritz); none (vectors).",
+        least=0,
+    )
+    init: str | None = option("Start vectors (rows).", metavar="FILE:dataset")
+    follow_links: bool = option(
+        "Read values that a dataset takes from files outside of its folder.", default=False
+    )
+
+    def check(self):
+        """Raise UsageError if two options say where to start."""
+        if self.warm_start and self.init:
+            raise UsageError("--warm-start and --init both say where to start; give one of them")
 
 
 @dataclass(frozen=True)
@@ -111,3 +136,7 @@ class MachineSettings(Settings):
                 raise ValueError
         except ValueError:
             raise UsageError(f"--max-time {self.max_time}: write 55m, 1h30m or 90s") from None
+
+
+# what the settings of every problem are composed of, beside its own
+COMMON = (OutputSettings, MethodSettings, *PARTS, AccuracySettings, MachineSettings)

@@ -2,6 +2,8 @@
 
 RESULT, CHECKPOINT = "hpcpca-result", "hpcpca-checkpoint"
 SCORES, RECONSTRUCTION = "hpcpca-scores", "hpcpca-reconstruction"
+# checkpoints of version 1 have no unfinished pass
+VERSIONS = {RESULT: 1, CHECKPOINT: 2}
 EXPERIMENT, TRUTH = "hpcpca-experiment", "hpcpca-truth"
 
 # An attribute of test data, which have no format: files with one are not taken for data.

@@ -1,104 +1,23 @@
-"""The result file: components with their measured errors, readable by plain h5py (README: file
-format).
+"""Results and checkpoints on disk: vectors with their measured errors, readable by plain h5py
+(docs/files.md).
 """
 
 import json
 import os
-from dataclasses import dataclass
 
 import h5py
 import numpy as np
 
-from .._version import __version__
 from ..errors import DataError
-from ..linalg.orth import with_positive_peak
-from .formats import CHECKPOINT, MADE_BY, RESULT, TEST_DATA
-from .hdf5 import Rows
+from .formats import CHECKPOINT, MADE_BY, RESULT, TEST_DATA, VERSIONS
 from .opening import open_file
 from .seal import check, names_of, ours
 from .trailer import has_trailer
 
+PANELS = ("state/vectors", "state/images", "state/pending", "state/pending_sums", "state/gram")
 MEMORY = "state/memory/"  # what a top1 solver keeps from round to round
-EPSILON = np.finfo(float).eps
-SHARE_ROUNDING = 1e-5  # by which shares of variance may exceed 1 in single precision
-VERSIONS = {RESULT: 1, CHECKPOINT: 2}  # checkpoints of version 1 have no unfinished pass
-
-
-@dataclass(frozen=True)
-class Content:
-    """What ``fit`` knows at the end of a round, as it goes into a file; eigenvalues in the
-    data's own units.
-    """
-
-    state: object  # methods.State
-    offsets: np.ndarray  # (ranks + 1) who owns which of the m columns
-    first: int  # this rank's first column
-    components: int  # K
-    eigenvalues: np.ndarray  # (m)
-    rounding: float  # error of the operator relative to λ_0, which residuals do not show
-    judgement: object  # linalg.Judgement
-    n: int | None
-    mean: np.ndarray | None
-    total_variance: float
-    history: dict
-    attributes: dict  # config, source, outcome, counts …
-
-
-def result_arrays(content):
-    """{name: array or Rows} of a result. Residuals are relative to the largest eigenvalue."""
-    count, values, residuals = content.components, content.eigenvalues, content.state.residuals
-    found = content.judgement.separation
-    variance = np.maximum(values[:count], 0.0)
-    own = content.state.vectors[: max(0, min(len(content.state.vectors), count - content.first))]
-    arrays = {
-        "components": Rows(
-            own * with_positive_peak(own)[:, None], np.minimum(content.offsets, count)
-        ),
-        "explained_variance": variance,
-        "explained_variance_ratio": shares(variance, content.total_variance),
-        "residuals": residuals[:count],
-        "standing": content.judgement.standing.astype("S"),
-        "angle_bounds": found.bounds,
-        "clusters": found.clusters,
-        "cluster_angle_bounds": found.cluster_bounds,
-        "guard_eigenvalues": values[count:],
-        "guard_residuals": residuals[count:],
-        **content.history,
-    }
-    if content.n is not None:
-        arrays |= {
-            "singular_values": np.sqrt(variance) * np.sqrt(content.n - 1),
-            "mean": content.mean,
-        }
-    return arrays
-
-
-def shares(variance, total):
-    """Shares of the ``total`` variance, whose sum is at most 1.
-
-    What exceeds it by rounding is scaled to 1; if it is more, variances are of data that changed,
-    of vectors that overlap, or estimates, and there are no such shares: all are NaN.
-    """
-    found = variance / total
-    explained = found.sum()
-    if explained > 1 + SHARE_ROUNDING:
-        return np.full(len(found), np.nan)
-    return found * ((1 - len(found) * EPSILON) / explained) if explained > 1 else found
-
-
-def root_attributes(content, kind):
-    """Root attributes of a result or checkpoint."""
-    attributes = {
-        "format": kind,
-        "format_version": VERSIONS[kind],
-        "hpcpca_version": __version__,
-        "total_variance": content.total_variance,
-        "rounding": content.rounding,
-        **content.attributes,
-    }
-    if content.n is not None:
-        attributes["n_samples"] = content.n
-    return attributes
+# of files that do not say it themselves: those of the first versions
+FIRST = {"problem": "fit", "vectors": "components", "eigenvalues": "explained_variance"}
 
 
 def format_of(path):
@@ -153,36 +72,31 @@ class Stored:
                 name: value.item() if isinstance(value, np.generic) else value
                 for name, value in file.attrs.items()
             }
-            self.arrays = {name: file[name][...] for name in names_of(file) if not _is_panel(name)}
-            self.count, self.d = file["components"].shape
-            self.shapes = {name: file[name].shape for name in names_of(file) if _is_panel(name)}
+            named = FIRST | {name: self.attributes[name] for name in FIRST if name in file.attrs}
+            self.problem, self._vectors = named["problem"], named["vectors"]
+            panels = {name for name in names_of(file) if self._is_panel(name)}
+            self.arrays = {name: file[name][...] for name in names_of(file) if name not in panels}
+            self.count, self.d = file[self._vectors].shape
+            self.shapes = {name: file[name].shape for name in panels}
             self.panel = self.shapes.get("state/vectors", (self.count,))[0]
-            self.shares = shares(
-                self.arrays["explained_variance"], self.attributes["total_variance"]
-            )
+            self.eigenvalues = self.arrays[named["eigenvalues"]]
             self.config, self.source = (
                 json.loads(self.attributes["config"]),
                 json.loads(self.attributes["source"]),
             )
         self.is_checkpoint = kind == CHECKPOINT
 
+    def vectors(self, start=0, stop=None):
+        """Vectors start..stop−1 of the K: (stop − start, d) float64."""
+        return self.rows(self._vectors, start, self.count if stop is None else stop)
+
     def rows(self, name, start, stop):
-        """Rows start..stop−1 of ``components`` or a panel of the state: (stop − start, d)
-        float64.
-        """
+        """Rows start..stop−1 of a panel of the state: (stop − start, d) float64."""
         with ours(self.path), h5py.File(self.path, "r", locking=False) as file:
             return file[name][start:stop]
 
-
-def _is_panel(name):
-    return name.startswith(MEMORY) or name in (
-        "components",
-        "state/vectors",
-        "state/images",
-        "state/pending",
-        "state/pending_sums",
-        "state/gram",
-    )
+    def _is_panel(self, name):
+        return name.startswith(MEMORY) or name in (self._vectors, *PANELS)
 
 
 def load(path):

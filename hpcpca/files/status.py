@@ -63,7 +63,6 @@ def _of_its_run(path):
 def _of_stored(stored, warning):
     at, residuals = stored.attributes, stored.arrays["residuals"]
     done = stored.arrays.get("state/rows_done")
-    rows = sum(part["rows"] for part in stored.source)
     return {
         "checkpoint" if stored.is_checkpoint else "result": stored.path,
         "outcome": at["outcome"],
@@ -73,9 +72,7 @@ def _of_stored(stored, warning):
         "round": at["rounds"],
         "components": stored.count,
         "converged": int(
-            reached(
-                stored.arrays["explained_variance"], residuals, at["tol"], at.get("rounding", 0.0)
-            ).sum()
+            reached(stored.eigenvalues, residuals, at["tol"], at.get("rounding", 0.0)).sum()
         ),
         "residual": float(residuals.max()) if np.isfinite(residuals).all() else None,
         "tol": at["tol"],
@@ -83,7 +80,9 @@ def _of_stored(stored, warning):
         "reads": at["reads"],
         "seconds": at["seconds"],
         "estimated": bool(at.get("estimated", False)),
-        "pass_done": None if done is None else count_rows(done) / rows,
+        "pass_done": done
+        if done is None
+        else count_rows(done) / sum(part["rows"] for part in stored.source),
     }
 
 

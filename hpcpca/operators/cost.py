@@ -50,7 +50,7 @@ class Rates:
         return self.large8 if itemsize == 8 else self.large4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """Sizes that costs depend on.
 

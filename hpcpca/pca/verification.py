@@ -1,23 +1,45 @@
-"""Measures any vectors against any data, independently of the solver: plain numpy, float64,
-passes of its own.
+"""The covariance of rows in plain numpy and float64, for ``verify``.
 
 Nothing of ``kernels``, ``operators`` or ``methods`` is used here, so that an error in one of them
 cannot hide itself.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from ..linalg.determination import SHARE, UNDETERMINED, judge, named
-from ..linalg.orth import orthonormal_rows, orthonormality_error, project_off, whitening
+from ..errors import DataError, UsageError
 from ..partition import span
-from ..rng import unit_vectors
+from ..planning.machine import available_memory
+from ..sources.source import open_source
 
-ORTHONORMAL_TO = 0.01
-PROBES, STEPS = 8, 8
 TILE_BYTES = 8 << 20
-ROUNDING = 2.0**-46  # of Σ in float64, relative to λ_0
+
+
+def plain(request):
+    """Return the ``PlainCovariance`` of the data that an engine ``Request`` names. Collective."""
+    ranks, stored = request.ranks, request.stored
+    own = [stored.path] if stored else []
+    source = ranks.decide(lambda: open_source(request.data, request.follow_links, own=own))
+    source.tell(request.say)
+    is_covariance = request.covariance or bool(stored and stored.config["covariance"])
+    with ranks.agreed():
+        _check(source, request.length, is_covariance)
+    keep = min(ranks.comm.allgather(available_memory())) // (2 * ranks.node.size)
+    with ranks.blaming(source.change):
+        return PlainCovariance(source, is_covariance, ranks, keep)
+
+
+def _check(source, length, is_covariance):
+    """Raise if vectors of this ``length`` cannot be of these data."""
+    name = source.parts[0].name
+    if length != source.d:
+        raise DataError(
+            f"the vectors have length {length}, {source.parts[0].path} has {source.d} columns; name"
+            " the data they came from"
+        )
+    if not is_covariance and source.n < 2:
+        raise DataError(f"{name} has one row only; a covariance needs at least two")
+    if is_covariance and source.n != source.d:
+        raise UsageError(f"--covariance needs a square dataset; {name} is {source.n} × {source.d}")
 
 
 class PlainCovariance:
@@ -25,12 +47,12 @@ class PlainCovariance:
     rows. Collective.
     """
 
-    def __init__(self, source, is_covariance, sum_over_ranks, most_over_ranks, world, keep_bytes):
+    def __init__(self, source, is_covariance, world, keep_bytes):
         self.source, self.is_covariance, self.d, self._sum = (
             source,
             is_covariance,
             source.d,
-            sum_over_ranks,
+            world.total,
         )
         self._bounds = span(len(source.blocks), world.size, world.rank)
         self._kept = [] if source.bytes // world.size <= keep_bytes else None
@@ -41,7 +63,8 @@ class PlainCovariance:
             1.0,
             None if is_covariance else source.n,
         )
-        largest = most_over_ranks(
+        self.rank_limit = source.d if is_covariance else min(source.n - 1, source.d)
+        largest = world.most(
             max(
                 (
                     source.check_finite(number, start, rows)
@@ -61,6 +84,10 @@ class PlainCovariance:
             self._mean = self._sum(total) / self.n
         else:
             self.exponent = int(-np.log2(self._scale))
+
+    def change(self):
+        """What happened to the rows since they were opened, in words, or None."""
+        return self.source.change()
 
     def apply(self, panel):
         """Return Σ·v for every row of panel (r, d), scaled, on all ranks."""
@@ -115,212 +142,3 @@ class PlainCovariance:
         row = np.empty((1, self.d), self.source.dtype)
         self.source.read_into(number, 0, 1, row)
         return row[0]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What was measured of K vectors; eigenvalues in the data's own units, residuals relative to
-    the largest.
-    """
-
-    eigenvalues: np.ndarray
-    residuals: np.ndarray
-    orthonormality: float
-    separation: object
-    standing: np.ndarray  # (K) a word for each component
-    next_eigenvalue: (
-        float  # largest found off the vectors' span, a lower bound of it; NaN where nothing is left
-    )
-    failures: tuple  # one line each
-
-    def arrays(self):
-        """{name: array} to be stored."""
-        return {
-            "eigenvalues": self.eigenvalues,
-            "residuals": self.residuals,
-            "gaps": self.separation.gaps,
-            "angle_bounds": self.separation.bounds,
-            "clusters": self.separation.clusters,
-            "cluster_angle_bounds": self.separation.cluster_bounds,
-            "standing": self.standing.astype("S"),
-            "next_eigenvalue": np.array(self.next_eigenvalue),
-            "orthonormality": np.array(self.orthonormality),
-        }
-
-
-def probe(apply, vectors, seed):
-    """Return a unit vector (d) outside of the span of ``vectors`` (K, d) along which Σ is
-    largest, and its image; None if nothing is left.
-
-    Block Lanczos on Σ projected off the span, with full reorthogonalisation: ``PROBES`` random
-    vectors, ``STEPS`` steps.
-    """
-    span_of = orthonormal_rows(vectors)
-    d = vectors.shape[1]
-    size = min(PROBES, d - len(span_of))
-    if size < 1:
-        return None
-    block = orthonormal_rows(project_off(unit_vectors(seed, range(size), d), span_of))
-    basis, images = np.zeros((0, d)), np.zeros((0, d))
-    for _ in range(STEPS):
-        basis, images = np.vstack([basis, block]), np.vstack([images, apply(block)])
-        block = project_off(images[-len(block) :].copy(), np.vstack([span_of, basis]))
-        lengths = np.linalg.norm(block, axis=1)
-        block = block[
-            lengths > 1e-12 * max(1e-300, np.linalg.norm(images[-len(lengths) :], axis=1).max())
-        ]
-        if not len(block) or len(basis) + len(span_of) >= d:
-            break
-        block = project_off(orthonormal_rows(block), np.vstack([span_of, basis]))
-    projected = basis @ images.T
-    best = np.linalg.eigh((projected + projected.T) / 2)[1][:, -1]
-    return best @ basis, best @ images
-
-
-@dataclass(frozen=True)
-class Outside:
-    """What Σ has outside of the span of K vectors, as far as it was found; scaled."""
-
-    largest: float = np.nan  # Ritz value of the largest direction there; NaN if nothing is left
-    following: float = (
-        np.nan
-    )  # the eigenvalue after the K largest: of the same direction, cleared of what the vectors miss
-    residual: float = 0.0  # norm of the residual of that
-    least: np.ndarray | None = (
-        None  # (K) lower bounds of the K largest eigenvalues, in decreasing order (Courant–Fischer)
-    )
-
-
-def look_outside(vectors, images, vector, image):
-    """Return what is ``Outside`` of the span of ``vectors`` (K, d), whose ``images`` Σv are
-    known, given ``vector`` (d) from ``probe``.
-
-    Vectors that are slightly off leave some of their own variance outside. Ritz values in the span
-    of all K + 1 do not.
-    """
-    transform = whitening(vectors @ vectors.T)
-    basis, products = (
-        np.vstack([transform @ vectors, vector]),
-        np.vstack([transform @ images, image]),
-    )
-    projected = basis @ products.T
-    values, coefficients = np.linalg.eigh((projected + projected.T) / 2)
-    smallest = coefficients[:, 0]
-    residual = np.linalg.norm(smallest @ products - values[0] * (smallest @ basis))
-    return Outside(
-        float(vector @ image), float(values[0]), float(residual), values[::-1][: len(vectors)]
-    )
-
-
-def examine(covariance, vectors, tol, stored_eigenvalues=None, seed=0, search=True):
-    """Return the ``Finding`` of vectors (K, d) against a ``PlainCovariance``; ``search`` for
-    what they miss. Collective.
-    """
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit = vectors / np.where(lengths > 0, lengths, 1)
-    images = covariance.apply(unit)
-    values = np.einsum("kd,kd->k", unit, images)
-    largest = values.max()
-    residuals = (
-        np.linalg.norm(images - values[:, None] * unit, axis=1) / largest
-        if largest > 0
-        else np.full(len(values), np.nan)
-    )
-    found = probe(covariance.apply, unit, seed) if search else None
-    outside = Outside() if found is None else look_outside(unit, images, *found)
-    missed = _missed(values, residuals, outside)
-    error = orthonormality_error(vectors)
-    judged = _judged(covariance, values, residuals, outside, bool(missed), error <= ORTHONORMAL_TO)
-    true = np.ldexp(values, covariance.exponent)
-    stored = (
-        None if stored_eigenvalues is None else np.ldexp(stored_eigenvalues, -covariance.exponent)
-    )
-    failures = _failures(values, residuals, error, judged.standing, tol, stored) + missed
-    apart = judged.separation
-    gaps = np.ldexp(apart.gaps, covariance.exponent)  # NaN and infinity stay what they are
-    apart = type(apart)(gaps, apart.bounds, apart.clusters, apart.cluster_bounds)
-    return Finding(
-        true,
-        residuals,
-        error,
-        apart,
-        judged.standing,
-        float(np.ldexp(outside.largest, covariance.exponent)),
-        failures,
-    )
-
-
-def _judged(covariance, values, residuals, outside, is_missed, is_orthonormal):
-    """The ``Judgement`` of the vectors, with what is ``outside`` as the eigenvalue that follows."""
-    limit, count = (
-        (covariance.d if covariance.n is None else min(covariance.n - 1, covariance.d)),
-        len(values),
-    )
-    if limit > count and np.isfinite(outside.largest) and values.max() > 0:
-        following = (
-            (outside.largest, 0.0)
-            if is_missed
-            else (outside.following, outside.residual / values.max())
-        )
-        values, residuals = np.append(values, following[0]), np.append(residuals, following[1])
-    return judge(
-        values, residuals, count, limit, covariance.d, ROUNDING, is_orthonormal=is_orthonormal
-    )
-
-
-def _failures(values, residuals, orthonormality, words, tol, stored):
-    """What does not hold of the vectors themselves, a line each."""
-    largest, lines = values.max(), []
-    if not largest > 0:
-        return ("no vector has a positive eigenvalue",)
-    for k in np.flatnonzero(~(residuals <= tol))[:3]:
-        lines.append(f"component {k} has residual {residuals[k]:.1e}, more than {tol:g}")
-    if unsure := named(words, UNDETERMINED):
-        lines.append(
-            f"not determined: {unsure}: the residual is more than a tenth of the component's own"
-            " variance"
-        )
-    if not orthonormality <= ORTHONORMAL_TO:
-        lines.append(f"the vectors are not orthonormal: max|VVᵀ−I| = {orthonormality:.1e}")
-    slack = np.maximum(np.minimum(tol * largest, SHARE * np.abs(values)), ROUNDING * largest)
-    for k in np.flatnonzero(np.diff(values) > slack[:-1])[:3]:
-        lines.append(
-            f"components {k} and {k + 1} are in the wrong order: λ grows by"
-            f" {(values[k + 1] - values[k]) / largest:.1e}·λ₀"
-        )
-    if stored is not None:
-        for k in np.flatnonzero(~(np.abs(stored - values) <= slack))[:3]:
-            lines.append(
-                f"the stored eigenvalue {k} is off by {abs(stored[k] - values[k]) / largest:.1e}·λ₀"
-            )
-    return tuple(lines)
-
-
-def _missed(values, residuals, outside):
-    """A line if some eigenvalue of Σ is larger than the component in its place.
-
-    What is allowed is the second-order error of a Rayleigh quotient, up to 2·(r_k·λ_0)² over its
-    gap, at most r_k·λ_0; and rounding.
-    """
-    largest = values.max()
-    if outside.least is None or len(outside.least) < len(values) or not largest > 0:
-        return ()
-    order = np.argsort(-values)
-    errors, others = (residuals * largest)[order], np.append(values[order], outside.following)
-    apart = np.abs(values[order, None] - others)
-    apart[np.arange(len(values)), np.arange(len(values))] = np.inf
-    gaps = apart.min(axis=1)
-    second = np.where(
-        gaps > 2 * errors, 2 * errors**2 / np.where(gaps > 2 * errors, gaps, 1.0), errors
-    )
-    missing = np.flatnonzero(outside.least - values[order] > np.maximum(second, ROUNDING * largest))
-    if not len(missing):
-        return ()
-    k = missing[0]
-    return (
-        (
-            "a component was missed: outside of the span Σ reaches"
-            f" {outside.largest / largest:.6g}·λ₀; eigenvalue {k} is at least"
-            f" {outside.least[k] / largest:.6g}·λ₀, not {values[order[k]] / largest:.6g}·λ₀"
-        ),
-    )

@@ -11,27 +11,6 @@ DEFAULT_BASIS = 16  # panels of history kept unless memory or --basis says other
 FEWEST_GUARDS = 8
 
 
-def most_components(components, n, d, covariance=False):
-    """Return how many components rows (n, d), or a covariance (d, d), have; raise UsageError if
-    more are asked for.
-    """
-    most = d if covariance else min(n - 1, d)
-    if components <= most:
-        return most
-    why = (
-        f"a covariance of {d} features has {d}"
-        if covariance
-        else (
-            f"{n} rows of {d} features have min(n−1, d): taking off their mean leaves n−1"
-            if n <= d
-            else f"there are {d} features"
-        )
-    )
-    raise UsageError(
-        f"-k {components}: the data have at most {most} components ({why}); ask for {most} or fewer"
-    )
-
-
 def panel_width(components, guards, rank_limit, ritz):
     """m = K + guards, never more than there are components.
 

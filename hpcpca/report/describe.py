@@ -21,13 +21,17 @@ SHOWN = 12
 MOST_LISTED = 20  # things in a data file
 
 
-def describe_file(path, dataset=None):
-    """Return lines that say what an HDF5 file is: data, or one of ours; raise DataError."""
+def describe_file(path, problem_of, dataset=None):
+    """Return lines that say what an HDF5 file is: data, or one of ours; raise DataError.
+
+    ``problem_of(name)`` is the Problem whose command is ``name``.
+    """
     with naming(path), open_file(path) as file:
         kind = file.attrs.get("format")
         if kind not in (RESULT, CHECKPOINT):
             return _data(file, path, dataset) if dataset else KINDS.get(kind, _data)(file, path)
-    return _stored(Stored(path))
+    stored = Stored(path)
+    return _stored(stored, problem_of(stored.problem))
 
 
 def _head(file, path, what):
@@ -125,7 +129,7 @@ def _dataset(item, name):
     )
 
 
-def _stored(stored):
+def _stored(stored, problem):
     at, kind = stored.attributes, "checkpoint" if stored.is_checkpoint else "result"
     is_measured = np.isfinite(stored.arrays["residuals"]).any()
     lines = [
@@ -133,8 +137,7 @@ def _stored(stored):
             f"{stored.path}: {kind} of hpcpca {at['hpcpca_version']} (format"
             f" {at['format_version']}): {at['outcome']}"
         ),
-        f"  {stored.count} components of {stored.d} features, "
-        + ("of a covariance" if stored.config["covariance"] else f"{_samples(stored)} samples"),
+        f"  {stored.count} components of {stored.d} features, {problem.origin(stored)}",
         (
             f"  {at['method']}, exchange {stored.config['exchange']}, operator {at['operator']},"
             f" tol {at['tol']:g}, seed {at['seed']}"
@@ -143,7 +146,7 @@ def _stored(stored):
             f"  {at['rounds']} rounds, {at['passes']:.4g} passes, {at['reads']:g} reads,"
             f" {format_seconds(at['seconds'])} on {at['ranks']} rank(s)"
         ),
-        _variance(stored) if is_measured else "  nothing measured yet",
+        *(problem.lines(stored) if is_measured else ["  nothing measured yet"]),
     ]
     if at.get("changed"):
         lines.append(f"  data changed: {at['changed']}; measure it with 'hpcpca verify'")
@@ -155,7 +158,7 @@ def _stored(stored):
     if stored.is_checkpoint:
         lines.append(f"  to go on from round {at['state_round']}: hpcpca resume {stored.path}")
     if is_measured:
-        lines += _components(stored)
+        lines += _components(stored, problem.shares(stored))
     return lines + _origin(stored.source)
 
 
@@ -171,43 +174,18 @@ def _origin(parts):
     return lines + [f"  … {len(parts)} files in all"] * (len(parts) > SHOWN)
 
 
-def _samples(stored):
-    """Number of rows; a run that was stopped in its first pass knows them from its files only."""
-    return stored.attributes.get("n_samples", sum(part["rows"] for part in stored.source))
-
-
-def _variance(stored):
-    total, explained = (
-        stored.attributes["total_variance"],
-        stored.arrays["explained_variance"].sum(),
-    )
-    share = stored.shares.sum()
-    if np.isnan(share):
-        return (
-            f"  total variance {total:.6g}; what these explain is not known: their eigenvalues add"
-            f" up to {explained / total:.4g} times that"
-        )
-    return f"  total variance {total:.6g}, of which these explain {100 * min(share, 1.0):.2f} %"
-
-
-def _components(stored):
-    arrays = stored.arrays
+def _components(stored, shares):
+    arrays, words = stored.arrays, standing_of(stored)
+    ratio = "" if shares is None else f" {'ratio':>9}"
     lines = [
-        f"  {'component':>9} {'eigenvalue':>14} {'ratio':>9} {'residual':>9} {'angle ≤':>9} "
-        " standing"
+        f"  {'component':>9} {'eigenvalue':>14}{ratio} {'residual':>9} {'angle ≤':>9}  standing"
     ]
-    words = standing_of(stored)
-    shown = (
-        arrays["explained_variance"],
-        stored.shares,
-        arrays["residuals"],
-        arrays["angle_bounds"],
-    )
-    columns = zip(*(column[:SHOWN] for column in shown), words)
-    lines += [
-        f"  {k:>9} {value:>14.7g} {ratio:>9.5f} {residual:>9.1e} {bound:>9.1e}  {word}"
-        for k, (value, ratio, residual, bound, word) in enumerate(columns)
-    ]
+    for k in range(min(SHOWN, stored.count)):
+        ratio = "" if shares is None else f" {shares[k]:>9.5f}"
+        lines.append(
+            f"  {k:>9} {stored.eigenvalues[k]:>14.7g}{ratio} {arrays['residuals'][k]:>9.1e}"
+            f" {arrays['angle_bounds'][k]:>9.1e}  {words[k]}"
+        )
     if stored.count > SHOWN:
         lines.append(f"  {'…':>9}")
     lines.append(f"  {in_words(words)}")
@@ -224,7 +202,7 @@ def standing_of(stored):
     )
     guards = arrays["guard_eigenvalues"], arrays["guard_residuals"]
     return standing(
-        arrays["explained_variance"], arrays["residuals"], *guards, found, at["rounding"]
+        stored.eigenvalues, arrays["residuals"], *guards, found, at["rounding"]
     ).tolist()
 
 

@@ -18,24 +18,25 @@ MARKS = {
 }  # what is not resolved
 
 
-def draw(stored, path):
-    """Scree with cumulative variance, residuals of each component by round, the largest by pass;
-    of a ``Stored`` file.
+def draw(stored, path, shares=None):
+    """Scree, residuals of each component by round, the largest by pass; of a ``Stored`` file.
+
+    ``shares`` (K) of the whole, if components have any, are drawn summed up.
     """
     if not np.isfinite(stored.arrays["residuals"]).all():
         raise DataError(
             f"{stored.path}: nothing was measured yet; go on with 'hpcpca resume {stored.path}'"
         )
     with canvas(path, 1, 3, (5, 4)) as axes:
-        _scree(axes[0, 0], stored)
+        _scree(axes[0, 0], stored, shares)
         _convergence(axes[0, 1], stored)
         _passes(axes[0, 2], stored)
 
 
-def _scree(axis, stored):
-    values, ratio = stored.arrays["explained_variance"], stored.shares
+def _scree(axis, stored, shares):
+    values, name = stored.eigenvalues, "eigenvalue" if shares is None else "variance"
     numbers = np.arange(len(values))
-    axis.semilogy(numbers, np.maximum(values, FLOOR), "o-", label="variance")
+    axis.semilogy(numbers, np.maximum(values, FLOOR), "o-", label=name)
     words = np.array(standing_of(stored))
     for word, (mark, colour) in MARKS.items():
         which = numbers[words == word]
@@ -58,20 +59,16 @@ def _scree(axis, stored):
             color="grey",
             label="guards",
         )
-    axis.set(
-        xlabel="component", ylabel="variance", title=_percent(ratio.sum()) + " of the variance"
-    )
-    share = axis.twinx()
-    share.plot(numbers, 100 * np.cumsum(ratio), color="tab:orange", label="cumulative")
-    share.set(ylabel="cumulative share, %", ylim=(0, 100))
+    axis.set(xlabel="component", ylabel=name)
     whole_ticks(axis)
-    legend_below(
-        axis,
-        *(
-            sum(found, [])
-            for found in zip(axis.get_legend_handles_labels(), share.get_legend_handles_labels())
-        ),
-    )
+    drawn = [axis.get_legend_handles_labels()]
+    if shares is not None:
+        axis.set_title(_percent(shares.sum()) + " of the variance")
+        cumulative = axis.twinx()
+        cumulative.plot(numbers, 100 * np.cumsum(shares), color="tab:orange", label="cumulative")
+        cumulative.set(ylabel="cumulative share, %", ylim=(0, 100))
+        drawn.append(cumulative.get_legend_handles_labels())
+    legend_below(axis, *(sum(each, []) for each in zip(*drawn)))
 
 
 def _convergence(axis, stored):
@@ -119,7 +116,7 @@ def _tolerance(axis, stored):
     legend_below(axis)
 
 
-def draw_images(stored, path, shape):
+def draw_images(stored, path, shape, shares=None):
     """Components as pictures of ``shape`` (rows, columns), up to ``SHOWN`` of them, blue for
     negative and red for positive entries.
     """
@@ -130,7 +127,7 @@ def draw_images(stored, path, shape):
         )
     count = min(stored.count, SHOWN)
     columns = int(np.ceil(np.sqrt(count)))
-    pictures = stored.rows("components", 0, count).reshape(count, *shape)
+    pictures = stored.vectors(0, count).reshape(count, *shape)
     with canvas(
         path, -(-count // columns), columns, (1.6, 1.6 * shape[0] / shape[1] + 0.25)
     ) as axes:
@@ -139,7 +136,8 @@ def draw_images(stored, path, shape):
         for k, (axis, picture) in enumerate(zip(axes.flat, pictures)):
             most = np.abs(picture).max()
             axis.imshow(picture, cmap="RdBu_r", vmin=-most, vmax=most)
-            axis.set_title(f"{k}: {_percent(stored.shares[k])}", fontsize="x-small")
+            title = f"{k}" if shares is None else f"{k}: {_percent(shares[k])}"
+            axis.set_title(title, fontsize="x-small")
 
 
 def _percent(share):

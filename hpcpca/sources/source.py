@@ -68,6 +68,11 @@ class Source:
         """Name of the dataset, or of the first ones if files have different ones."""
         return listed(list(dict.fromkeys(part.dataset for part in self.parts)))
 
+    @property
+    def title(self):
+        """Name, sizes, type and number of files, in words."""
+        return f"{self.dataset}, {self.n} × {self.d} {self.dtype} in {len(self.parts)} file(s)"
+
     def tell(self, say):
         """Let ``say(text)`` tell the user what is odd about the files, a line each."""
         for note in self.notes:

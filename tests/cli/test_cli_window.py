@@ -268,38 +268,18 @@ def test_vectors_exchange_takes_so_much_longer(folder, tmp_path):
 
 def test_memory_is_counted(folder, tmp_path):
     """Superiors' vectors, held by every rank, and slots: refused where they do not fit."""
-    from hpcpca.operators.cost import Job
+    from hpcpca.operators.cost import Rates
+    from hpcpca.pca.job import Machine, Sizes, job_of
     from hpcpca.planning.plan import choose
 
+    data = Sizes(n=1000, d=10**6, dtype=np.dtype("f4"))
+    machine = Machine(ranks=8, ranks_on_node=8, threads=1, memory=1 << 50, rates=Rates(), shards=1)
     sizes = [
-        choose(
-            Job(
-                1000,
-                10**6,
-                np.dtype("f4"),
-                8,
-                False,
-                False,
-                8,
-                8,
-                1,
-                1,
-                1 << 50,
-                0,
-                panels=needs.panels,
-                own=needs.own,
-                private=needs.private,
-            ),
-            "streaming",
-            None,
-        ).bytes
-        for needs in (
-            each.chosen.needs(each)
-            for each in (
-                FitSettings(exchange="vectors"),
-                FitSettings(exchange="window"),
-                FitSettings(exchange="window", deflation="projection"),
-            )
+        choose(job_of(settings, data, 8, machine), "streaming", None).bytes
+        for settings in (
+            FitSettings(exchange="vectors"),
+            FitSettings(exchange="window"),
+            FitSettings(exchange="window", deflation="projection"),
         )
     ]
     panel = 8 * 8 * 10**6

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hpcpca.engine.breakdown import Semidefinite
 from hpcpca.engine.report import Report
 from hpcpca.engine.stopping import (
     AT_ROUNDING,
@@ -18,6 +17,7 @@ from hpcpca.engine.stopping import (
     Stopping,
 )
 from hpcpca.errors import DataError
+from hpcpca.pca.checks import Semidefinite
 
 SINGLE, DOUBLE = 2.0**-23, 2.0**-46
 

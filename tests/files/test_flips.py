@@ -42,8 +42,8 @@ def read_data(path):
     """All values of a data file, as a run, ``info`` and ``verify`` read them: an empty dict,
     since they may be others.
     """
+    from hpcpca.engine.vectors import load_vectors
     from hpcpca.errors import DataError
-    from hpcpca.pca.vectors import load_vectors
     from hpcpca.report.describe import describe_file
     from hpcpca.sources.source import open_source
 

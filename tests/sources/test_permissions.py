@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from hpcpca.cli.outputs import check_places
-from hpcpca.engine import starting
 from hpcpca.pca.settings import FitSettings
 from hpcpca.sources.shards import layout, prepare
 from hpcpca.sources.source import open_source
@@ -69,7 +68,6 @@ def test_data(closed, data):
 
 @pytest.mark.parametrize("output", ["no-entry/out.h5", "no-entry/below/out.h5", "no-list/out.h5"])
 def test_output(closed, output):
-    assert starting.open_data  # loaded while that is permitted
     config = FitSettings(data=("x.h5",), output=output)
     laid_out = layout(output, 6, 2, "f8")
     for action in (lambda: check_places(config, None), lambda: prepare(laid_out)):

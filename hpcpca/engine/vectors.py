@@ -34,7 +34,7 @@ def load_vectors(text):
             ours = dataset is None and file.attrs.get("format") in (RESULT, CHECKPOINT)
             vectors = None if ours else find_dataset(file, path, dataset)[...]
         stored = Stored(path) if ours else None
-        vectors = stored.rows("components", 0, stored.count) if ours else vectors
+        vectors = stored.vectors() if ours else vectors
     if vectors.ndim != 2 or vectors.dtype.kind not in "iuf" or not vectors.size:
         raise DataError(
             f"{text} holds {vectors.dtype} of shape {vectors.shape}; vectors are rows of a (K, d)"

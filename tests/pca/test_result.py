@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hpcpca.files.result import shares
+from hpcpca.pca.result import shares
 
 
 @pytest.mark.parametrize(

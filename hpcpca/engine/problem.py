@@ -1,0 +1,161 @@
+"""All that the engine knows of a problem: the leading eigenpairs of a symmetric operator.
+
+A new problem is a folder with such a class and a line in cli/problems.py (docs/developing.md).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+
+class Data(Protocol):
+    """What a problem is about, opened."""
+
+    d: int  # length of the vectors
+    title: str  # in words: name, sizes, type
+
+    def describe(self) -> list:
+        """What files store of it: a dict for each part. A run is resumed on the same data only."""
+
+    def change(self) -> str | None:
+        """What happened to it since it was opened, in words, or None."""
+
+    def tell(self, say: Callable) -> None:
+        """Tell the user by ``say(text)`` what is odd about it."""
+
+
+class Operator(Protocol):
+    """A symmetric S (d, d), scaled by 2**−exponent, that ranks apply together."""
+
+    d: int
+    is_double: bool
+    exponent: int
+    rounding: float  # error of images relative to the largest eigenvalue
+
+    def apply(self, panel, offsets):
+        """Return S·v for this rank's rows of ``panel`` (c, d), which holds its group's;
+        ``offsets`` (ranks + 1) says who owns which of all. Collective.
+        """
+
+    def to_double(self) -> None:
+        """Go on in float64. Collective."""
+
+    def over(self, exchange):
+        """Return the same operator, applied by the ranks of another ``exchange``."""
+
+
+@dataclass
+class Context:
+    """What the parts of a run are made from; ``prepare`` fills it in from top to bottom."""
+
+    world: Any
+    config: Any  # the problem's settings
+    say: Callable  # shows a line to the user
+    start: Any  # the Stored file of the run that is resumed, or None
+    counters: Any
+    injected: Any  # latency, for experiments
+    data: Any = None
+    rank_limit: int = 0  # how many eigenvalues may differ from zero
+    panel: int = 0  # m: components and guards
+    threads: int = 0  # of each rank
+    grid: Any = None  # as asked for, or None; then as planned
+    plan: Any = None  # operators.cost.Plan
+    team: Any = None  # this rank's threads
+    exchange: Any = None
+
+
+class Problem(Protocol):
+    """One run's problem; what is of the class is the same for all its runs.
+
+    Methods without a body here have to be written. Those that take a ``context`` or an ``operator``
+    are collective.
+    """
+
+    name: ClassVar[str]  # of its command
+    settings: ClassVar[type]  # a frozen dataclass: its fields are the command's options
+    vectors: ClassVar[str] = "vectors"  # the dataset of a result that holds the vectors (K, d)
+    eigenvalues: ClassVar[str] = "eigenvalues"  # and the one that holds their eigenvalues (K)
+
+    config: Any
+
+    def __init__(self, config):
+        self.config = config
+
+    def open(self, own=()) -> Data:
+        """Return the data of the run; files among ``own`` are the run's. Raise DataError.
+
+        For one rank to call.
+        """
+
+    def reads(self, own=()) -> dict:
+        """Return {path: what it is} of all files that the run reads. For one rank to call."""
+        return {part["path"]: "the data" for part in self.open(own).describe()}
+
+    def check(self, data) -> int:
+        """Return how many eigenvalues may differ from zero; raise if the data do not fit what is
+        asked for.
+        """
+
+    def plan(self, context):
+        """Return the ``Plan`` of the run: how its operator is held, on which grid."""
+
+    def operator(self, context, begun) -> Operator:
+        """Return S, taking up what a run that was stopped has ``begun`` of it."""
+
+    def method(self, context, operator):
+        """Return the method that was asked for."""
+        config = self.config
+        return config.chosen.build(
+            operator, context.exchange, context.panel, config, context.plan.basis
+        )
+
+    def is_measured(self, operator) -> bool:
+        """Whether the operator knows its own scale and precision before it is applied first."""
+        return True
+
+    def monitors(self, operator) -> list:
+        """Return functions of a report that raise an error if numbers cannot be."""
+        return []
+
+    def better_start(self, context, method, operator, vectors):
+        """Return better start vectors (own, d) than the random ``vectors``, or None."""
+
+    def excess(self, report, operator) -> str | None:
+        """Say what cannot be of these data unless they changed during the run, or None."""
+
+    def result(self, content, operator) -> tuple:
+        """Return ({name: array}, {attribute: value}) that results have besides what all have."""
+        return {}, {}
+
+    def stored(self, operator, unfinished) -> tuple:
+        """Return ({name: array}, {attribute: value}) of what checkpoints keep of the operator and
+        of a pass that was stopped.
+        """
+        return {}, {}
+
+    def restored(self, context, pending):
+        """Return what the checkpoint ``context.start`` holds of that: what ``operator`` takes up.
+
+        ``pending`` = (own directions, number of all) of the pass that was stopped, or None.
+        """
+
+    def close(self) -> None:
+        """Release what this run held."""
+
+    @classmethod
+    def plain(cls, request):
+        """Return S in plain numpy and float64 for ``verify``, of a ``verification.Request``."""
+
+    @classmethod
+    def origin(cls, stored) -> str:
+        """Return what a Stored result was computed from, in a few words."""
+        return f"{len(stored.source)} file(s)"
+
+    @classmethod
+    def lines(cls, stored) -> list:
+        """Return lines about a Stored result that ``info`` shows besides what all have."""
+        return []
+
+    @classmethod
+    def shares(cls, stored):
+        """Return what share of the whole each component of a Stored result has, or None."""

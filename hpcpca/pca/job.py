@@ -1,0 +1,92 @@
+"""The sizes of a fit, for the cost model: one builder for ``fit`` and ``plan``."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import UsageError
+from ..operators.cost import Job, Rates
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """Of the data: ``n`` rows of ``d`` columns, and the bytes of the largest chunk's rows."""
+
+    n: int
+    d: int
+    dtype: np.dtype
+    chunk_bytes: int = 0
+
+    @classmethod
+    def of(cls, source):
+        """Those of a Source."""
+        chunk_rows = max(part.chunk_rows for part in source.parts)
+        row_bytes = source.d * source.dtype.itemsize
+        return cls(n=source.n, d=source.d, dtype=source.dtype, chunk_bytes=chunk_rows * row_bytes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What a run has: ranks, threads of each, bytes per node; ``shm`` of those may be shared."""
+
+    ranks: int
+    ranks_on_node: int  # the largest number
+    threads: int
+    memory: int
+    rates: Rates
+    shm: int = 1 << 62
+    shards: int | None = None  # of the grid that was asked for
+
+
+def job_of(settings, sizes, panel, machine):
+    """Return the ``Job`` of a fit with ``settings`` and ``panel`` vectors of data of ``sizes``."""
+    needs = settings.chosen.needs(settings)
+    return Job(
+        n=None if settings.covariance else sizes.n,
+        d=sizes.d,
+        dtype=sizes.dtype,
+        panel=panel,
+        double=settings.starts_in_double,
+        ritz=needs.has_history,
+        ranks=machine.ranks,
+        ranks_on_node=machine.ranks_on_node,
+        threads=machine.threads,
+        shards=machine.shards,
+        memory=machine.memory,
+        chunk_bytes=sizes.chunk_bytes,
+        shm=machine.shm,
+        tol=settings.tol,
+        rates=machine.rates,
+        panels=needs.panels,
+        own=needs.own,
+        private=needs.private,
+        drawn=(settings.batch_rows or 0) * (settings.local_steps or 1) * settings.max_rounds,
+    )
+
+
+def operator_of(settings):
+    """The name of the operator that settings ask for, or "auto"."""
+    if settings.covariance:
+        return "gram"
+    return "mini-batch" if settings.batch_rows else settings.operator
+
+
+def most_components(components, n, d, covariance=False):
+    """Return how many components rows (n, d), or a covariance (d, d), have; raise UsageError if
+    more are asked for.
+    """
+    most = d if covariance else min(n - 1, d)
+    if components <= most:
+        return most
+    why = (
+        f"a covariance of {d} features has {d}"
+        if covariance
+        else (
+            f"{n} rows of {d} features have min(n−1, d): taking off their mean leaves n−1"
+            if n <= d
+            else f"there are {d} features"
+        )
+    )
+    raise UsageError(
+        f"-k {components}: the data have at most {most} components ({why}); ask for {most} or fewer"
+    )

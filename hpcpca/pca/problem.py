@@ -1,0 +1,232 @@
+"""Principal components: the leading eigenvectors of the covariance of rows."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..comm.shared import shm_free
+from ..engine.problem import Problem
+from ..errors import DataError, UsageError
+from ..files.paths import split_dataset
+from ..kernels import kernels_for
+from ..operators.begun import Begun
+from ..operators.gram import negligible
+from ..operators.minibatch import MiniBatches
+from ..operators.registry import OPERATORS
+from ..operators.resources import Resources
+from ..planning.machine import available_memory
+from ..planning.plan import choose
+from ..planning.rates import cached_rates
+from ..sources import rows as row_io
+from ..sources.random_rows import RowReader
+from ..sources.source import open_source
+from . import result, resuming, verification
+from .checks import InRange, Semidefinite
+from .job import Machine, Sizes, job_of, most_components, operator_of
+from .settings import FitSettings
+from .warm_start import warmed
+
+PROBED_FROM = 256 << 20  # bytes of data whose reading takes long enough to be timed
+PROBE_BYTES = 48 << 20  # that each rank reads for it
+
+
+class Pca(Problem):
+    """Σ of rows centred at their mean, or a covariance that is given."""
+
+    name = "fit"
+    settings = FitSettings
+    vectors, eigenvalues = "components", "explained_variance"
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.kernels = self.reader = self._dtype = None
+
+    def open(self, own=()):
+        """Return the ``Source`` of the rows, or of the covariance."""
+        return open_source(self.config.data, self.config.follow_links, own=own)
+
+    def reads(self, own=()):
+        """Return the files of the data, and that of the start vectors."""
+        found = {part.path: "the data" for part in self.open(own).parts}
+        if self.config.init:
+            found[split_dataset(self.config.init)[0]] = "the start vectors"
+        return found
+
+    def check(self, data):
+        """Return how many components there are; raise if the data do not fit the options."""
+        config, name = self.config, data.parts[0].name
+        if config.covariance:
+            if data.n != data.d or len(data.parts) != 1:
+                raise UsageError(
+                    f"--covariance needs one square dataset; {name} is {data.n} × {data.d}"
+                )
+        elif data.n < 2:
+            raise DataError(f"{name} has one row only; a covariance needs at least two")
+        if (config.batch_rows or 0) > data.n:
+            raise UsageError(
+                f"--batch-rows {config.batch_rows}: the data have {data.n} rows; ask for fewer,"
+                " or leave it out for exact passes"
+            )
+        return most_components(config.components, data.n, data.d, config.covariance)
+
+    def plan(self, context):
+        """Choose how Σ is held: the quickest way that fits the memory, or the one asked for."""
+        config, world, source = self.config, context.world, context.data
+        machine = Machine(
+            ranks=world.size,
+            ranks_on_node=max(world.comm.allgather(world.node.size)),
+            threads=context.threads,
+            memory=config.memory or min(world.comm.allgather(available_memory())),
+            rates=self._rates(context),
+            shm=min(world.comm.allgather(shm_free())),
+            shards=context.grid and context.grid.shards,
+        )
+        job = job_of(config, Sizes.of(source), context.panel, machine)
+        plan = world.decide(lambda: choose(job, operator_of(config), config.basis))
+        self.kernels = kernels_for(plan.elements)
+        self.reader, self._dtype = RowReader(source, plan.cache_bytes), source.dtype
+        return plan
+
+    def _rates(self, context):
+        """Rates of this machine; if the choice of an operator depends on it, all ranks read a
+        piece of their shard to see how fast.
+        """
+        world, source = context.world, context.data
+        rates = world.decide(cached_rates)
+        if operator_of(self.config) != "auto" or source.bytes < PROBED_FROM:
+            return rates
+        with world.agreed():
+            seconds, count = row_io.seconds_to_read(source, world.size, world.rank, PROBE_BYTES)
+        context.counters.reads += world.comm.allreduce(count) / source.bytes
+        on_node = world.node.allreduce(count) / max([1e-9, *world.node.allgather(seconds)])
+        return replace(rates, read=max(1.0, min(world.comm.allgather(on_node))))
+
+    def operator(self, context, begun):
+        """Return Σ as planned."""
+        self._warm_up(context)
+        name = "covariance" if self.config.covariance else context.plan.operator
+        resources = Resources(
+            source=context.data,
+            exchange=context.exchange,
+            counters=context.counters,
+            kernels=self.kernels,
+            team=context.team,
+            seed=self.config.seed,
+        )
+        is_double = self.config.starts_in_double
+        return OPERATORS[name].load(resources, is_double, context.plan, begun or Begun())
+
+    def _warm_up(self, context):
+        """Have the kernels compiled, by one rank of each node."""
+        kernels, dtype, interrupt = self.kernels, context.data.dtype, context.world.interrupt
+
+        def compiled():
+            context.say(
+                "compiling kernels for this kind of processor, once: a quarter of a minute or so"
+            )
+            kernels.warm_up(dtype, interrupt.requested)
+
+        context.world.first_on_node(lambda: kernels.is_warm(dtype), compiled)
+        interrupt.stop_if(interrupt.requested())
+
+    def method(self, context, operator):
+        """Return the method; one of mini-batches draws them from the rows."""
+        config = self.config
+        if not config.batch_rows:
+            return super().method(context, operator)
+        batches = MiniBatches(
+            self.reader.rows,
+            operator,
+            config.batch_rows,
+            config.seed,
+            context.exchange,
+            context.counters,
+            context.team,
+        )
+        parts = operator, context.exchange, context.panel, config, context.plan.basis
+        return config.chosen.build(*parts, batches, context.data.n)
+
+    def is_measured(self, operator):
+        """Streaming learns mean and variance on its first pass."""
+        return operator.total_variance is not None
+
+    def monitors(self, operator):
+        """The variance has to be a number, and a matrix that is given a covariance."""
+        checks = [InRange(operator)]
+        if self.config.covariance:
+            least = negligible(self._dtype)
+            checks.append(Semidefinite(operator.total_variance, least, self.config.is_ritz))
+        return checks
+
+    def better_start(self, context, method, operator, vectors):
+        """Return start vectors from a few rounds on sampled rows, if that is wanted and pays."""
+        better = None
+        if context.plan.operator != "gram" and self.config.warm_start is not False:
+            better = warmed(context, method, operator, vectors)
+        if better is None and self.config.warm_start:
+            context.say("cold start: a sample would not be worth its cost here")
+        return better
+
+    def excess(self, report, operator):
+        """Say if eigenvalues are more than the total variance, as those of no data can be.
+
+        Single vectors may overlap, and then only one of them alone proves it; estimates prove
+        nothing.
+        """
+        values = report.eigenvalues[: report.components]
+        largest = float(values.sum() if self.config.is_ritz else values.max())
+        share = largest / total_variance(operator)
+        if report.state.estimated or not share > 1 + result.SHARE_ROUNDING:
+            return None
+        return f"components have {share:.4g} times the variance that the data had at first"
+
+    def result(self, content, operator):
+        """Return shares of variance, singular values and the mean."""
+        total, n = total_variance(operator), operator.n
+        variance = np.maximum(content.eigenvalues[: content.components], 0.0)
+        attributes = {"total_variance": total} | ({} if n is None else {"n_samples": n})
+        return result.arrays_of(variance, total, n, operator.mean), attributes
+
+    def stored(self, operator, unfinished):
+        """Return the centring, and the sums of an unfinished pass."""
+        return resuming.stored(operator, unfinished)
+
+    def restored(self, context, pending):
+        """Return these again."""
+        return resuming.restored(context, self.kernels, pending)
+
+    def close(self):
+        """Close the files that rows are drawn from."""
+        if self.reader is not None:
+            self.reader.close()
+
+    @classmethod
+    def plain(cls, request):
+        """Return Σ in plain numpy."""
+        return verification.plain(request)
+
+    @classmethod
+    def origin(cls, stored):
+        """Return how many samples there were."""
+        return result.origin(stored)
+
+    @classmethod
+    def lines(cls, stored):
+        """Return what share of the variance the components explain."""
+        return result.lines(stored)
+
+    @classmethod
+    def shares(cls, stored):
+        """Return each component's share of the variance."""
+        return result.shares_of(stored)
+
+
+def total_variance(operator):
+    """The total variance in the data's own units; NaN if it is not known yet."""
+    if operator.total_variance is None:
+        return np.nan
+    with np.errstate(over="ignore", under="ignore"):
+        return float(np.ldexp(operator.total_variance, operator.exponent))
+
+
+PROBLEM = Pca

@@ -1,0 +1,56 @@
+"""What results hold of principal components besides what all problems have."""
+
+import numpy as np
+
+EPSILON = np.finfo(float).eps
+SHARE_ROUNDING = 1e-5  # by which shares of variance may exceed 1 in single precision
+
+
+def arrays_of(variance, total, n, mean):
+    """{name: array} from the explained variances (K), the total one, and of rows their number and
+    mean; ``n`` is None for a covariance.
+    """
+    arrays = {"explained_variance_ratio": shares(variance, total)}
+    if n is not None:
+        arrays |= {"singular_values": np.sqrt(variance) * np.sqrt(n - 1), "mean": mean}
+    return arrays
+
+
+def shares(variance, total):
+    """Shares of the ``total`` variance, whose sum is at most 1.
+
+    What exceeds it by rounding is scaled to 1; if it is more, variances are of data that changed,
+    of vectors that overlap, or estimates, and there are no such shares: all are NaN.
+    """
+    found = variance / total
+    explained = found.sum()
+    if explained > 1 + SHARE_ROUNDING:
+        return np.full(len(found), np.nan)
+    return found * ((1 - len(found) * EPSILON) / explained) if explained > 1 else found
+
+
+def shares_of(stored):
+    """Those of a Stored result."""
+    return shares(stored.eigenvalues, stored.attributes["total_variance"])
+
+
+def lines(stored):
+    """What ``info`` says of a Stored result."""
+    total, explained = stored.attributes["total_variance"], stored.eigenvalues.sum()
+    share = shares_of(stored).sum()
+    if np.isnan(share):
+        return [
+            f"  total variance {total:.6g}; what these explain is not known: their eigenvalues add"
+            f" up to {explained / total:.4g} times that"
+        ]
+    return [f"  total variance {total:.6g}, of which these explain {100 * min(share, 1.0):.2f} %"]
+
+
+def origin(stored):
+    """What the components are of, in words; a run that was stopped in its first pass knows the
+    number of samples from its files only.
+    """
+    if stored.config["covariance"]:
+        return "of a covariance"
+    samples = stored.attributes.get("n_samples", sum(part["rows"] for part in stored.source))
+    return f"{samples} samples"

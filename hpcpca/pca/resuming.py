@@ -1,0 +1,78 @@
+"""What checkpoints keep of a covariance operator, and how a run takes it up."""
+
+import numpy as np
+
+from ..files.hdf5 import Rows
+from ..operators.begun import Begun
+from ..operators.centring import Centring, is_whole, work_type
+from ..operators.unfinished import Unfinished
+
+MEASURES = ("state/shift", "state/offset", "state/squares")
+
+
+def stored(operator, unfinished):
+    """Return ({name: array}, {attribute: value}) of the operator's centring and of the pass that
+    was stopped, as far as there are any.
+    """
+    arrays, attributes = {}, {}
+    centring = unfinished.centring if unfinished else operator.centring
+    if centring is not None and (unfinished or operator.n is not None):
+        attributes = {
+            "state_centring_exponent": centring.exponent,
+            "state_centring_double": centring.work == np.float64,
+        }
+        arrays["state/shift"] = centring.shift
+        if centring.count == operator.n:  # else what it has measured is a sample
+            arrays |= {"state/offset": centring.offset, "state/squares": centring.squares}
+    if unfinished:
+        arrays |= _pass_arrays(unfinished)
+    return arrays, attributes
+
+
+def _pass_arrays(unfinished):
+    arrays = {"state/rows_done": unfinished.rows}
+    if unfinished.moments is not None:
+        arrays["state/moments"] = unfinished.moments
+    if unfinished.panel is None:
+        return arrays | {"state/gram": unfinished.sums}
+    return arrays | {
+        "state/pending": Rows(unfinished.panel, unfinished.offsets),
+        "state/pending_sums": Rows(unfinished.sums, unfinished.offsets),
+    }
+
+
+def restored(context, kernels, pending):
+    """Return what the checkpoint ``context.start`` knew: ``Begun``.
+
+    ``pending`` = (own directions, number of all) of the pass that was stopped, or None.
+    """
+    start, source = context.start, context.data
+    at, arrays = start.attributes, start.arrays
+    begun = Begun(is_double=bool(at["state_double"]))
+    if "state/shift" in arrays:
+        shift, offset, squares = (arrays.get(name) for name in MEASURES)
+        begun.known = Centring(
+            shift,
+            at["state_centring_exponent"],
+            work_type(source.dtype, bool(at.get("state_centring_double", begun.is_double))),
+            kernels,
+            is_whole(source.dtype),
+            offset,
+            source.n if squares is not None else 0,
+            squares,
+        )
+    if "state/rows_done" in arrays:
+        begun.unfinished = _unfinished(start, context.exchange, begun.known, pending)
+    return begun
+
+
+def _unfinished(start, exchange, known, pending):
+    rows, moments = start.arrays["state/rows_done"], start.arrays.get("state/moments")
+    if "state/gram" in start.shapes:
+        d = start.shapes["state/gram"][0]
+        gram = start.rows("state/gram", 0, d) if exchange.rank == 0 else None
+        return Unfinished(None, gram, rows, moments, known)
+    own, count = pending
+    mine = exchange.owned(count)
+    sums = start.rows("state/pending_sums", mine.start, mine.stop)
+    return Unfinished(own, sums, rows, moments, known, exchange.grid.offsets(count))
