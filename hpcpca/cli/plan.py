@@ -139,19 +139,13 @@ def plan(
     job = job_of(config, sizes, panel, machine)
     chosen = choose(job, operator_of(config), None)
     is_warm = kernels_for(chosen.elements).is_warm(sizes.dtype)
-    show(forecast.lines(job, chosen, components, nodes, network, is_warm))
+    cluster = forecast.Cluster(nodes, network, is_warm)
+    show(forecast.lines(job, chosen, components, cluster))
     if sbatch:
         named = () if re.fullmatch(SHAPE, data[0]) else data
+        words = _words(config, operator)
         text = forecast.sbatch(
-            job,
-            chosen,
-            components,
-            nodes,
-            network,
-            named,
-            output,
-            _words(config, operator),
-            is_warm,
+            job, chosen, components, cluster, data=named, output=output, options=words
         )
         write_text(sbatch, text, "name another place with --sbatch")
         note = f"; in its last line {batch.PLACEHOLDER} stands for your data: edit it"

@@ -48,7 +48,7 @@ def _writing(function):
 )
 @follow_links
 @_writing
-def transform(no_centre, quiet, **options):
+def transform(result, data, components, whiten, no_centre, follow_links, quiet, **writing):
     """Write the scores (Y − 1μᵀ)Vᵀ of DATA's rows on the components in RESULT as /scores (n, K).
 
     DATA may be other rows than those fitted, with the same columns.
@@ -56,7 +56,15 @@ def transform(no_centre, quiet, **options):
     with world() as ranks:
         from ..pca import transformation
 
-        transformation.transform(ranks, speaker(ranks, quiet), centre=not no_centre, **options)
+        transformation.transform(
+            ranks,
+            speaker(ranks, quiet),
+            result,
+            data,
+            transformation.Writing(**writing),
+            onto=transformation.Onto(components, whiten, not no_centre),
+            follow_links=follow_links,
+        )
 
 
 @click.command()
@@ -64,11 +72,13 @@ def transform(no_centre, quiet, **options):
 @click.argument("scores", metavar="SCORES")
 @click.option("--dtype", type=DTYPES, help="Type of the rows; default: that of the scores.")
 @_writing
-def reconstruct(quiet, **options):
+def reconstruct(result, scores, quiet, **writing):
     """Write the rows SV + 1μᵀ that the file SCORES of 'hpcpca transform' stands for as /data (n,
     d).
     """
     with world() as ranks:
         from ..pca import transformation
 
-        transformation.reconstruct(ranks, speaker(ranks, quiet), **options)
+        transformation.reconstruct(
+            ranks, speaker(ranks, quiet), result, scores, transformation.Writing(**writing)
+        )

@@ -2,6 +2,8 @@
 ``reconstruct`` do. All functions are collective.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..comm.counters import Counters
@@ -24,25 +26,36 @@ PIECE_BYTES = 64 << 20  # of an array of rows read or made at a time, whatever t
 COPIES = 3  # of rows made: those at hand, those on their way, those the root receives
 
 
-def transform(
-    world,
-    say,
-    result,
-    data,
-    output,
-    components=None,
-    whiten=False,
-    centre=True,
-    dtype=None,
-    follow_links=False,
-    overwrite=False,
-    **options,
-):
+@dataclass(frozen=True)
+class Writing:
+    """What is written, and with what means; None: the default that the machine or the data give."""
+
+    output: str
+    overwrite: bool = False
+    dtype: str | None = None
+    compression: str | None = None
+    memory: int | None = None  # bytes per node
+    threads: int | None = None  # per rank
+
+
+@dataclass(frozen=True)
+class Onto:
+    """What rows are projected onto: the first ``components`` (None: all), and how."""
+
+    components: int | None = None
+    whiten: bool = False
+    centre: bool = True
+
+
+def transform(world, say, result, data, writing, *, onto=Onto(), follow_links=False):
     """Write the scores (Y − 1μᵀ)Vᵀ of the rows of ``data`` on the components of ``result``;
     raise DataError, UsageError on all ranks.
     """
-    world.decide(lambda: _check_output(output, overwrite, [result, *_named(data)]))
-    basis = world.decide(lambda: files.load_basis(result, components, centre, whiten))
+    output = writing.output
+    world.decide(lambda: _check_output(writing, [result, *_named(data)]))
+    basis = world.decide(
+        lambda: files.load_basis(result, onto.components, onto.centre, onto.whiten)
+    )
     source = world.decide(lambda: open_source(data, follow_links, own=ours_among([result, output])))
     source.tell(say)
     if source.d != basis.d:
@@ -52,7 +65,7 @@ def transform(
                 f" {basis.d}; give data with the features that were fitted"
             )
         )
-    kind = np.dtype(dtype or work_type(source.dtype, False))
+    kind = np.dtype(writing.dtype or work_type(source.dtype, False))
     work = work_type(source.dtype, kind == np.float64)
     kernels = kernels_for(source.n * source.d // world.size)
     world.first_on_node(
@@ -62,26 +75,33 @@ def transform(
     def scoring(components, team):
         return Scoring(components, basis.mean, source.dtype, basis.lengths, kernels, team)
 
-    _Job(world, basis, source, work, Scoring.scratch).run(
-        say, output, files.SCORES, basis.count, kind, scoring, **options
-    )
+    made = _Rows(files.SCORES, basis.count, kind)
+    _Job(world, basis, source, work, Scoring.scratch).run(say, writing, made, scoring)
 
 
-def reconstruct(world, say, result, scores, output, dtype=None, overwrite=False, **options):
+def reconstruct(world, say, result, scores, writing):
     """Write the rows SV + 1μᵀ that a file of scores stands for; raise DataError, UsageError on
     all ranks.
     """
-    world.decide(lambda: _check_output(output, overwrite, [result, scores]))
+    world.decide(lambda: _check_output(writing, [result, scores]))
     source, basis = world.decide(lambda: files.load_scores(scores, result))
-    kind = np.dtype(dtype or source.dtype)
+    kind = np.dtype(writing.dtype or source.dtype)
     work = np.promote_types(source.dtype, kind)
 
     def reconstruction(components, team):
         return Reconstruction(components, basis.mean, basis.lengths, team)
 
-    _Job(world, basis, source, work, Reconstruction.scratch).run(
-        say, output, files.RECONSTRUCTION, basis.d, kind, reconstruction, **options
-    )
+    made = _Rows(files.RECONSTRUCTION, basis.d, kind)
+    _Job(world, basis, source, work, Reconstruction.scratch).run(say, writing, made, reconstruction)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows that are made: for what kind of file, how long, of which type."""
+
+    form: str
+    columns: int
+    dtype: np.dtype
 
 
 class _Job:
@@ -99,39 +119,38 @@ class _Job:
         )
         self.counters, self.peak = Counters(), PeakMemory()
 
-    def run(
-        self, say, output, form, columns, kind, method, memory=None, threads=None, compression=None
-    ):
-        """Stream the source through ``method(components, team)`` into the rows (n, columns) of
-        ``kind`` of the output.
+    def run(self, say, writing, made, method):
+        """Stream the source through ``method(components, team)`` into the ``_Rows`` of the
+        output.
         """
-        world, basis, source = self.world, self.basis, self.source
-        threads = threads or world.default_threads()
+        world, basis, source, kind = self.world, self.basis, self.source, made.dtype
+        threads = writing.threads or world.default_threads()
         if crowding := world.crowding(threads):
             say(crowding)
         panel = files.components_on_nodes(world, basis, self.work)
-        rows = self._rows_at_once(memory, panel, threads, columns * kind.itemsize)
+        rows = self._rows_at_once(writing.memory, panel, threads, made.columns * kind.itemsize)
         projection = method(panel.array, Team(threads))
 
         def convert(piece, largest):
-            made = projection.into(piece, largest, np.empty((len(piece), columns), kind))
+            found = projection.into(piece, largest, np.empty((len(piece), made.columns), kind))
             self.peak.look()
-            return _checked(made)
+            return _checked(found)
 
         target = row_file(
             world,
-            output,
-            files.DATASETS[form],
-            (source.n, columns),
+            writing.output,
+            files.DATASETS[made.form],
+            (source.n, made.columns),
             kind,
-            files.header(form, basis, source),
-            compression,
+            files.header(made.form, basis, source),
+            writing.compression,
         )
         with world.blaming(source.change), target as target:
             files.stream(world, source, rows, convert, target, self.counters)
             world.decide(source.check_unchanged)
         panel.free()
-        self._summarise(say, f"{output}: {source.n} × {columns} {kind} by {basis.count} components")
+        size = f"{source.n} × {made.columns} {kind}"
+        self._summarise(say, f"{writing.output}: {size} by {basis.count} components")
 
     def _rows_at_once(self, memory, panel, threads, row_bytes):
         """Rows of a piece that this rank's share of the node's memory holds."""
@@ -182,5 +201,5 @@ def _named(data):
     return [each.path for each in expand(data) if not each.is_listed]
 
 
-def _check_output(output, overwrite, read):
-    check_output(output, "-o", overwrite, dict.fromkeys(read, "what is read"))
+def _check_output(writing, read):
+    check_output(writing.output, "-o", writing.overwrite, dict.fromkeys(read, "what is read"))

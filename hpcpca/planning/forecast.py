@@ -1,6 +1,7 @@
 """What a job will take, in lines of text, before it runs; and the batch file that runs it."""
 
 import math
+from dataclasses import dataclass
 
 from ..kernels import WORTH_COMPILING
 from ..units import format_seconds, format_size
@@ -13,6 +14,17 @@ LOAD_SECONDS = 0.7  # of compiled kernels, where they are worth it
 COMPILE_SECONDS = 7
 LATENCY = 20e-6  # seconds of a collective per doubling of ranks
 COLLECTIVES = 14  # of a round of the Ritz exchange
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """``nodes`` that are alike, with so many bytes a second between two ranks of them; ``is_warm``
+    if kernels are compiled there already.
+    """
+
+    nodes: int
+    network: float
+    is_warm: bool = True
 
 
 def exchange_bytes(job, plan, local_steps=1):
@@ -28,32 +40,30 @@ def compile_seconds(job):
     return COMPILE_SECONDS * (2 if job.dtype.itemsize <= 4 else 1)
 
 
-def seconds(job, plan, network, is_warm=True):
-    """Return {part: seconds} of the whole run; unless ``is_warm``, kernels have to be compiled
-    first.
-    """
+def seconds(job, plan, cluster):
+    """Return {part: seconds} of the whole run on a ``Cluster``."""
     rounds = job.passes
     hops = math.ceil(math.log2(job.ranks)) if job.ranks > 1 else 0
     across_nodes = exchange_bytes(job, plan) / job.ranks if job.ranks > job.ranks_on_node else 0
-    compiling = {} if is_warm else {"compile": compile_seconds(job)}
+    compiling = {} if cluster.is_warm else {"compile": compile_seconds(job)}
     return {
         "start": START_SECONDS + (LOAD_SECONDS if plan.elements >= WORTH_COMPILING else 0),
         **compiling,
         "read and compute": plan.seconds,
-        "exchange": rounds * (across_nodes / network + COLLECTIVES * hops * LATENCY),
+        "exchange": rounds * (across_nodes / cluster.network + COLLECTIVES * hops * LATENCY),
     }
 
 
-def lines(job, plan, components, nodes, network, is_warm=True):
+def lines(job, plan, components, cluster):
     """Yield the forecast, line by line; its assumptions last."""
     reads = {"gram": 1, "in-memory": 1, "streaming": job.passes}[plan.operator]
-    parts, data = seconds(job, plan, network, is_warm), (job.n or job.d) * job.row_bytes
+    parts, data = seconds(job, plan, cluster), (job.n or job.d) * job.row_bytes
     yield (
         f"data: {job.n or job.d} × {job.d} {job.dtype}, {format_size(data)}; {components}"
         f" components, {job.panel} vectors"
     )
     yield (
-        f"on {nodes} node(s), {job.ranks} rank(s) × {job.threads} thread(s), grid"
+        f"on {cluster.nodes} node(s), {job.ranks} rank(s) × {job.threads} thread(s), grid"
         f" {job.ranks // plan.shards}x{plan.shards}"
     )
     yield f"operator: {plan.reason}"
@@ -71,7 +81,7 @@ def lines(job, plan, components, nodes, network, is_warm=True):
         f" {format_size(reads * data)}"
     )
     yield f"exchanged: at most {format_size(exchange_bytes(job, plan))} a round, over all ranks"
-    if not is_warm:
+    if not cluster.is_warm:
         yield (
             "kernels: to be compiled for this kind of processor, once: about"
             f" {format_seconds(compile_seconds(job))}; later runs do without"
@@ -85,28 +95,28 @@ def lines(job, plan, components, nodes, network, is_warm=True):
         f"assumed: {job.rates.skinny(job.work.itemsize) / 1e9:.0f} Gflop/s per core for panels,"
         f" {job.rates.large(job.work.itemsize) / 1e9:.0f} for Σ"
         f" ({'measured here' if job.rates.is_measured else 'typical, not measured'}),"
-        f" {format_size(job.rates.read)}/s from the files per node, {format_size(network)}/s per"
-        f" rank between nodes, every node alike; an eigenvalue spectrum that takes {job.passes}"
-        f" passes to {job.tol:g}"
+        f" {format_size(job.rates.read)}/s from the files per node,"
+        f" {format_size(cluster.network)}/s per rank between nodes, every node alike;"
+        f" an eigenvalue spectrum that takes {job.passes} passes to {job.tol:g}"
     )
 
 
-def sbatch(job, plan, components, nodes, network, data, output, options=(), is_warm=True):
+def sbatch(job, plan, components, cluster, *, data, output, options=()):
     """Return the text of a batch file for the job, with half as much time again and some memory
     to spare.
 
     ``data`` (none: not known yet) and ``options`` are words for fit.
     """
-    minutes = 5 + int(1.5 * sum(seconds(job, plan, network, is_warm).values()) / 60) + 1
+    minutes = 5 + int(1.5 * sum(seconds(job, plan, cluster).values()) / 60) + 1
     memory = int(1.2 * plan.bytes / 2**20) + 64
     words = ["-k", components, *options, "--threads", job.threads, "--memory", f"{memory}M"]
     return batch_file(
-        nodes,
-        job.ranks,
-        job.threads,
-        memory + 200 * job.ranks_on_node,
-        minutes,
-        data,
-        words,
-        output,
+        nodes=cluster.nodes,
+        ranks=job.ranks,
+        threads=job.threads,
+        mem=memory + 200 * job.ranks_on_node,
+        minutes=minutes,
+        data=data,
+        words=words,
+        output=output,
     )

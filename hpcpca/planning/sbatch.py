@@ -98,7 +98,7 @@ hpcpca_mark() {
 """
 
 
-def batch_file(nodes, ranks, threads, mem, minutes, data, words, output):
+def batch_file(*, nodes, ranks, threads, mem, minutes, data, words, output):
     """Return the text of a batch file that runs ``hpcpca fit`` with ``data`` (or a placeholder)
     and ``words``; ``mem`` in MiB per node.
     """

@@ -15,7 +15,7 @@ from spectra import data_rows, power_law
 from hpcpca.errors import DataError, UsageError
 from hpcpca.files import outputs
 from hpcpca.operators.cost import Job
-from hpcpca.planning.forecast import lines, sbatch
+from hpcpca.planning.forecast import Cluster, lines, sbatch
 from hpcpca.planning.plan import choose, panel_width
 from hpcpca.planning.rates import _best
 from hpcpca.planning.sbatch import FUNCTIONS
@@ -141,7 +141,12 @@ def test_rounds_of_the_vectors_exchange_are_foreseen_within_a_factor_of_three(tm
             ratio = job(panel=8, ritz=False, tol=tol).passes / file.attrs["rounds"]
         assert 1 / 3 < ratio < 3, (name, tol, ratio)
     said = "\n".join(
-        lines(job(panel=8, ritz=False), choose(job(panel=8, ritz=False), "gram", None), 8, 1, GIB)
+        lines(
+            job(panel=8, ritz=False),
+            choose(job(panel=8, ritz=False), "gram", None),
+            8,
+            Cluster(1, GIB),
+        )
     )
     assert "passes: about 111 (a round each; 37 to 333, by the gaps of the spectrum)" in said, said
 
@@ -150,7 +155,9 @@ def test_rounds_of_the_vectors_exchange_are_foreseen_within_a_factor_of_three(tm
 def test_kernels_to_be_compiled_count(dtype, told):
     asked = job(dtype=dtype)
     chosen = choose(asked, "auto", None)
-    warm, cold = ("\n".join(lines(asked, chosen, 20, 1, GIB, is_warm)) for is_warm in (True, False))
+    warm, cold = (
+        "\n".join(lines(asked, chosen, 20, Cluster(1, GIB, is_warm))) for is_warm in (True, False)
+    )
     assert "compile" not in warm
     assert f"once: about {told}; later runs do without" in cold and f"compile {told}" in cold, cold
 
@@ -222,7 +229,7 @@ def test_measured_traffic_equals_the_formula(tmp_path, ranks, grid, method):
 def test_a_forecast_for_a_cluster_states_its_assumptions():
     large = job(n=12_500_000_000, ranks=1024, ranks_on_node=8, memory=128 * GIB)
     chosen = choose(large, "auto", None)
-    text = "\n".join(lines(large, chosen, 20, 128, GIB))
+    text = "\n".join(lines(large, chosen, 20, Cluster(128, GIB)))
     for word in (
         "90.9 TiB",
         "1024 rank(s)",
@@ -233,7 +240,7 @@ def test_a_forecast_for_a_cluster_states_its_assumptions():
         "assumed:",
     ):
         assert word in text
-    script = sbatch(large, chosen, 20, 128, GIB, ["my data/*.h5"], "pca.h5")
+    script = sbatch(large, chosen, 20, Cluster(128, GIB), data=["my data/*.h5"], output="pca.h5")
     assert "#SBATCH --nodes=128" in script and "'my data/*.h5'" in script and "resume" in script
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
     scripts = Path(__file__).resolve().parent.parent.parent / "slurm"
