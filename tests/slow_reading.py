@@ -11,15 +11,15 @@ import hpcpca.sources.source as s, hpcpca.operators.gram_build as g, hpcpca.oper
 g.LARGEST_PIECE = t.LARGEST_PIECE = {PIECE}
 g.SAMPLE_ROWS = 64
 s.Source.pieces.__defaults__ = s.Source.pieces_left.__defaults__ = ({PIECE},)
-old = s.Source.read_into
+old = s.Source.read
 """
 SLOW = (
     CUT
     + """
-def slow(self, number, start, stop, out):
+def slow(self, number, start, stop, into=None):
     time.sleep(SECONDS * (stop - start) / 62)
-    old(self, number, start, stop, out)
-s.Source.read_into = slow"""
+    return old(self, number, start, stop, into)
+s.Source.read = slow"""
 )
 OPEN_MPI = os.environ.get("HPCPCA_TEST_STACK") == "openmpi"
 once = pytest.mark.skipif(OPEN_MPI, reason="the same on every MPI: tested with MPICH")

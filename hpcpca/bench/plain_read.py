@@ -9,7 +9,8 @@ import h5py
 import numpy as np
 from mpi4py import MPI
 
-from ..sources.source import forget, open_source
+from ..sources.hdf5 import forget
+from ..sources.source import open_source
 
 PIECE_BYTES = 32 << 20
 

@@ -141,8 +141,7 @@ def _given(context, own):
     rows = np.empty((max(0, min(own.stop, given.n) - own.start), given.d), given.dtype)
     with world.agreed():
         if len(rows):
-            given.read_into(0, own.start, own.start + len(rows), rows)
-            given.check_finite(0, own.start, rows)
+            given.check_finite(given.read(0, own.start, own.start + len(rows), rows))
     rows = rows.astype(np.float64)
     largest = np.abs(rows).max(axis=1, keepdims=True, initial=0.0)
     with world.agreed():

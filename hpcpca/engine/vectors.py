@@ -4,11 +4,10 @@ a result.
 
 import os
 import shutil
-from tokenize import TokenError
 
 import numpy as np
 
-from ..errors import DataError, describe
+from ..errors import DataError
 from ..files.damage import naming
 from ..files.formats import CHECKPOINT, RESULT
 from ..files.hdf5 import OVERHEAD, writing
@@ -18,7 +17,7 @@ from ..files.paths import split_dataset
 from ..files.result import Stored
 from ..files.seal import reseal
 from ..files.trailer import append_trailer
-from ..sources.part import find_dataset
+from ..sources.array import read_array
 
 
 def load_vectors(text):
@@ -27,14 +26,8 @@ def load_vectors(text):
     For one rank to call.
     """
     path, dataset = split_dataset(text)
-    if path.endswith(".npy"):
-        vectors, stored = _npy(path), None
-    else:
-        with naming(path), open_file(path) as file:
-            ours = dataset is None and file.attrs.get("format") in (RESULT, CHECKPOINT)
-            vectors = None if ours else find_dataset(file, path, dataset)[...]
-        stored = Stored(path) if ours else None
-        vectors = stored.vectors() if ours else vectors
+    stored = Stored(path) if dataset is None and _is_own(path) else None
+    vectors = stored.vectors() if stored else read_array(path, dataset)
     if vectors.ndim != 2 or vectors.dtype.kind not in "iuf" or not vectors.size:
         raise DataError(
             f"{text} holds {vectors.dtype} of shape {vectors.shape}; vectors are rows of a (K, d)"
@@ -47,21 +40,12 @@ def load_vectors(text):
     return vectors.astype(np.float64), stored
 
 
-def _npy(path):
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise DataError(f"{path} is not a regular file")
-    try:
-        return np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; check the name and the current folder") from None
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        SyntaxError,
-        TokenError,
-    ) as error:  # numpy parses the header as Python
-        raise DataError(f"{path} is not a .npy file that can be read: {describe(error)}") from None
+def _is_own(path):
+    """Whether a file is a result or a checkpoint."""
+    if path.endswith(".npy"):
+        return False
+    with naming(path), open_file(path) as file:
+        return file.attrs.get("format") in (RESULT, CHECKPOINT)
 
 
 def save_finding(path, finding, tol):

@@ -52,19 +52,22 @@ class Named:
     is_listed: bool  # by a glob or folder
 
 
-def expand(arguments):
-    """Return the files that DATA arguments name, in order: list of ``Named``; raise DataError."""
+def expand(arguments, suffixes=SUFFIXES):
+    """Return the files that DATA arguments name, in order: list of ``Named``; raise DataError.
+
+    Of a folder, all files with one of the ``suffixes``.
+    """
     found = []
     for text in arguments:
         path, dataset = split_dataset(text)
-        names = _files(path, text)
+        names = _files(path, text, suffixes)
         found += [Named(name, dataset, names != [path]) for name in names]
     return found
 
 
-def _files(path, text):
+def _files(path, text, suffixes):
     if is_folder(path):
-        names = [name for name in _listed(path) if name.lower().endswith(SUFFIXES)]
+        names = [name for name in _listed(path) if name.lower().endswith(suffixes)]
         if not names:
             raise DataError(f"folder {path} holds no HDF5 file ({', '.join(SUFFIXES[:3])}, …)")
         return sorted((os.path.join(path, name) for name in names), key=natural_order)

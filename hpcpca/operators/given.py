@@ -20,7 +20,7 @@ def load(resources, is_double, plan, begun):
         exponent = 0
         with exchange.agreed():
             if panel.node.rank == 0:
-                matrix = np.empty((source.d, source.d), source.dtype)
+                matrix = source.buffer(source.d)
                 largest = load_shard(source, 1, 0, counters, matrix)
                 exponent = int(np.frexp(largest)[1])
                 read_covariance(matrix, panel.array, exponent)

@@ -34,21 +34,21 @@ SAMPLE_SHARE, SAMPLE_ROWS = 0.05, 512  # of all rows; at least
 class StreamingCovariance(Regrouped):
     """Σ as of ``InMemoryCovariance``, one reading of the files a pass.
 
-    ``windows(largest, done)`` yields (number of the first, rows) of this rank piece by piece, but
-    rows ``done``; given a list it checks them and puts max |value| and their number into it.
+    ``blocks(largest, done)`` yields the blocks of this rank, but rows ``done``; given a list it
+    checks them and puts max |value| and their number into it.
     ``rows`` is their number over all ranks of a group. Mean, variance and the check for NaN ride on
     the first pass; where its shift or scale turn out wrong, it is done again.
     ``sampled(is_double)`` gives the first centring, and rows (s, d) of this rank and what share of
     all the sample is; the rows are kept until the start panel is made. A run that goes on from
     another gives the ``Centring`` known by then instead, and what is ``Unfinished``.
-    ``check_rows(number of the first, rows)`` raises DataError for rows with NaN or Inf: asked where
-    a later pass gives such numbers.
+    ``check_finite(block)`` raises DataError for NaN or Inf: asked if a later pass gives such
+    numbers.
     """
 
     def __init__(
         self,
-        windows,
-        check_rows,
+        blocks,
+        check_finite,
         rows,
         sampled,
         is_double,
@@ -58,14 +58,14 @@ class StreamingCovariance(Regrouped):
         known=None,
         unfinished=None,
     ):
-        self._windows, self._rows, self._group, self._counters, self._team = (
-            windows,
+        self._blocks, self._rows, self._group, self._counters, self._team = (
+            blocks,
             rows,
             group,
             counters,
             team,
         )
-        self._check_rows = check_rows
+        self._check_finite = check_finite
         self.is_double, self._unfinished, self._sample = is_double, unfinished, None
         self.n = self.mean = self.total_variance = None
         self._is_measured = False  # mean and variance, in the precision at hand
@@ -132,15 +132,15 @@ class StreamingCovariance(Regrouped):
         partial, finished = np.zeros(panel.shape), []
         interrupt = self._group.interrupt
         with self._group.agreed():
-            for first, rows in self._windows(largest, done):
+            for block in self._blocks(largest, done):
                 with self._counters.time("apply"):
-                    tiles = self.centring.tiles(rows)
+                    tiles = self.centring.tiles(block.rows)
                     partial += panel_product(self._team, tiles, panel)
                     if sums is not None:
                         tiles.add_sums(self._team, sums)
                     else:
-                        self._check(partial, first, rows)
-                finished.append((first, first + len(rows)))
+                        self._check(partial, block)
+                finished.append((block.first, block.stop))
         own = self._group.reduce_to_owners(partial, offsets)
         if begun:
             own += begun.sums
@@ -153,14 +153,14 @@ class StreamingCovariance(Regrouped):
         self._count(1 - count_rows(done) / self._rows)
         return own
 
-    def _check(self, partial, first, rows):
-        """Raise an error that names the rows with which sums are no longer finite, which on a
-        first pass they were or it was done again.
+    def _check(self, partial, block):
+        """Raise an error that names the rows with which sums are no longer finite. On a first pass
+        they were, or it was done again.
         """
         if not np.isfinite(partial.sum()):
-            self._check_rows(first, rows)
+            self._check_finite(block)
             raise HpcpcaError(
-                f"rows {first} to {first + len(rows) - 1} of all give images that are not finite;"
+                f"rows {block.first} to {block.stop - 1} of all give images that are not finite;"
                 " the data's range is too large even after scaling: rescale the data, or report"
                 " this"
             )
@@ -266,7 +266,7 @@ def load(resources, is_double, plan, begun):
 
     return StreamingCovariance(
         read,
-        source.check_rows,
+        source.check_finite,
         source.n,
         sampled,
         is_double,

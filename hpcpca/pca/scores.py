@@ -167,18 +167,16 @@ def stream(world, source, rows, convert, target, counters):
     take part in agreeing.
     """
     mine = list(pieces(source, *source.blocks.shard(world.size, world.rank), rows))
-    buffer = np.empty(
-        (max((stop - start for _, start, stop, _ in mine), default=0), source.d), source.dtype
-    )
+    buffer = source.buffer(max((stop - start for _, start, stop, _ in mine), default=0))
     for turn in range(max(world.comm.allgather(len(mine)))):
         first, made = 0, None
         with world.agreed():
             if turn < len(mine):
                 number, start, stop, first = mine[turn]
                 with counters.time("read"):
-                    source.read_into(number, start, stop, buffer[: stop - start])
-                    largest = source.check_finite(number, start, buffer[: stop - start])
+                    block = source.read(number, start, stop, buffer)
+                    largest = source.check_finite(block)
                 with counters.time("apply"):
-                    made = convert(buffer[: stop - start], largest)
+                    made = convert(block.rows, largest)
         with counters.time("write"):
             target.put(first, made)

@@ -17,6 +17,7 @@ from ..kernels import kernels_for
 from ..operators.centring import work_type
 from ..operators.team import Team
 from ..planning.machine import available_memory
+from ..sources.formats import suffixes
 from ..sources.source import open_source
 from ..units import format_seconds, format_size
 from . import scores as files
@@ -198,7 +199,7 @@ def _named(data):
     """Files that are asked for by name; what a glob or folder lists may be this run's own
     output, and is left out then.
     """
-    return [each.path for each in expand(data) if not each.is_listed]
+    return [each.path for each in expand(data, suffixes()) if not each.is_listed]
 
 
 def _check_output(writing, read):

@@ -65,19 +65,13 @@ class PlainCovariance:
         )
         self.rank_limit = source.d if is_covariance else min(source.n - 1, source.d)
         largest = world.most(
-            max(
-                (
-                    source.check_finite(number, start, rows)
-                    for number, start, rows in self._pieces()
-                ),
-                default=0.0,
-            )
+            max((source.check_finite(block) for block in self._blocks()), default=0.0)
         )
         self.exponent = int(np.frexp(largest)[1])
         self._scale = np.ldexp(1.0, -min(max(self.exponent, -1020), 1020))
         if not is_covariance:
             self.exponent = 2 * int(-np.log2(self._scale))
-            self._pivot = self._first_row()
+            self._pivot = source.first_row()
             total = np.zeros(self.d)
             for tile in self._tiles():
                 total += tile.sum(axis=0)
@@ -93,40 +87,36 @@ class PlainCovariance:
         """Return Σ·v for every row of panel (r, d), scaled, on all ranks."""
         image = np.zeros(panel.shape)
         if self.is_covariance:
-            first = 0
-            for number, start, rows in self._pieces():
-                first = start
-                image += panel[:, first : first + len(rows)] @ (
-                    rows.astype(np.float64) * self._scale
-                )
+            for block in self._blocks():
+                rows = block.rows.astype(np.float64) * self._scale
+                image += panel[:, block.first : block.stop] @ rows
             return self._sum(image)
         for tile in self._tiles():
             image += (panel @ tile.T) @ tile
         return self._sum(image) / (self.n - 1)
 
-    def _pieces(self):
-        """(file, first row, rows) of this rank's share; kept in memory after the first time
-        where they fit.
-        """
+    def _blocks(self):
+        """The blocks of this rank's share; kept in memory after the first time if they fit."""
         if self._is_kept:
             yield from self._kept
             return
         self.reads += 1
         with self._world.agreed():
-            for number, start, stop in self.source.pieces(*self._bounds):
-                rows = np.empty((stop - start, self.d), self.source.dtype)
-                self.source.read_into(number, start, stop, rows)
+            for place in self.source.pieces(*self._bounds):
+                block = self.source.read(*place)
                 if self._kept is not None:
-                    self._kept.append((number, start, rows))
-                yield number, start, rows
+                    self._kept.append(block)
+                yield block
         self._is_kept = self._kept is not None
 
     def _tiles(self):
         """Rows less their mean, scaled: (r, d) float64."""
         step = max(1, TILE_BYTES // (8 * self.d))
-        for _, _, rows in self._pieces():
-            for start in range(0, len(rows), step):
-                yield (self._deviations(rows[start : start + step]) * self._scale) - self._mean
+        for block in self._blocks():
+            for start in range(0, len(block), step):
+                yield (
+                    self._deviations(block.rows[start : start + step]) * self._scale
+                ) - self._mean
 
     def _deviations(self, rows):
         if (
@@ -136,9 +126,3 @@ class PlainCovariance:
                 np.float64
             )
         return rows.astype(np.float64) - self._pivot.astype(np.float64)
-
-    def _first_row(self):
-        number = next(i for i, part in enumerate(self.source.parts) if part.rows)
-        row = np.empty((1, self.d), self.source.dtype)
-        self.source.read_into(number, 0, 1, row)
-        return row[0]

@@ -2,23 +2,19 @@
 
 import json
 import time
-from itertools import islice
 
 import numpy as np
 
-from ..errors import DataError
 from ..files.damage import naming
 from ..files.formats import CHECKPOINT, EXPERIMENT, RECONSTRUCTION, RESULT, SCORES, TRUTH
 from ..files.opening import open_file
 from ..files.result import Stored
 from ..linalg.angles import Separation
 from ..linalg.determination import NONE, in_words, standing
-from ..sources.contents import contents, element_type, links
-from ..sources.part import find_dataset
+from ..sources.listing import describe_data
 from ..units import format_seconds, format_size
 
 SHOWN = 12
-MOST_LISTED = 20  # things in a data file
 
 
 def describe_file(path, problem_of, dataset=None):
@@ -27,9 +23,11 @@ def describe_file(path, problem_of, dataset=None):
     ``problem_of(name)`` is the Problem whose command is ``name``.
     """
     with naming(path), open_file(path) as file:
-        kind = file.attrs.get("format")
-        if kind not in (RESULT, CHECKPOINT):
-            return _data(file, path, dataset) if dataset else KINDS.get(kind, _data)(file, path)
+        kind = str(file.attrs.get("format", ""))
+        if kind in KINDS and not dataset:
+            return KINDS[kind](file, path)
+    if kind not in (RESULT, CHECKPOINT):
+        return describe_data(path, dataset)
     stored = Stored(path)
     return _stored(stored, problem_of(stored.problem))
 
@@ -92,41 +90,6 @@ def _truth(file, path):
         ),
         f"  {file.attrs['meaning']}",
     ]
-
-
-def _data(file, path, dataset=None):
-    if dataset:
-        return [
-            f"{path}: data, 1 two-dimensional dataset(s)",
-            _dataset(find_dataset(file, path, dataset), dataset),
-        ]
-    held = contents(file)
-    flat = sum(each.is_flat for each in held)
-    lines = [f"{path}: data, {flat} two-dimensional dataset(s)"]
-    for each in held[:MOST_LISTED]:
-        lines.append(
-            _dataset(file[each.name], each.name)
-            if each.is_readable
-            else f"  {each.name}: {each.words}"
-        )
-    lines += [f"  … {len(held)} in all"] * (len(held) > MOST_LISTED)
-    return lines + [f"  {text}" for text in islice(links(file, path), MOST_LISTED)]
-
-
-def _dataset(item, name):
-    """A line on a two-dimensional dataset."""
-    stored, held = item.id.get_storage_size(), item.size * item.dtype.itemsize
-    how = f"chunks {item.chunks}" if item.chunks else "contiguous"
-    how += f", {item.compression}" if item.compression else ""
-    try:
-        element_type(item.dtype, name)
-        use = ""
-    except DataError as error:
-        use = f"  (cannot be used: {error})"
-    return (
-        f"  {name.lstrip('/')}: {item.shape[0]} rows × {item.shape[1]} columns {item.dtype}, "
-        f"{format_size(held)} ({format_size(stored)} stored), {how}{use}"
-    )
 
 
 def _stored(stored, problem):

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..comm.counters import Counters
-from ..files.opening import open_file
 from ..partition import BLOCK_BYTES, FEWEST_CHUNKS
 from ..units import format_size
-from .part import find_dataset
+from .formats import open_rows
 from .rows import read_ahead
 from .shards import CHUNK_BYTES, places
 
@@ -53,10 +52,10 @@ def scan(source, first, last, room):
     """
     values = _nothing(source)
     edges = source.blocks.edges
-    for number, start, rows in read_ahead(
-        source, places(source, int(edges[first]), int(edges[last]), room), Counters()
-    ):
-        _take(values, number, start, rows, source.missing[number])
+    taken = places(source, int(edges[first]), int(edges[last]), room)
+    for block in read_ahead(source, taken, Counters()):
+        number, start = source.place(block.first)
+        _take(values, number, start, block.rows, source.missing[number])
     return values
 
 
@@ -151,9 +150,8 @@ def storage_findings(source):
     """Yield (trouble or note, text) on chunks, types and sizes of files. For one rank to call."""
     found = {}
     for part in source.parts:
-        with open_file(part.path) as file:
-            item = find_dataset(file, part.path, part.dataset)
-            for finding in _of_type(item.dtype, source.dtype) + _of_chunks(item, source.n):
+        with open_rows(part.path, part.dataset) as opened:
+            for finding in _of_type(opened.dtype, source.dtype) + _of_chunks(opened, source.n):
                 found.setdefault(finding, []).append(part.name)
     for (kind, text), names in found.items():
         yield (
@@ -193,14 +191,15 @@ def _of_type(stored, held):
     return found
 
 
-def _of_chunks(item, total):
-    """Findings on the chunks of a dataset of a set of ``total`` rows; contiguous data have none."""
-    if item.chunks is None or not item.size:
+def _of_chunks(opened, total):
+    """Findings on the chunks of a file in a set of ``total`` rows; contiguous data have none."""
+    rows, d = opened.shape
+    if opened.chunks is None or not rows * d:
         return []
-    (height, width), size, d = item.chunks, item.dtype.itemsize, item.shape[1]
+    (height, width), size = opened.chunks, opened.dtype.itemsize
     chunk, band = height * width * size, height * d * size
-    count = -(-item.shape[0] // height) * -(-d // width)
-    is_filtered = item.id.get_create_plist().get_nfilters() > 0
+    count = -(-rows // height) * -(-d // width)
+    is_filtered = opened.is_filtered
     is_cut = band > BLOCK_BYTES or height * FEWEST_CHUNKS > total
     faults = (
         (
@@ -217,7 +216,7 @@ def _of_chunks(item, total):
             is_filtered and is_cut and band > CHUNK_BYTES,
             TROUBLE,
             (
-                f"compressed and only {-(-item.shape[0] // height)} chunk(s) tall: blocks of rows"
+                f"compressed and only {-(-rows // height)} chunk(s) tall: blocks of rows"
                 " are smaller, and each block decompresses whole chunks again"
             ),
         ),
@@ -237,7 +236,7 @@ def _of_chunks(item, total):
         ),
     )
     return [
-        (kind, f"chunks {item.chunks}: {text}" + (f"; {RESHARD}" if kind == TROUBLE else ""))
+        (kind, f"chunks {opened.chunks}: {text}" + (f"; {RESHARD}" if kind == TROUBLE else ""))
         for holds, kind, text in faults
         if holds
     ]

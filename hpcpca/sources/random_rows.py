@@ -6,8 +6,8 @@ from collections import OrderedDict
 import numpy as np
 
 from ..files.damage import naming
-from ..files.opening import CHUNK_CACHE, open_file
-from .part import find_dataset
+from ..files.opening import CHUNK_CACHE
+from .formats import open_rows
 from .rows import BATCH_PIECE_BYTES
 
 MOST_OPEN = 64  # files: systems allow a process some hundreds
@@ -52,31 +52,27 @@ class RowReader:
             first, count = first + size, count - size
 
     def _read(self, parts, size):
-        rows, done = np.empty((size, self._source.d), self._source.dtype), 0
+        rows, done = self._source.buffer(size), 0
         for number, start, count in parts:
-            with (
-                naming(self._source.parts[number].path),
-                self._lock,
-            ):  # HDF5 reads one at a time anyway; so no file is closed that is read
-                self._source.fill(
-                    number, self._dataset(number), start, start + count, rows[done : done + count]
-                )
+            # HDF5 reads one at a time anyway; so no file is closed that is read
+            with naming(self._source.parts[number].path), self._lock:
+                self._opened(number).read(start, start + count, rows[done : done + count])
             done += count
         return rows
 
-    def _dataset(self, number):
-        """The open dataset of file ``number``."""
+    def _opened(self, number):
+        """The open rows of file ``number``."""
         if number not in self._open:
             if len(self._open) >= MOST_OPEN:
-                self._open.popitem(last=False)[1].file.close()
+                self._open.popitem(last=False)[1].close()
             part = self._source.parts[number]
-            item = find_dataset(open_file(part.path, self._cache), part.path, part.dataset)
-            self._source.check_shape(number, item)
-            self._open[number] = item
+            opened = open_rows(part.path, part.dataset, self._cache)
+            self._source.check_shape(number, opened)
+            self._open[number] = opened
         self._open.move_to_end(number)
         return self._open[number]
 
     def close(self):
         """Close all files."""
         while self._open:
-            self._open.popitem()[1].file.close()
+            self._open.popitem()[1].close()

@@ -3,8 +3,6 @@
 from concurrent.futures import ThreadPoolExecutor, wait
 from time import perf_counter
 
-import numpy as np
-
 from ..partition import NO_ROWS
 
 LOOK_EVERY = 0.02  # seconds
@@ -33,60 +31,52 @@ def load_shard(source, shards, shard, counters, rows, halt=never):
     for number, start, stop in source.pieces(first, last):
         if halt():
             break
-        piece = rows[done : done + stop - start]
         with counters.time("read"):
-            source.read_into(number, start, stop, piece)
-        largest = max(largest, source.check_finite(number, start, piece))
-        done += len(piece)
+            block = source.read(number, start, stop, rows[done:])
+        largest, done = max(largest, source.check_finite(block)), done + len(block)
     return largest
 
 
 def read_ahead(source, places, counters, halt=never):
-    """Yield (file, start, rows) for every (file, start, stop) of ``places``; the next is read
-    while one is worked on.
+    """Yield the ``Block`` of every (file, start, stop) of ``places``; the next is read while one
+    is worked on.
 
-    Rows are a view of one of two buffers, used again for the piece after the next. Time spent
-    waiting counts as "read". Ends early where ``halt()`` says so, which is asked while waiting too:
-    messages that carry such a request may travel only then.
+    Two buffers serve in turn, so a block is valid until the next. Time spent waiting counts as
+    "read". Ends early if ``halt()`` says so, which is asked while waiting too: messages that carry
+    such a request may travel only then.
     """
     places = list(places)
     most = max((stop - start for _, start, stop in places), default=0)
-    buffers = [np.empty((most, source.d), source.dtype) for _ in range(min(2, len(places)))]
+    buffers = [source.buffer(most) for _ in range(min(2, len(places)))]
 
     def read(index):
-        number, start, stop = places[index]
-        source.read_into(number, start, stop, buffers[index % 2][: stop - start])
+        return source.read(*places[index], buffers[index % 2])
 
     with ThreadPoolExecutor(1) as reader:
         waiting = reader.submit(read, 0) if places else None
-        for index, (number, start, stop) in enumerate(places):
+        for index in range(len(places)):
             with counters.time("read"):
                 while not wait([waiting], LOOK_EVERY).done:
                     halt()
-                waiting.result()
+                block = waiting.result()
             if halt():
                 return
             if index + 1 < len(places):
                 waiting = reader.submit(read, index + 1)
-            yield number, start, buffers[index % 2][: stop - start]
+            yield block
 
 
 def windows(source, shards, shard, piece_bytes, counters, checked=None, done=NO_ROWS, halt=never):
-    """Yield (number of the first row, rows) of a shard piece by piece, read ahead; of what is
-    not among the rows ``done``.
+    """Yield the blocks of a shard, read ahead, without the rows ``done``.
 
-    Rows are numbered over the whole file set. Given ``checked`` = [largest, count], pieces are
-    checked for NaN, and max |value| and the number of rows are put there.
+    Given ``checked`` = [largest, count], blocks are checked for NaN, and max |value| and the number
+    of rows are put there.
     """
-    for number, start, rows in read_ahead(
-        source, source.pieces_left(done, shards, shard, piece_bytes), counters, halt
-    ):
+    left = source.pieces_left(done, shards, shard, piece_bytes)
+    for block in read_ahead(source, left, counters, halt):
         if checked is not None:
-            checked[:] = (
-                max(checked[0], source.check_finite(number, start, rows)),
-                checked[1] + len(rows),
-            )
-        yield int(source.first_rows[number]) + start, rows
+            checked[:] = max(checked[0], source.check_finite(block)), checked[1] + len(block)
+        yield block
 
 
 def pieces_of_shard(source, shards, shard, counters, known, largest, done=NO_ROWS, halt=never):
@@ -113,10 +103,9 @@ def pieces_of_shard(source, shards, shard, counters, known, largest, done=NO_ROW
             for begin, end in zip(ends[::2], ends[1::2])
             for place in source.pieces(begin, end)
         ]
-    for number, start, rows in read_ahead(source, places, counters, halt):
-        largest[0] = max(largest[0], source.check_finite(number, start, rows))
-        first = int(source.first_rows[number]) + start
-        yield [(first, first + len(rows))], rows
+    for block in read_ahead(source, places, counters, halt):
+        largest[0] = max(largest[0], source.check_finite(block))
+        yield [(block.first, block.stop)], block.rows
 
 
 def seconds_to_read(source, shards, shard, most):
@@ -125,13 +114,11 @@ def seconds_to_read(source, shards, shard, most):
     place = next(source.pieces((first + last) // 2, last, most), None)
     if place is None:
         return 0.0, 0
-    file, start, stop = place
-    rows = np.ones(
-        (stop - start, source.d), source.dtype
-    )  # memory used before, as the second piece of a run has
+    buffer = source.buffer(place[2] - place[1])
+    buffer[...] = 1  # memory used before, as the second piece of a run has
     begun = perf_counter()
-    source.read_into(file, start, stop, rows)
-    return perf_counter() - begun, rows.nbytes
+    block = source.read(*place, buffer)
+    return perf_counter() - begun, block.nbytes
 
 
 def read_blocks(source, numbers, counters, halt=never):
@@ -141,13 +128,12 @@ def read_blocks(source, numbers, counters, halt=never):
     Ends early where ``halt()`` says so.
     """
     runs, largest, done = list(source.blocks.runs(numbers)), 0.0, 0
-    rows = np.empty((int(source.blocks.rows[numbers].sum()), source.d), source.dtype)
+    rows = source.buffer(int(source.blocks.rows[numbers].sum()))
     for first, last in runs:
         if halt():
             break
         (file, start), stop = source.blocks.place(first), int(source.blocks.stop[last - 1])
-        some = rows[done : done + stop - start]
         with counters.time("read"):
-            source.read_into(file, start, stop, some)
-        largest, done = max(largest, source.check_finite(file, start, some)), done + len(some)
+            block = source.read(file, start, stop, rows[done:])
+        largest, done = max(largest, source.check_finite(block)), done + len(block)
     return rows, runs, largest

@@ -231,8 +231,9 @@ class SourceRows:
         be read or does not fit the type, and at their end if files were written to meanwhile.
         """
         where = places(self._source, start, stop, self._room)
-        for number, _, rows in read_ahead(self._source, where, Counters()):
-            yield converted(rows, self._dtype, self._source.parts[number].name)
+        for block in read_ahead(self._source, where, Counters()):
+            number, _ = self._source.place(block.first)
+            yield converted(block.rows, self._dtype, self._source.parts[number].name)
         self._source.check_unchanged()
 
 

@@ -1,21 +1,19 @@
-"""The data of a run: 2-D datasets of one or more HDF5 files, one after the other, as one array
-of rows.
-"""
+"""The data of a run: the rows of one or more files, one after the other, as one array."""
 
 import os
 from dataclasses import asdict
 
-import h5py
 import numpy as np
 
 from ..errors import DataError
 from ..files.damage import naming
-from ..files.opening import open_file
 from ..files.paths import expand
 from ..partition import blocks_of, outside
+from .block import Block
 from .contents import listed
+from .formats import open_rows, suffixes
 from .missing import missing_values
-from .part import find_dataset, part_of, read_rows
+from .part import part_of
 
 PIECE_BYTES = 64 << 20  # read at a time
 FORGET = bool(
@@ -23,21 +21,8 @@ FORGET = bool(
 )  # for benchmarks: every read comes from the disk
 
 
-def forget(file, item, start, stop):
-    """Take rows start..stop−1, and what was read ahead with them, out of the system's page
-    cache.
-    """
-    if item.chunks:
-        found = [item.id.get_chunk_info_by_coord((row, 0)) for row in (start, stop - 1)]
-        begin, end = found[0].byte_offset, found[1].byte_offset + found[1].size
-    else:
-        row = item.dtype.itemsize * item.shape[1]
-        begin, end = item.id.get_offset() + start * row, item.id.get_offset() + stop * row
-    os.posix_fadvise(file.id.get_vfd_handle(), begin, max(0, end - begin), os.POSIX_FADV_DONTNEED)
-
-
 class Source:
-    """Rows of a file set, read by number of file and row."""
+    """Rows of a file set, read as blocks that lie in one file each."""
 
     def __init__(self, parts, notes=()):
         self.parts, self.notes = parts, notes
@@ -90,42 +75,44 @@ class Source:
                 )
         return first.attributes
 
-    def read_into(self, number, start, stop, out):
-        """out (stop − start, d) ← rows of file ``number``; raise DataError where they cannot be
-        read.
+    def buffer(self, rows):
+        """Memory that ``read`` can put so many rows into."""
+        return np.empty((rows, self.d), self.dtype)
+
+    def read(self, number, start, stop, into=None):
+        """Return the ``Block`` of rows start..stop−1 of file ``number``; raise DataError if they
+        cannot be read.
+
+        ``into`` is a ``buffer`` that has room for them. The block then is a view of it: nothing is
+        copied, and it is valid until the buffer is used again.
         """
         part = self.parts[number]
-        with naming(part.path), open_file(part.path) as file:
-            item = find_dataset(file, part.path, part.dataset)
-            self.check_shape(number, item)
-            self.fill(number, item, start, stop, out)
+        rows = (self.buffer(stop - start) if into is None else into)[: stop - start]
+        with naming(part.path), open_rows(part.path, part.dataset) as opened:
+            self.check_shape(number, opened)
+            opened.read(start, stop, rows)
             if FORGET:
-                forget(file, item, start, stop)
+                opened.forget(start, stop)
+        return Block(rows, int(self.first_rows[number]) + start)
 
-    def check_shape(self, number, item):
-        """Raise DataError where the dataset ``item`` of file ``number`` is not as it was."""
+    def first_row(self):
+        """The first row of all: (d)."""
+        number, row = self.place(0)
+        return self.read(number, row, row + 1).rows[0]
+
+    def place(self, row):
+        """Return which file the row numbered ``row`` over the whole set is in, and where there."""
+        number = int(np.searchsorted(self.first_rows, row, side="right")) - 1
+        return number, row - int(self.first_rows[number])
+
+    def check_shape(self, number, opened):
+        """Raise DataError if file ``number``, which is ``opened``, has another shape by now."""
         part = self.parts[number]
-        if item.shape != (part.rows, part.columns):
+        if opened.shape != (part.rows, part.columns):
             raise DataError(
-                f"{part.name} changed while it was used: shape {item.shape} instead of"
+                f"{part.name} changed while it was used: shape {opened.shape} instead of"
                 f" {(part.rows, part.columns)}"
             )
-
-    def fill(self, number, item, start, stop, out):
-        """out (stop − start, d) ← rows of ``item``, the dataset of file ``number``; raise
-        DataError where they cannot be read.
-        """
-        if start == stop:
-            return
-        try:
-            if item.dtype != np.bool_:  # as read_direct, at a quarter of its 60 µs
-                space = item.id.get_space()
-                space.select_hyperslab((start, 0), out.shape)
-                item.id.read(h5py.h5s.create_simple(out.shape), space, out)
-                return
-        except OSError:
-            pass  # reading them otherwise says what is wrong
-        out[:] = read_rows(item, start, stop, self.parts[number].name)
 
     def pieces(self, first, last, piece_bytes=PIECE_BYTES):
         """Yield (file, start, stop) of blocks first..last−1 in pieces of about ``piece_bytes``,
@@ -180,34 +167,31 @@ class Source:
         if change := self.change():
             raise DataError(f"{change}; start anew when nobody writes to it (nothing was written)")
 
-    def check_finite(self, number, start, rows):
-        """Return max |value| of rows of file ``number`` from ``start`` on.
+    def check_finite(self, block):
+        """Return max |value| of a block.
 
         Raises DataError that names the first NaN, Inf or missing value.
         """
+        rows = block.rows
         if not rows.size:
             return 0.0
         low, high = rows.min(), rows.max()
         if rows.dtype.kind == "f" and not (np.isfinite(low) and np.isfinite(high)):
-            self._refuse(number, start, rows, ~np.isfinite(rows))
-        missing = self.missing[number]
-        if missing and missing.may_be_among(low, high) and (found := missing.among(rows)).any():
-            self._refuse(number, start, rows, found, missing.reason)
+            self._refuse(block, ~np.isfinite(rows))
+        missing = self.missing[self.place(block.first)[0]]
+        if missing and missing.may_be_among(low, high) and (bad := missing.among(rows)).any():
+            self._refuse(block, bad, missing.reason)
         return max(abs(float(low)), abs(float(high)))
 
-    def _refuse(self, number, start, rows, found, reason=None):
-        row, column = np.argwhere(found)[0]
-        value = rows[row, column]
+    def _refuse(self, block, bad, reason=None):
+        """Raise DataError for the first of the values of a block that are ``bad``."""
+        row, column = np.argwhere(bad)[0]
+        value, (number, start) = block.rows[row, column], self.place(block.first)
         why = f", {reason(value)}" if reason else ""
         raise DataError(
             f"{self.parts[number].name}: row {start + row}, column {column} is "
             f"{value}{why}; remove or fill such values first"
         )
-
-    def check_rows(self, first, rows):
-        """The same of rows numbered over the whole set, from ``first`` on; they lie in one file."""
-        number = int(np.searchsorted(self.first_rows, first, side="right")) - 1
-        return self.check_finite(number, first - int(self.first_rows[number]), rows)
 
 
 def open_source(arguments, follow_links=False, is_whole=True, own=()):
@@ -219,7 +203,7 @@ def open_source(arguments, follow_links=False, is_whole=True, own=()):
     data are copied as they are: values may be packed then, or never written. The files ``own`` are
     left out of globs and folders.
     """
-    named, own = expand(arguments), set(map(os.path.realpath, own))
+    named, own = expand(arguments, suffixes()), set(map(os.path.realpath, own))
     left_out = [
         each for each in named if own and each.is_listed and os.path.realpath(each.path) in own
     ]

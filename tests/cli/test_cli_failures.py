@@ -49,7 +49,7 @@ def inject(rank, module, owner, name, calls, error):
 
 STAGES = {  # module, class, function, which call
     "look at the files": ("hpcpca.sources.source", "", "expand", 1),
-    "read": ("hpcpca.sources.source", "Source", "read_into", 1),
+    "read": ("hpcpca.sources.source", "Source", "read", 1),
     "check": ("hpcpca.sources.source", "Source", "check_finite", 1),
     "apply": ("hpcpca.operators.in_memory", "InMemoryCovariance", "apply", 3),
     "publish": ("hpcpca.comm.exchange", "Exchange", "publish", 4),

@@ -48,7 +48,7 @@ def test_one_selection(sparse):
     need(5)
     source, rows = open_source([str(sparse)], is_whole=False), np.empty((ROWS, WIDTH), np.int8)
     assert rows.size > LIMITS[1] and source.n * source.d == rows.size
-    source.read_into(0, 0, ROWS, rows)
+    source.read(0, 0, ROWS, rows)
     for row in marks():
         assert np.array_equal(rows[row], np.arange(WIDTH) % 100 + row % 7 + 1), row
     assert not rows[[row for row in range(0, ROWS, 37) if row not in marks()]].any()

@@ -96,12 +96,13 @@ def test_rows_that_change(folder, what, code, text):
         CUT
         + """
 readings = [0]
-def changing(self, number, start, stop, out):
-    old(self, number, start, stop, out)
+def changing(self, number, start, stop, into=None):
+    block = old(self, number, start, stop, into)
     readings[0] += (number, start) == (1, 0)
     if readings[0] > 2 and number == 1 and start == 0:
-        out[7:, 3] = float("WHAT")
-s.Source.read_into = changing""".replace("WHAT", what)
+        block.rows[7:, 3] = float("WHAT")
+    return block
+s.Source.read = changing""".replace("WHAT", what)
     )
     done = finish(fit(folder, "--precision", "single", inject=changing), 60)
     assert done.code == code and len(done.messages) == 1 and text in done.messages[0], done
@@ -128,23 +129,24 @@ def test_a_shard_that_is_written_to(folder):
 CHANGING = """
 import os, signal
 import hpcpca.sources.source as s
-old, rows = s.Source.read_into, {}
-def changing(self, number, start, stop, out):
-    old(self, number, start, stop, out)
+old, rows = s.Source.read, {}
+def changing(self, number, start, stop, into=None):
+    block = old(self, number, start, stop, into)
     path = self.parts[number].path
     kind = path.split("/")[-2]
     rows[path] = rows.get(path, 0) + stop - start
     if kind != "grown":
         os.utime(path, (1, sum(rows.values())))
     elif rows[path] > 700:
-        out *= 5
+        block.rows[...] *= 5
     if kind == "stopped":
         os.kill(os.getpid(), signal.SIGUSR1)
     if kind == "unreadable":
-        out[7, 3] = float("nan")
+        block.rows[7, 3] = float("nan")
     if kind == "strange":
         raise LookupError("nobody expects this")
-s.Source.read_into = changing"""
+    return block
+s.Source.read = changing"""
 WRITTEN, EXCESS = (
     "s1.h5 was written to while it was read",
     "times the variance that the data had at first",
@@ -260,12 +262,12 @@ def test_reads_that_fail(folder):
         + RANK
         + """
 count = [0]
-def failing(self, number, start, stop, out):
+def failing(self, number, start, stop, into=None):
     count[0] += 1
     if RANK == 1 and count[0] > 120:
         raise OSError(5, "Input/output error")
-    old(self, number, start, stop, out)
-s.Source.read_into = failing"""
+    return old(self, number, start, stop, into)
+s.Source.read = failing"""
     )
     done = finish(fit(folder, inject=failing), 20)
     assert (
@@ -278,11 +280,8 @@ s.Source.read_into = failing"""
 def test_a_slow_rank_is_named(folder):
     """Ten times as slow: it finishes, and the summary says whom the others waited for."""
     slow = (
-        slowed(0.002)
-        + "\n"
-        + RANK
-        + "if RANK == 1:\n    SLOWER = 10\n    quick = s.Source.read_into\n"
-        "    s.Source.read_into = lambda self, *a: [quick(self, *a) for _ in range(SLOWER)][-1]\n"
+        slowed(0.002) + "\n" + RANK + "if RANK == 1:\n    SLOWER = 10\n    quick = s.Source.read\n"
+        "    s.Source.read = lambda self, *a: [quick(self, *a) for _ in range(SLOWER)][-1]\n"
     )
     done = finish(fit(folder, inject=slow), 60)
     assert (

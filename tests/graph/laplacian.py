@@ -36,10 +36,8 @@ class Graph:
     """Edges (e, 2) from an HDF5 dataset, one row for each pair of nodes."""
 
     def __init__(self, source, nodes):
-        rows = np.empty((source.n, source.d), source.dtype)
-        for number, start, stop in source.pieces(0, len(source.blocks)):
-            first = source.first_rows[number]
-            source.read_into(number, start, stop, rows[first + start : first + stop])
+        blocks = [source.read(*place) for place in source.pieces(0, len(source.blocks))]
+        rows = np.concatenate([block.rows for block in blocks])
         self.heads, self.tails = rows.T
         self.d = nodes or int(rows.max()) + 1
         self.title = f"{source.dataset}, {self.d} nodes, {source.n} edges"

@@ -119,10 +119,9 @@ def _features(folder, n, d, data):
         for number, start, stop in source.pieces(
             0, len(source.blocks), ROWS * source.d * source.dtype.itemsize
         ):
-            first = int(source.first_rows[number]) + start
-            rows = np.empty((stop - start, source.d), source.dtype)
-            source.read_into(number, start, stop, rows)
-            rows = rows[: max(0, len(features) - first)].astype(np.float32)
+            block = source.read(number, start, stop)
+            first = block.first
+            rows = block.rows[: max(0, len(features) - first)].astype(np.float32)
             features[first : first + len(rows)] = np.maximum(
                 rows @ weights / (255 * np.sqrt(np.float32(source.d))), 0
             )

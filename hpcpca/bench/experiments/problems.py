@@ -68,6 +68,4 @@ def mean_of(source):
 
 
 def _rows(source, number, start, stop):
-    rows = np.empty((stop - start, source.d), source.dtype)
-    source.read_into(number, start, stop, rows)
-    return rows.astype(np.float64)
+    return source.read(number, start, stop).rows.astype(np.float64)

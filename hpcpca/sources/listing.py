@@ -1,0 +1,47 @@
+"""What a data file holds, in lines of text."""
+
+from itertools import islice
+
+from ..errors import DataError
+from ..files.damage import naming
+from ..files.opening import open_file
+from ..units import format_size
+from .contents import contents, element_type, links
+from .hdf5 import find_dataset
+
+MOST_LISTED = 20  # things in a file
+
+
+def describe_data(path, dataset=None):
+    """Return lines on the datasets of a file, or on the one that is named; raise DataError."""
+    with naming(path), open_file(path) as file:
+        if dataset:
+            line = _dataset(find_dataset(file, path, dataset), dataset)
+            return [f"{path}: data, 1 two-dimensional dataset(s)", line]
+        held = contents(file)
+        flat = sum(each.is_flat for each in held)
+        lines = [f"{path}: data, {flat} two-dimensional dataset(s)"]
+        for each in held[:MOST_LISTED]:
+            lines.append(
+                _dataset(file[each.name], each.name)
+                if each.is_readable
+                else f"  {each.name}: {each.words}"
+            )
+        lines += [f"  … {len(held)} in all"] * (len(held) > MOST_LISTED)
+        return lines + [f"  {text}" for text in islice(links(file, path), MOST_LISTED)]
+
+
+def _dataset(item, name):
+    """A line on a two-dimensional dataset."""
+    stored, held = item.id.get_storage_size(), item.size * item.dtype.itemsize
+    how = f"chunks {item.chunks}" if item.chunks else "contiguous"
+    how += f", {item.compression}" if item.compression else ""
+    try:
+        element_type(item.dtype, name)
+        use = ""
+    except DataError as error:
+        use = f"  (cannot be used: {error})"
+    return (
+        f"  {name.lstrip('/')}: {item.shape[0]} rows × {item.shape[1]} columns {item.dtype}, "
+        f"{format_size(held)} ({format_size(stored)} stored), {how}{use}"
+    )

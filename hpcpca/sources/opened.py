@@ -1,0 +1,49 @@
+"""What every format has in common: the rows of one open file."""
+
+
+class OpenRows:
+    """Rows of one dataset in an open file, closed at the end of a ``with``.
+
+    A format is a subclass, made by ``kind(path, dataset, cache)``: ``dataset`` is None if the user
+    named none, ``cache`` is the memory that the file may use to keep what it has decompressed. It
+    sets ``path``, ``shape`` (n, d) and ``dtype``, and defines ``read``. All else has defaults, for
+    formats without named datasets, chunks or attributes.
+    """
+
+    suffixes = ()  # of its files, in lower case
+    path = dataset = ""
+    shape, dtype = (0, 0), None
+    chunks = None  # their shape
+    is_filtered = False  # whether chunks are compressed
+    attributes = {}  # noqa: RUF012 – what the file says of its values, as in ``missing``
+
+    @property
+    def name(self):
+        """The path, with the dataset if there are several in a file."""
+        return f"{self.path}:{self.dataset}" if self.dataset else self.path
+
+    @property
+    def chunk_rows(self):
+        """How many rows are stored together."""
+        return self.chunks[0] if self.chunks else 1
+
+    def check(self, follow_links, is_whole):
+        """Raise DataError if values lie outside of the file's folder, unless ``follow_links``, or
+        if they were never written, unless ``is_whole`` is False.
+        """
+
+    def read(self, start, stop, out):
+        """Put rows start..stop−1 into ``out`` (stop − start, d); raise DataError."""
+        raise NotImplementedError
+
+    def forget(self, start, stop):
+        """Take these rows out of the system's page cache."""
+
+    def close(self):
+        """Close the file."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
