@@ -140,7 +140,7 @@ def make(shape, output, shards, uneven, chunk_rows, compression, dataset, overwr
     relatively. Rank r writes shards r, r+ranks, …; start as many ranks as there are shards at most
     (a single file is written by one rank).
     """
-    from ..sources.shards import layout
+    from ..files.file_set import layout
     from ..sources.synthetic import Recipe
 
     recipe = Recipe(*shape, **options)
@@ -198,8 +198,9 @@ def shard(data, follow_links, output, shards, uneven, chunk_rows, compression, d
     """
     import numpy as np
 
-    from ..sources.shards import SourceRows, layout, prepare, write_set
+    from ..files.file_set import layout, prepare, write_set
     from ..sources.source import open_source
+    from ..sources.source_rows import SourceRows
 
     begun = time.monotonic()
     with world() as ranks:

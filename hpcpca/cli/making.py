@@ -21,9 +21,9 @@ def make_data(ranks, recipe, laid_out, output, overwrite):
     """Write the rows of a recipe, and the truth beside them. Collective."""
     from threadpoolctl import threadpool_limits
 
+    from ..files.file_set import beside, prepare, write_set
     from ..files.formats import MADE_BY, TEST_DATA
     from ..files.outputs import check_output
-    from ..sources.shards import beside, prepare, write_set
 
     truth_path, begun = beside(output, "truth"), time.monotonic()
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..comm.counters import Counters
+from ..files.file_set import CHUNK_BYTES
 from ..partition import BLOCK_BYTES, FEWEST_CHUNKS
 from ..units import format_size
 from .formats import open_rows
 from .rows import read_ahead
-from .shards import CHUNK_BYTES, places
+from .source_rows import places
 
 TINY_CHUNK = 16 << 10  # bytes: below, looking a chunk up costs more than reading it
 NARROW_CHUNK = (

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from hpcpca.cli.outputs import check_places
+from hpcpca.files.file_set import layout, prepare
 from hpcpca.pca.settings import FitSettings
-from hpcpca.sources.shards import layout, prepare
 from hpcpca.sources.source import open_source
 
 CLOSED = {"no-entry": 0o000, "no-list": 0o311, "open": 0o755}
