@@ -1,7 +1,10 @@
 """What workers tell each other once a round: rows of panels, small arrays, what the root solved."""
 
+from contextlib import contextmanager
+
 import numpy as np
 from mpi4py import MPI
+from mpi4py.util.dtlib import from_numpy_dtype
 
 from ..partition import Grid
 from .shared import SharedArray
@@ -9,6 +12,16 @@ from .window import Window
 from .world import World
 
 SLAB = 1 << 30  # elements per reduction: counts past 2³¹−1 fail in MPI-3 libraries
+
+
+@contextmanager
+def _row_type(rows):
+    """The MPI type of a row of the array ``rows``: counts in rows stay small."""
+    row = from_numpy_dtype(rows.dtype).Create_contiguous(rows.shape[1]).Commit()
+    try:
+        yield row
+    finally:
+        row.Free()
 
 
 class Exchange:
@@ -53,9 +66,9 @@ class Exchange:
         self._sharers.Free()
         self.group.Free()
 
-    def panel(self, rows, d):
-        """Make a (rows, d) float64 panel held once per node; collective."""
-        panel = SharedArray(self.world, (rows, d))
+    def panel(self, rows, d, dtype=np.float64):
+        """Make a (rows, d) panel held once per node; collective."""
+        panel = SharedArray(self.world, (rows, d), dtype)
         self._panels.append(panel)
         return panel
 
@@ -109,7 +122,7 @@ class Exchange:
 
     def publish(self, own, panel, offsets, first=0):
         """Put every rank's rows ``own`` (r, d) into ``panel`` from row ``first`` on, on all
-        nodes: Allgather.
+        nodes: Allgather. They travel in the panel's type, whatever theirs is.
         """
         with self.counters.time("exchange"):
             target = panel.array[first : first + offsets[-1]]
@@ -119,11 +132,8 @@ class Exchange:
                 leaders, sizes = self._others[id(panel.node)]
                 if leaders.size > 1 and target.size:
                     rows = np.diff(offsets[np.concatenate([[0], np.cumsum(sizes)])])
-                    row = MPI.DOUBLE.Create_contiguous(
-                        target.shape[1]
-                    ).Commit()  # counts in rows stay small
-                    leaders.Allgatherv(MPI.IN_PLACE, [target, rows, None, row])
-                    row.Free()
+                    with _row_type(target) as row:
+                        leaders.Allgatherv(MPI.IN_PLACE, [target, rows, None, row])
             panel.fence()
             self.counters.bytes_exchanged += (self.size - 1) * target.nbytes
         return target
@@ -142,23 +152,22 @@ class Exchange:
         return whole
 
     def gather_in_group(self, own, offsets):
-        """Return the group's panel (c, d) from its ranks' rows; ``offsets`` says who owns which
-        columns, over all groups.
+        """Return the group's panel (c, d) from its ranks' rows, in their type; ``offsets`` says
+        who owns which columns, over all groups.
         """
         if self.group.size == 1:
             return own
         columns = self.group_columns(offsets)
-        whole = np.empty((columns.stop - columns.start, own.shape[1]))
+        whole = np.empty((columns.stop - columns.start, own.shape[1]), own.dtype)
         with self.counters.time("exchange"):
             if whole.size:
-                row = MPI.DOUBLE.Create_contiguous(own.shape[1]).Commit()
-                self.group.Allgatherv(
-                    [np.ascontiguousarray(own), len(own), row],
-                    [whole, np.diff(self._group_offsets(offsets)), None, row],
-                )
-                row.Free()
+                with _row_type(whole) as row:
+                    self.group.Allgatherv(
+                        [np.ascontiguousarray(own), len(own), row],
+                        [whole, np.diff(self._group_offsets(offsets)), None, row],
+                    )
             self.counters.bytes_exchanged += (
-                (self.group.size - 1) * int(offsets[-1]) * own.shape[1] * 8
+                (self.group.size - 1) * int(offsets[-1]) * own.shape[1] * own.itemsize
             )
         return whole
 

@@ -52,11 +52,13 @@ def test_ranks_are_numbered_node_by_node(comm, findings, exchange_over, nodes):
     findings.that(world.node.size == places.count(node_of(comm.rank)), "the node has other ranks")
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("nodes", NODES)
-def test_publish(comm, findings, exchange_over, memory, nodes):
+def test_publish(comm, findings, exchange_over, memory, nodes, dtype):
+    """Rows in float64 travel and arrive in the panel's type."""
     for groups, shards in grids(comm.size):
         exchange = exchange_over(comm, groups, shards, NODES[nodes])
-        panel = exchange.panel(16, D)
+        panel = exchange.panel(16, D, dtype)
         kinds = comm.allgather(panel.node is exchange.world.node or comm.size == 1)
         # at once: ranks that publish through different communicators wait for each other for ever
         agreed_assert(
@@ -74,8 +76,10 @@ def test_publish(comm, findings, exchange_over, memory, nodes):
                 found, nbytes = counted(
                     exchange, lambda: exchange.publish(own, panel, offsets, first)
                 )
-                findings.equal(found, whole, f"{count} rows published from {first}")
-                findings.that(nbytes == (comm.size - 1) * count * D * 8, f"{nbytes} bytes counted")
+                findings.that(found.dtype == dtype, f"{found.dtype} published")
+                findings.equal(found, whole.astype(dtype), f"{count} rows published from {first}")
+                counts = (comm.size - 1) * count * D * np.dtype(dtype).itemsize
+                findings.that(nbytes == counts, f"{nbytes} bytes counted")
                 rest = np.delete(panel.array, np.s_[first : first + count], axis=0)
                 findings.that((rest == 7).all(), "rows that nobody published changed")
                 panel.fence()
@@ -161,12 +165,13 @@ def test_images_are_summed_within_a_group_and_handed_to_their_owners(
             findings.that(nbytes == (shards - 1) * count * D * 8, f"{nbytes} bytes counted")
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("nodes", NODES)
-def test_gather_in_group(comm, findings, exchange_over, nodes):
+def test_gather_in_group(comm, findings, exchange_over, nodes, dtype):
     for groups, shards in grids(comm.size):
         exchange = exchange_over(comm, groups, shards, NODES[nodes])
         for count in COUNTS:
-            whole, offsets = panel_of(count), exchange.grid.offsets(count)
+            whole, offsets = panel_of(count).astype(dtype), exchange.grid.offsets(count)
             found, nbytes = counted(
                 exchange, lambda: exchange.gather_in_group(whole[exchange.owned(count)], offsets)
             )
@@ -175,7 +180,7 @@ def test_gather_in_group(comm, findings, exchange_over, nodes):
                 whole[exchange.group_columns(offsets)],
                 f"grid {groups}x{shards}, {count} columns",
             )
-            findings.that(nbytes == (shards - 1) * count * D * 8, f"{nbytes} bytes counted")
+            findings.that(nbytes == (shards - 1) * whole.nbytes, f"{nbytes} bytes counted")
             findings.equal(
                 exchange.own_rows(found, offsets),
                 whole[exchange.owned(count)],
