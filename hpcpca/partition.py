@@ -105,11 +105,22 @@ def parse_grid(text, ranks):
     return Grid(groups, shards)
 
 
-def columns_within(offsets, first, stop):
-    """Who owns which of the columns first..stop−1 alone, numbered from 0, given who owns which
-    of all: (ranks + 1) int64.
+def offsets_among(chosen, offsets):
+    """Who owns which of the ``chosen`` columns, a mask (m), numbered among themselves, given who
+    owns which of all: (ranks + 1) int64.
     """
-    return np.clip(offsets, first, stop) - first
+    return np.concatenate([[0], np.cumsum(chosen)])[offsets]
+
+
+def places(chosen):
+    """Where a mask is True: as a slice if that is one run, so that what it selects is a view, else
+    as numbers.
+    """
+    numbers = np.flatnonzero(chosen)
+    if not len(numbers):
+        return slice(0, 0)
+    first, last = int(numbers[0]), int(numbers[-1])
+    return slice(first, last + 1) if last - first == len(numbers) - 1 else numbers
 
 
 @dataclass(frozen=True)

@@ -56,16 +56,11 @@ class Oja(VectorExchange):
     def _deflated(self, state):
         return self.deflation(self._published[state.round % 2].array, state.eigenvalues)
 
-    def _improved(self, deflated, state, rows, offsets, memory):
+    def _improved(self, deflated, state, rows, offsets, kept):
         """New vectors of the workers in ``rows`` of this rank's own, from ``local_steps``
         batches each. Collective.
         """
-        counts, numbers, steps = (
-            self._superiors(state)[rows],
-            np.arange(self.own.start, self.own.stop)[rows],
-            count(),
-        )
-        known = {name: array[rows] for name, array in memory.items()}  # views
+        counts, numbers, steps = self._superiors(state)[rows], self._numbers[rows], count()
         superiors = deflated.superiors if deflated.needs_squares else None
 
         def apply(vectors):
@@ -77,7 +72,7 @@ class Oja(VectorExchange):
                 deflated.values = squares
             images = deflated.apply(images, vectors, counts)
             _learn(
-                known,
+                kept,
                 values,
                 images - np.sum(vectors * images, axis=1, keepdims=True) * vectors,
                 max(state.eigenvalues.max(), 1e-300),
@@ -90,7 +85,7 @@ class Oja(VectorExchange):
         eta = self.step_size(
             state.eigenvalues,
             numbers,
-            known["clock"][:, 0],
+            kept["clock"][:, 0],
             state.round * self.local_steps,
             self.operator.exponent,
         )
@@ -98,7 +93,7 @@ class Oja(VectorExchange):
             self.top1(apply, vectors, images, self.local_steps, Hints(0.0, eta)), state, rows
         )
 
-    def _judged(self, state, vectors, first, stop, memory):
+    def _judged(self, state, vectors, working, memory):
         """Estimated; measured where that says the tolerance is met, and in the last round.
 
         Collective.
@@ -107,7 +102,7 @@ class Oja(VectorExchange):
         if not self.is_time(estimate, self.operator.rounding):
             return estimate
         images = np.empty_like(vectors)
-        self._apply_to(estimate.round, images, 0, self.count)
+        self._apply_to(estimate.round, images, np.ones(self.count, bool))
         return self._known(self._measured(estimate.round, vectors, images, memory))
 
     def _estimated(self, round, vectors, memory):

@@ -13,7 +13,7 @@ from ..linalg.deflation import DEFLATIONS
 from ..linalg.orth import orthonormal_rows, orthonormality_error
 from ..linalg.top1 import SOLVERS, Hints
 from ..options import Settings, option
-from ..partition import columns_within
+from ..partition import offsets_among, places
 from ..rng import unit_vectors
 from .state import State, measure
 
@@ -167,7 +167,7 @@ class VectorExchange:
         if images is None:
             images = np.zeros_like(vectors)
             self._publish(round, vectors)
-            self._apply_to(round, images, 0, self.count)
+            self._apply_to(round, images, np.ones(self.count, bool))
         else:
             self._publish(round, vectors)
         return self._measured(round, vectors, images, memory or {})
@@ -179,24 +179,29 @@ class VectorExchange:
         return state
 
     def step(self, state):
-        """One round: deflate, improve, exchange. Collective."""
-        deflated = self._deflated(state)
-        first, stop = self.schedule(self, state, lambda: self._own_residuals(deflated, state))
-        rows = self._own_within(first, stop)
-        memory = {name: array.copy() for name, array in state.memory.items()}
-        vectors = state.vectors.copy()
-        vectors[rows] = self._improved(
-            deflated, state, rows, columns_within(self.offsets, first, stop), memory
-        )
-        self._publish(state.round + 1, vectors)
-        return self._judged(state, vectors, first, stop, memory)
+        """One round: deflate, improve, exchange. Collective.
 
-    def _judged(self, state, vectors, first, stop, memory):
-        """The state after ``state`` with new ``vectors``, of which only workers first..stop−1
+        The last round's publications are read while this one's are written beside them, so a state
+        can be stepped again until the one after it has been.
+        """
+        deflated = self._deflated(state)
+        working = self.schedule(self, state, lambda: self._own_residuals(deflated, state))
+        rows, offsets = places(working[self.own]), offsets_among(working, self.offsets)
+        kept = {name: array[rows].copy() for name, array in state.memory.items()}
+        vectors = state.vectors.copy()
+        vectors[rows] = self._improved(deflated, state, rows, offsets, kept)
+        memory = {name: array.copy() for name, array in state.memory.items()}
+        for name, array in kept.items():
+            memory.setdefault(name, np.zeros((len(vectors), array.shape[1])))[rows] = array
+        self._publish(state.round + 1, vectors)
+        return self._judged(state, vectors, working, memory)
+
+    def _judged(self, state, vectors, working, memory):
+        """The state after ``state`` with new ``vectors``, of which only those of the ``working``
         have changed. Collective.
         """
         images = state.images.copy()
-        self._apply_to(state.round + 1, images, first, stop)
+        self._apply_to(state.round + 1, images, working)
         return self._measured(state.round + 1, vectors, images, memory)
 
     def _deflated(self, state):
@@ -208,31 +213,39 @@ class VectorExchange:
         """The vectors (m, d) as published last."""
         return self._published[state.round % 2].array
 
-    def _improved(self, deflated, state, rows, offsets, memory):
+    def _improved(self, deflated, state, rows, offsets, kept):
         """New vectors of the workers in ``rows`` of this rank's own, from ``local_steps`` steps
-        on their deflated operators. Collective.
+        on their deflated operators; ``kept`` is what their solver remembers, written over.
+        Collective.
         """
         counts = self._superiors(state)[rows]
 
         def apply(vectors):
             self.exchange.counters.applications += int(offsets[-1])
-            panel = self.exchange.gather_in_group(vectors, offsets)
-            return deflated.apply(self.operator.apply(panel, offsets), vectors, counts)
+            return deflated.apply(self._images_of(vectors, offsets), vectors, counts)
 
         vectors, images = deflated.start(state.vectors[rows], state.images[rows].copy(), counts)
         improved = self.top1(
-            apply, vectors, images, self.local_steps, self._hints(state, rows, memory)
+            apply, vectors, images, self.local_steps, self._hints(state, rows, kept)
         )
         return self._alive(improved, state, rows)
 
+    def _images_of(self, vectors, offsets):
+        """Σ times this rank's own ``vectors`` (r, d), in the precision at hand. Collective."""
+        return self.operator.apply(self.exchange.gather_in_group(vectors, offsets), offsets)
+
+    @property
+    def _numbers(self):
+        """Which components this rank's own workers are: (own)."""
+        return np.arange(self.own.start, self.own.stop)
+
     def _superiors(self, state):
         """How many superiors each own worker has."""
-        numbers = np.arange(self.own.start, self.own.stop)
-        return np.minimum(numbers, state.round) if self.advance else numbers
+        return np.minimum(self._numbers, state.round) if self.advance else self._numbers
 
-    def _hints(self, state, rows, memory):
+    def _hints(self, state, rows, kept):
         values, largest = state.eigenvalues, max(state.eigenvalues.max(), 0.0)
-        own = self.own.start + np.arange(rows.start, rows.stop)
+        own = self._numbers[rows]
         following = np.append(
             values[1:],
             values[-1] * values[-1] / values[-2] if len(values) > 1 and values[-2] > 0 else 0.0,
@@ -240,7 +253,7 @@ class VectorExchange:
         floor = VANISHED[self.operator.is_double] * largest
 
         def remember(name, width):
-            return memory.setdefault(name, np.zeros((len(state.vectors), width)))[rows]
+            return kept.setdefault(name, np.zeros((len(own), width)))
 
         return Hints(
             floor,
@@ -248,11 +261,6 @@ class VectorExchange:
             following[own],
             remember,
         )
-
-    def _own_within(self, first, stop):
-        """Which of this rank's own workers are among first..stop−1."""
-        start = min(max(self.own.start, first), self.own.stop)
-        return slice(start - self.own.start, max(start, min(self.own.stop, stop)) - self.own.start)
 
     def _own_residuals(self, deflated, state):
         """‖Σ_k v − (vᵀΣ_k v)v‖/λ_0 of all workers on their own operators; on Σ where nothing is
@@ -272,14 +280,15 @@ class VectorExchange:
     def _publish(self, round, vectors):
         self.exchange.publish(vectors, self._published[round % 2], self.offsets)
 
-    def _apply_to(self, round, images, first, stop):
-        """Put the images of the published vectors first..stop−1 into this rank's own ``images``
-        (own, d); the others are still right.
+    def _apply_to(self, round, images, working):
+        """Put the images of the vectors that the ``working`` have published into this rank's own
+        ``images`` (own, d); the others are still right.
         """
-        offsets = columns_within(self.offsets, first, stop)
-        panel = self._published[round % 2].array[first:stop][self.exchange.group_columns(offsets)]
-        self.exchange.counters.applications += stop - first
-        images[self._own_within(first, stop)] = self.operator.apply(panel, offsets)
+        offsets = offsets_among(working, self.offsets)
+        mine = self.exchange.group_columns(self.offsets)
+        panel = self._published[round % 2].array[mine][places(working[mine])]
+        self.exchange.counters.applications += int(offsets[-1])
+        images[places(working[self.own])] = self.operator.apply(panel, offsets)
 
     def _measured(self, round, vectors, images, memory):
         """The state; superiors' images travel too where the rule wants them."""
@@ -298,7 +307,7 @@ class VectorExchange:
         orthogonal to the superiors.
         """
         superiors = self._seen(state)
-        for row, k in enumerate(range(self.own.start + rows.start, self.own.start + rows.stop)):
+        for row, k in enumerate(self._numbers[rows].tolist()):
             if not improved[row].any():
                 taken = orthonormal_rows(superiors[:k]) if k else superiors[:0]
                 for draw in (

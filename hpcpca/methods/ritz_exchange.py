@@ -10,6 +10,7 @@ from ..errors import HpcpcaError, UsageError, on_all_ranks
 from ..linalg.orth import DROP, project_off, whitening
 from ..linalg.ritz import rayleigh_ritz, thick_restart
 from ..options import Settings, option
+from ..partition import offsets_among
 from ..rng import unit_vectors
 from .state import State, relative, unmeasured
 
@@ -126,7 +127,7 @@ class RitzExchange:
 
     def _offsets_of(self, active):
         """Who has which of the ``active`` workers."""
-        return np.concatenate([[0], np.cumsum(active)])[self.exchange.grid.offsets(self.count)]
+        return offsets_among(active, self.exchange.grid.offsets(self.count))
 
     def _expand(self, own, offsets):
         """Add what directions, this rank's ``own`` (r, d), have outside the basis,

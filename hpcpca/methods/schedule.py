@@ -1,5 +1,5 @@
-"""Who works in a round: workers first..stop−1, as ``schedule(method, state, residuals)`` gives
-them.
+"""Who works in a round: a mask (m) of the workers, as ``schedule(method, state, residuals)`` gives
+it.
 
 ``residuals()`` are those of every worker on its own deflated operator, relative to λ_0; asking for
 them is collective.
@@ -7,22 +7,18 @@ them is collective.
 
 import numpy as np
 
-FINER = (
-    0.1,
-    0.01,
-    1e-3,
-    1e-4,
-)  # of the goal: what a superior is left with, in the first sweep and in those that mend it
+# of the goal: what a superior is left with, in the first sweep and in those that mend it
+FINER = (0.1, 0.01, 1e-3, 1e-4)
 
 
 def staggered(method, state, residuals):
     """Worker k (from 0) starts in round k+1 (arXiv 2502.17615, Algorithm 1)."""
-    return 0, min(state.round + 1, method.count)
+    return np.arange(method.count) <= state.round
 
 
 def all_at_once(method, state, residuals):
     """Everybody, from the first round on."""
-    return 0, method.count
+    return np.ones(method.count, bool)
 
 
 def sequential(method, state, residuals):
@@ -38,5 +34,4 @@ def sequential(method, state, residuals):
         late = np.flatnonzero(~(residuals() <= enough))
         if len(late):
             break
-    first = int(late[0]) if len(late) else 0
-    return first, first + 1
+    return np.arange(method.count) == (late[0] if len(late) else 0)
