@@ -120,6 +120,7 @@ class Plan:
     piece_bytes: int = 0  # streaming: read at a time
     sample_rows: int = 0  # streaming: for shift and start panel
     cache_bytes: int = 0  # mini-batch: for chunks that a batch needs a few rows of
+    reads: int = 1  # of all files
     reason: str = ""
 
 

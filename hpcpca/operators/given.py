@@ -3,7 +3,9 @@
 import numpy as np
 
 from ..sources.rows import load_shard
+from . import gram_build
 from .gram import GramCovariance, read_covariance
+from .operator import register
 from .products import ROUNDING
 
 
@@ -29,3 +31,6 @@ def load(resources, is_double, plan, begun):
         return panel.array, None, exponent, ROUNDING[True]
 
     return GramCovariance(build, True, exchange, counters)
+
+
+register("covariance", load, gram_build.cost, is_offered=False)

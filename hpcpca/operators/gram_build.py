@@ -21,6 +21,7 @@ from .cost import (
     share_bytes,
 )
 from .gram import GramCovariance, accumulate_gram, finish_gram, rounding_of, sum_by_slabs, tile_step
+from .operator import register
 from .sampling import sampled_centring
 from .unfinished import Unfinished, all_finished
 
@@ -152,3 +153,6 @@ def cost(job):
     products = job.n * job.d**2 / (job.rates.large(item) * job.cores)
     seconds = max(products + SWEEPS * convert_seconds(job), read_seconds(job)) + apply
     return Plan("gram", job.shards or 1, held, seconds, job.n * job.d // job.ranks)
+
+
+register("gram", load, cost)

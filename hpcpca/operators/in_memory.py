@@ -15,6 +15,7 @@ from .cost import (
     read_seconds,
     scratch,
 )
+from .operator import register
 from .products import ROUNDING, Sample, about_the_mean, panel_product
 from .regrouped import Regrouped
 from .sampling import first_row, moments_of
@@ -166,3 +167,6 @@ def cost(job):
         first + passes * each + algebra_seconds(job),
         (passes + 2) * job.n * job.d // shards,
     )
+
+
+register("in-memory", load, cost)

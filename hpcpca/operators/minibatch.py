@@ -11,6 +11,7 @@ from ..rng import stream
 from ..sources.rows import BATCH_PIECE_BYTES
 from . import streaming
 from .cost import LARGEST_PIECE
+from .operator import register
 
 # of consecutive rows in a batch, spread over all: fewer are read faster, more are alike in sorted
 # data too
@@ -143,3 +144,6 @@ def cost(job):
         cache_bytes=cache,
         elements=int(each * job.threads + 2 * job.n * job.d // plan.shards),
     )
+
+
+register("mini-batch", streaming.load, cost, is_offered=False)

@@ -22,6 +22,7 @@ from .cost import (
     scratch,
     share_bytes,
 )
+from .operator import register
 from .products import ROUNDING, Sample, about_the_mean, panel_product
 from .regrouped import Regrouped
 from .sampling import sampled_centring
@@ -310,4 +311,8 @@ def cost(job, most_sampled=math.inf):
         (passes + 1) * job.n * job.d // shards,
         piece_bytes=piece,
         sample_rows=sample,
+        reads=passes,
     )
+
+
+register("streaming", load, cost)

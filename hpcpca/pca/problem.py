@@ -161,7 +161,7 @@ class Pca(Problem):
     def better_start(self, context, method, operator, vectors):
         """Return start vectors from a few rounds on sampled rows, if that is wanted and pays."""
         better = None
-        if context.plan.operator != "gram" and self.config.warm_start is not False:
+        if hasattr(operator, "sampled") and self.config.warm_start is not False:
             better = warmed(context, method, operator, vectors)
         if better is None and self.config.warm_start:
             context.say("cold start: a sample would not be worth its cost here")

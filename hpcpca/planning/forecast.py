@@ -56,7 +56,6 @@ def seconds(job, plan, cluster):
 
 def lines(job, plan, components, cluster):
     """Yield the forecast, line by line; its assumptions last."""
-    reads = {"gram": 1, "in-memory": 1, "streaming": job.passes}[plan.operator]
     parts, data = seconds(job, plan, cluster), (job.n or job.d) * job.row_bytes
     yield (
         f"data: {job.n or job.d} × {job.d} {job.dtype}, {format_size(data)}; {components}"
@@ -77,8 +76,8 @@ def lines(job, plan, components, cluster):
         else f" (a round each; {job.passes // 3} to {3 * job.passes}, by the gaps of the spectrum)"
     )
     yield (
-        f"passes: about {job.passes}{spread}; read from files: {reads} × {format_size(data)} ="
-        f" {format_size(reads * data)}"
+        f"passes: about {job.passes}{spread}; read from files: {plan.reads} × {format_size(data)} ="
+        f" {format_size(plan.reads * data)}"
     )
     yield f"exchanged: at most {format_size(exchange_bytes(job, plan))} a round, over all ranks"
     if not cluster.is_warm:
