@@ -2,10 +2,22 @@
 at the end.
 """
 
+import atexit
 import contextlib
+import os
+import shutil
+import tempfile
 
 import numpy as np
 import pytest
+from launch import end_started
+
+if "OMPI_MCA_orte_tmpdir_base" not in os.environ and "OMPI_COMM_WORLD_SIZE" not in os.environ:
+    # Open MPI's runs share a folder under TMPDIR, and some fail when another one makes or removes
+    # it just then: not those of two workers.
+    os.environ["OMPI_MCA_orte_tmpdir_base"] = tempfile.mkdtemp(prefix="hpcpca-mpi-")
+    atexit.register(shutil.rmtree, os.environ["OMPI_MCA_orte_tmpdir_base"], ignore_errors=True)
+
 
 # Serial runs are shared out by files (pytest-xdist): those that take longest come first, so that
 # none is left alone at the end.
@@ -35,6 +47,13 @@ def pytest_collection_modifyitems(items):
     """Sort tests by how long their files take, in a stable way."""
     place = {f"test_{name}": number for number, name in enumerate(LONG)}
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_running():
+    """A test that fails leaves no program running that would take the time of the next ones."""
+    yield
+    end_started()
 
 
 @pytest.fixture

@@ -19,11 +19,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import spectra
-from launch import end, finish, ranks_of, run, start
+from launch import PATIENCE, end, finish, ranks_of, run, start
 
 K, N, D = 4, 1500, 30
 TOL = 1e-7
-HANG = 60  # seconds
 WAIT = 12  # seconds for a phase to come up; else the kill is at any moment
 PHASES = ("start", "read", "apply", "exchange", "checkpoint", "write", "any")
 WATCHED = """
@@ -125,7 +124,7 @@ def one(folder, sigma, seed):
                 else [*fit, "--overwrite"]
             )
         if killed and killed[-1] is not None and moment is not None:
-            done = run(chance.randint(1, 4), *command, timeout=HANG)
+            done = run(chance.randint(1, 4), *command)
             if done.code != 0:
                 raise Fault(f"going on ended with {done.code}: {done.stderr[-800:]}")
         check(out, sigma)
@@ -160,9 +159,9 @@ def kill(here, command, chance):
             except ProcessLookupError:
                 pass
         while process.poll() is None:
-            if time.monotonic() - begun > HANG:
+            if time.monotonic() - begun > PATIENCE:
                 end(process)
-                raise Fault(f"hang: {HANG} s after kill -9 of {victims} in phase {phase}")
+                raise Fault(f"hang: {PATIENCE} s after kill -9 of {victims} in phase {phase}")
             time.sleep(0.01)
         done = finish(process)
     return (phase, victims, time.monotonic() - begun) if done.code != 0 else None
@@ -194,7 +193,7 @@ def readable(here, checkpoint, out):
     nobody holds.
     """
     if is_there(checkpoint):
-        told = run(0, "status", checkpoint, timeout=HANG)
+        told = run(0, "status", checkpoint)
         if told.code != 0 or "warning" in told.stdout:
             raise Fault(f"checkpoint unreadable: {told.stdout}{told.stderr}")
     for path in (checkpoint, Path(f"{checkpoint}.1"), out):

@@ -16,8 +16,14 @@ old = s.Source.read
 SLOW = (
     CUT
     + """
+import os
+pieces = [0]
 def slow(self, number, start, stop, into=None):
-    time.sleep(SECONDS * (stop - start) / 62)
+    if stop - start > 10:  # fewer: samples
+        pieces[0] += 1
+        os.write(2, b"piece\\n")
+        if pieces[0] > QUICK:
+            time.sleep(SECONDS)
     return old(self, number, start, stop, into)
 s.Source.read = slow"""
 )
@@ -25,6 +31,18 @@ OPEN_MPI = os.environ.get("HPCPCA_TEST_STACK") == "openmpi"
 once = pytest.mark.skipif(OPEN_MPI, reason="the same on every MPI: tested with MPICH")
 
 
-def slowed(seconds):
-    """Python that makes every piece of 62 rows take so long to read."""
-    return SLOW.replace("SECONDS", str(seconds))
+def slowed(seconds, quick=0):
+    """Python that makes every piece of 62 rows, after some quick ones, take so long to read, and
+    has it told on stderr.
+    """
+    return SLOW.replace("SECONDS", str(seconds)).replace("QUICK", str(quick))
+
+
+def begun(process, pieces=1):
+    """Wait until the ranks of a command that is ``slowed`` have begun to read so many pieces in
+    all; 66 are a pass.
+    """
+    while pieces:
+        line = process.stderr.readline()
+        assert line, "the run is over"
+        pieces -= line.endswith("piece\n")

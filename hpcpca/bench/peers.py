@@ -19,7 +19,7 @@ from ..errors import PlatformError
 from ..planning.machine import available_memory
 from ..sources.source import open_source
 from ..units import format_size
-from .process import Contender, alternate, launcher
+from .process import Contender, alternate, environment, finished, launcher
 from .sklearn_pca import SOLVERS
 
 SLEPC_PYTHON, SLEPC_MPIEXEC = (
@@ -92,7 +92,7 @@ def has_slepc():
     command = [SLEPC_PYTHON, "-c", "import petsc4py, slepc4py, h5py"]
     return (
         subprocess.run(
-            command, capture_output=True, env=os.environ | _slepc_environment()
+            command, capture_output=True, env=environment(**_slepc_environment())
         ).returncode
         == 0
     )
@@ -153,8 +153,7 @@ def residual_of(out, data, mpiexec=None):
         "1",
         "--no-search",
     ]
-    printed = subprocess.run(command, capture_output=True, errors="replace")
-    figures = [line.split() for line in printed.stdout.splitlines()[1:]]
+    figures = [line.split() for line in finished(command).stdout.splitlines()[1:]]
     residuals = [float(words[2]) for words in figures if len(words) > 5 and words[0].isdigit()]
     return max(residuals, default=float("nan"))
 

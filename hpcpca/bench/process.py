@@ -1,10 +1,12 @@
 """Whole processes from outside: wall seconds and memory, alternating, medians."""
 
+import functools
 import os
 import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
@@ -54,6 +56,34 @@ def launcher(given=None):
     return [found]
 
 
+@functools.cache
+def _open_mpi_folder():
+    return tempfile.TemporaryDirectory(
+        prefix="hpcpca-mpi-"
+    )  # kept here, it lasts as long as this process
+
+
+def environment(**changes):
+    """Variables for a program that is started from here, also where MPI runs in this process.
+
+    Open MPI sets variables behind Python's back (``os.environ`` does not have them); an mpiexec
+    that inherits them takes itself for a rank, and ends with exit code 1 and no word. And runs that
+    share its folder under TMPDIR fail when another one makes or removes it just then: those from
+    here have one of their own.
+    """
+    own = (
+        {}
+        if "OMPI_MCA_orte_tmpdir_base" in os.environ
+        else {"OMPI_MCA_orte_tmpdir_base": _open_mpi_folder().name}
+    )
+    return {**os.environ, **own, **changes}
+
+
+def finished(command):
+    """Run a command that is not timed; return its ``CompletedProcess``, with what it said."""
+    return subprocess.run(command, capture_output=True, errors="replace", env=environment())
+
+
 def run_once(contender):
     """Run a contender once; keep its time and memory, or the end of what it printed where it
     failed.
@@ -64,7 +94,7 @@ def run_once(contender):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         errors="replace",
-        env=os.environ | contender.environment,
+        env=environment(**contender.environment),
     )
     peak, output = _watch(process)
     seconds = time.perf_counter() - begun
@@ -78,15 +108,17 @@ def output_of(command):
     """Run a command that is not timed and return what it prints; raise DataError with the last
     line it said where it fails.
     """
-    done = subprocess.run(command, capture_output=True, errors="replace")
+    done = finished(command)
     if done.returncode:
         raise DataError(_last_line(done.stderr, done.returncode).removeprefix("hpcpca: error: "))
     return done.stdout
 
 
 def _last_line(output, code):
+    """Of hpcpca's own, if there are any: launchers add banners to them."""
     said = [line for line in output.splitlines() if line.strip(" -=")]
-    return said[-1].strip() if said else f"exit code {code}"
+    ours = [line for line in said if line.startswith("hpcpca: ")]
+    return (ours or said)[-1].strip() if said else f"exit code {code}"
 
 
 def alternate(contenders, runs):

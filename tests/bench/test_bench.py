@@ -3,11 +3,12 @@
 import importlib
 import shlex
 import subprocess
+import sys
 
 import pytest
 from launch import PROGRAM, launcher, run
 
-from hpcpca.bench import inputs, kernels, peers, scaling, sklearn_pca
+from hpcpca.bench import inputs, kernels, peers, process, scaling, sklearn_pca
 
 
 def cells(lines):
@@ -63,6 +64,31 @@ def test_peers(tmp_path):
     assert all(len(row) == len(head) for row in rows) and len(rows) == 5
     assert all(float(row[-1]) <= 1e-6 for row in rows[:3]) and float(rows[0][4].split()[0]) > 0
     assert rows[-1][0].startswith("scikit-learn none such") and "failed" in rows[-1][1]
+
+
+def test_mpiexec_from_a_process_that_runs_mpi():
+    """With the variables that Open MPI then sets in it, mpiexec would end with exit code 1 and
+    no word.
+    """
+    from mpi4py import MPI
+
+    done = process.finished([*launcher(), "-n", "1", sys.executable, "-c", "print('begun')"])
+    assert MPI.Is_initialized() and (done.returncode, done.stdout) == (0, "begun\n"), done
+
+
+@pytest.mark.parametrize(
+    "said, last",
+    [
+        (
+            "hpcpca: error: K is large\n-----\nmpiexec: a rank ended\n  Exit code:    2\n",
+            "hpcpca: error: K is large",
+        ),
+        ("a\nTraceback:\nValueError: b\n", "ValueError: b"),
+        ("---\n", "exit code 7"),
+    ],
+)
+def test_what_a_failed_command_is_reported_with(said, last):
+    assert process._last_line(said, 7) == last
 
 
 def test_choices_are_those_there_are():

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 import spectra
-from launch import HERE, run
+from launch import HERE, PATIENCE, run
 
 from hpcpca.bench.experiments import asynchronous, synthetic
 from hpcpca.bench.experiments.paced import Timed, merged, settled
@@ -43,7 +43,7 @@ def quick(tmp_path_factory):
             folder,
             "--data",
             PICTURES,
-            timeout=150,
+            timeout=4 * PATIENCE,
         )
         .ok()
         .stdout,

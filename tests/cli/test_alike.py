@@ -1,11 +1,9 @@
 """Ranks with other installations are found at the start, and named."""
 
-import subprocess
-
 import h5py
 import numpy as np
 import pytest
-from launch import PROGRAM, launcher
+from launch import PROGRAM, launcher, run
 
 from hpcpca.errors import PlatformError
 
@@ -35,16 +33,9 @@ def test_command_lines_are_compared(tmp_path):
     """mpiexec -n 1 … : -n 1 … with other options: decisions that ranks take alike would differ."""
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["X"] = np.random.default_rng(0).standard_normal((50, 6))
-    words = [*PROGRAM, "fit", str(tmp_path / "x.h5"), "-o", str(tmp_path / "a.h5"), "-k"]
-    done = subprocess.run(
-        [*launcher(), "-n", "1", *words, "2", ":", "-n", "1", *words, "3"],
-        capture_output=True,
-        text=True,
-        timeout=60,
+    words = [*PROGRAM, "fit", tmp_path / "x.h5", "-o", tmp_path / "a.h5", "-k"]
+    done = run(0, "-n", 1, *words, 2, ":", "-n", 1, *words, 3, command=launcher()).ended(5)
+    assert done.stderr.count("rank 1 on node") == 1 and "was started otherwise" in done.stderr, (
+        done.stderr
     )
-    assert (
-        done.returncode == 5
-        and done.stderr.count("rank 1 on node") == 1
-        and "was started otherwise" in done.stderr
-    ), done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["x.h5"]

@@ -8,13 +8,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import h5py
 import pytest
 import spectra
-from launch import environment, run
+from launch import PATIENCE, environment, run, wait_for
 from slow_reading import D, K, N, once, slowed
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -78,7 +77,7 @@ class Job:
 
     def start(self, *words, **variables):
         """The exit code of a script."""
-        return self.begin(*words, **variables).wait(60)
+        return self.begin(*words, **variables).wait(PATIENCE)
 
     @property
     def log(self):
@@ -274,12 +273,10 @@ def test_stopped_requeued_and_not_requeued_for_data_that_are_gone(tmp_path):
     job = Job(tmp_path, SLOW.format(python=sys.executable, code=slowed(4)))
     rows = spectra.data_rows(spectra.exponential(D, 0.9), N, mean=3.0)
     spectra.write_shards(tmp_path / "data", s1=rows[:1234], s2=rows[1234:])
-    process, end = job.begin(DATA="data", K=K), time.monotonic() + 30
-    while "operator:" not in job.log:
-        assert time.monotonic() < end and process.poll() is None, job.log
-        time.sleep(0.05)
+    process = job.begin(DATA="data", K=K)
+    wait_for(lambda: "operator:" in job.log or process.poll() is not None)
     process.send_signal(signal.SIGUSR1)
-    assert process.wait(30) == 75 and job.requeued == ["requeue 7"], job.log
+    assert process.wait(PATIENCE) == 75 and job.requeued == ["requeue 7"], job.log
     (tmp_path / "data").rename(tmp_path / "moved")
     assert job.start(DATA="data", K=K, SLURM_RESTART_COUNT=1) == 3 and not job.requeued, job.log
     (tmp_path / "moved").rename(tmp_path / "data")

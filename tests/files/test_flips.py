@@ -9,7 +9,6 @@ bytes each, for data).
 import json
 import os
 import random
-import subprocess
 import sys
 from contextlib import suppress
 
@@ -17,7 +16,7 @@ import h5py
 import numpy as np
 import pytest
 import spectra
-from launch import HERE, environment, run
+from launch import HERE, run
 
 FLIPS = int(os.environ.get("HPCPCA_TEST_FLIPS", "300")) // 3  # of each kind of file
 OLD = h5py.version.hdf5_version_tuple < (
@@ -118,23 +117,21 @@ def files(tmp_path_factory):
 def test_flipped_bytes(files, kind):
     verdicts, first, crashes, allowed = [], 0, 0, 0.1 * FLIPS * (OLD and kind == "data")
     while first < FLIPS:
-        command = [
-            sys.executable,
-            __file__,
+        done = run(
+            0,
             files[kind],
-            str(first),
-            str(min(FLIPS, first + AT_ONCE)),
-        ]
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=120, env=environment(PYTHONPATH=HERE)
+            first,
+            min(FLIPS, first + AT_ONCE),
+            command=(sys.executable, __file__),
+            env={"PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parent}"},
         )
         told = [line.split() for line in done.stdout.splitlines()]
-        crashes += done.returncode < 0
-        assert done.returncode == 0 or (done.returncode < 0 and allowed), (
-            f"flip {told[-1:] or first} ended the process: {done.returncode}\n{done.stderr[-2000:]}"
+        crashes += done.code < 0
+        assert done.code == 0 or (done.code < 0 and allowed), (
+            f"flip {told[-1:] or first} ended the process: {done.code}\n{done.stderr[-2000:]}"
         )
         verdicts += [words[1] for words in told if len(words) == 2]
-        first = min(FLIPS, first + AT_ONCE) if done.returncode == 0 else int(told[-1][0]) + 1
+        first = min(FLIPS, first + AT_ONCE) if done.code == 0 else int(told[-1][0]) + 1
     counts = {name: verdicts.count(name) for name in set(verdicts)}
     assert (
         len(verdicts) + crashes == FLIPS

@@ -448,7 +448,6 @@ if RANK == {rank}:
         tmp_path / "out.h5",
         "--overwrite",
         inject=text,
-        timeout=20,
     )
     if h5py.get_config().mpi or rank == 0:
         assert done.code == code and len(done.messages) == 1, done

@@ -3,7 +3,6 @@ error that says where.
 """
 
 import os
-import time
 
 import h5py
 import numpy as np
@@ -184,7 +183,6 @@ def test_never_written(tmp_path):
         half = file.create_dataset("half", (100, 7), "f4", chunks=(10, 7), fillvalue=-1)
         half[:40] = 1
         file.create_dataset("packed", data=np.zeros((100, 7)), chunks=(10, 7), compression="gzip")
-    begun = time.monotonic()
     for name, says in (
         ("contiguous", "holds none: it was never written; run its writer again"),
         ("chunked", "holds none: it was never written; run its writer again"),
@@ -193,7 +191,6 @@ def test_never_written(tmp_path):
         with pytest.raises(DataError, match=says):
             open_source([f"{tmp_path / 'x.h5'}:{name}"])
     assert open_source([f"{tmp_path / 'x.h5'}:packed"]).n == 100
-    assert time.monotonic() - begun < 5
     run(1, "data", "shard", f"{tmp_path / 'x.h5'}:half", "-o", tmp_path / "whole.h5").ok()
     with h5py.File(tmp_path / "whole.h5") as file:
         assert (file["half"][40:] == -1).all() and (file["half"][:40] == 1).all()
