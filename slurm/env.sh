@@ -1,21 +1,26 @@
-# Sourced by the batch scripts of this folder: what depends on the site, and how a run is started, stopped in time and requeued.
+# Sourced by the batch scripts of this folder: what depends on the site, and how a run is started,
+# stopped in time and requeued.
 # Edit: the lines under "site".
 
-# ---- site: Python with hpcpca, MPI, and (better) parallel HDF5; see docs/slurm.md for installing against them
+# ---- site: Python with hpcpca, MPI, and (better) parallel HDF5; docs/slurm.md says how to install
 # module load python openmpi hdf5-mpi
 # . "$HOME/hpcpca-env/bin/activate"
-# export MPI4PY_LIBMPI=libmpi.so.40                  # where mpi4py does not find the site's library by itself
+# export MPI4PY_LIBMPI=libmpi.so.40  # where mpi4py does not find the site's library by itself
 
-# srun starts the ranks; --mpi as "srun --mpi=list" has it: pmix for Open MPI, pmi2 for MPICH. Or mpiexec, where srun cannot.
+# srun starts the ranks; --mpi as "srun --mpi=list" has it: pmix for Open MPI, pmi2 for MPICH. Or
+# mpiexec, where srun cannot (Open MPI's would bind every rank, and all its threads, to one core).
 LAUNCH=${LAUNCH:-srun -K --mpi=pmix --cpu-bind=cores}
-# LAUNCH="mpiexec"                                   # MPICH, Intel MPI
-# LAUNCH="mpiexec --bind-to none"                    # Open MPI: it would bind every rank, and all its threads, to one core
-REQUEUES=${REQUEUES:-20}                             # how often a job may start again
+# LAUNCH="mpiexec"                   # MPICH, Intel MPI
+# LAUNCH="mpiexec --bind-to none"    # Open MPI
+REQUEUES=${REQUEUES:-20}             # how often a job may start again
 
 # ---- the same everywhere
-export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1} OPENBLAS_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1} MKL_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1}
-export HDF5_USE_FILE_LOCKING=FALSE                   # Lustre and GPFS often have no locks; hpcpca has its own on the checkpoint
-export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1}  # srun of SLURM 22.05 and later no longer takes it from sbatch
+export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1} OPENBLAS_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1}
+export MKL_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1}
+# Lustre and GPFS often have no locks; hpcpca has its own on the checkpoint.
+export HDF5_USE_FILE_LOCKING=FALSE
+# srun of SLURM 22.05 and later no longer takes it from sbatch.
+export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1}
 
 # hpcpca_run OUT WORDS...: hpcpca fit WORDS -o OUT, or resume if OUT.ckpt is there.
 # USR1 (time limit) is passed on to the ranks, and a run that stopped with a checkpoint is requeued.
