@@ -8,9 +8,9 @@ import os
 import shutil
 import tempfile
 
+import launch
 import numpy as np
 import pytest
-from launch import end_started
 
 if "OMPI_MCA_orte_tmpdir_base" not in os.environ and "OMPI_COMM_WORLD_SIZE" not in os.environ:
     # Open MPI's runs share a folder under TMPDIR, and some fail when another one makes or removes
@@ -24,36 +24,48 @@ if "OMPI_MCA_orte_tmpdir_base" not in os.environ and "OMPI_COMM_WORLD_SIZE" not 
 LONG = (
     "slurm",
     "stop",
-    "cli_data",
-    "cli_fit",
-    "cli_resume",
-    "faults",
+    "kernels",
     "bench",
-    "flips",
-    "cli_errors",
-    "transform",
     "cli_failures",
-    "data_commands",
-    "plan",
+    "experiments",
+    "cli_resume",
+    "transform",
+    "cli_fit",
     "steep",
-    "streaming",
-    "cli_verify",
-    "cli_window",
+    "plan",
+    "mishaps",
+    "cli_methods",
     "names",
+    "matrix",
+    "faults",
+    "big_counts",
+    "cli_window",
+    "cli_verify",
+    "streaming",
+    "cli_data",
+    "cli_batches",
+    "cli_errors",
+    "data_commands",
 )
 
 
 def pytest_collection_modifyitems(items):
-    """Sort tests by how long their files take, in a stable way."""
+    """Sort tests by how long their files take, in a stable way; mark those of modules that start
+    processes.
+    """
     place = {f"test_{name}": number for number, name in enumerate(LONG)}
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+    starting = {name: vars(launch)[name] for name in ("run", "start", "batch", "PROGRAM")}
+    for item in items:
+        if any(vars(item.module).get(name) is value for name, value in starting.items()):
+            item.add_marker("processes")
 
 
 @pytest.fixture(autouse=True)
 def nothing_left_running():
     """A test that fails leaves no program running that would take the time of the next ones."""
     yield
-    end_started()
+    launch.end_started()
 
 
 @pytest.fixture

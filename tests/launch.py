@@ -220,7 +220,8 @@ def ranks_of(process):
 
 
 def batch(n, commands, folder, timeout=4 * PATIENCE, **options):
-    """Run {name: arguments} one after the other in the same n processes; return {name: Run}.
+    """Run {name: arguments} one after the other in the same n processes (0: one without a
+    launcher); return {name: Run}.
 
     A command that takes the whole job down (MPI_Abort) counts with the job's exit code; the rest
     goes on in a new job. Options are those of ``start``.
@@ -248,7 +249,7 @@ def batch(n, commands, folder, timeout=4 * PATIENCE, **options):
             codes = [path.read_text() for path in here.glob(f"{number}.*.code")]
             code = (
                 int(codes[0])
-                if len(codes) == n and len(set(codes)) == 1 and codes[0]
+                if len(codes) == max(1, n) and len(set(codes)) == 1 and codes[0]
                 else whole.code or 1
             )
             found[name] = Run(code, texts[0][0], texts[1][0], 0.0)

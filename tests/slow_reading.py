@@ -2,8 +2,6 @@
 
 import os
 
-import pytest
-
 K, N, D = 5, 4000, 40
 PIECE = 20_000  # bytes: 64 pieces in all
 CUT = f"""import time
@@ -28,7 +26,6 @@ def slow(self, number, start, stop, into=None):
 s.Source.read = slow"""
 )
 OPEN_MPI = os.environ.get("HPCPCA_TEST_STACK") == "openmpi"
-once = pytest.mark.skipif(OPEN_MPI, reason="the same on every MPI: tested with MPICH")
 
 
 def slowed(seconds, quick=0):

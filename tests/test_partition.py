@@ -9,6 +9,9 @@ from hpcpca.methods.warm_start import MOST, SHARE, sampled_rows
 from hpcpca.partition import BLOCK_BYTES, BLOCKS, Grid, blocks_of, span
 from hpcpca.rng import spread, stream, unit_vectors
 
+pytestmark = pytest.mark.once
+
+
 small = st.integers(1, 40)
 
 

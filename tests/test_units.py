@@ -10,6 +10,8 @@ from hpcpca.errors import UsageError
 from hpcpca.pca.settings import FitSettings
 from hpcpca.units import format_seconds, format_size, parse_duration, parse_size
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     "text, expected",

@@ -10,6 +10,8 @@ from launch import PROGRAM, launcher, run
 
 from hpcpca.bench import inputs, kernels, peers, process, scaling, sklearn_pca
 
+pytestmark = pytest.mark.once
+
 
 def cells(lines):
     """Rows of the markdown table among lines, as lists of cells, headings first."""

@@ -14,6 +14,9 @@ from hpcpca.bench.experiments.problems import covariance_of, errors, problem
 from hpcpca.bench.experiments.record import Record, Series, middle, save
 from hpcpca.bench.experiments.trajectory import Trajectory, follow, rounds_to
 
+pytestmark = pytest.mark.once
+
+
 NAMES = ("synthetic", "local-steps", "gaps", "top1", "asynchronous", "mnist")
 AT_THE_END = {
     "step-size": "error",

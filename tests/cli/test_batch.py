@@ -14,7 +14,10 @@ import h5py
 import pytest
 import spectra
 from launch import PATIENCE, environment, run, wait_for
-from slow_reading import D, K, N, once, slowed
+from slow_reading import D, K, N, slowed
+
+pytestmark = pytest.mark.once
+
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SRUN = '#!/bin/bash\nwhile [[ $1 == -* ]]; do shift; done\nexec "$@"\n'
@@ -250,7 +253,7 @@ def test_patterns_names_with_spaces_and_words_behind_the_script_reach_hpcpca_as_
     ]
 
 
-@once
+@pytest.mark.once
 def test_the_order_of_files_is_natural(tmp_path):
     """hpcpca itself, on a pattern that the shell would bring into another order."""
     job = Job(tmp_path, f'#!/bin/bash\nexec {sys.executable} -m hpcpca "$@"\n')
@@ -265,7 +268,7 @@ def test_the_order_of_files_is_natural(tmp_path):
         ]
 
 
-@once
+@pytest.mark.once
 def test_stopped_requeued_and_not_requeued_for_data_that_are_gone(tmp_path):
     """hpcpca itself: stopped by USR1; its data moved away; and back, as if it had been killed
     between two renames.

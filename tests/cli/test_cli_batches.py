@@ -10,6 +10,9 @@ import pytest
 import spectra
 from launch import batch, run
 
+pytestmark = pytest.mark.once
+
+
 K, N, D = 4, 900, 30
 WAYS = {
     "ritz": (),
@@ -66,8 +69,7 @@ def stored(path):
         return file["components"][...], dict(file.attrs)
 
 
-@pytest.mark.parametrize("n", [2, 3])
-def test_go_on_exactly(folder, tmp_path, n):
+def test_go_on_exactly(folder, tmp_path):
     """Ten rounds, and the same from the checkpoint of the ninth, estimated as it is, on other
     ranks.
     """
@@ -110,7 +112,7 @@ def test_go_on_exactly(folder, tmp_path, n):
         name: ("resume", tmp_path / f"{name}-9.ckpt", "-o", tmp_path / f"{name}-on.h5")
         for name in WAYS
     }
-    for done in batch(n, on, tmp_path).values():
+    for done in batch(3, on, tmp_path).values():
         done.ended(4)
     for name in WAYS:
         (found, at), (expected, before) = (

@@ -9,6 +9,9 @@ import pytest
 import spectra
 from launch import batch
 
+pytestmark = pytest.mark.once
+
+
 OPERATORS = ("gram", "in-memory")
 BASE = spectra.data_rows(spectra.exponential(24, 0.5), 300)  # columns of about unit size, mean 0
 SPREAD = BASE.std(axis=0)

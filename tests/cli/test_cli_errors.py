@@ -457,18 +457,11 @@ CASES = {
 ALONE = (
     "missing",
     "damaged chunk",
-    "NaN",
-    "too large to square",
-    "K past d",
     "output exists",
-    "grid too large",
     "top1 with ritz",
-    "unknown option",
     "no data",
-    "init NaN",
     "resume on other data",
     "verify other length",
-    "info on nothing",
 )
 
 # found before MPI is started: each rank by itself, of which the first speaks
@@ -544,6 +537,7 @@ def test_a_device_stays_one(outcomes, folder):
     assert (folder / "null").is_char_device()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", ALONE)
 def test_as_a_command_of_its_own(name, folder):
     before = contents(folder)

@@ -48,8 +48,7 @@ def components(path):
         return file["components"][...]
 
 
-@pytest.mark.parametrize("n", [2, 3])
-def test_go_on_exactly(folder, tmp_path, n):
+def test_go_on_exactly(folder, tmp_path):
     """Nine rounds, stopped after four (with a worker that has not begun) and resumed on other
     ranks, another grid and operator.
     """
@@ -98,7 +97,7 @@ def test_go_on_exactly(folder, tmp_path, n):
         )
         for name in VECTORS
     }
-    for done in batch(n, on, tmp_path).values():
+    for done in batch(3, on, tmp_path).values():
         done.ended(4)
     for name in VECTORS:
         found, expected = (
@@ -108,6 +107,7 @@ def test_go_on_exactly(folder, tmp_path, n):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12, err_msg=name)
 
 
+@pytest.mark.once
 def test_guards_of_the_vectors_exchange_do_not_hold_up_a_run(folder, tmp_path):
     """Thirty of them, of which the last begins in round 32; none has a say."""
     commands = {
@@ -137,6 +137,7 @@ def test_guards_of_the_vectors_exchange_do_not_hold_up_a_run(folder, tmp_path):
     assert rounds[30] == rounds[0] < 20
 
 
+@pytest.mark.once
 def test_numbers_out_of_range_are_no_trouble(folder, tmp_path):
     """No η is too large, a step without end being a power step; start vectors may have any
     length. numpy has nothing to warn of.
@@ -178,7 +179,7 @@ def test_numbers_out_of_range_are_no_trouble(folder, tmp_path):
     ), rounds
 
 
-@pytest.mark.parametrize("n", [1, 2, 4])
+@pytest.mark.parametrize("n", [pytest.param(1, marks=pytest.mark.once), 4])
 def test_converge_on_files(folder, tmp_path, n):
     commands = {
         name: (
@@ -214,6 +215,7 @@ def test_converge_on_files(folder, tmp_path, n):
         done.ok()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "options, told",
     [

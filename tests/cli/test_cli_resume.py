@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 import spectra
-from launch import finish, ranks_of, run, start, wait_for
+from launch import batch, finish, ranks_of, run, start, wait_for
 
 K, N, D = 6, 400, 40
 VECTORS = ("--exchange", "vectors", "--precision", "double", "--tol", "0", "--local-steps", "2")
@@ -94,8 +94,7 @@ def test_vectors_resume_exactly(folder, stopped, whole, tmp_path, n, operator):
         assert file.attrs["rounds"] == 60 and file["history/round"][-1] == 60
 
 
-@pytest.mark.parametrize("end", [".ckpt", ""])
-@pytest.mark.parametrize("n", [1, 2, 4])
+@pytest.mark.parametrize("n, end", [(1, ""), (2, ".ckpt"), (4, "")])
 def test_ritz_resumes(folder, stopped, tmp_path, n, end):
     checkpoint = copied(stopped["ritz"], tmp_path)
     output = tmp_path / "on.h5"
@@ -117,6 +116,7 @@ def test_ritz_resumes(folder, stopped, tmp_path, n, end):
     assert not (tmp_path / "on.h5.ckpt").exists()
 
 
+@pytest.mark.once
 def test_recorded_output(folder, tmp_path):
     """Without -o the recorded result is written, and its checkpoint goes when the run has
     converged.
@@ -131,6 +131,7 @@ def test_recorded_output(folder, tmp_path):
     run(2, "verify", output, folder / "data", "--tol", "1e-11").ok()
 
 
+@pytest.mark.once
 def test_a_result_that_was_copied(folder, tmp_path):
     """Its own name, or another: -o says; what lies under the recorded name is left alone."""
     fit(folder, tmp_path / "out.h5", "--max-rounds", 2, "--no-checkpoint").ended(4)
@@ -143,6 +144,7 @@ def test_a_result_that_was_copied(folder, tmp_path):
     run(0, "verify", "copy.h5", folder / "data", cwd=tmp_path).ok()
 
 
+@pytest.mark.once
 def test_checkpoints_unless_told_otherwise(folder, tmp_path):
     """A run without them, gone on with: what was there stays until the new one is good."""
     fit(folder, tmp_path / "out.h5", "--no-checkpoint").ok()
@@ -151,6 +153,7 @@ def test_checkpoints_unless_told_otherwise(folder, tmp_path):
     assert (tmp_path / "out.h5.ckpt").exists() and len(before) == K
 
 
+@pytest.mark.once
 def test_moved_data(folder, stopped, tmp_path):
     checkpoint = copied(stopped["ritz"], tmp_path)
     run(
@@ -167,6 +170,7 @@ def test_moved_data(folder, stopped, tmp_path):
     run(1, "verify", tmp_path / "on.h5", folder / "data").ok()
 
 
+@pytest.mark.once
 def test_other_data_are_refused(folder, stopped, tmp_path):
     checkpoint = copied(stopped["ritz"], tmp_path)
     before = sorted(path.name for path in tmp_path.iterdir())
@@ -185,6 +189,7 @@ def test_other_data_are_refused(folder, stopped, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
+@pytest.mark.once
 def test_data_that_changed_are_refused(folder, tmp_path):
     shutil.copytree(folder / "data", tmp_path / "data")
     run(2, "fit", tmp_path / "data", "-k", K, "-o", tmp_path / "out.h5", "--max-rounds", 2).ended(4)
@@ -193,6 +198,7 @@ def test_data_that_changed_are_refused(folder, tmp_path):
     assert "other data" in run(2, "resume", tmp_path / "out.h5.ckpt").ended(3).messages[0]
 
 
+@pytest.mark.once
 def test_fit_that_finds_a_checkpoint(folder, tmp_path):
     output = tmp_path / "out.h5"
     fit(folder, output, "--max-rounds", 2).ended(4)
@@ -236,40 +242,53 @@ def gone(path):
     path.unlink()
 
 
-@pytest.mark.parametrize("damage", [cut, flip, attribute, text, foreign, gone])
-def test_damaged_checkpoint(folder, stopped, whole, tmp_path, damage):
+def test_damaged_checkpoints(stopped, whole, tmp_path):
     """The previous one serves, with a warning that says so; without one: exit 3, one line,
     nothing changed.
     """
-    checkpoint = copied(stopped["vectors"], tmp_path)
-    previous = tmp_path / f"{checkpoint.name}.1"
-    shutil.copy(checkpoint, previous)
-    damage(checkpoint)
-    done = run(2, "resume", checkpoint, "--max-rounds", 60, "-o", tmp_path / "on.h5").ended(4)
-    assert (
-        f"previous checkpoint {previous}" in done.stderr
-        and done.stderr.count("going on from the previous checkpoint") == 1
-    )
-    np.testing.assert_allclose(components(tmp_path / "on.h5"), whole[60], rtol=0, atol=1e-12)
-    cut(previous)
-    for command in ("resume", "status"):
-        done = run(0, command, checkpoint).ended(3)
+    checkpoints = {}
+    for damage in (cut, flip, attribute, text, foreign, gone):
+        (tmp_path / damage.__name__).mkdir()
+        path = checkpoints[damage.__name__] = copied(stopped["vectors"], tmp_path / damage.__name__)
+        shutil.copy(path, f"{path}.1")
+        damage(path)
+    on = {
+        name: ("resume", path, "--max-rounds", 60, "-o", path.with_name("on.h5"))
+        for name, path in checkpoints.items()
+    }
+    for name, done in batch(2, on, tmp_path).items():
+        path = checkpoints[name]
         assert (
-            len(done.messages) == 1
-            and f"{previous}, is no better: start anew with 'hpcpca fit … --overwrite'"
-            in done.messages[0]
-        ), done.stderr
-    previous.unlink()
-    done = run(2, "resume", checkpoint, "-o", tmp_path / "off.h5").ended(3)
-    assert (
-        len(done.messages) == 1
-        and checkpoint.name in done.messages[0]
-        and not (tmp_path / "off.h5").exists()
-    )
+            f"previous checkpoint {path}.1" in done.ended(4).stderr
+            and done.stderr.count("going on from the previous checkpoint") == 1
+        ), (name, done)
+        np.testing.assert_allclose(
+            components(path.with_name("on.h5")), whole[60], rtol=0, atol=1e-12, err_msg=name
+        )
+        cut(path.with_name(f"{path.name}.1"))
+    neither = {
+        (name, command): (command, path)
+        for name, path in checkpoints.items()
+        for command in ("resume", "status")
+    }
+    for (name, _), done in batch(0, neither, tmp_path).items():
+        told = f"{checkpoints[name]}.1, is no better: start anew with 'hpcpca fit … --overwrite'"
+        assert len(done.ended(3).messages) == 1 and told in done.messages[0], (name, done)
+        path = checkpoints[name]
+        path.with_name(f"{path.name}.1").unlink(missing_ok=True)
+    off = {
+        name: ("resume", path, "-o", path.with_name("off.h5")) for name, path in checkpoints.items()
+    }
+    for name, done in batch(2, off, tmp_path).items():
+        path = checkpoints[name]
+        assert (
+            len(done.ended(3).messages) == 1
+            and path.name in done.messages[0]
+            and not path.with_name("off.h5").exists()
+        ), (name, done)
 
 
-@pytest.mark.parametrize("victims", ["one", "all"])
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed, victims", [(0, "one"), (1, "all")])
 def test_killed_at_any_moment(folder, whole, tmp_path, seed, victims):
     """kill -9 of one rank or all after the first checkpoint, twice; then resume to the same
     components.
@@ -319,9 +338,8 @@ def killed_after(process, checkpoint, delay, victims, chance):
     assert finish(process).code != 0
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_killed_ritz_run_resumes_to_its_tolerance(folder, tmp_path, seed):
-    output, chance = tmp_path / "out.h5", random.Random(seed)
+def test_killed_ritz_run_resumes_to_its_tolerance(folder, tmp_path):
+    output, chance = tmp_path / "out.h5", random.Random(0)
     process = start(
         2,
         "fit",
@@ -401,6 +419,7 @@ def test_the_other_stack_reads_it(folder, stopped, whole, tmp_path):
     run(1, "info", tmp_path / "there.h5").ok()
 
 
+@pytest.mark.once
 def test_a_file_written_to_since(folder, tmp_path):
     """Rows that nobody compared may have changed: said, not refused."""
     shutil.copytree(folder / "data", tmp_path / "data")
@@ -411,6 +430,7 @@ def test_a_file_written_to_since(folder, tmp_path):
     assert "s2.h5 was written to after" in done.stderr
 
 
+@pytest.mark.once
 def test_the_file_that_differs_is_named(folder, tmp_path):
     shutil.copytree(folder / "data", tmp_path / "data")
     run(2, "fit", tmp_path / "data", "-k", K, "-o", tmp_path / "out.h5", "--max-rounds", 2).ended(4)
@@ -429,6 +449,7 @@ def test_the_file_that_differs_is_named(folder, tmp_path):
     )
 
 
+@pytest.mark.once
 def test_one_result_is_one_runs(folder, tmp_path):
     """Another checkpoint does not make it another run; nor do symlinks; nor is there anything to
     resume before the first checkpoint.
@@ -465,6 +486,7 @@ def test_one_result_is_one_runs(folder, tmp_path):
     finish(process)
 
 
+@pytest.mark.once
 def test_a_result_that_is_a_symlink(folder, tmp_path):
     (tmp_path / "scratch").mkdir()
     (tmp_path / "out.h5").symlink_to(tmp_path / "scratch" / "real.h5")
@@ -472,6 +494,7 @@ def test_a_result_that_is_a_symlink(folder, tmp_path):
     assert (tmp_path / "out.h5").is_symlink() and (tmp_path / "scratch" / "real.h5").is_file()
 
 
+@pytest.mark.once
 def test_the_log_goes_on(folder, tmp_path):
     log = tmp_path / "log.json"
     fit(folder, tmp_path / "out.h5", "--max-rounds", 2, "--log-json", log).ended(4)

@@ -11,6 +11,9 @@ import pytest
 import spectra
 from launch import batch, run
 
+pytestmark = pytest.mark.once
+
+
 K, N, D = 8, 300, 30
 RANKS = (1, 2, 4)
 

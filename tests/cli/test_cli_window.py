@@ -210,6 +210,7 @@ def test_an_error_of_one_rank_ends_all(folder, tmp_path, rank):
     assert not (tmp_path / "out.h5").exists()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "options, told",
     [
@@ -233,6 +234,7 @@ def test_what_does_not_go_together(folder, tmp_path, options, told):
     assert not [path for path in tmp_path.iterdir() if path.suffix != ".lock"]
 
 
+@pytest.mark.once
 def test_vectors_exchange_takes_so_much_longer(folder, tmp_path):
     """Latency is waited for every round; the numbers are the same."""
     here, _ = folder
@@ -266,6 +268,7 @@ def test_vectors_exchange_takes_so_much_longer(folder, tmp_path):
     )
 
 
+@pytest.mark.once
 def test_memory_is_counted(folder, tmp_path):
     """Superiors' vectors, held by every rank, and slots: refused where they do not fit."""
     from hpcpca.operators.cost import Rates
@@ -286,6 +289,7 @@ def test_memory_is_counted(folder, tmp_path):
     assert sizes[1] - sizes[0] == (8 + 3) * panel and sizes[2] - sizes[1] == (8 + 3) * panel
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "text, expected",
     [
@@ -300,6 +304,7 @@ def test_what_is_injected(text, expected):
     assert parse(text) == expected
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "text",
     [

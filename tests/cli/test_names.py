@@ -5,9 +5,12 @@ import json
 import h5py
 import numpy as np
 import pytest
-from launch import run
+from launch import batch, run
 
 from hpcpca.files.paths import split_dataset
+
+pytestmark = pytest.mark.once
+
 
 ROWS = np.random.default_rng(2).standard_normal((80, 6))
 NAMES = ["a b.h5", "a:b.h5", "Größe π.h5", "-k.h5", "[1].h5", "x%d.h5", "a'\"b.h5"]
@@ -22,70 +25,57 @@ def folder(tmp_path_factory):
     return here
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_names(folder, name):
+def test_names(folder):
     """As a file, with its dataset, and as output; relative, since only then does a name begin
     with a dash.
     """
-    options = ("-k", 2, "-o", f"out {name}", "--overwrite", "-q", "--")
-    run(2, "fit", *options, name, cwd=folder).ok()
-    run(2, "fit", *options, f"{name}:größe/a b", cwd=folder).ok()
-    run(1, "verify", "--", f"out {name}", name, cwd=folder).ok()
-    with h5py.File(folder / f"out {name}") as file:
-        assert json.loads(file.attrs["source"])[0]["path"] == name
+    commands = {}
+    for name in NAMES:
+        options = ("-k", 2, "-o", f"out {name}", "--overwrite", "-q", "--")
+        commands[name, "file"] = ("fit", *options, name)
+        commands[name, "dataset"] = ("fit", *options, f"{name}:größe/a b")
+        commands[name, "verify"] = ("verify", "--", f"out {name}", name)
+    for done in batch(2, commands, folder, cwd=folder).values():
+        done.ok()
+    for name in NAMES:
+        with h5py.File(folder / f"out {name}") as file:
+            assert json.loads(file.attrs["source"])[0]["path"] == name
+    run(2, "fit", "-k", 2, "-o", "dash.h5", "-q", "--", "-k.h5", cwd=folder).ok()
 
 
-@pytest.mark.parametrize("name", ["x.h5", "a:b.h5", "[1].h5"])
-def test_datasets_with_colons(tmp_path, name):
+def test_datasets_with_colons(tmp_path):
     """As the error suggests them, to every command that takes FILE:dataset; resume finds them
     again.
     """
-    with h5py.File(tmp_path / name, "w") as file:
-        file["a:b/X:y"], file["other"] = ROWS, ROWS[:3]
-    done = run(0, "fit", name, "-k", 2, "-o", "out.h5", cwd=tmp_path).ended(3)
-    data = f"{name}:a:b/X:y"
-    assert f"name one: {data}" in done.messages[0]
-    run(
-        2,
-        "fit",
-        data,
-        "-k",
-        2,
-        "-o",
-        "out.h5",
-        "--init",
-        f"{name}:other",
-        "--exchange",
-        "vectors",
-        "--max-rounds",
-        1,
-        cwd=tmp_path,
-    ).ended(4)
-    run(2, "resume", "out.h5.ckpt", "--max-rounds", 5000, cwd=tmp_path).ok()
-    run(0, "verify", "out.h5", data, cwd=tmp_path).ok()
-    run(0, "verify", data, data, cwd=tmp_path).ended(
-        4
-    )  # rows are no eigenvectors, but they were found
-    run(0, "transform", "out.h5", data, "-o", "scores.h5", cwd=tmp_path).ok()
-    run(0, "data", "shard", data, "-o", "again.h5", "--dataset", "X", cwd=tmp_path).ok()
-    run(0, "plan", data, "-k", 2, cwd=tmp_path).ok()
-    assert "a:b/X:y: 80 rows × 6 columns" in run(0, "info", data, cwd=tmp_path).ok().stdout
-    done = run(
-        0,
-        "fit",
-        data,
-        "-k",
-        2,
-        "-o",
-        "on.h5",
-        "--init",
-        f"{name}:other",
-        "--checkpoint",
-        name,
-        "--overwrite",
-        cwd=tmp_path,
-    ).ended(2)
-    assert "would overwrite the" in done.messages[0]
+    names, fits, others = ("x.h5", "a:b.h5", "[1].h5"), {}, {}
+    for name in names:
+        with h5py.File(tmp_path / name, "w") as file:
+            file["a:b/X:y"], file["other"] = ROWS, ROWS[:3]
+        data, out, init = f"{name}:a:b/X:y", f"out {name}", ("--init", f"{name}:other")
+        vectors = ("--exchange", "vectors", "--max-rounds", 1)
+        fits[name, "fit", 4] = ("fit", data, "-k", 2, "-o", out, *init, *vectors)
+        fits[name, "resume", 0] = ("resume", f"{out}.ckpt", "--max-rounds", 5000)
+        others |= {
+            (name, "ambiguous", 3): ("fit", name, "-k", 2, "-o", "new.h5"),
+            (name, "verify", 0): ("verify", out, data),
+            (name, "rows", 4): ("verify", data, data),  # no eigenvectors, but they were found
+            (name, "transform", 0): ("transform", out, data, "-o", f"scores {name}"),
+            (name, "shard", 0): ("data", "shard", data, "-o", f"shard {name}", "--dataset", "X"),
+            (name, "plan", 0): ("plan", data, "-k", 2),
+            (name, "info", 0): ("info", data),
+            (name, "overwrite", 2): (
+                *("fit", data, "-k", 2, "-o", "on.h5", *init),
+                *("--checkpoint", name, "--overwrite"),
+            ),
+        }
+    done = batch(2, fits, tmp_path, cwd=tmp_path) | batch(0, others, tmp_path, cwd=tmp_path)
+    for (*_, code), each in done.items():
+        each.ended(code)
+    for name in names:
+        data = f"{name}:a:b/X:y"
+        assert f"name one: {data}" in done[name, "ambiguous", 3].messages[0]
+        assert "a:b/X:y: 80 rows × 6 columns" in done[name, "info", 0].stdout
+        assert "would overwrite the" in done[name, "overwrite", 2].messages[0]
 
 
 def test_the_longest_name_that_is_there(tmp_path, monkeypatch):

@@ -22,7 +22,6 @@ pytestmark = pytest.mark.skipif(
 SCRIPTS = Path(__file__).resolve().parent.parent.parent / "slurm"
 STACK = os.environ.get("HPCPCA_TEST_STACK", "mpich")
 SRUN = f"srun -K --mpi={'pmix' if STACK == 'openmpi' else 'pmi2'}"
-once = pytest.mark.skipif(STACK == "openmpi", reason="the same with every MPI: tested with MPICH")
 SLOW_AT_FIRST = """#!{python}
 # hpcpca, slow to read until its job is started again
 import os, sys
@@ -152,7 +151,7 @@ def test_stopped_by_usr1_and_requeued(folder, tmp_path, launch):
     )
 
 
-@once
+@pytest.mark.once
 def test_time_limit(folder, tmp_path):
     """The limit is a minute, the signal is asked for 50 s before it (and may come earlier)."""
     job = Job(tmp_path, "fit.sbatch", folder, "--time=1", "--signal=B:USR1@50", HPCPCA_TEST_SLOW=2)
@@ -163,7 +162,7 @@ def test_time_limit(folder, tmp_path):
     )
 
 
-@once
+@pytest.mark.once
 def test_preempted(folder, tmp_path):
     job = Job(tmp_path, "fit.sbatch", folder)
     job.working()
@@ -178,7 +177,7 @@ def test_preempted(folder, tmp_path):
     assert "PREEMPTION" in job.log and "resume out.h5.ckpt" in job.log
 
 
-@once
+@pytest.mark.once
 def test_a_node_goes_down(folder, tmp_path):
     """Nobody is asked: what is left is the last checkpoint."""
     job = Job(
@@ -197,7 +196,7 @@ def test_a_node_goes_down(folder, tmp_path):
     assert "resume out.h5.ckpt" in job.log
 
 
-@once
+@pytest.mark.once
 def test_scancel(folder, tmp_path):
     """Cancelled means not requeued; the checkpoint is there for whoever wants to go on."""
     job = Job(tmp_path, "fit.sbatch", folder)
@@ -209,7 +208,7 @@ def test_scancel(folder, tmp_path):
     finished(job, folder)
 
 
-@once
+@pytest.mark.once
 def test_array(folder, tmp_path):
     (tmp_path / "list.txt").write_text(f"{folder}/data a.h5\n{folder}/data/*.h5 b.h5\n")
     job = Job(tmp_path, "array.sbatch", folder, "--nodes=1", LIST="list.txt")
@@ -221,7 +220,7 @@ def test_array(folder, tmp_path):
     assert job.log.count("requeued") == 1
 
 
-@once
+@pytest.mark.once
 def test_scaling(folder, tmp_path):
     Job(tmp_path, "scaling.sbatch", folder, "--ntasks-per-node=2", slow=False).ended()
     table = (tmp_path / "scaling.md").read_text().splitlines()
@@ -230,7 +229,7 @@ def test_scaling(folder, tmp_path):
     )
 
 
-@once
+@pytest.mark.once
 def test_planned_batch_file(folder, tmp_path):
     """What ``plan --sbatch`` writes runs the job that was planned, and is requeued like the
     scripts.

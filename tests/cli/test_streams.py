@@ -18,6 +18,9 @@ from modules import folder as place
 from hpcpca.cli import streams
 from hpcpca.engine.live import JsonLog
 
+pytestmark = pytest.mark.once
+
+
 ROWS = np.random.default_rng(3).standard_normal((300, 8)) / np.arange(1, 9)
 SAYS_FULL = "No space left on device"
 

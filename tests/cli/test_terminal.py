@@ -18,6 +18,9 @@ from test_units import commands_of
 
 from hpcpca.cli import commands
 
+pytestmark = pytest.mark.once
+
+
 ROWS, COLUMNS = 60, 60
 
 

@@ -69,6 +69,7 @@ def test_a_shard_vanishes(folder, how):
     run(1, "verify", folder / "out.h5", folder / "data").ok()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "what, code, text",
     [
@@ -97,6 +98,7 @@ s.Source.read = changing""".replace("WHAT", what)
     assert not (folder / "out.h5").exists()
 
 
+@pytest.mark.once
 def test_a_shard_that_is_written_to(folder):
     """Other values, finite ones, while it is read again and again: the result says that it may
     be of neither state.
@@ -189,6 +191,7 @@ CHANGED = {  # the folder of data, the command, its exit code, what it tells, wh
 }
 
 
+@pytest.mark.once
 def test_data_that_change_are_named_however_a_command_ends(tmp_path):
     """One message tells of it; derived data are not written at all, and no share of variance
     exceeds 1.
@@ -265,6 +268,7 @@ s.Source.read = failing"""
     run(1, "verify", folder / "out.h5", folder / "data").ok()
 
 
+@pytest.mark.once
 def test_a_slow_rank_is_named(folder):
     """It finishes, and the summary says whom the others waited for."""
     done = finish(fit(folder, inject=RANK + slowed(0.05, quick="(1000 if RANK == 0 else 0)")))
@@ -361,6 +365,7 @@ def test_every_writer_on_a_disk_that_is_full(folder):
         assert {path: path.read_bytes() for path in small.iterdir()} == before
 
 
+@pytest.mark.once
 def test_a_clock_that_jumps(folder):
     """A day back and forth on every look: neither checkpoints nor --max-time go by that clock."""
     jumping = (

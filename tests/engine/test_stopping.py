@@ -19,6 +19,9 @@ from hpcpca.engine.stopping import (
 from hpcpca.errors import DataError
 from hpcpca.pca.checks import Semidefinite
 
+pytestmark = pytest.mark.once
+
+
 SINGLE, DOUBLE = 2.0**-23, 2.0**-46
 
 

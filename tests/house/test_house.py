@@ -8,6 +8,9 @@ import sys
 import pytest
 from modules import HOUSE, MODULES, TREES, folder
 
+pytestmark = pytest.mark.once
+
+
 LONGEST = 350  # lines of a module
 
 # A module imports from its own folder and from lines above. Every module stands in exactly one

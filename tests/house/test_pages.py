@@ -17,6 +17,9 @@ from launch import batch
 
 from hpcpca.cli import reference
 
+pytestmark = pytest.mark.once
+
+
 HOUSE = Path(__file__).resolve().parent.parent.parent
 README, COMMANDS = HOUSE / "README.md", HOUSE / "docs" / "commands.md"
 PAGES = {

@@ -11,6 +11,9 @@ from hpcpca.kernels import kernels_for
 from hpcpca.kernels.tiles import Tiles, tile_rows
 from hpcpca.operators.centring import first_shift, work_type
 
+pytestmark = pytest.mark.once
+
+
 INTEGERS = [np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.uint64, np.int64]
 FLOATS = [np.float16, np.float32, np.float64]
 UNIT = {np.dtype(t): np.finfo(t).eps / 2 for t in FLOATS}

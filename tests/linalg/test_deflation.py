@@ -8,6 +8,9 @@ import spectra
 
 from hpcpca.linalg.deflation import DEFLATIONS, EigenGameAlpha, EigenGameMu, ordered_orthonormal
 
+pytestmark = pytest.mark.once
+
+
 D, M, R = 20, 5, 3
 
 

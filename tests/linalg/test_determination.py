@@ -5,6 +5,9 @@ import pytest
 
 from hpcpca.linalg.determination import Goals, in_words, judge, named
 
+pytestmark = pytest.mark.once
+
+
 SINGLE, DOUBLE = 2.0**-23, 2.0**-46
 
 

@@ -16,6 +16,9 @@ from hpcpca.linalg.orth import (
 )
 from hpcpca.linalg.ritz import rayleigh_ritz, thick_restart
 
+pytestmark = pytest.mark.once
+
+
 U = 2.0**-53
 SEEDS = [0, 1, 2]
 

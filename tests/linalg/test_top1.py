@@ -6,6 +6,9 @@ import spectra
 
 from hpcpca.linalg.top1 import SOLVERS, Hints, chebyshev, hebb, lanczos, momentum, power
 
+pytestmark = pytest.mark.once
+
+
 SEEDS = [0, 1, 2]
 
 

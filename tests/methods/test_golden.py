@@ -15,7 +15,8 @@ GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 # asks for 1e-9.
 FOLLOWED_TO = 1e-9
 
-pytestmark = pytest.mark.mpi
+# The methods meet MPI in the exchange only, which test_exchange shows on every stack.
+pytestmark = [pytest.mark.mpi, pytest.mark.once]
 
 
 # What the authors call a method, and our options for it.

@@ -7,7 +7,8 @@ import pytest
 import spectra
 from test_ritz_exchange import block_krylov
 
-pytestmark = pytest.mark.mpi
+# The methods meet MPI in the exchange only, which test_exchange shows on every stack.
+pytestmark = [pytest.mark.mpi, pytest.mark.once]
 D, K, TOL = 60, 5, 1e-8
 SPECTRA = {
     "power law": spectra.power_law(D, 2),

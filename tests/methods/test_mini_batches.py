@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import spectra
 
-pytestmark = pytest.mark.mpi
+# The methods meet MPI in the exchange only, which test_exchange shows on every stack.
+pytestmark = [pytest.mark.mpi, pytest.mark.once]
 N, D, K, B = 600, 12, 3, 50
 VALUES = spectra.exponential(D, 0.6)
 

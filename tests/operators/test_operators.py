@@ -110,6 +110,7 @@ def wrong(operator, exchange, rows, work):
     return ""
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("kernels", [plain, compiled], ids=["plain", "compiled"])
 @pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int8])
 def test_small_integers_without_rounding(alone, exchange_over, tmp_path, kernels, dtype):
@@ -129,6 +130,7 @@ def test_small_integers_without_rounding(alone, exchange_over, tmp_path, kernels
     assert operator.rounding == 2.0**-23
 
 
+@pytest.mark.once
 def test_rounding_of_gram_is_measured(alone, exchange_over, tmp_path):
     """Equal terms of less than half a unit in the last place of one large one are lost beside it
     in single precision; it is noticed.
@@ -148,6 +150,7 @@ def test_rounding_of_gram_is_measured(alone, exchange_over, tmp_path):
         assert error <= 1.01 * operator.rounding and (operator.rounding > 2.0**-23) != double
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("kernels", [plain, compiled], ids=["plain", "compiled"])
 @pytest.mark.parametrize("double", [False, True], ids=["auto", "double"])
 @pytest.mark.parametrize("case", CASES)
@@ -166,6 +169,7 @@ def test_operator_is_the_covariance(
     assert (operator.n, operator.d, operator.is_double) == (N, D, double)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "case", ["uint8", "float16", "float32 mean 1000", "int64 small beside 2^62", "float64 1e150"]
 )
@@ -179,6 +183,7 @@ def test_going_on_in_double(alone, exchange_over, tmp_path, kind, case):
     assert operator.is_double and not (why := wrong(operator, exchange, rows, np.float64)), why
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("case", ["uint8", "float64"])
 @pytest.mark.parametrize("kind", ["in-memory", "streaming"])
 def test_threads_share_the_tiles(alone, exchange_over, tmp_path, monkeypatch, kind, case):
@@ -193,6 +198,7 @@ def test_threads_share_the_tiles(alone, exchange_over, tmp_path, monkeypatch, ki
     assert not why, why
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize("shape", [(300, 8), (3000, 20), (20_000, 50), (5000, 784)])
 def test_gram_reads_data_that_do_not_drift_once(alone, exchange_over, tmp_path, shape, seed):
@@ -202,6 +208,7 @@ def test_gram_reads_data_that_do_not_drift_once(alone, exchange_over, tmp_path, 
     assert exchange.counters.reads == 1
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("kind", ["gram", "streaming"])
 def test_reads_again_where_the_sample_misled(alone, exchange_over, tmp_path, monkeypatch, kind):
     """A step in the data that the sampled row does not see: the shift is moved to the mean that
@@ -217,6 +224,7 @@ def test_reads_again_where_the_sample_misled(alone, exchange_over, tmp_path, mon
     assert not (why := wrong(operator, exchange, rows, np.float32)), why
 
 
+@pytest.mark.once
 def test_streaming_reads_once_a_pass(alone, exchange_over, tmp_path):
     """With a sample of all rows, which counts as a read, the shift needs no second look."""
     exchange = exchange_over(alone, 1, 1)
@@ -227,6 +235,7 @@ def test_streaming_reads_once_a_pass(alone, exchange_over, tmp_path):
         assert (exchange.counters.reads, exchange.counters.passes) == (1 + number, number)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("kind", KINDS)
 def test_data_without_variance_are_refused(alone, exchange_over, tmp_path, kind):
     exchange = exchange_over(alone, 1, 1)
@@ -238,6 +247,7 @@ def test_data_without_variance_are_refused(alone, exchange_over, tmp_path, kind)
         )
 
 
+@pytest.mark.once
 def test_a_sample_is_proportional_to_the_covariance_of_its_rows(alone, exchange_over, tmp_path):
     """Sums about the mean of all rows, over the rows sampled, in order and number."""
     exchange = exchange_over(alone, 1, 1)

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 import spectra
-from launch import run
+from launch import batch, run
 from spectra import data_rows, power_law
 
 ROWS = (data_rows(power_law(60, 1), 4_000, seed=2) + 3).astype(np.float32)
@@ -28,6 +28,7 @@ def dense():
     return np.linalg.eigvalsh(np.cov(ROWS.astype(np.float64), rowvar=False))[::-1][:5]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "ranks, grid", [(1, "1x1"), (2, "1x2"), (3, "1x3"), (4, "2x2"), (2, "2x1")]
 )
@@ -35,12 +36,14 @@ def test_same_eigenvalues_from_all_operators(tmp_path, dense, ranks, grid):
     """Sums of 4,000 float32 products err by about 1e-7 of λ_0 at the most, whatever their order."""
     for number, part in enumerate(np.split(ROWS, [700, 1_900])):
         write(tmp_path / f"s{number}.h5", part, chunks=(64, 60), compression="gzip")
-    for operator in ("streaming", "in-memory", "gram"):
-        out = tmp_path / f"{operator}.out"
-        run(
-            ranks, "fit", tmp_path, "-k", 5, "-o", out, "--operator", operator, "--grid", grid, "-q"
-        ).ok()
-        values, mean, attributes = fitted(out)
+    common = ("fit", *sorted(tmp_path.glob("s*.h5")), "-k", 5, "--grid", grid, "-q")
+    commands = {
+        operator: (*common, "--operator", operator, "-o", tmp_path / f"{operator}.out")
+        for operator in ("streaming", "in-memory", "gram")
+    }
+    for operator, done in batch(ranks, commands, tmp_path).items():
+        done.ok()
+        values, mean, attributes = fitted(tmp_path / f"{operator}.out")
         np.testing.assert_allclose(values, dense, rtol=0, atol=1e-7 * dense[0])
         np.testing.assert_allclose(mean, ROWS.astype(np.float64).mean(axis=0), atol=1e-6)
         if operator == "streaming":  # each whole pass reads once; the sample is read besides
@@ -48,6 +51,7 @@ def test_same_eigenvalues_from_all_operators(tmp_path, dense, ranks, grid):
             assert whole <= attributes["reads"] <= whole + 0.5
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "layout",
     [
@@ -65,6 +69,7 @@ def test_any_chunking(tmp_path, dense, layout):
     np.testing.assert_allclose(fitted(tmp_path / "out.h5")[0], dense, rtol=0, atol=1e-7 * dense[0])
 
 
+@pytest.mark.once
 def test_a_sample_that_misleads_is_noticed(tmp_path):
     """Rows far from all others, few enough to be missed by any sample: the first pass is done
     again about the true mean, or scaled anew.
@@ -80,6 +85,7 @@ def test_a_sample_that_misleads_is_noticed(tmp_path):
         assert fitted(out)[0][0] == pytest.approx(largest, rel=1e-6)
 
 
+@pytest.mark.once
 def test_memory_given_is_kept_to_and_too_little_refused(tmp_path):
     """32 MB of data, 24 MiB given: streamed in windows that fit; the processes themselves come
     on top.
@@ -98,6 +104,7 @@ def test_memory_given_is_kept_to_and_too_little_refused(tmp_path):
     assert "2.0 MiB may be used" in refused.messages[0]
 
 
+@pytest.mark.once
 def test_nan_is_found_while_streaming(tmp_path):
     rows = ROWS.copy()
     rows[3_111, 17] = np.nan
@@ -115,6 +122,7 @@ def test_nan_is_found_while_streaming(tmp_path):
     assert len(done.messages) == 1 and "row 3111, column 17" in done.messages[0]
 
 
+@pytest.mark.once
 def test_vectors_exchange_and_resume_between_operators(tmp_path, dense):
     data, out = write(tmp_path / "x.h5", ROWS), tmp_path / "out.h5"
     run(

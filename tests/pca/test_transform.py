@@ -210,6 +210,7 @@ def test_back_again(folder, tmp_path, n):
     assert np.abs(read(tmp_path / "n-back.h5", "data") - plain).max() < 2e-3
 
 
+@pytest.mark.once
 def test_all_components_give_the_rows_back(tmp_path):
     rows = data_rows(power_law(12), 300, seed=1) + 50
     with h5py.File(tmp_path / "x.h5", "w") as file:
@@ -220,6 +221,7 @@ def test_all_components_give_the_rows_back(tmp_path):
     assert np.abs(read(tmp_path / "back.h5", "data") - rows).max() < 1e-10
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("d", [2000, 40_000])
 def test_many_columns_in_single_precision(d):
     """Sums over many columns keep scores to 1e-6 of the largest."""
@@ -239,6 +241,7 @@ def test_many_columns_in_single_precision(d):
     assert np.abs(found - expected).max() < 1e-6 * np.abs(expected).max()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("whiten", [False, True])
 def test_as_scikit_learn(folder, tmp_path, whiten):
     """The scores of fitted and of other rows are those of PCA.transform."""
@@ -271,6 +274,7 @@ def test_as_scikit_learn(folder, tmp_path, whiten):
     )
 
 
+@pytest.mark.once
 def test_what_the_file_says(folder, tmp_path):
     """Also where it took the place of what a symlink leads to."""
     (tmp_path / "s.h5").symlink_to("there.h5")
@@ -510,6 +514,7 @@ def test_nothing_remains_of_a_failure(comm, shared_path):
     )
 
 
+@pytest.mark.once
 def test_info_knows_what_was_made(folder, tmp_path):
     """Of what, on what, how; data made for tests have a truth beside them."""
     done = batch(

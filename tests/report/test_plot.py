@@ -16,6 +16,9 @@ from hpcpca.report import result
 from hpcpca.report.canvas import canvas
 from hpcpca.report.experiment import name_of
 
+pytestmark = pytest.mark.once
+
+
 D, K = 30, 4
 
 

@@ -11,6 +11,9 @@ from hpcpca.errors import DataError
 from hpcpca.sources.contents import contents
 from hpcpca.sources.source import open_source
 
+pytestmark = pytest.mark.once
+
+
 ROWS = np.random.default_rng(4).standard_normal((60, 20))
 
 

@@ -14,6 +14,9 @@ from hpcpca.errors import UsageError
 from hpcpca.sources import synthetic
 from hpcpca.sources.synthetic import Recipe
 
+pytestmark = pytest.mark.once
+
+
 N, D = 20_000, 40
 SIGMAS = 5.5  # one value in 3e7 is further out; at most a few thousand are looked at
 SPECTRA = {

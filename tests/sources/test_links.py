@@ -12,6 +12,9 @@ from launch import run
 from hpcpca.errors import DataError
 from hpcpca.sources.source import open_source
 
+pytestmark = pytest.mark.once
+
+
 ROWS = np.random.default_rng(3).standard_normal((60, 7))
 
 

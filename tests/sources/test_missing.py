@@ -7,6 +7,9 @@ import pytest
 from hpcpca.sources.missing import missing_values
 from hpcpca.sources.source import open_source
 
+pytestmark = pytest.mark.once
+
+
 FORMS = {  # type, attributes; the fill values, the least and the largest valid value that follow
     "as it is": ("f4", {"_FillValue": np.float32(1e20)}, [1e20], None, None),
     "of another type": (

@@ -11,6 +11,9 @@ from hpcpca.files.file_set import layout, prepare
 from hpcpca.pca.settings import FitSettings
 from hpcpca.sources.source import open_source
 
+pytestmark = pytest.mark.once
+
+
 CLOSED = {"no-entry": 0o000, "no-list": 0o311, "open": 0o755}
 DENIED = {
     "no-entry": "folder no-entry cannot be listed",
