@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpcpca.methods.warm_start import MOST, SHARE, sampled_rows
-from hpcpca.partition import BLOCK_BYTES, BLOCKS, Grid, blocks_of, span
+from hpcpca.partition import (
+    BLOCK_BYTES,
+    BLOCKS,
+    Grid,
+    blocks_of,
+    offsets_among,
+    places,
+    span,
+)
 from hpcpca.rng import spread, stream, unit_vectors
 
 pytestmark = pytest.mark.once
@@ -142,3 +150,19 @@ def test_sampled_rows_are_rows_of_the_data(seed, n, count):
     assert (
         not ranges or min(SHARE * n, 4 * count) - 32 <= rows <= MOST * n + 32
     )  # to half a window of 32 rows at either end
+
+
+@given(
+    groups=st.integers(1, 4), shards=st.integers(1, 4), chosen=st.lists(st.booleans(), max_size=40)
+)
+def test_chosen_columns_are_owned_by_those_who_own_them_among_all(groups, shards, chosen):
+    chosen = np.array(chosen, bool)
+    offsets = Grid(groups, shards).offsets(len(chosen))
+    among = offsets_among(chosen, offsets)
+    for rank in range(groups * shards):
+        own = chosen[offsets[rank] : offsets[rank + 1]]
+        assert among[rank + 1] - among[rank] == own.sum()
+    numbers = np.arange(len(chosen))
+    assert np.array_equal(numbers[places(chosen)], numbers[chosen])
+    is_run = (np.diff(np.flatnonzero(chosen)) == 1).all()
+    assert isinstance(places(chosen), slice) == is_run

@@ -118,7 +118,7 @@ class Recorder:
         found = report.judged(
             is_known
             and (
-                method.is_orthonormal
+                method.is_orthonormal(state)
                 or method.orthonormality(state, report.components) <= ORTHONORMAL_TO
             )
         )

@@ -8,20 +8,22 @@ from .ritz_exchange import RitzExchange
 class BlockKrylov(RitzExchange):
     """The next block is the last one's images, whoever has converged; after a thick restart the
     Ritz vectors' residuals.
+
+    Where the last block begins is held with the basis.
     """
 
     def _reset(self):
         super()._reset()
-        self._last = None  # where the last block begins
+        self._last = None  # row of the basis
 
-    def _restart(self, state):
-        super()._restart(state)
+    def _restart(self):
+        super()._restart()
         self._last = None
 
     def _directions(self, state):
         if self._last is None:
             self._last = self.size
-            return state.extra["directions"].copy(), self.exchange.grid.offsets(self.count)
+            return state.next.own.copy(), self.exchange.grid.offsets(self.count)
         first, self._last = self._last, self.size
         block = self.basis_images.array[first : self.size]
         own = self.exchange.owned(len(block))

@@ -11,8 +11,9 @@ from ..linalg.deflation import DEFLATIONS, EigenGameMu
 from ..linalg.determination import Goals
 from ..linalg.top1 import SOLVERS
 from ..options import Settings, option
-from . import schedule
+from .measuring import Measuring
 from .oja import Oja
+from .parallel_deflation import Worker, usual_schedule
 from .polished import Polished
 from .ritz_exchange import RitzExchange
 from .sampled_ritz import SampledRitz
@@ -55,18 +56,17 @@ def batch_tol(settings):
     return None if settings.polish else BATCH_TOL
 
 
-def _sampled(settings, rows, batches):
-    """Goals of the method on mini-batches, and the round after which it ends.
+def _measuring(settings, rows, batches):
+    """When the method on mini-batches measures, and ends if that is good enough.
 
-    With --polish exact passes take over.
-
-    They do at a tolerance that they reach faster, or after as many rows as a pass has.
+    With --polish exact passes take over, at a tolerance that they reach faster, or after as many
+    rows as a pass has.
     """
     goals, last = Goals(settings.tol, settings.components), settings.max_rounds
     if settings.polish:
         goals = Goals(max(settings.tol, BATCH_TOL), settings.components, np.inf)
         last = min(last, -(-rows // (batches.size * (settings.local_steps or 1))))
-    return goals, last
+    return Measuring(goals, last)
 
 
 def _polished(sampled, operator, exchange, count, settings, basis):
@@ -87,17 +87,15 @@ def _polished(sampled, operator, exchange, count, settings, basis):
 
 def sampled_ritz(operator, exchange, count, settings, basis, batches, rows):
     """Vectors and running means of images are exchanged; ``rows`` are all that there are."""
-    goals, last = _sampled(settings, rows, batches)
     sampled = SampledRitz(
         operator,
-        batches,
         exchange,
         count,
-        settings.local_steps or 1,
-        longest(settings.eta),
-        goals,
-        last,
-        settings.seed,
+        batches,
+        local_steps=settings.local_steps or 1,
+        longest_step=longest(settings.eta),
+        measuring=_measuring(settings, rows, batches),
+        seed=settings.seed,
     )
     return _polished(sampled, operator, exchange, count, settings, basis)
 
@@ -108,22 +106,22 @@ def oja(rule=None):
     """
 
     def build(operator, exchange, count, settings, basis, batches, rows):
-        goals, last = _sampled(settings, rows, batches)
-        order = schedule.all_at_once if settings.is_at_once else schedule.staggered
+        worker = Worker(
+            SOLVERS["oja"],
+            settings.local_steps or 1,
+            rule or DEFLATIONS[settings.deflation or "projection"],
+            on_batches(settings.eta, settings.steps_schedule),
+        )
         sampled = Oja(
             operator,
             exchange,
             count,
-            SOLVERS["oja"],
-            settings.local_steps or 1,
-            order,
-            rule or DEFLATIONS[settings.deflation or "projection"],
-            on_batches(settings.eta, settings.steps_schedule),
-            goals,
-            settings.seed,
-            bool(settings.advance),
+            worker,
             batches=batches,
-            last=last,
+            measuring=_measuring(settings, rows, batches),
+            schedule=usual_schedule(settings),
+            seed=settings.seed,
+            advance=bool(settings.advance),
         )
         return _polished(sampled, operator, exchange, count, settings, basis)
 

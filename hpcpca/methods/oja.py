@@ -2,13 +2,13 @@
 2502.17615, Algorithm 2), or as EigenGame mu.
 """
 
+from dataclasses import replace
 from itertools import count
 
 import numpy as np
 
 from ..linalg.top1 import Hints
 from .parallel_deflation import VectorExchange
-from .promising import Promising
 from .state import State
 
 SLOWEST = 0.02  # share of a new batch in the mean of eigenvalues
@@ -21,8 +21,8 @@ AGREEMENT = (
 class Oja(VectorExchange):
     """Every local step takes a batch of the worker's own.
 
-    Eigenvalues and residuals are estimated from them; a pass over all rows measures, when the
-    estimate says that the tolerance is met and in round ``last``.
+    Eigenvalues and residuals are estimated from them; a pass over all rows measures, when
+    ``measuring`` is due.
 
     What a worker keeps: ``estimate`` (λ̂, residual), ``gradient`` of the last batch, ``agreement``
     (means of the product of one gradient with the next, which is free of noise, and of its square),
@@ -31,9 +31,9 @@ class Oja(VectorExchange):
 
     shares_images = False
 
-    def __init__(self, *parts, batches, last):
-        super().__init__(*parts)
-        self.batches, self.is_time = batches, Promising(self.goals, last)
+    def __init__(self, *parts, batches, measuring, **more):
+        super().__init__(*parts, goals=measuring.goals, **more)
+        self.batches, self.measuring = batches, measuring
 
     def initialize(self, vectors, images=None, round=0, memory=None):
         """As ``VectorExchange``: measured by a pass over all rows, or, given ``images`` and the
@@ -54,7 +54,7 @@ class Oja(VectorExchange):
         return measured
 
     def _deflated(self, state):
-        return self.deflation(self._published[state.round % 2].array, state.eigenvalues)
+        return self.worker.deflation(self._published[state.round % 2].array, state.eigenvalues)
 
     def _improved(self, deflated, state, rows, offsets, kept):
         """New vectors of the workers in ``rows`` of this rank's own, from ``local_steps``
@@ -79,18 +79,20 @@ class Oja(VectorExchange):
             )
             return images
 
-        self.batches.count(int(offsets[-1]) * self.local_steps)
+        self.batches.count(int(offsets[-1]) * self.worker.local_steps)
         vectors = deflated.inside(state.vectors[rows], counts)
         images = apply(vectors)
-        eta = self.step_size(
+        eta = self.worker.step_size(
             state.eigenvalues,
             numbers,
             kept["clock"][:, 0],
-            state.round * self.local_steps,
+            state.round * self.worker.local_steps,
             self.operator.exponent,
         )
         return self._alive(
-            self.top1(apply, vectors, images, self.local_steps, Hints(0.0, eta)), state, rows
+            self.worker.top1(apply, vectors, images, self.worker.local_steps, Hints(0.0, eta)),
+            state,
+            rows,
         )
 
     def _judged(self, state, vectors, working, memory):
@@ -99,11 +101,13 @@ class Oja(VectorExchange):
         Collective.
         """
         estimate = self._estimated(state.round + 1, vectors, memory)
-        if not self.is_time(estimate, self.operator.rounding):
+        estimate.last_measured = state.last_measured
+        if not self.measuring.is_due(estimate, self.operator.rounding):
             return estimate
         images = np.empty_like(vectors)
         self._apply_to(estimate.round, images, np.ones(self.count, bool))
-        return self._known(self._measured(estimate.round, vectors, images, memory))
+        measured = self._known(self._measured(estimate.round, vectors, images, memory))
+        return replace(measured, last_measured=estimate.round)
 
     def _estimated(self, round, vectors, memory):
         """The state as the workers' batches have it. Collective."""

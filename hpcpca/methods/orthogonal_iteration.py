@@ -12,9 +12,9 @@ class OrthogonalIteration(RitzExchange):
     ended there.
     """
 
-    def _make_room(self, state):
+    def _make_room(self):
         self._reset()
 
     def _directions(self, state):
-        own = state.images if state.has_images else state.extra["directions"]
+        own = state.images if state.has_images else state.next.own
         return own.copy(), self.exchange.grid.offsets(self.count)

@@ -4,7 +4,8 @@ what shares its loop.
 Another rule of deflation makes it EigenGame, another schedule sequential deflation.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from ..linalg.top1 import SOLVERS, Hints
 from ..options import Settings, option
 from ..partition import offsets_among, places
 from ..rng import unit_vectors
+from .schedule import all_at_once, staggered
 from .state import State, measure
 
 VANISHED = {
@@ -110,54 +112,46 @@ class ScheduleSettings(Settings):
             )
 
 
+@dataclass(frozen=True)
+class Worker:
+    """What a worker does between two exchanges."""
+
+    top1: Callable  # solver: see linalg/top1
+    local_steps: int  # applications of Σ
+    deflation: type  # what superiors take away: see linalg/deflation
+    step_size: Callable  # (values (r), λ_0, exponent) → η (r)
+
+
+def usual_schedule(settings):
+    """When workers begin, as ``ScheduleSettings`` say."""
+    return all_at_once if settings.is_at_once else staggered
+
+
 class VectorExchange:
     """Every worker improves its vector on Σ deflated by what its superiors published last round
     (Jacobi), then publishes.
 
-    No orthogonalisation, no sorting, no Rayleigh–Ritz. ``schedule`` says who works when,
-    ``deflation`` what superiors take away, ``step_size`` (values (r), λ_0) → η. With ``advance``
-    superiors that have not begun are none.
+    No orthogonalisation, no sorting, no Rayleigh–Ritz. ``schedule`` says who works when. With
+    ``advance`` superiors that have not begun are none.
     """
 
-    is_orthonormal = False  # its vectors
     shares_images = True  # where the rule of deflation needs the superiors'
     measures_at_once = True  # initialize() applies Σ: a state before any round is measured
 
-    def __init__(
-        self,
-        operator,
-        exchange,
-        count,
-        top1,
-        local_steps,
-        schedule,
-        deflation,
-        step_size,
-        goals,
-        seed,
-        advance=False,
-    ):
-        self.operator, self.exchange, self.count, self.goals, self.seed = (
-            operator,
-            exchange,
-            count,
-            goals,
-            seed,
-        )
-        self.top1, self.local_steps, self.schedule, self.deflation = (
-            top1,
-            local_steps,
-            schedule,
-            deflation,
-        )
-        self.step_size, self.advance = step_size, advance
+    def __init__(self, operator, exchange, count, worker, *, schedule, goals, seed, advance=False):
+        self.operator, self.exchange, self.count, self.worker = operator, exchange, count, worker
+        self.schedule, self.goals, self.seed, self.advance = schedule, goals, seed, advance
         self.own, self.offsets = exchange.owned(count), exchange.grid.offsets(count)
         self._published = self._panels()  # one is read while the next is written
-        self._needs_images = self.shares_images and deflation.needs_images
+        self._needs_images = self.shares_images and worker.deflation.needs_images
         self._images = self._panels() if self._needs_images else (None, None)
 
     def _panels(self):
         return [self.exchange.panel(self.count, self.operator.d) for _ in range(2)]
+
+    def is_orthonormal(self, state):
+        """Whether the vectors of a state are, whatever else it is."""
+        return False
 
     def initialize(self, vectors, images=None, round=0, memory=None):
         """Return the state of a run that starts with this rank's ``vectors`` (own, d).
@@ -207,16 +201,15 @@ class VectorExchange:
     def _deflated(self, state):
         """The superiors' rule, with what they published last."""
         images = self._images[state.round % 2]
-        return self.deflation(self._seen(state), state.eigenvalues, images and images.array)
+        return self.worker.deflation(self._seen(state), state.eigenvalues, images and images.array)
 
     def _seen(self, state):
         """The vectors (m, d) as published last."""
         return self._published[state.round % 2].array
 
     def _improved(self, deflated, state, rows, offsets, kept):
-        """New vectors of the workers in ``rows`` of this rank's own, from ``local_steps`` steps
-        on their deflated operators; ``kept`` is what their solver remembers, written over.
-        Collective.
+        """New vectors of the workers in ``rows`` of this rank's own, from local steps on their
+        deflated operators; ``kept`` is what their solver remembers, written over. Collective.
         """
         counts = self._superiors(state)[rows]
 
@@ -225,9 +218,8 @@ class VectorExchange:
             return deflated.apply(self._images_of(vectors, offsets), vectors, counts)
 
         vectors, images = deflated.start(state.vectors[rows], state.images[rows].copy(), counts)
-        improved = self.top1(
-            apply, vectors, images, self.local_steps, self._hints(state, rows, kept)
-        )
+        hints = self._hints(state, rows, kept)
+        improved = self.worker.top1(apply, vectors, images, self.worker.local_steps, hints)
         return self._alive(improved, state, rows)
 
     def _images_of(self, vectors, offsets):
@@ -257,7 +249,7 @@ class VectorExchange:
 
         return Hints(
             floor,
-            self.step_size(values[own], largest, self.operator.exponent),
+            self.worker.step_size(values[own], largest, self.operator.exponent),
             following[own],
             remember,
         )
@@ -326,7 +318,8 @@ class VectorExchange:
 
         Collective.
         """
-        return self.initialize(state.vectors, None, state.round, state.memory)
+        measured = self.initialize(state.vectors, None, state.round, state.memory)
+        return replace(measured, last_measured=state.last_measured)
 
     def orthonormality(self, state, count):
         """Return max|VVᵀ − I| over the first ``count`` vectors: guards of this exchange are

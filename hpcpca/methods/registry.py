@@ -17,10 +17,12 @@ from .parallel_deflation import (
     StepSettings,
     Top1Settings,
     VectorExchange,
+    Worker,
+    usual_schedule,
 )
 from .ritz_exchange import HistorySettings, RitzExchange, WarmStartSettings
 from .step_size import automatic, constant
-from .window_exchange import WindowExchange, WindowSettings
+from .window_exchange import Limits, WindowExchange, WindowSettings
 
 # seconds between two meetings of workers in windows, unless checkpoints are asked for more often
 LONGEST = 600.0
@@ -64,14 +66,13 @@ def _panel(kind):
     )
 
 
-def _improving(settings, rule):
-    """Solver, local steps, rule of deflation and step size."""
-    step_size = automatic if settings.eta is None else constant(settings.eta)
-    return (
+def _worker(settings, rule):
+    """The ``Worker`` that deflates by a ``rule``, or as the options say if that is None."""
+    return Worker(
         SOLVERS[settings.top1 or "power"],
         settings.local_steps or 1,
         rule or DEFLATIONS[settings.deflation or "hotelling"],
-        step_size,
+        automatic if settings.eta is None else constant(settings.eta),
     )
 
 
@@ -81,20 +82,15 @@ def _vectors(rule=None, order=None):
     """
 
     def build(operator, exchange, count, settings, basis):
-        solver, steps, deflation, step_size = _improving(settings, rule)
-        turns = order or (schedule.all_at_once if settings.is_at_once else schedule.staggered)
         return VectorExchange(
             operator,
             exchange,
             count,
-            solver,
-            steps,
-            turns,
-            deflation,
-            step_size,
-            _goals(settings),
-            settings.seed,
-            bool(settings.advance),
+            _worker(settings, rule),
+            schedule=order or usual_schedule(settings),
+            goals=_goals(settings),
+            seed=settings.seed,
+            advance=bool(settings.advance),
         )
 
     return build
@@ -108,13 +104,12 @@ def _windows(rule=None):
             operator,
             exchange,
             count,
-            settings.components,
-            *_improving(settings, rule),
-            _goals(settings),
-            settings.seed,
-            settings.max_rounds,
-            settings.max_staleness,
-            settings.cadence()[0] or LONGEST,
+            _worker(settings, rule),
+            goals=_goals(settings),
+            seed=settings.seed,
+            limits=Limits(
+                settings.max_rounds, settings.max_staleness, settings.cadence()[0] or LONGEST
+            ),
         )
 
     return build

@@ -2,7 +2,8 @@
 over all workers' history.
 """
 
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,6 +48,16 @@ class WarmStartSettings(Settings):
     )
 
 
+@dataclass(frozen=True)
+class Directions:
+    """Where the next step looks for what is missing from the basis."""
+
+    own: np.ndarray  # (r, d) this rank's
+    # how many all ranks have if they are outside of the basis and orthonormal already, as in a
+    # pass that was stopped; None: one for each worker
+    pending: int | None = None
+
+
 class RitzExchange:
     """Worker k improves component k along its own residual, deflated by everything published
     before.
@@ -54,9 +65,11 @@ class RitzExchange:
     ``basis`` Q (N, d) orthonormal and ``basis_images`` SQ = ΣQ live once per node; H = Q·SQᵀ. Ritz
     vectors V = CQ are orthonormal, so deflation by superiors is implied and exact. With the whole
     history kept this needs block Krylov's passes, while converged workers drop out of the panel.
+
+    The method holds the history, which is too large for every state to have its own: Q, SQ, H, and
+    C of this and the last round. A step extends it, so only the newest state can be stepped, once.
     """
 
-    is_orthonormal = True  # its vectors
     measures_at_once = False  # initialize() leaves the first images to the first round
 
     def __init__(self, operator, exchange, count, largest_basis, goals, seed):
@@ -75,6 +88,19 @@ class RitzExchange:
     def _reset(self):
         self.size, self.applied = 0, 0  # rows of the basis; those whose images are known
         self.projected = np.zeros((0, 0))
+        self.coefficients = self._previous = None  # (m, ≤ size) of Ritz vectors in the basis
+
+    def on(self, operator):
+        """The same method on another operator, in the same memory: initialize() whichever is used
+        next.
+        """
+        other = copy(self)
+        other.operator = operator
+        return other
+
+    def is_orthonormal(self, state):
+        """Whether the vectors of a state are, whatever else it is."""
+        return True
 
     def initialize(self, vectors, images=None, round=0, memory=None):
         """Return the state before a round: directions are this rank's ``vectors`` (own, d).
@@ -92,38 +118,35 @@ class RitzExchange:
             self.size = self.applied = self.count
             self._extend_projection(0)
             return self._rayleigh_ritz(round)
-        state = unmeasured(round, vectors, self.count)
-        state.extra["directions"] = vectors
-        return state
+        return replace(unmeasured(round, vectors, self.count), next=Directions(vectors))
 
     def step(self, state):
         """One round: deflate (off all history), improve (apply Σ), exchange (publish,
         Rayleigh–Ritz). Collective.
         """
-        self._make_room(state)
-        if "pending" in state.extra:
-            self._add(*state.extra.pop("pending"))
+        self._make_room()
+        if state.next.pending is not None:
+            self._add(state.next.own, state.next.pending)
         else:
             self._expand(*self._directions(state))
         if self.size < self.count:  # dependent start vectors
             self._fill()
         if self.applied == self.size:
-            state.exhausted = True
-            return state
+            return replace(state, exhausted=True)
         self._apply_to_new()
-        return self._rayleigh_ritz(state.round + 1, state.extra.get("coefficients"))
+        return self._rayleigh_ritz(state.round + 1)
 
-    def _make_room(self, state):
+    def _make_room(self):
         """Have rows free for as many directions as there are workers. Collective."""
         if self.size + self.count > len(self.basis.array):
-            self._restart(state)
+            self._restart()
 
     def _directions(self, state):
         """This rank's directions (r, d) of the round, and who has which of all: residuals of
         those who have not converged.
         """
         active = state.residuals > LET_GO * self.goals(state.eigenvalues, self.operator.rounding)
-        return state.extra["directions"][active[self.own]], self._offsets_of(active)
+        return state.next.own[active[self.own]], self._offsets_of(active)
 
     def _offsets_of(self, active):
         """Who has which of the ``active`` workers."""
@@ -143,11 +166,10 @@ class RitzExchange:
         self._add(own, int(offsets[-1]))
 
     def take_up(self, state, own, count):
-        """Let the next round of a state go on with the ``count`` directions, already
-        orthonormal, of a pass that was stopped; own (r, d).
+        """Return the state with the ``count`` directions of a pass that was stopped, already
+        orthonormal, for its next step; own (r, d).
         """
-        state.extra["pending"] = own, count
-        return state
+        return replace(state, next=Directions(own, count))
 
     def _add(self, own, count):
         self.exchange.publish(own, self.basis, self.exchange.grid.offsets(count), self.size)
@@ -222,7 +244,7 @@ class RitzExchange:
         grown[first:, first:] = (rows[:, first:] + rows[:, first:].T) / 2
         self.projected = grown
 
-    def _rayleigh_ritz(self, round, previous=None):
+    def _rayleigh_ritz(self, round):
         """The best panel in the span of all history; each rank forms and judges its own
         components.
         """
@@ -235,22 +257,28 @@ class RitzExchange:
         lengths = self.exchange.gather_small(
             np.linalg.norm(directions, axis=1), self.exchange.grid.offsets(self.count)
         )
-        extra = {"directions": directions, "coefficients": coefficients, "previous": previous}
-        return State(round, vectors, images, values, relative(lengths, values[0]), extra=extra)
+        self._previous, self.coefficients = self.coefficients, coefficients
+        return State(
+            round,
+            vectors,
+            images,
+            values,
+            relative(lengths, values[0]),
+            next=Directions(directions),
+        )
 
-    def _restart(self, state):
+    def _restart(self):
         """Thick restart: keep the span of this and last round's Ritz vectors.
 
         Every rank transforms its share of the columns.
         """
-        coefficients, previous = state.extra["coefficients"], state.extra["previous"]
-        transform = thick_restart(coefficients, previous if previous is not None else coefficients)
-        room = len(self.basis.array) - self.count
-        transform = transform[:room]
+        coefficients = self.coefficients
+        previous = coefficients if self._previous is None else self._previous
+        transform = thick_restart(coefficients, previous)[: len(self.basis.array) - self.count]
         self._transform(transform)
         self.projected = transform @ self.projected @ transform.T
         self.size = self.applied = len(transform)
-        state.extra["coefficients"] = np.eye(len(coefficients), len(transform))
+        self.coefficients = np.eye(len(coefficients), len(transform))
 
     def _transform(self, transform):
         """Q ← GQ, SQ ← G·SQ, in place."""
@@ -267,17 +295,17 @@ class RitzExchange:
 
         Collective.
         """
-        self._restart(state)
-        self.applied, self.projected = 0, np.zeros((0, 0))
+        self._restart()
+        self.applied, self.projected, self.coefficients = 0, np.zeros((0, 0)), None
         self._apply_to_new()
         return self._rayleigh_ritz(state.round)
 
     def orthonormality(self, state, count):
-        """Return max|VVᵀ − I| over the first ``count`` vectors. Collective."""
+        """Return max|VVᵀ − I| over the first ``count`` vectors of the newest state. Collective."""
         own, offsets = self.exchange.owned(self.size), self.exchange.grid.offsets(self.size)
         gram = self.exchange.gather_small(
             self.basis.array[own] @ self.basis.array[: self.size].T, offsets
         )
-        coefficients = state.extra["coefficients"][:count]
+        coefficients = self.coefficients[:count]
         coefficients = np.pad(coefficients, ((0, 0), (0, self.size - coefficients.shape[1])))
         return float(np.abs(coefficients @ gram @ coefficients.T - np.eye(len(coefficients))).max())

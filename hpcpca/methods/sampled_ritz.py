@@ -2,17 +2,26 @@
 every round ends in a Rayleigh–Ritz step.
 """
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 
 from ..linalg.orth import DROP, orthonormality_error
 from ..linalg.secant import Ritz, ritz_and_next
 from ..rng import unit_vectors
-from .promising import Promising
 from .state import State, measure
 
 # round ℓ's images weigh about as ℓ^(MEMORY − 1) in the running mean: with 1 alike, least noise;
 # more forgets the start sooner
 MEMORY = 2.0
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """What the next step of ``SampledRitz`` begins with."""
+
+    ritz: Ritz  # coefficients in the vectors and images that were published last
+    seen: float  # rounds whose batches are in the running mean
 
 
 class SampledRitz:
@@ -21,22 +30,25 @@ class SampledRitz:
     Rayleigh–Ritz on all (V, S) separates what single vectors cannot tell apart, and deflates: no
     step size, no gap that a worker must know. When V moves, S moves as the symmetric matrix that
     they determine says (linalg/secant). The mean forgets as 1/ℓ, so that errors fall as with all
-    the rows drawn so far. Convergence is measured, by a pass over all rows, when the estimate says
-    it is there and in round ``last``.
+    the rows drawn so far. Convergence is measured, by a pass over all rows, when ``measuring`` is
+    due.
+
+    The published panels are the method's, so only the newest state can be stepped, once.
     """
 
-    measures_at_once = is_orthonormal = True
+    measures_at_once = True
 
     def __init__(
-        self, operator, batches, exchange, count, local_steps, longest_step, goals, last, seed
+        self, operator, exchange, count, batches, *, local_steps, longest_step, measuring, seed
     ):
-        """``goals.components`` of the ``count`` vectors are wanted, the others are guards.
+        """``measuring.goals.components`` of the ``count`` vectors are wanted, the others are
+        guards.
 
         ``longest_step`` (exponent) → the longest η of a step, or None.
         """
-        self.operator, self.batches, self.exchange, self.count = operator, batches, exchange, count
-        self.is_time, self.seed, self.components = Promising(goals, last), seed, goals.components
+        self.operator, self.exchange, self.count, self.batches = operator, exchange, count, batches
         self.local_steps, self.longest_step = local_steps, longest_step
+        self.measuring, self.components, self.seed = measuring, measuring.goals.components, seed
         self.own, self.offsets = exchange.owned(count), exchange.grid.offsets(count)
         self._vectors, self._images = (exchange.panel(count, operator.d) for _ in range(2))
 
@@ -53,6 +65,10 @@ class SampledRitz:
         return self._solved(
             round, vectors, images, noise if noise.any() else None, float(seen.max())
         )
+
+    def is_orthonormal(self, state):
+        """Whether the vectors of a state are, whatever else it is."""
+        return True
 
     def _independent(self, vectors):
         """The same, moved a little at random where they depend on one another. Collective."""
@@ -76,7 +92,7 @@ class SampledRitz:
 
     def step(self, state):
         """One round: deflate and exchange (Rayleigh–Ritz), improve on mini-batches. Collective."""
-        following = state.extra["ritz"]
+        following = state.next.ritz
         vectors, images = (
             self._combined(rows[self.own]) for rows in (following.vectors, following.images)
         )
@@ -93,18 +109,20 @@ class SampledRitz:
             np.sum((found - images) ** 2, axis=1), self.offsets
         )  # of one round's images
         seen = (
-            state.extra["seen"]
+            state.next.seen
             if state.estimated
-            else max(state.extra["seen"], self._worth(state, variance))
+            else max(state.next.seen, self._worth(state, variance))
         )
         share = MEMORY / (MEMORY + seen)
         noise = variance * MEMORY**2 / ((2 * MEMORY - 1) * (seen + 1))  # of their running mean
         estimate = self._solved(
             state.round + 1, vectors, (1 - share) * images + share * found, noise, seen + 1
         )
-        if not self.is_time(estimate, self.operator.rounding):
+        estimate.last_measured = state.last_measured
+        if not self.measuring.is_due(estimate, self.operator.rounding):
             return estimate
-        return self._measured(estimate.round, estimate.vectors, estimate.extra["seen"])
+        measured = self._measured(estimate.round, estimate.vectors, estimate.next.seen)
+        return replace(measured, last_measured=estimate.round)
 
     def _worth(self, state, variance):
         """How many rounds' batches a measured state is worth: as many as have a mean no nearer
@@ -152,7 +170,7 @@ class SampledRitz:
             values,
             residuals,
             estimated=noise is not None,
-            extra={"ritz": ritz, "seen": seen},
+            next=Estimated(ritz, seen),
         )
         # vectors follow their images: what is left between them says little of what Σ would show
         if state.estimated:
@@ -175,11 +193,12 @@ class SampledRitz:
 
         Collective.
         """
-        return self._measured(state.round, state.vectors, state.extra["seen"])
+        measured = self._measured(state.round, state.vectors, state.next.seen)
+        return replace(measured, last_measured=state.last_measured)
 
     def orthonormality(self, state, count):
         """Return max|VVᵀ − I| of the first ``count`` vectors. Collective."""
-        whole = state.extra["ritz"].rotation[:count] @ self._vectors.array
+        whole = state.next.ritz.rotation[:count] @ self._vectors.array
         return self.exchange.maximum(
             orthonormality_error(
                 state.vectors[: max(0, count - self.own.start)], whole, self.own.start

@@ -20,10 +20,10 @@ class State:
     residuals: np.ndarray  # (m) ‖Σv_k − λ_k v_k‖/λ_0, of all
     exhausted: bool = False  # no direction is left to improve along
     estimated: bool = False  # images, eigenvalues and residuals come from some of the rows
-    extra: dict = field(default_factory=dict)  # what only the method itself needs
-    memory: dict = field(
-        default_factory=dict
-    )  # name → (own, width): what a top1 solver keeps from round to round, and checkpoints
+    last_measured: int = 0  # round of the last pass over all rows that an estimate asked for
+    next: object = None  # where the method's next step begins; of a class of its own
+    # name → (own, width): what a top1 solver keeps from round to round, and checkpoints
+    memory: dict = field(default_factory=dict)
 
     @property
     def has_images(self):

@@ -22,9 +22,8 @@ def warm_start(method, sample, vectors):
     """Return better start vectors (own, d): ``ROUNDS`` rounds of ``method`` on the operator of
     the sample. Collective.
     """
-    exact, method.operator = method.operator, sample
-    state = method.initialize(vectors)
+    sampled = method.on(sample)
+    state = sampled.initialize(vectors)
     for _ in range(ROUNDS):
-        state = method.step(state)
-    method.operator = exact
+        state = sampled.step(state)
     return state.vectors

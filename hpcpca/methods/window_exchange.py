@@ -2,7 +2,6 @@
 one-sided windows.
 """
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic, sleep
 
@@ -45,71 +44,50 @@ class WindowSettings(Settings):
             )
 
 
+@dataclass(frozen=True)
+class Limits:
+    """How far workers go by themselves."""
+
+    rounds: int  # local ones of every worker
+    staleness: int | None  # rounds ahead of a superior; None: any number
+    seconds: float  # between two meetings
+
+
 class WindowExchange(VectorExchange):
     """A step is a phase: every rank does local rounds (read superiors, deflate, improve,
     publish) without any collective, until the root announces its end; then all is measured
     together, and Ritz vectors are formed where that could be the end of the run.
 
     Σ has to be applied by every rank alone. Nobody rests when done: inferiors need superiors better
-    than the tolerance. A round of the run is one that all workers have done. ``wanted`` residuals
-    have to be small; no worker does more than ``max_rounds``, is more than ``max_staleness`` (None:
-    any number) ahead of a superior, or goes on for longer than ``longest`` seconds without a
-    meeting. ``watch(round, vectors, values, norms)`` is told of every local round.
+    than the tolerance. A round of the run is one that all workers have done.
+    ``watch(round, vectors, values, norms)`` is told of every local round.
+
+    The method holds what this rank has heard of the others and its own number of local rounds,
+    which goes on from phase to phase. What a phase gives depends on how fast the ranks are, so a
+    state that is stepped twice gives two answers.
     """
 
-    def __init__(
-        self,
-        operator,
-        exchange,
-        count,
-        wanted,
-        top1,
-        local_steps,
-        deflation,
-        step_size,
-        goals,
-        seed,
-        max_rounds,
-        max_staleness,
-        longest,
-    ):
+    def __init__(self, operator, exchange, count, worker, *, goals, seed, limits):
         super().__init__(
-            operator,
-            exchange,
-            count,
-            top1,
-            local_steps,
-            all_at_once,
-            deflation,
-            step_size,
-            goals,
-            seed,
+            operator, exchange, count, worker, schedule=all_at_once, goals=goals, seed=seed
         )
-        self.wanted, self.max_rounds, self.max_staleness, self.longest = (
-            wanted,
-            max_rounds,
-            max_staleness,
-            longest,
-        )
-        self._images, widths = (
-            self._images if deflation.needs_images else self._panels(),
-            np.diff(self.offsets),
-        )
-        self._window = exchange.window(
-            1 + 2 * widths, (1 + deflation.needs_images) * widths, operator.d
-        )
+        self.limits, needs_images = limits, worker.deflation.needs_images
+        self._images = self._images if needs_images else self._panels()
+        widths = np.diff(self.offsets)
+        self._window = exchange.window(1 + 2 * widths, (1 + needs_images) * widths, operator.d)
         self._workers = np.flatnonzero(widths)  # ranks that own columns
         self._above = [rank for rank in self._workers if rank < exchange.rank and self._mine]
         self._below = [rank for rank in self._workers if rank == exchange.rank + 1]
         held = self.own.stop if self._mine else 0
         self._known = np.zeros(
-            (1 + deflation.needs_images, held, operator.d)
+            (1 + needs_images, held, operator.d)
         )  # what superiors, and own workers, have published
         self._values, self._rounds = (
             np.zeros(count),
             {},
         )  # λ̂ and superiors' rounds, as far as heard
         self._phase, self._failure = 0, None
+        self._operator_alone = None  # Σ applied by this rank, which alone meets errors and stops
         self.watch = lambda *_: None
 
     def _panels(self):
@@ -125,6 +103,7 @@ class WindowExchange(VectorExchange):
     def step(self, state):
         """One phase: deflate, improve, publish, at each rank's own pace. Collective."""
         self._phase += 1
+        self._operator_alone = self.operator.over(self.exchange.alone())
         counters = self.exchange.counters
         before = np.array([counters.applications, counters.bytes_exchanged])
         local = self._run(
@@ -148,7 +127,7 @@ class WindowExchange(VectorExchange):
     def _run(self, local):
         """Local rounds until the end of the phase; ``local.round`` counts them."""
         begun, self._failure, first = monotonic(), None, None
-        with self._applied_alone(), self._window.being_read():
+        with self._window.being_read():
             while True:
                 self._hear()
                 if self.exchange.rank == 0:
@@ -162,15 +141,6 @@ class WindowExchange(VectorExchange):
                     local = self._tried(local)
                 else:
                     sleep(PAUSE)
-
-    @contextmanager
-    def _applied_alone(self):
-        """Σ is applied, and errors and requests to stop are met, by this rank alone."""
-        whole, self.operator = self.operator, self.operator.over(self.exchange.alone())
-        try:
-            yield
-        finally:
-            self.operator = whole
 
     def _hear(self):
         """Take over what superiors, and the next worker's λ̂, have become since the last time."""
@@ -203,22 +173,22 @@ class WindowExchange(VectorExchange):
         meet.
         """
         done = (rounds - first).min()
-        if rounds.min() >= self.max_rounds or self._window.has_failed(self._phase):
+        if rounds.min() >= self.limits.rounds or self._window.has_failed(self._phase):
             return True
         if done >= 1 and self._is_done(values, relative(norms, values.max())):
             return True
-        return (seconds >= SHORTEST and done >= FEWEST) or seconds >= self.longest
+        return (seconds >= SHORTEST and done >= FEWEST) or seconds >= self.limits.seconds
 
     def _is_done(self, values, residuals):
         goals = self.goals(values, self.operator.rounding)
-        return bool((residuals <= DONE * goals)[: self.wanted].all())
+        return bool((residuals <= DONE * goals)[: self.goals.components].all())
 
     def _may_go_on(self, number):
         """Whether this rank's workers may do their local round ``number``."""
-        if not self._mine or self._failure or number > self.max_rounds:
+        if not self._mine or self._failure or number > self.limits.rounds:
             return False
-        return self.max_staleness is None or all(
-            self._rounds.get(rank, 0) >= number - self.max_staleness for rank in self._above
+        return self.limits.staleness is None or all(
+            self._rounds.get(rank, 0) >= number - self.limits.staleness for rank in self._above
         )
 
     def _tried(self, local):
@@ -235,12 +205,12 @@ class WindowExchange(VectorExchange):
     def _local_round(self, local):
         """Deflate, improve, publish: own workers in step."""
         images = self._known[1] if len(self._known) > 1 else None
-        deflated = self.deflation(self._known[0], self._values[: self.own.stop], images)
+        deflated = self.worker.deflation(self._known[0], self._values[: self.own.stop], images)
         memory = {name: array.copy() for name, array in local.memory.items()}
         offsets = np.array([0, self._mine])
         vectors = self._improved(deflated, local, slice(0, self._mine), offsets, memory)
         self.exchange.counters.applications += self._mine
-        images = self.operator.apply(vectors, offsets)
+        images = self._images_of(vectors, offsets)
         if not np.isfinite(images).all():
             worker = self.own.start + int(np.argmax(~np.isfinite(images).all(axis=1)))
             raise HpcpcaError(
@@ -249,6 +219,9 @@ class WindowExchange(VectorExchange):
             )
         self._offer(self._window.publish, local.round + 1, vectors, images)
         return State(local.round + 1, vectors, images, self._values, local.residuals, memory=memory)
+
+    def _images_of(self, vectors, offsets):
+        return self._operator_alone.apply(vectors, offsets)
 
     def _seen(self, state):
         return self._known[0]
@@ -295,7 +268,7 @@ class WindowExchange(VectorExchange):
             local.images,
             self._alike(local.memory),
         )
-        is_last = state.round >= self.max_rounds or self._is_done(
+        is_last = state.round >= self.limits.rounds or self._is_done(
             state.eigenvalues, state.residuals
         )
         return (

@@ -239,19 +239,18 @@ class Exactly:
 
 def exactly(gram_operator, exchange, sigma, longest, tol=1e-4, wanted=K):
     from hpcpca.linalg.determination import Goals
+    from hpcpca.methods.measuring import Measuring
     from hpcpca.methods.sampled_ritz import SampledRitz
 
-    goals = Goals(tol, wanted, np.inf)
     return SampledRitz(
         gram_operator(exchange, sigma),
-        Exactly(sigma),
         exchange,
         8,
-        1,
-        lambda exponent: longest,
-        goals,
-        1000,
-        0,
+        Exactly(sigma),
+        local_steps=1,
+        longest_step=lambda exponent: longest,
+        measuring=Measuring(Goals(tol, wanted, np.inf), 1000),
+        seed=0,
     )
 
 
@@ -484,3 +483,30 @@ def test_a_batch_of_all_rows_is_the_covariance(
     expected = vectors @ spectra.dense_covariance(rows.astype(np.float64))[0]
     off = np.abs(np.ldexp(images, exact.exponent) - expected).max() / np.abs(expected).max()
     findings.that(off <= 1e-6 if dtype == np.float32 else off <= 1e-12, f"{kind}: off by {off}")
+
+
+def test_whether_to_measure_is_decided_by_the_state_alone(
+    comm, findings, exchange_over, shared_path
+):
+    """A state stepped twice gives the same, measured or not; after a measurement that was not good
+    enough, it is estimated for half as many rounds again.
+    """
+    from hpcpca.linalg.determination import Goals
+    from hpcpca.methods.measuring import Measuring
+
+    names = spectra.write(comm, shared_path, spectra.data_rows(VALUES, N))
+    exchange = exchange_over(comm, comm.size, 1)
+    batches, exact = drawn(exchange, names, B)
+    method = method_of(batches, exact, exchange, N, exchange="vectors", stagger=False)
+    method.measuring = Measuring(Goals(0.4, K, np.inf), 1000)
+    state, measured = started(method, exchange), []
+    for _ in range(12):
+        once, twice = method.step(state), method.step(state)
+        findings.that(once.estimated == twice.estimated, "measured once only")
+        findings.equal(once.vectors, twice.vectors, "other vectors")
+        findings.equal(once.residuals, twice.residuals, "other residuals")
+        state = once
+        measured += [] if state.estimated else [state.round]
+        findings.that(state.last_measured == max(measured, default=0), f"{measured}")
+    findings.that(len(measured) > 1, f"measured in rounds {measured} only")
+    findings.that(all(b >= 1.5 * a for a, b in zip(measured, measured[1:])), f"{measured}")

@@ -193,7 +193,7 @@ def test_nearly_dependent_directions_leave_the_basis_orthonormal(
     method = ritz(gram_operator(exchange, sigma), exchange, 1e-12, basis=D + M)
     state = method.step(method.initialize(starts(0)[method.own]))
     directions = method.basis.array[:M] + 1e-3 * (starts(1)[0] + apart * starts(2))
-    state.extra["directions"] = directions[method.own]
+    state = method.take_up(state, directions[method.own], None)
     method.step(state)
     basis = method.basis.array[: method.size].copy()
     error = np.abs(basis @ basis.T - np.eye(len(basis))).max()

@@ -3,6 +3,7 @@ together, whatever one of them meets.
 """
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -175,7 +176,7 @@ def test_nobody_waits_for_a_slow_worker(comm, findings, exchange_over, gram_oper
         gram_operator,
     )
     method, rounds = made_method(exchange, operator, tol=0.0), []
-    method.longest = 0.5
+    method.limits = replace(method.limits, seconds=0.5)
     method.watch = lambda round, vectors, values, norms: rounds.append(round)
     state = method.step(begun(method, exchange))
     counts = comm.allgather(max(rounds))
