@@ -56,8 +56,8 @@ def command_of(name, settings, text, data="DATA[:dataset]..."):
         config = settings(**given(settings, options)).check()
         if not config.output.strip():
             raise UsageError("-o '': name the result file")
-        problem = problem_of(name)(config)
         with Signals() as signals, world() as ranks:
+            problem = problem_of(name)(config)
             ranks.decide(lambda: check_places(config, log_json))
             with holding(ranks, config) as lock:
                 ranks.decide(lambda: check_new(problem, log_json))

@@ -2,7 +2,7 @@
 
 import click
 
-from .problems import problem_of
+from .problems import about
 from .session import show
 
 
@@ -13,8 +13,4 @@ def info(files):
     from ..files.paths import expand
     from ..report.describe import describe_file
 
-    show(
-        line
-        for each in expand(files)
-        for line in describe_file(each.path, problem_of, each.dataset)
-    )
+    show(line for each in expand(files) for line in describe_file(each.path, about, each.dataset))

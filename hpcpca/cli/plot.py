@@ -4,7 +4,7 @@ import os
 
 import click
 
-from .problems import problem_of
+from .problems import about
 from .session import show
 from .types import Shape
 
@@ -43,7 +43,7 @@ def plot(file, output, images, overwrite):
         experiment.draw(file, output)
     else:
         stored = Stored(file)
-        shares = problem_of(stored.problem).shares(stored)
+        shares = about(stored.problem).shares(stored)
         if images:
             result.draw_images(stored, output, images, shares)
         else:

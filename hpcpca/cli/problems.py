@@ -1,14 +1,30 @@
-"""The problems that have a command each: one line for each."""
+"""The problems that have a command each: a line for each."""
 
 from importlib import import_module
 
-PROBLEMS = {"fit": "hpcpca.pca.problem"}  # command: the module whose PROBLEM it runs
+# command: (the module with its PROBLEM; the one that is ABOUT its results, or None)
+PROBLEMS = {"fit": ("hpcpca.pca.problem", "hpcpca.pca.result")}
 
 
 def problem_of(name):
-    """Return the Problem whose command is ``name``; raise DataError if there is none."""
+    """Return the Problem whose command is ``name``; raise DataError if there is none.
+
+    It uses MPI, which has to be started by then.
+    """
+    return import_module(_known(name)[0]).PROBLEM
+
+
+def about(name):
+    """Return what is ``About`` the results of the problem; raise DataError. It needs no MPI."""
+    from ..engine.about import About
+
+    module = _known(name)[1]
+    return import_module(module).ABOUT if module else About()
+
+
+def _known(name):
     if name not in PROBLEMS:
         from ..errors import DataError
 
         raise DataError(f"the file is of 'hpcpca {name}', which this hpcpca does not know; upgrade")
-    return import_module(PROBLEMS[name]).PROBLEM
+    return PROBLEMS[name]

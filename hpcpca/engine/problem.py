@@ -145,17 +145,3 @@ class Problem(Protocol):
     @classmethod
     def plain(cls, request):
         """Return S in plain numpy and float64 for ``verify``, of a ``verification.Request``."""
-
-    @classmethod
-    def origin(cls, stored) -> str:
-        """Return what a Stored result was computed from, in a few words."""
-        return f"{len(stored.source)} file(s)"
-
-    @classmethod
-    def lines(cls, stored) -> list:
-        """Return lines about a Stored result that ``info`` shows besides what all have."""
-        return []
-
-    @classmethod
-    def shares(cls, stored):
-        """Return what share of the whole each component of a Stored result has, or None."""

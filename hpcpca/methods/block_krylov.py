@@ -2,7 +2,8 @@
 arXiv 1504.05477).
 """
 
-from .ritz_exchange import RitzExchange
+from .method import panel_method, register
+from .ritz_exchange import HistorySettings, RitzExchange, WarmStartSettings
 
 
 class BlockKrylov(RitzExchange):
@@ -28,3 +29,6 @@ class BlockKrylov(RitzExchange):
         block = self.basis_images.array[first : self.size]
         own = self.exchange.owned(len(block))
         return block[own].copy(), self.exchange.grid.offsets(len(block))
+
+
+register("block-krylov", "ritz", panel_method(BlockKrylov), (HistorySettings, WarmStartSettings))

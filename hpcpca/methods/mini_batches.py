@@ -12,12 +12,20 @@ from ..linalg.determination import Goals
 from ..linalg.top1 import SOLVERS
 from ..options import Settings, option
 from .measuring import Measuring
+from .method import Needs, goals, register
 from .oja import Oja
-from .parallel_deflation import Worker, usual_schedule
 from .polished import Polished
-from .ritz_exchange import RitzExchange
+from .ritz_exchange import HistorySettings, RitzExchange
 from .sampled_ritz import SampledRitz
 from .step_size import SCHEDULES, longest, on_batches
+from .worker import (
+    DeflationSettings,
+    ScheduleSettings,
+    StepSettings,
+    Top1Settings,
+    Worker,
+    usual_schedule,
+)
 
 BATCH_TOL = 1e-2  # asked for unless --tol says otherwise
 
@@ -62,14 +70,14 @@ def _measuring(settings, rows, batches):
     With --polish exact passes take over, at a tolerance that they reach faster, or after as many
     rows as a pass has.
     """
-    goals, last = Goals(settings.tol, settings.components), settings.max_rounds
+    asked, last = goals(settings), settings.max_rounds
     if settings.polish:
-        goals = Goals(max(settings.tol, BATCH_TOL), settings.components, np.inf)
+        asked = Goals(max(settings.tol, BATCH_TOL), settings.components, np.inf)
         last = min(last, -(-rows // (batches.size * (settings.local_steps or 1))))
-    return Measuring(goals, last)
+    return Measuring(asked, last)
 
 
-def _polished(sampled, operator, exchange, count, settings, basis):
+def _polished(sampled, operator, exchange, settings, basis):
     if not settings.polish:
         return sampled
     return Polished(
@@ -77,15 +85,15 @@ def _polished(sampled, operator, exchange, count, settings, basis):
         RitzExchange(
             operator,
             exchange,
-            count,
+            sampled.count,
             basis,
-            Goals(settings.tol, settings.components),
-            settings.seed,
+            goals=goals(settings),
+            seed=settings.seed,
         ),
     )
 
 
-def sampled_ritz(operator, exchange, count, settings, basis, batches, rows):
+def sampled_ritz(operator, exchange, count, settings, basis, *, batches, rows):
     """Vectors and running means of images are exchanged; ``rows`` are all that there are."""
     sampled = SampledRitz(
         operator,
@@ -97,7 +105,7 @@ def sampled_ritz(operator, exchange, count, settings, basis, batches, rows):
         measuring=_measuring(settings, rows, batches),
         seed=settings.seed,
     )
-    return _polished(sampled, operator, exchange, count, settings, basis)
+    return _polished(sampled, operator, exchange, settings, basis)
 
 
 def oja(rule=None):
@@ -105,7 +113,7 @@ def oja(rule=None):
     projection).
     """
 
-    def build(operator, exchange, count, settings, basis, batches, rows):
+    def build(operator, exchange, count, settings, basis, *, batches, rows):
         worker = Worker(
             SOLVERS["oja"],
             settings.local_steps or 1,
@@ -123,9 +131,40 @@ def oja(rule=None):
             seed=settings.seed,
             advance=bool(settings.advance),
         )
-        return _polished(sampled, operator, exchange, count, settings, basis)
+        return _polished(sampled, operator, exchange, settings, basis)
 
     return build
 
 
-oja_mu = oja(EigenGameMu)
+def _needs(settings):
+    return Needs(2, 4, has_history=bool(settings.polish))
+
+
+SOLVERS_ON_BATCHES = ("oja", "hebb")
+_ALL = (StepSettings, BatchSettings, HistorySettings)
+_TURNS = (*_ALL, Top1Settings, ScheduleSettings)
+
+register(
+    "parallel-deflation",
+    "ritz",
+    sampled_ritz,
+    _ALL,
+    on_batches=True,
+    needs=_needs,
+    tol=batch_tol,
+)
+for name, rule, settings in (
+    ("parallel-deflation", None, (DeflationSettings,)),
+    ("eigengame-mu", EigenGameMu, ()),
+):
+    register(
+        name,
+        "vectors",
+        oja(rule),
+        (*_TURNS, *settings, BatchStepSettings),
+        on_batches=True,
+        needs=_needs,
+        solvers=SOLVERS_ON_BATCHES,
+        tol=batch_tol,
+        orthonormal_to=1e-2,
+    )

@@ -2,7 +2,8 @@
 (Saad 2011, algorithm 5.3).
 """
 
-from .ritz_exchange import RitzExchange
+from .method import panel_method, register
+from .ritz_exchange import RitzExchange, WarmStartSettings
 
 
 class OrthogonalIteration(RitzExchange):
@@ -18,3 +19,6 @@ class OrthogonalIteration(RitzExchange):
     def _directions(self, state):
         own = state.images if state.has_images else state.next.own
         return own.copy(), self.exchange.grid.offsets(self.count)
+
+
+register("orthogonal-iteration", "ritz", panel_method(OrthogonalIteration), (WarmStartSettings,))

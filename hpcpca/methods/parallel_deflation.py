@@ -4,127 +4,22 @@ what shares its loop.
 Another rule of deflation makes it EigenGame, another schedule sequential deflation.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from ..errors import UsageError
-from ..linalg.deflation import DEFLATIONS
 from ..linalg.orth import orthonormal_rows, orthonormality_error
-from ..linalg.top1 import SOLVERS, Hints
-from ..options import Settings, option
+from ..linalg.top1 import Hints
 from ..partition import offsets_among, places
 from ..rng import unit_vectors
-from .schedule import all_at_once, staggered
+from .method import goals, register
 from .state import State, measure
+from .worker import EXACT, TURNS, DeflationSettings, needs_of, usual_schedule, worker_of
 
 VANISHED = {
     True: 1e-13,
     False: 1e-6,
 }  # share of λ_0 below which an image is rounding error, by whether it is in double
-
-
-@dataclass(frozen=True)
-class Top1Settings(Settings):
-    """Exchange of vectors"""
-
-    top1: str | None = option(
-        "Top1 solver: what improves a vector (default power).", choices=SOLVERS
-    )
-
-    @property
-    def solver_vectors(self):
-        """Vectors that the top1 solver holds beside each one."""
-        return {"lanczos": 4 * (self.local_steps or 1), "momentum": 4, "chebyshev": 3}.get(
-            self.top1, 0
-        )
-
-
-@dataclass(frozen=True)
-class StepSettings(Settings):
-    """Exchange of vectors"""
-
-    local_steps: int | None = option(
-        "Applications of Σ between two exchanges (default 1).", metavar="T", least=1
-    )
-    step_size: str | None = option(
-        "η of --top1 hebb and oja, in units of 1/variance; auto (default): by the eigenvalues.",
-        metavar="ETA|auto",
-    )
-
-    @property
-    def eta(self):
-        """The step size in the data's own units, or None: scale-free."""
-        return None if self.step_size in (None, "auto") else float(self.step_size)
-
-    def check(self):
-        """Raise UsageError if a step size is no number, or there is nothing that takes it."""
-        if self.step_size is not None and self.top1 != "hebb" and not self.batch_rows:
-            raise UsageError(
-                "--step-size goes with --top1 hebb or --batch-rows; the other solvers have no step"
-                " to choose"
-            )
-        try:
-            if self.step_size not in (None, "auto") and not 0 < float(self.step_size) < float(
-                "inf"
-            ):
-                raise ValueError
-        except ValueError:
-            raise UsageError(
-                f"--step-size {self.step_size}: write auto, or a number above 0 such as 0.5"
-            ) from None
-
-
-@dataclass(frozen=True)
-class DeflationSettings(Settings):
-    """Exchange of vectors"""
-
-    deflation: str | None = option(
-        "How earlier components are removed: hotelling subtracts λvvᵀ (default), projection works"
-        " in their orthogonal complement.",
-        choices=DEFLATIONS,
-    )
-
-
-@dataclass(frozen=True)
-class ScheduleSettings(Settings):
-    """Exchange of vectors"""
-
-    stagger: bool | None = option(
-        "Component k starts in round k+1 (default), or all at once.", "--stagger/--no-stagger"
-    )
-    advance: bool | None = option(
-        "All start at once, deflated only by those whose turn has come.", flag=True
-    )
-
-    @property
-    def is_at_once(self):
-        """Whether all workers work from the first round on."""
-        return bool(self.advance) or self.stagger is False
-
-    def check(self):
-        """Raise UsageError if both options are given."""
-        if self.stagger is not None and self.advance:
-            raise UsageError(
-                f"{self.typed('stagger')} and --advance both say when workers begin; give one of"
-                " them"
-            )
-
-
-@dataclass(frozen=True)
-class Worker:
-    """What a worker does between two exchanges."""
-
-    top1: Callable  # solver: see linalg/top1
-    local_steps: int  # applications of Σ
-    deflation: type  # what superiors take away: see linalg/deflation
-    step_size: Callable  # (values (r), λ_0, exponent) → η (r)
-
-
-def usual_schedule(settings):
-    """When workers begin, as ``ScheduleSettings`` say."""
-    return all_at_once if settings.is_at_once else staggered
 
 
 class VectorExchange:
@@ -329,3 +224,34 @@ class VectorExchange:
         return self.exchange.maximum(
             orthonormality_error(state.vectors[: count - first], whole, first)
         )
+
+
+def vectors(rule=None, order=None):
+    """Return what builds workers that exchange vectors, by a rule of deflation and a schedule, or
+    as the options say.
+    """
+
+    def build(operator, exchange, count, settings, basis):
+        return VectorExchange(
+            operator,
+            exchange,
+            count,
+            worker_of(settings, rule),
+            schedule=order or usual_schedule(settings),
+            goals=goals(settings),
+            seed=settings.seed,
+            advance=bool(settings.advance),
+        )
+
+    return build
+
+
+register(
+    "parallel-deflation",
+    "vectors",
+    vectors(),
+    (*TURNS, DeflationSettings),
+    needs=needs_of(),
+    solvers=EXACT,
+    orthonormal_to=1e-2,
+)

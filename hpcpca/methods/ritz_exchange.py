@@ -13,6 +13,7 @@ from ..linalg.ritz import rayleigh_ritz, thick_restart
 from ..options import Settings, option
 from ..partition import offsets_among
 from ..rng import unit_vectors
+from .method import panel_method, register
 from .state import State, relative, unmeasured
 
 DONE = 0.8  # of the goal: an independent check at the goal then agrees
@@ -72,7 +73,7 @@ class RitzExchange:
 
     measures_at_once = False  # initialize() leaves the first images to the first round
 
-    def __init__(self, operator, exchange, count, largest_basis, goals, seed):
+    def __init__(self, operator, exchange, count, largest_basis, *, goals, seed):
         self.operator, self.exchange, self.count, self.goals, self.seed = (
             operator,
             exchange,
@@ -141,11 +142,15 @@ class RitzExchange:
         if self.size + self.count > len(self.basis.array):
             self._restart()
 
+    def _active(self, state):
+        """Which workers (m) have not converged."""
+        return state.residuals > LET_GO * self.goals(state.eigenvalues, self.operator.rounding)
+
     def _directions(self, state):
         """This rank's directions (r, d) of the round, and who has which of all: residuals of
-        those who have not converged.
+        those who are active.
         """
-        active = state.residuals > LET_GO * self.goals(state.eigenvalues, self.operator.rounding)
+        active = self._active(state)
         return state.next.own[active[self.own]], self._offsets_of(active)
 
     def _offsets_of(self, active):
@@ -309,3 +314,8 @@ class RitzExchange:
         coefficients = self.coefficients[:count]
         coefficients = np.pad(coefficients, ((0, 0), (0, self.size - coefficients.shape[1])))
         return float(np.abs(coefficients @ gram @ coefficients.T - np.eye(len(coefficients))).max())
+
+
+register(
+    "parallel-deflation", "ritz", panel_method(RitzExchange), (HistorySettings, WarmStartSettings)
+)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 
 from ..errors import UsageError
 from ..options import Settings, is_option, option, spelled
-from .registry import EXCHANGES, METHODS, MINI_BATCHES, NAMES, PARTS
+from .registry import DEFAULT, EXCHANGES, METHODS, MINI_BATCHES, NAMES, PARTS
 
 TOL = 1e-6  # asked for unless --tol says otherwise
 
@@ -14,8 +14,8 @@ class MethodSettings(Settings):
     """Method"""
 
     method: str = option(
-        f"{NAMES[0]} (default), or, to compare with, {', '.join(NAMES[1:])}.",
-        default=NAMES[0],
+        f"{DEFAULT} (default), or, to compare with, {', '.join(NAMES[1:])}.",
+        default=DEFAULT,
         choices=NAMES,
         metavar="NAME",
     )
@@ -37,7 +37,7 @@ class MethodSettings(Settings):
             object.__setattr__(
                 self,
                 "exchange",
-                next(exchange for name, exchange in METHODS if name == self.method),
+                next(each for each in EXCHANGES if (self.method, each) in METHODS),
             )
         if self.tol is None:
             chosen = (MINI_BATCHES if self.batch_rows else METHODS).get(
@@ -62,9 +62,7 @@ class MethodSettings(Settings):
     @property
     def _name(self):
         return (
-            f"the {self.exchange} exchange"
-            if self.method == NAMES[0]
-            else f"--method {self.method}"
+            f"the {self.exchange} exchange" if self.method == DEFAULT else f"--method {self.method}"
         )
 
     @property
@@ -120,7 +118,12 @@ class MethodSettings(Settings):
         """The methods nearest to the chosen one that take the options of ``part``, as a user
         would ask for them.
         """
-        takers = [key for key, method in self._methods.items() if part in method.settings]
+        takers = [
+            (name, exchange)
+            for name in NAMES
+            for exchange in EXCHANGES
+            if part in getattr(self._methods.get((name, exchange)), "settings", ())
+        ]
         if takers:
             return self._nearest(takers)
         return "exact passes, without --batch-rows" if self.batch_rows else "--batch-rows"

@@ -10,13 +10,17 @@ import numpy as np
 from ..errors import HpcpcaError, Interrupted, UsageError
 from ..linalg.ritz import ritz_of_rows
 from ..options import Settings, option
+from .method import goals, register
 from .parallel_deflation import VectorExchange
 from .ritz_exchange import DONE
 from .schedule import all_at_once
 from .state import State, measure, relative
+from .worker import EXACT, STEPS, DeflationSettings, needs_of, worker_of
 
 SHORTEST, FEWEST = 1.0, 16  # seconds, and local rounds of the slowest worker, until all meet again
 INDEPENDENT = 1e-4  # see ritz_of_rows
+# seconds between two meetings of workers, unless checkpoints are asked for more often
+LONGEST = 600.0
 PAUSE = 1e-3  # seconds between two looks of who has nothing to do
 
 
@@ -79,21 +83,16 @@ class WindowExchange(VectorExchange):
         self._above = [rank for rank in self._workers if rank < exchange.rank and self._mine]
         self._below = [rank for rank in self._workers if rank == exchange.rank + 1]
         held = self.own.stop if self._mine else 0
-        self._known = np.zeros(
-            (1 + needs_images, held, operator.d)
-        )  # what superiors, and own workers, have published
-        self._values, self._rounds = (
-            np.zeros(count),
-            {},
-        )  # λ̂ and superiors' rounds, as far as heard
+        # what superiors, and own workers, have published; λ̂ and superiors' rounds, as far as heard
+        self._known = np.zeros((1 + needs_images, held, operator.d))
+        self._values, self._rounds = np.zeros(count), {}
         self._phase, self._failure = 0, None
         self._operator_alone = None  # Σ applied by this rank, which alone meets errors and stops
         self.watch = lambda *_: None
 
     def _panels(self):
-        return [
-            self.exchange.panel(self.count, self.operator.d)
-        ] * 2  # one: nobody reads it while others write
+        # one twice: nobody reads it while others write
+        return [self.exchange.panel(self.count, self.operator.d)] * 2
 
     @property
     def _mine(self):
@@ -318,3 +317,33 @@ class WindowExchange(VectorExchange):
         )  # what solvers remember is of other vectors
         self._publish(0, vectors)
         return found
+
+
+def windows(rule=None):
+    """Return what builds workers that publish vectors in windows, by a rule of deflation or as the
+    options say.
+    """
+
+    def build(operator, exchange, count, settings, basis):
+        longest = settings.cadence()[0] or LONGEST
+        return WindowExchange(
+            operator,
+            exchange,
+            count,
+            worker_of(settings, rule),
+            goals=goals(settings),
+            seed=settings.seed,
+            limits=Limits(settings.max_rounds, settings.max_staleness, longest),
+        )
+
+    return build
+
+
+register(
+    "parallel-deflation",
+    "window",
+    windows(),
+    (*STEPS, DeflationSettings, WindowSettings),
+    needs=needs_of(windows=True),
+    solvers=EXACT,
+)

@@ -5,7 +5,7 @@ import numpy as np
 from ..sources.rows import load_shard
 from . import gram_build
 from .gram import GramCovariance, read_covariance
-from .operator import register
+from .kind import register
 from .products import ROUNDING
 
 

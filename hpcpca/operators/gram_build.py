@@ -21,7 +21,7 @@ from .cost import (
     share_bytes,
 )
 from .gram import GramCovariance, accumulate_gram, finish_gram, rounding_of, sum_by_slabs, tile_step
-from .operator import register
+from .kind import register
 from .sampling import sampled_centring
 from .unfinished import Unfinished, all_finished
 

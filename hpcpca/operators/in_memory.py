@@ -15,7 +15,7 @@ from .cost import (
     read_seconds,
     scratch,
 )
-from .operator import register
+from .kind import register
 from .products import ROUNDING, Sample, about_the_mean, panel_product
 from .regrouped import Regrouped
 from .sampling import first_row, moments_of

@@ -11,7 +11,7 @@ from ..rng import stream
 from ..sources.rows import BATCH_PIECE_BYTES
 from . import streaming
 from .cost import LARGEST_PIECE
-from .operator import register
+from .kind import register
 
 # of consecutive rows in a batch, spread over all: fewer are read faster, more are alike in sorted
 # data too

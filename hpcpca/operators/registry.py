@@ -7,6 +7,6 @@ from . import (  # noqa: F401 – each registers itself
     minibatch,
     streaming,
 )
-from .operator import OPERATORS
+from .kind import OPERATORS
 
 OFFERED = tuple(name for name, kind in OPERATORS.items() if kind.is_offered)

@@ -22,7 +22,7 @@ from .cost import (
     scratch,
     share_bytes,
 )
-from .operator import register
+from .kind import register
 from .products import ROUNDING, Sample, about_the_mean, panel_product
 from .regrouped import Regrouped
 from .sampling import sampled_centring

@@ -144,7 +144,7 @@ class Pca(Problem):
             context.team,
         )
         parts = operator, context.exchange, context.panel, config, context.plan.basis
-        return config.chosen.build(*parts, batches, context.data.n)
+        return config.chosen.build(*parts, batches=batches, rows=context.data.n)
 
     def is_measured(self, operator):
         """Streaming learns mean and variance on its first pass."""
@@ -204,21 +204,6 @@ class Pca(Problem):
     def plain(cls, request):
         """Return Σ in plain numpy."""
         return verification.plain(request)
-
-    @classmethod
-    def origin(cls, stored):
-        """Return how many samples there were."""
-        return result.origin(stored)
-
-    @classmethod
-    def lines(cls, stored):
-        """Return what share of the variance the components explain."""
-        return result.lines(stored)
-
-    @classmethod
-    def shares(cls, stored):
-        """Return each component's share of the variance."""
-        return result.shares_of(stored)
 
 
 def total_variance(operator):

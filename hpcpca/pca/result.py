@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..engine.about import About
+
 EPSILON = np.finfo(float).eps
 SHARE_ROUNDING = 1e-5  # by which shares of variance may exceed 1 in single precision
 
@@ -29,28 +31,35 @@ def shares(variance, total):
     return found * ((1 - len(found) * EPSILON) / explained) if explained > 1 else found
 
 
-def shares_of(stored):
-    """Those of a Stored result."""
-    return shares(stored.eigenvalues, stored.attributes["total_variance"])
+class AboutPca(About):
+    """What components are of, and what they explain."""
 
+    def origin(self, stored):
+        """Return the number of samples.
 
-def lines(stored):
-    """What ``info`` says of a Stored result."""
-    total, explained = stored.attributes["total_variance"], stored.eigenvalues.sum()
-    share = shares_of(stored).sum()
-    if np.isnan(share):
+        A run that was stopped in its first pass knows it from its files only.
+        """
+        if stored.config["covariance"]:
+            return "of a covariance"
+        samples = stored.attributes.get("n_samples", sum(part["rows"] for part in stored.source))
+        return f"{samples} samples"
+
+    def lines(self, stored):
+        """Return what share of the variance the components explain."""
+        total, explained = stored.attributes["total_variance"], stored.eigenvalues.sum()
+        share = self.shares(stored).sum()
+        if np.isnan(share):
+            return [
+                f"  total variance {total:.6g}; what these explain is not known: their eigenvalues"
+                f" add up to {explained / total:.4g} times that"
+            ]
         return [
-            f"  total variance {total:.6g}; what these explain is not known: their eigenvalues add"
-            f" up to {explained / total:.4g} times that"
+            f"  total variance {total:.6g}, of which these explain {100 * min(share, 1.0):.2f} %"
         ]
-    return [f"  total variance {total:.6g}, of which these explain {100 * min(share, 1.0):.2f} %"]
+
+    def shares(self, stored):
+        """Return each component's share of the variance."""
+        return shares(stored.eigenvalues, stored.attributes["total_variance"])
 
 
-def origin(stored):
-    """What the components are of, in words; a run that was stopped in its first pass knows the
-    number of samples from its files only.
-    """
-    if stored.config["covariance"]:
-        return "of a covariance"
-    samples = stored.attributes.get("n_samples", sum(part["rows"] for part in stored.source))
-    return f"{samples} samples"
+ABOUT = AboutPca()

@@ -17,10 +17,10 @@ from ..units import format_seconds, format_size
 SHOWN = 12
 
 
-def describe_file(path, problem_of, dataset=None):
+def describe_file(path, about, dataset=None):
     """Return lines that say what an HDF5 file is: data, or one of ours; raise DataError.
 
-    ``problem_of(name)`` is the Problem whose command is ``name``.
+    ``about(name)`` knows what the problem whose command is ``name`` has to say.
     """
     with naming(path), open_file(path) as file:
         kind = str(file.attrs.get("format", ""))
@@ -29,7 +29,7 @@ def describe_file(path, problem_of, dataset=None):
     if kind not in (RESULT, CHECKPOINT):
         return describe_data(path, dataset)
     stored = Stored(path)
-    return _stored(stored, problem_of(stored.problem))
+    return _stored(stored, about(stored.problem))
 
 
 def _head(file, path, what):
@@ -92,7 +92,7 @@ def _truth(file, path):
     ]
 
 
-def _stored(stored, problem):
+def _stored(stored, about):
     at, kind = stored.attributes, "checkpoint" if stored.is_checkpoint else "result"
     is_measured = np.isfinite(stored.arrays["residuals"]).any()
     lines = [
@@ -100,7 +100,7 @@ def _stored(stored, problem):
             f"{stored.path}: {kind} of hpcpca {at['hpcpca_version']} (format"
             f" {at['format_version']}): {at['outcome']}"
         ),
-        f"  {stored.count} components of {stored.d} features, {problem.origin(stored)}",
+        f"  {stored.count} components of {stored.d} features, {about.origin(stored)}",
         (
             f"  {at['method']}, exchange {stored.config['exchange']}, operator {at['operator']},"
             f" tol {at['tol']:g}, seed {at['seed']}"
@@ -109,7 +109,7 @@ def _stored(stored, problem):
             f"  {at['rounds']} rounds, {at['passes']:.4g} passes, {at['reads']:g} reads,"
             f" {format_seconds(at['seconds'])} on {at['ranks']} rank(s)"
         ),
-        *(problem.lines(stored) if is_measured else ["  nothing measured yet"]),
+        *(about.lines(stored) if is_measured else ["  nothing measured yet"]),
     ]
     if at.get("changed"):
         lines.append(f"  data changed: {at['changed']}; measure it with 'hpcpca verify'")
@@ -121,7 +121,7 @@ def _stored(stored, problem):
     if stored.is_checkpoint:
         lines.append(f"  to go on from round {at['state_round']}: hpcpca resume {stored.path}")
     if is_measured:
-        lines += _components(stored, problem.shares(stored))
+        lines += _components(stored, about.shares(stored))
     return lines + _origin(stored.source)
 
 

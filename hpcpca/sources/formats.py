@@ -1,15 +1,16 @@
-"""The formats of data files. A new one is a file with its ``OpenRows``, and a line here."""
+"""The formats of data files: a line for each file that registers one."""
 
 from ..files.opening import CHUNK_CACHE
-from .hdf5 import Hdf5Rows
-
-FORMATS = {"hdf5": Hdf5Rows}
+from . import (  # each registers itself
+    hdf5,
+)
+from .opened import FORMATS
 
 
 def open_rows(path, dataset=None, cache=CHUNK_CACHE):
     """Return the ``OpenRows`` of a file, by its suffix; a file with any other is taken for HDF5."""
-    kind = next((k for k in FORMATS.values() if path.lower().endswith(k.suffixes)), Hdf5Rows)
-    return kind(path, dataset, cache)
+    kinds = (kind for kind in FORMATS.values() if path.lower().endswith(kind.suffixes))
+    return next(kinds, hdf5.Hdf5Rows)(path, dataset, cache)
 
 
 def suffixes():

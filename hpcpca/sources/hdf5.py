@@ -11,7 +11,7 @@ from ..files.paths import SUFFIXES
 from .contents import MISSING, meant, readable, sparse_kind
 from .links import check_values
 from .missing import read_attributes
-from .opened import OpenRows
+from .opened import OpenRows, register
 
 
 def find_dataset(file, path, name):
@@ -146,3 +146,6 @@ class Hdf5Rows(OpenRows):
     def close(self):
         """Close the file."""
         self._file.close()
+
+
+register("hdf5", Hdf5Rows)

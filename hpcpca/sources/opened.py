@@ -47,3 +47,11 @@ class OpenRows:
 
     def __exit__(self, *_):
         self.close()
+
+
+FORMATS: dict[str, type[OpenRows]] = {}
+
+
+def register(name, kind):
+    """Let files with the suffixes of ``kind`` be data. The last line of a format's module."""
+    FORMATS[name] = kind

@@ -55,7 +55,7 @@ STAGES = {  # module, class, function, which call
     "solve": ("hpcpca.comm.exchange", "Exchange", "from_root", 4),
     "monitor": ("hpcpca.engine.history", "History", "__call__", 2),
     "write the checkpoint": ("hpcpca.files.hdf5", "", "row_checksums", 1),
-    "write the result": ("hpcpca.files.checkpoint", "", "result_arrays", 3),
+    "write the result": ("hpcpca.engine.content", "", "result_arrays", 3),
     "release": ("hpcpca.comm.exchange", "Exchange", "free", 1),
 }
 # The root has a part of its own in these; in the others it does what all ranks do.

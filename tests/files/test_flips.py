@@ -41,12 +41,13 @@ def read_data(path):
     """All values of a data file, as a run, ``info`` and ``verify`` read them: an empty dict,
     since they may be others.
     """
+    from hpcpca.cli.problems import about
     from hpcpca.engine.vectors import load_vectors
     from hpcpca.errors import DataError
     from hpcpca.report.describe import describe_file
     from hpcpca.sources.source import open_source
 
-    for reader in (describe_file, load_vectors):
+    for reader in (lambda path: describe_file(path, about), load_vectors):
         with suppress(DataError):
             reader(str(path))
     source = open_source([f"{path}:g/X"])

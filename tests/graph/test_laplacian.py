@@ -11,7 +11,7 @@ PLUGGED_IN = f"""import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from hpcpca.cli import COMMANDS, problems
 COMMANDS["laplacian"] = "laplacian", "Largest eigenvalues of a graph."
-problems.PROBLEMS["laplacian"] = "laplacian"
+problems.PROBLEMS["laplacian"] = "laplacian", None
 """
 SIDES = 9, 7  # of a grid, whose eigenvalues are sums of those of two paths
 

@@ -43,7 +43,7 @@ def method_of(batches, exact, group, n, **options):
     from hpcpca.pca.settings import FitSettings
 
     config = FitSettings(components=K, batch_rows=batches.size, **{"tol": 0.0} | options).check()
-    return config.chosen.build(exact, group, K, config, 10**6, batches, n)
+    return config.chosen.build(exact, group, K, config, 10**6, batches=batches, rows=n)
 
 
 def started(method, exchange, seed=5):

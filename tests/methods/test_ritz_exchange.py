@@ -98,7 +98,8 @@ def ritz(operator, exchange, tol, basis=10 * M, count=M, seed=0):
     from hpcpca.linalg.determination import Goals
     from hpcpca.methods.ritz_exchange import RitzExchange
 
-    return RitzExchange(operator, exchange, count, basis, Goals(tol, min(K, count), np.inf), seed)
+    goals = Goals(tol, min(K, count), np.inf)
+    return RitzExchange(operator, exchange, count, basis, goals=goals, seed=seed)
 
 
 @pytest.mark.parametrize("tol", [1e-3, 1e-6, 1e-10])

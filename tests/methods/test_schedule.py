@@ -24,8 +24,9 @@ def in_turns(method, state, residuals):
 
 
 def made(exchange, operator, rule=Hotelling, solver="power", steps=2, turns=in_turns):
-    from hpcpca.methods.parallel_deflation import VectorExchange, Worker
+    from hpcpca.methods.parallel_deflation import VectorExchange
     from hpcpca.methods.step_size import automatic
+    from hpcpca.methods.worker import Worker
 
     worker = Worker(SOLVERS[solver], steps, rule, automatic)
     goals = Goals(1e-8, COUNT)

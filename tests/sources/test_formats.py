@@ -26,7 +26,7 @@ class TextRows(OpenRows):
     def read(self, start, stop, out):
         out[:] = self._rows[start:stop]
 '''
-LINE = TEXT + "from hpcpca.sources.formats import FORMATS\nFORMATS['text'] = TextRows\n"
+LINE = TEXT + "from hpcpca.sources.opened import register\nregister('text', TextRows)\n"
 
 
 @pytest.fixture

@@ -136,7 +136,8 @@ def _alone(problem, batches, rounds, every, options, world, seed):
         lambda _: (problem.sigma, None, 0, 0.0), True, exchange, exchange.counters
     )
     panel = len(problem.start) if config.is_ritz else count
-    method, kept = config.chosen.build(operator, exchange, panel, config, 0, batches, 0), []
+    parts = operator, exchange, panel, config, 0
+    method, kept = config.chosen.build(*parts, batches=batches, rows=0), []
     state = method.initialize(problem.start[:panel])
     for number in range(1, rounds + 1):
         state = method.step(state)

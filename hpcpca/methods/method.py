@@ -1,0 +1,94 @@
+"""What a method is to the rest: how it is built, and the settings whose options it takes.
+
+A method of the Ritz exchange, which can be started on a sample, has ``on(operator)`` too.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..linalg.determination import Goals
+from .state import State
+
+
+class Method(Protocol):
+    """State → state; all of it is collective."""
+
+    own: Any  # slice of the components that this rank has
+    measures_at_once: bool  # whether initialize() applies the operator
+
+    def initialize(self, vectors, images=None, round=0, memory=None) -> State:
+        """Return the state before a round, of this rank's ``vectors`` (own, d); or with what is
+        known of a run that was stopped.
+        """
+
+    def step(self, state) -> State:
+        """One round: deflate, improve, exchange."""
+
+    def remeasure(self, state) -> State:
+        """Return the state with images computed again."""
+
+    def take_up(self, state, own, count) -> State:
+        """Let the next round go on with the ``count`` directions of a pass that was stopped."""
+
+    def is_orthonormal(self, state) -> bool:
+        """Whether vectors are orthonormal, whatever the state is otherwise."""
+
+    def orthonormality(self, state, count) -> float:
+        """Return max|VVᵀ − I| over the first ``count`` vectors."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What the cost model has to know of a method: vectors of length d that it holds."""
+
+    panels: int = 0  # once per node, as many as the panel has
+    own: int = 0  # beside each worker's own
+    private: int = 0  # panels that every rank holds for itself
+    has_history: bool = False
+
+
+def history(settings):
+    """What methods of the Ritz exchange need."""
+    return Needs(has_history=True)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How a method is built, and the Settings whose options it takes.
+
+    ``build(operator, exchange, count, settings, basis)`` → the method; on mini-batches it is given
+    ``batches`` and the number of ``rows`` besides. ``solvers`` are the top1 solvers that it takes,
+    ``tol(settings)`` its usual tolerance.
+    """
+
+    build: Callable
+    settings: tuple
+    needs: Callable = history
+    solvers: tuple = ()
+    tol: Callable = lambda settings: None
+    orthonormal_to: float = 1e-8  # max|VVᵀ−I| of a converged run
+
+
+METHODS: dict[tuple[str, str], Kind] = {}
+MINI_BATCHES: dict[tuple[str, str], Kind] = {}  # with --batch-rows
+
+
+def register(name, exchange, build, settings, *, on_batches=False, **more):
+    """Let ``--method name --exchange exchange`` be a method. Its module ends with that.
+
+    ``more`` goes to its ``Kind``.
+    """
+    (MINI_BATCHES if on_batches else METHODS)[name, exchange] = Kind(build, settings, **more)
+
+
+def goals(settings):
+    """The goals that settings ask for."""
+    return Goals(settings.tol, settings.components)
+
+
+def panel_method(kind):
+    """Return what builds a method whose rounds end in Rayleigh–Ritz over the panel or more."""
+    return lambda operator, exchange, count, settings, basis: kind(
+        operator, exchange, count, basis, goals=goals(settings), seed=settings.seed
+    )

@@ -1,0 +1,18 @@
+"""Sequential deflation: one worker after the other, on what its superiors have left when they are
+done (Mackey 2008).
+"""
+
+from .method import register
+from .parallel_deflation import vectors
+from .schedule import sequential
+from .worker import EXACT, STEPS, DeflationSettings, needs_of
+
+register(
+    "sequential-deflation",
+    "vectors",
+    vectors(order=sequential),
+    (*STEPS, DeflationSettings),
+    needs=needs_of(),
+    solvers=EXACT,
+    orthonormal_to=1e-2,
+)
