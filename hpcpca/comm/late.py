@@ -189,6 +189,6 @@ class SlowOperator(_Around):
         sleep(max(0.0, self._factor * max(taken, self._least()) - taken))
         return images
 
-    def over(self, group):
+    def over(self, exchange):
         """As of the operator."""
-        return SlowOperator(self._inner.over(group), self._least, self._factor)
+        return SlowOperator(self._inner.over(exchange), self._least, self._factor)

@@ -4,7 +4,7 @@ Every operator works on data scaled by a power of two, so that no magnitude over
 and has: ``n``, ``d``, ``mean`` (d) unscaled, ``total_variance`` (scaled), ``exponent`` (λ = scaled
 λ · 2**exponent), ``is_double``, ``rounding`` (error relative to λ_0, which residuals do not show),
 ``centring`` (None for a given Σ), ``apply(panel, offsets)`` → images of this rank's own rows,
-``to_double()``, and ``over(group)``: the same applied by other ranks. Long work asks
+``to_double()``, and ``over(exchange)``: the same applied by other ranks. Long work asks
 ``world.interrupt`` between its pieces and raises Interrupted, on all ranks, with what is
 ``Unfinished``.
 """

@@ -23,7 +23,7 @@ def load(resources, is_double, plan, begun):
         with exchange.agreed():
             if panel.node.rank == 0:
                 matrix = source.buffer(source.d)
-                largest = load_shard(source, 1, 0, counters, matrix)
+                largest = load_shard(source, (1, 0), counters, matrix)
                 exponent = int(np.frexp(largest)[1])
                 read_covariance(matrix, panel.array, exponent)
         panel.fence()

@@ -5,8 +5,8 @@ or given.
 import numpy as np
 
 from ..errors import DataError, on_all_ranks
+from .operator import Operator
 from .products import ROUNDING
-from .regrouped import Regrouped
 
 SLAB = 1 << 24  # elements of Σ summed over ranks at a time
 CHECKED = 1 << 20  # of them, whose minors are looked at at a time
@@ -37,15 +37,16 @@ def tile_step(d, itemsize, default):
     return int(max(default, min(TILE_ROWS * d, TILE_BYTES // (d * itemsize))))
 
 
-class GramCovariance(Regrouped):
+class GramCovariance(Operator):
     """Σ as a matrix in float64, applied by every rank to its own columns without communication.
 
     ``build(double)`` → (Σ (d, d) scaled, on every rank of a node; Centring or None; exponent of Σ;
     its rounding). Collective.
     """
 
-    def __init__(self, build, is_double, group, counters):
-        self._build, self._group, self._counters, self.is_double = build, group, counters, is_double
+    def __init__(self, build, is_double, exchange, counters):
+        self._build, self._exchange, self._counters = build, exchange, counters
+        self.is_double = is_double
         self._take(*build(is_double))
 
     def _take(self, matrix, centring, exponent, rounding):
@@ -77,7 +78,7 @@ class GramCovariance(Regrouped):
         """
         self._counters.passes += 1
         with self._counters.time("apply"):
-            return self._group.own_rows(panel, offsets) @ self._matrix
+            return self._exchange.own_rows(panel, offsets) @ self._matrix
 
 
 def accumulate_gram(pieces, total, sums, centring, counters):

@@ -85,13 +85,12 @@ def _one_read(resources, centring, known, panel, begun):
     with exchange.agreed():
         pieces = pieces_of_shard(
             source,
-            exchange.size,
-            exchange.rank,
+            (exchange.size, exchange.rank),
             counters,
             known,
             largest,
-            done,
-            interrupt.requested,
+            done=done,
+            halt=interrupt.requested,
         )
         finished = accumulate_gram(pieces, total, sums, centring, counters)
     interrupt.stop_if(

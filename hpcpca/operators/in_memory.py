@@ -16,22 +16,22 @@ from .cost import (
     scratch,
 )
 from .kind import register
+from .operator import Operator
 from .products import ROUNDING, Sample, about_the_mean, panel_product
-from .regrouped import Regrouped
 from .sampling import first_row, moments_of
 
 
-class InMemoryCovariance(Regrouped):
+class InMemoryCovariance(Operator):
     """Σ = (Y−1μᵀ)ᵀ(Y−1μᵀ)/(n−1) for the rows of a group's shards, centred implicitly (design:
     shift + correction).
 
     ``load(double, former)`` → (held, Centring) reads this rank's shard in place of ``former``:
-    ``held.array`` (r, d) may be shared with other ranks of the node; ``group`` sums images over the
-    group's ranks.
+    ``held.array`` (r, d) may be shared with other ranks of the node. The ranks of a group of
+    ``exchange`` sum their images.
     """
 
-    def __init__(self, load, is_double, group, counters, team):
-        self._load, self._group, self._counters, self._team = load, group, counters, team
+    def __init__(self, load, is_double, exchange, counters, team):
+        self._load, self._exchange, self._counters, self._team = load, exchange, counters, team
         self.is_double = is_double
         self._take(*load(is_double))
 
@@ -84,13 +84,13 @@ class InMemoryCovariance(Regrouped):
         """
         self._counters.passes += 1
         with self._counters.time("apply"):
-            interrupt = self._group.interrupt
+            interrupt = self._exchange.interrupt
             partial = panel_product(self._team, self._tiles, panel, interrupt.requested)
             interrupt.stop_if(
                 interrupt.requested()
             )  # a pass over memory is short enough to be done again
-            own = self._group.reduce_to_owners(partial, offsets)
-            return about_the_mean(own, self._group.own_rows(panel, offsets), self.centring)
+            own = self._exchange.reduce_to_owners(partial, offsets)
+            return about_the_mean(own, self._exchange.own_rows(panel, offsets), self.centring)
 
     def sampled(self, ranges, share):
         """Return the operator of a sample, ``share`` of all rows: those of this rank's shard in
@@ -98,7 +98,7 @@ class InMemoryCovariance(Regrouped):
         """
         numbers = np.concatenate([np.arange(*r) for r in ranges] or [np.zeros(0)]).astype(np.int64)
         return Sample(
-            self._tiles.subset(numbers), share, self, self._group, self._counters, self._team
+            self._tiles.subset(numbers), share, self, self._exchange, self._counters, self._team
         )
 
 
@@ -125,9 +125,8 @@ def load(resources, is_double, plan, begun):
         )
         with exchange.agreed():
             if held.node.rank == 0:
-                largest = load_shard(
-                    source, shards, shard, counters, held.array, interrupt.requested
-                )
+                place = shards, shard
+                largest = load_shard(source, place, counters, held.array, interrupt.requested)
         held.fence()
         interrupt.stop_if(interrupt.requested())
         counters.reads += 1

@@ -42,16 +42,9 @@ class MiniBatches:
     first pass. Batches depend on (seed, component, round, step) alone.
     """
 
-    def __init__(self, read, exact, size, seed, group, counters, team):
-        self._read, self._exact, self.size, self._seed, self._group, self._counters, self._team = (
-            read,
-            exact,
-            size,
-            seed,
-            group,
-            counters,
-            team,
-        )
+    def __init__(self, read, exact, size, seed, exchange, counters, team):
+        self._read, self._exact, self.size, self._seed = read, exact, size, seed
+        self._exchange, self._counters, self._team = exchange, counters, team
         self._centring, self._of = None, None
 
     def apply(self, vectors, numbers, round, step, superiors=None):
@@ -59,12 +52,12 @@ class MiniBatches:
         (r); and ‖Ŷs‖²n/((n−1)B) of ``superiors`` (m, d) on each one's batch (r, m), or None.
         Collective; raises Interrupted within a batch of a request to stop.
         """
-        interrupt = self._group.interrupt
+        interrupt = self._exchange.interrupt
         images, squares = (
             np.zeros(vectors.shape),
             (None if superiors is None else np.zeros((len(vectors), len(superiors)))),
         )
-        with self._counters.time("apply"), self._group.agreed():
+        with self._counters.time("apply"), self._exchange.agreed():
             centring = self._at_the_mean()
             columns = [
                 vectors.astype(centring.work),

@@ -48,15 +48,9 @@ class Sample:
     ``tiles`` are this rank's share of the sample, ``share`` what part of all rows the sample is.
     """
 
-    def __init__(self, tiles, share, whole, group, counters, team):
-        self.d, self.is_double = whole.d, whole.is_double
-        self._tiles, self._share, self._group, self._counters, self._team = (
-            tiles,
-            share,
-            group,
-            counters,
-            team,
-        )
+    def __init__(self, tiles, share, whole, exchange, counters, team):
+        self.d, self.is_double, self._tiles, self._share = whole.d, whole.is_double, tiles, share
+        self._exchange, self._counters, self._team = exchange, counters, team
 
     @property
     def rounding(self):
@@ -67,6 +61,6 @@ class Sample:
         """As the whole operator's, but for a factor. Collective."""
         self._counters.passes += self._share
         with self._counters.time("apply"):
-            return self._group.reduce_to_owners(
+            return self._exchange.reduce_to_owners(
                 panel_product(self._team, self._tiles, panel), offsets
             )

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import DataError, HpcpcaError, on_all_ranks
 from ..partition import NO_ROWS, count_rows
-from ..sources.rows import windows
+from ..sources.rows import blocks_of_shard
 from .centring import exponent_of, work_type
 from .cost import (
     LARGEST_PIECE,
@@ -23,8 +23,8 @@ from .cost import (
     share_bytes,
 )
 from .kind import register
+from .operator import Operator
 from .products import ROUNDING, Sample, about_the_mean, panel_product
-from .regrouped import Regrouped
 from .sampling import sampled_centring
 from .unfinished import Unfinished, all_finished
 
@@ -32,41 +32,21 @@ READINGS = 3  # of all data until shift and scale fit them
 SAMPLE_SHARE, SAMPLE_ROWS = 0.05, 512  # of all rows; at least
 
 
-class StreamingCovariance(Regrouped):
-    """Σ as of ``InMemoryCovariance``, one reading of the files a pass.
+class StreamingCovariance(Operator):
+    """The same Σ as ``InMemoryCovariance``; every pass reads the files once.
 
-    ``blocks(largest, done)`` yields the blocks of this rank, but rows ``done``; given a list it
-    checks them and puts max |value| and their number into it.
-    ``rows`` is their number over all ranks of a group. Mean, variance and the check for NaN ride on
-    the first pass; where its shift or scale turn out wrong, it is done again.
-    ``sampled(is_double)`` gives the first centring, and rows (s, d) of this rank and what share of
-    all the sample is; the rows are kept until the start panel is made. A run that goes on from
-    another gives the ``Centring`` known by then instead, and what is ``Unfinished``.
-    ``check_finite(block)`` raises DataError for NaN or Inf: asked if a later pass gives such
-    numbers.
+    ``blocks(largest, done)`` yields the blocks of this rank without the rows ``done``. Given a list
+    it checks them, and puts max |value| and their number there. Mean, variance and the check for
+    NaN are part of the first pass, which is repeated if its shift or scale turn out wrong.
+
+    ``sampled(is_double)`` gives the first centring, this rank's rows (s, d) of the sample, and the
+    sample's share of all rows. These rows are kept until the start panel is made. A resumed run
+    gives the ``known`` centring instead, and the ``unfinished`` pass that it was stopped in.
     """
 
-    def __init__(
-        self,
-        blocks,
-        check_finite,
-        rows,
-        sampled,
-        is_double,
-        group,
-        counters,
-        team,
-        known=None,
-        unfinished=None,
-    ):
-        self._blocks, self._rows, self._group, self._counters, self._team = (
-            blocks,
-            rows,
-            group,
-            counters,
-            team,
-        )
-        self._check_finite = check_finite
+    def __init__(self, resources, blocks, sampled, is_double, *, known=None, unfinished=None):
+        self._blocks, self._source, self._exchange = blocks, resources.source, resources.exchange
+        self._counters, self._team = resources.counters, resources.team
         self.is_double, self._unfinished, self._sample = is_double, unfinished, None
         self.n = self.mean = self.total_variance = None
         self._is_measured = False  # mean and variance, in the precision at hand
@@ -84,9 +64,9 @@ class StreamingCovariance(Regrouped):
         self.centring = replace(self.centring.in_double(), count=0, squares=None)
         self.is_double, self._is_measured = True, False
 
-    def over(self, group):
-        """As of ``Regrouped``; a pass that a run was stopped in is one of all ranks."""
-        made = super().over(group)
+    def over(self, exchange):
+        """As in ``Operator``. The pass that a run was stopped in stays with all ranks."""
+        made = super().over(exchange)
         made._unfinished = None
         return made
 
@@ -101,7 +81,7 @@ class StreamingCovariance(Regrouped):
             self.centring.tiles(self._sample),
             self._share,
             self,
-            self._group,
+            self._exchange,
             self._counters,
             self._team,
         )
@@ -117,7 +97,7 @@ class StreamingCovariance(Regrouped):
         self._sample = None
         measure = self._pass if self._is_measured else self._first_pass
         images = measure(panel, offsets)
-        return about_the_mean(images, self._group.own_rows(panel, offsets), self.centring)
+        return about_the_mean(images, self._exchange.own_rows(panel, offsets), self.centring)
 
     def _pass(self, panel, offsets, sums=None, largest=None):
         """Sums of images about the shift over all rows; column sums and squares (2, d) are added
@@ -125,14 +105,14 @@ class StreamingCovariance(Regrouped):
 
         Raises Interrupted, with what is finished, on all ranks within a piece of a request to stop.
         """
-        begun = self._begun(self._group.own_rows(panel, offsets), offsets)
+        begun = self._begun(self._exchange.own_rows(panel, offsets), offsets)
         done = begun.rows if begun else NO_ROWS
-        if begun and sums is not None and self._group.rank == 0:
+        if begun and sums is not None and self._exchange.rank == 0:
             sums += begun.moments
             largest[1] += begun.count
         partial, finished = np.zeros(panel.shape), []
-        interrupt = self._group.interrupt
-        with self._group.agreed():
+        interrupt = self._exchange.interrupt
+        with self._exchange.agreed():
             for block in self._blocks(largest, done):
                 with self._counters.time("apply"):
                     tiles = self.centring.tiles(block.rows)
@@ -142,16 +122,16 @@ class StreamingCovariance(Regrouped):
                     else:
                         self._check(partial, block)
                 finished.append((block.first, block.stop))
-        own = self._group.reduce_to_owners(partial, offsets)
+        own = self._exchange.reduce_to_owners(partial, offsets)
         if begun:
             own += begun.sums
         interrupt.stop_if(
             interrupt.requested(),
             lambda: self._unfinished_pass(
-                self._group.own_rows(panel, offsets), offsets, own, finished, begun, sums
+                self._exchange.own_rows(panel, offsets), offsets, own, finished, begun, sums
             ),
         )
-        self._count(1 - count_rows(done) / self._rows)
+        self._count(1 - count_rows(done) / self._source.n)
         return own
 
     def _check(self, partial, block):
@@ -159,7 +139,7 @@ class StreamingCovariance(Regrouped):
         they were, or it was done again.
         """
         if not np.isfinite(partial.sum()):
-            self._check_finite(block)
+            self._source.check_finite(block)
             raise HpcpcaError(
                 f"rows {block.first} to {block.stop - 1} of all give images that are not finite;"
                 " the data's range is too large even after scaling: rescale the data, or report"
@@ -173,8 +153,8 @@ class StreamingCovariance(Regrouped):
         begun = self._unfinished
         if begun is None:
             return None
-        begun.share_out(offsets, self._group)
-        if self._group.maximum(not begun.belongs_to(own)):
+        begun.share_out(offsets, self._exchange)
+        if self._exchange.maximum(not begun.belongs_to(own)):
             return None
         self._unfinished = None
         return begun
@@ -185,11 +165,11 @@ class StreamingCovariance(Regrouped):
 
         Each group reads all rows for its own columns.
         """
-        rows, new = all_finished(self._group.gather_objects(finished), begun)
-        self._count(new / self._rows)
-        if self._group.grid.groups > 1:
+        rows, new = all_finished(self._exchange.gather_objects(finished), begun)
+        self._count(new / self._source.n)
+        if self._exchange.grid.groups > 1:
             return None
-        moments = None if sums is None else self._group.sum(sums)
+        moments = None if sums is None else self._exchange.sum(sums)
         return Unfinished(own.copy(), images, rows, moments, self.centring, offsets)
 
     def _count(self, share):
@@ -200,12 +180,13 @@ class StreamingCovariance(Regrouped):
         for _ in range(READINGS):
             sums, largest = np.zeros((2, self.d)), [0.0, 0]
             images = self._pass(panel, offsets, sums, largest)
-            mine = self._group.group_number == 0  # each group holds all rows: count them once
-            joint = self._group.sum(np.concatenate([[largest[1]], *sums]) * mine)
-            if not np.isfinite(joint).all() or self._group.maximum(not np.isfinite(images).all()):
+            mine = self._exchange.group_number == 0  # each group holds all rows: count them once
+            joint = self._exchange.sum(np.concatenate([[largest[1]], *sums]) * mine)
+            is_lost = self._exchange.maximum(not np.isfinite(images).all())
+            if is_lost or not np.isfinite(joint).all():
                 self.centring = replace(
                     self.centring,
-                    exponent=exponent_of(self._group.maximum(largest[0]), self.centring.work),
+                    exponent=exponent_of(self._exchange.maximum(largest[0]), self.centring.work),
                 )
                 continue
             measured = self.centring.measured_by_sums(
@@ -226,7 +207,7 @@ class StreamingCovariance(Regrouped):
     def _take(self, centring):
         self.centring, self.d, self.exponent = centring, len(centring.shift), 2 * centring.exponent
         # else all that is known are shift and scale of the pass that was stopped
-        if centring.count == self._rows:
+        if centring.count == self._source.n:
             self._is_measured = True
             self.n, self.mean, self.total_variance = (
                 centring.count,
@@ -253,29 +234,19 @@ def load(resources, is_double, plan, begun):
         counters.reads += centring.count / source.n
         return centring, rows[0], centring.count / source.n
 
-    def read(checked, done):
-        return windows(
+    def blocks(checked, done):
+        return blocks_of_shard(
             source,
-            shards,
-            shard,
+            (shards, shard),
             plan.piece_bytes,
             counters,
-            checked,
-            done,
-            exchange.interrupt.requested,
+            checked=checked,
+            done=done,
+            halt=exchange.interrupt.requested,
         )
 
     return StreamingCovariance(
-        read,
-        source.check_finite,
-        source.n,
-        sampled,
-        is_double,
-        exchange,
-        counters,
-        resources.team,
-        known,
-        unfinished,
+        resources, blocks, sampled, is_double, known=known, unfinished=unfinished
     )
 
 

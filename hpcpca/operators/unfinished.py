@@ -35,14 +35,12 @@ class Unfinished:
         """Number of finished rows."""
         return count_rows(self.rows)
 
-    def share_out(self, offsets, group):
-        """Give every rank the rows that ``offsets`` says, if they are as many; ``group`` is the
-        exchange. Collective.
-        """
+    def share_out(self, offsets, exchange):
+        """Give every rank the rows that ``offsets`` says, if they are as many. Collective."""
         if offsets[-1] == self.offsets[-1] and not np.array_equal(offsets, self.offsets):
-            mine = slice(offsets[group.rank], offsets[group.rank + 1])
+            mine = slice(offsets[exchange.rank], offsets[exchange.rank + 1])
             self.panel, self.sums = (
-                group.gather_small(rows, self.offsets)[mine].copy()
+                exchange.gather_small(rows, self.offsets)[mine].copy()
                 for rows in (self.panel, self.sums)
             )
             self.offsets = offsets

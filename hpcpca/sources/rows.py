@@ -20,13 +20,11 @@ def shard_rows(source, shards, shard):
     return int(source.blocks.rows[first:last].sum())
 
 
-def load_shard(source, shards, shard, counters, rows, halt=never):
-    """Read the blocks of a shard into ``rows`` (r, d) of the files' type; return max |value|
-    among them.
-
-    Ends early where ``halt()`` says so.
+def load_shard(source, place, counters, rows, halt=never):
+    """Read the rows of a shard into ``rows`` (r, d) of the files' type; return max |value| among
+    them. ``place`` is (number of shards, which of them). Ends early if ``halt()``.
     """
-    first, last = source.blocks.shard(shards, shard)
+    first, last = source.blocks.shard(*place)
     largest, done = 0.0, 0
     for number, start, stop in source.pieces(first, last):
         if halt():
@@ -66,20 +64,22 @@ def read_ahead(source, places, counters, halt=never):
             yield block
 
 
-def windows(source, shards, shard, piece_bytes, counters, checked=None, done=NO_ROWS, halt=never):
+def blocks_of_shard(
+    source, place, piece_bytes, counters, *, checked=None, done=NO_ROWS, halt=never
+):
     """Yield the blocks of a shard, read ahead, without the rows ``done``.
 
     Given ``checked`` = [largest, count], blocks are checked for NaN, and max |value| and the number
     of rows are put there.
     """
-    left = source.pieces_left(done, shards, shard, piece_bytes)
+    left = source.pieces_left(done, *place, piece_bytes)
     for block in read_ahead(source, left, counters, halt):
         if checked is not None:
             checked[:] = max(checked[0], source.check_finite(block)), checked[1] + len(block)
         yield block
 
 
-def pieces_of_shard(source, shards, shard, counters, known, largest, done=NO_ROWS, halt=never):
+def pieces_of_shard(source, place, counters, known, largest, *, done=NO_ROWS, halt=never):
     """Yield (intervals of rows, rows) of a shard piece by piece, read ahead; first those in the
     list ``known`` = [rows, runs, max |value|] (``read_blocks``).
 
@@ -94,15 +94,12 @@ def pieces_of_shard(source, shards, shard, counters, known, largest, done=NO_ROW
         yield taken, rows
     rows = None
     if len(done):
-        places = source.pieces_left(done, shards, shard)
+        places = source.pieces_left(done, *place)
     else:
-        first, last = source.blocks.shard(shards, shard)
+        first, last = source.blocks.shard(*place)
         ends = [first, *(number for run in runs for number in run), last]
-        places = [
-            place
-            for begin, end in zip(ends[::2], ends[1::2])
-            for place in source.pieces(begin, end)
-        ]
+        runs = zip(ends[::2], ends[1::2])
+        places = [piece for begin, end in runs for piece in source.pieces(begin, end)]
     for block in read_ahead(source, places, counters, halt):
         largest[0] = max(largest[0], source.check_finite(block))
         yield [(block.first, block.stop)], block.rows

@@ -1,0 +1,15 @@
+"""What all operators share."""
+
+from copy import copy
+
+
+class Operator:
+    """A covariance that the ranks of ``_exchange`` apply together."""
+
+    def over(self, exchange):
+        """The same operator applied by the ranks of another exchange, which hold all rows or Σ; a
+        copy that shares its memory.
+        """
+        made = copy(self)
+        made._exchange = exchange
+        return made
