@@ -89,8 +89,8 @@ class Exchange:
         return window
 
     def alone(self):
-        """The exchange of this rank with nobody, for work at its own pace; it hears of requests
-        to stop as this one does.
+        """An exchange of size 1, for work at this rank's own pace. It reacts to requests to stop
+        like this one.
         """
         if self._alone is None:
             self._alone = Exchange(World(MPI.COMM_SELF), Grid(1, 1), self.counters)
@@ -103,9 +103,7 @@ class Exchange:
         held.free()
 
     def bytes_not_shared(self):
-        """Of what should be held once per node, and is held by this rank alone, as /dev/shm is
-        too small.
-        """
+        """Bytes that this rank holds for itself because /dev/shm is too small to share them."""
         return sum(panel.nbytes for panel in self._panels if panel.lacks_room)
 
     def owned(self, count):
@@ -114,9 +112,7 @@ class Exchange:
         return slice(int(offsets[self.rank]), int(offsets[self.rank + 1]))
 
     def group_columns(self, offsets):
-        """Slice of the columns of this rank's group, where rank r owns offsets[r]:offsets[r+1]
-        of them.
-        """
+        """Slice of the columns of this rank's group, if rank r owns offsets[r]:offsets[r+1]."""
         first = self.group_number * self.grid.shards
         return slice(int(offsets[first]), int(offsets[first + self.grid.shards]))
 
@@ -139,9 +135,7 @@ class Exchange:
         return target
 
     def gather_small(self, own, offsets):
-        """Return all rows of a small array of which each rank has its own: (offsets[-1], …)
-        float64.
-        """
+        """Return all rows of a small array from each rank's own: (offsets[-1], …) float64."""
         own = np.ascontiguousarray(own, dtype=np.float64)
         whole = np.empty((int(offsets[-1]), *own.shape[1:]))
         width = int(np.prod(own.shape[1:], dtype=np.int64))

@@ -84,14 +84,14 @@ class Interrupt:
         return reason
 
     def stop_if(self, halted, unfinished=lambda: None):
-        """Raise Interrupted on all ranks where some of them have ``halted``; ``unfinished()`` is
+        """Raise Interrupted on all ranks if some of them have ``halted``; ``unfinished()`` is
         called on all of them. Collective.
         """
         if self.comm.allreduce(bool(halted), MPI.LOR):
             raise Interrupted(self.text(self.agreed()), unfinished())
 
     def stop_if_agreed(self):
-        """Raise Interrupted on all ranks where one of them has been asked to stop. Collective."""
+        """Raise Interrupted on all ranks if one of them has been asked to stop. Collective."""
         reason = self.agreed()
         if reason:
             raise Interrupted(self.text(reason))

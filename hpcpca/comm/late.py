@@ -85,9 +85,7 @@ def injected(texts, rank, size, seed):
 
 
 class Injected:
-    """What is injected into one rank: put around its exchange and its operator; nothing where
-    nothing was asked for.
-    """
+    """Delays of one rank, put around its exchange and its operator if any were asked for."""
 
     def __init__(self, random, delay, apply, factor):
         self._random, self._delay, self._apply, self._factor = (
@@ -116,7 +114,7 @@ class Injected:
 
 
 class _Around:
-    """Has what it surrounds has, but for what it says itself."""
+    """Has all that ``inner`` has; subclasses replace some of it."""
 
     def __init__(self, inner):
         self._inner = inner
@@ -135,12 +133,12 @@ class LateExchange(_Around):
         self._late = delay
 
     def publish(self, own, panel, offsets, first=0):
-        """As of ``Exchange``."""
+        """As in ``Exchange``, but later."""
         sleep(self._late())
         return self._inner.publish(own, panel, offsets, first)
 
     def window(self, *sizes):
-        """As of ``Exchange``."""
+        """As in ``Exchange``, but later."""
         return LateWindow(self._inner.window(*sizes), self._late)
 
 
@@ -154,7 +152,7 @@ class LateWindow(_Around):
         self._late, self._waiting = delay, deque()
 
     def publish(self, front, rows):
-        """As of ``Window``, but seen later."""
+        """As in ``Window``, but seen later."""
         due = monotonic() + self._late()
         self._waiting.append(
             (max(due, self._waiting[-1][0] if self._waiting else due), front, rows)
@@ -166,7 +164,7 @@ class LateWindow(_Around):
         self._inner.restart(front, rows)
 
     def has_ended(self, phase):
-        """As of ``Window``; asked before every local round, it lets out what is due."""
+        """As in ``Window``. Asked before every local round, it lets out what is due."""
         while self._waiting and self._waiting[0][0] <= monotonic():
             self._inner.publish(*self._waiting.popleft()[1:])
         return self._inner.has_ended(phase)
@@ -182,7 +180,7 @@ class SlowOperator(_Around):
         self._least, self._factor = least, factor
 
     def apply(self, panel, offsets):
-        """As of the operator."""
+        """As the operator does, but slower."""
         begun = monotonic()
         images = self._inner.apply(panel, offsets)
         taken = monotonic() - begun
@@ -190,5 +188,5 @@ class SlowOperator(_Around):
         return images
 
     def over(self, exchange):
-        """As of the operator."""
+        """The operator over other ranks, as slow as this one."""
         return SlowOperator(self._inner.over(exchange), self._least, self._factor)

@@ -13,10 +13,10 @@ def _first(names, default):
 
 
 def launched_rank():
-    """Rank that the launcher gave this process; 0 where there was none."""
+    """Rank that the launcher gave this process; 0 if there was none."""
     return _first(_RANK, 0)
 
 
 def launched_size():
-    """Number of ranks that the launcher started; 0 where it does not say."""
+    """Number of ranks that the launcher started; 0 if it does not say."""
     return _first(_SIZE, 0)

@@ -10,8 +10,8 @@ PERIOD = 5e-4  # seconds
 
 
 class Progress:
-    """Context in which MPI goes on while the main thread computes; where the library allows no
-    second thread, at its own calls only.
+    """Context in which MPI makes progress while the main thread computes; only at the main
+    thread's own calls if the library allows no second thread.
     """
 
     def __init__(self, comm):

@@ -8,7 +8,7 @@ from ..errors import PlatformError, on_all_ranks
 
 
 def start_mpi():
-    """Load and initialise MPI; raise PlatformError, alike on all ranks, where launcher and
+    """Load and initialise MPI; raise PlatformError, alike on all ranks, if launcher and
     library do not match.
     """
     import mpi4py

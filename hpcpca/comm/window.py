@@ -21,7 +21,7 @@ class Window:
     always from one and the same.
 
     Publication n goes to slot n mod 2 of two. Its writer says in the header that n has begun before
-    it writes, and that n is the newest after; so what was read of that slot is n's and whole where
+    it writes, and that n is the newest after; so what was read of that slot is n's and whole if
     n was the newest before, and n + 2 has not begun after.
     """
 
@@ -41,8 +41,8 @@ class Window:
         self._allocate(HEADER + 2 * self._slot_length(world.rank))
 
     def _allocate(self, length):
-        """Memory that the ranks of a node can read without this one's help; where /dev/shm is
-        too small, its own.
+        """Memory that the ranks of a node can read without this one's help; this rank's own if
+        /dev/shm is too small.
         """
         world = self.world
         fits = world.node.allreduce(ITEM * length) + SPARE <= shm_free()
@@ -133,7 +133,7 @@ class Window:
         self._tell(ENDED, phase)
 
     def fail(self, phase):
-        """Let the root know that this rank cannot go on with a phase."""
+        """Let the root know that this rank has failed in a phase."""
         self._tell(FAILED, phase)
 
     def has_ended(self, phase):
@@ -141,7 +141,7 @@ class Window:
         return self._look([0])[0, ENDED] >= phase
 
     def has_failed(self, phase):
-        """Whether some rank cannot go on with a phase."""
+        """Whether some rank has failed in a phase."""
         return bool((self._look(range(self.world.size))[:, FAILED] >= phase).any())
 
     def _look(self, ranks):

@@ -53,7 +53,7 @@ class World:
         self.comm.Free()
 
     def check_launcher(self):
-        """Raise PlatformError where the launcher belongs to another MPI than the library (worlds
+        """Raise PlatformError if the launcher belongs to another MPI than the library (worlds
         of size 1).
         """
         launched = launched_size()
@@ -70,8 +70,8 @@ class World:
     def check_alike(
         self, found, says="has another installation", remedy="make it the same on all nodes"
     ):
-        """Raise PlatformError, naming the node, where what some rank ``found`` {name: text} is
-        another than the root's. Collective.
+        """Raise PlatformError, naming the node, if some rank ``found`` {name: text} otherwise than
+        the root. Collective.
         """
         asked = self.comm.bcast(found)
         differing = [(name, text) for name, text in found.items() if text != asked[name]]
@@ -88,7 +88,7 @@ class World:
 
     @contextmanager
     def agreed(self, also=()):
-        """Run the body on all ranks; where it fails on some, every rank raises the error of the
+        """Run the body on all ranks; if it fails on some, every rank raises the error of the
         lowest of them.
 
         Agreed on are our own errors, those of the system, and the kinds in ``also``; others are
@@ -123,7 +123,7 @@ class World:
             text = self.decide(cause) if is_agreed else cause()
             if text is None or text in str(error):
                 raise
-            told = DataError(f"{describe(error)}; {text}: start anew when nobody writes to it")
+            told = DataError(f"{describe(error)}; {text}: start again when nobody writes to it")
             raise (on_all_ranks(told) if is_agreed else told) from error
 
     def decide(self, decision):

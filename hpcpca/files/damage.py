@@ -17,7 +17,7 @@ RAISED = (
 
 
 @contextmanager
-def naming(path, says="is damaged, or of a form that HDF5 does not know"):
+def reporting_damage(path, says="is damaged, or of a form that HDF5 does not know"):
     """Context in which all of that becomes a DataError: "PATH says: what was raised"."""
     try:
         yield
@@ -25,3 +25,6 @@ def naming(path, says="is damaged, or of a form that HDF5 does not know"):
         raise
     except RAISED as error:
         raise DataError(f"{path} {says}: {describe(error)}") from None
+
+
+naming = reporting_damage  # the former name

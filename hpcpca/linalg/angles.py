@@ -15,11 +15,11 @@ class Separation:
 
     gaps: (
         np.ndarray
-    )  # (K) distance to the nearest other eigenvalue, its error taken off; NaN where unknown
+    )  # (K) distance to the nearest other eigenvalue, its error taken off; NaN if unknown
     bounds: np.ndarray  # (K) bound on sin∠(v_k, true component k)
     clusters: (
         np.ndarray
-        # (c, 3) int64: first component, one after the last, 1 if it goes on past the last one known
+        # (c, 3) int64: first component, one after the last, 1 if it extends past the last one known
     )
     cluster_bounds: (
         np.ndarray
@@ -61,7 +61,7 @@ def separation(
 
 
 def _ratio(errors, gaps):
-    """min(1, error/gap), 1 where there is no gap."""
+    """min(1, error/gap), 1 if there is no gap."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(gaps > 0, np.minimum(1.0, errors / gaps), 1.0)
 

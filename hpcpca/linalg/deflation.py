@@ -2,7 +2,7 @@
 games that resemble it.
 
 All superiors are frozen for a round, as the last exchange gave them: ``superiors`` (m, d), their
-``values`` v_jᵀΣv_j (m) and, where ``needs_images``, their images Σv_j (m, d). Worker i of the rows
+``values`` v_jᵀΣv_j (m) and, if ``needs_images``, their images Σv_j (m, d). Worker i of the rows
 given has the first ``counts[i]`` of them as superiors. ``start(vectors, images, counts)`` returns
 unit vectors (r, d) to begin with and what is left of their images; ``apply(images, vectors,
 counts)`` what is left of the images of others, in place.
@@ -22,7 +22,7 @@ def _of_superiors(coefficients, counts):
 
 class _Rule:
     needs_images = False  # of superiors
-    needs_squares = False  # their values as the batch at hand has them, where batches stand for Σ
+    needs_squares = False  # their values on the batch at hand, if batches stand for Σ
 
     def __init__(self, superiors, values, images=None):
         self.superiors, self.values, self.images = superiors, values, images
@@ -34,7 +34,7 @@ class _Rule:
         return vectors, self.apply(images, vectors, counts)
 
     def inside(self, vectors, counts):
-        """Unit vectors to begin with, where images are not known."""
+        """Unit vectors to begin with, if images are not known."""
         return vectors
 
     def apply(self, images, vectors, counts):
@@ -96,7 +96,7 @@ class Projection(_Rule):
         )
 
     def inside(self, vectors, counts):
-        """Vectors projected off their superiors, over their length; zero where nothing is left."""
+        """Vectors projected off their superiors, over their length; zero if nothing is left."""
         vectors = vectors - _of_superiors(vectors @ self.superiors.T, counts) @ self.superiors
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         kept = lengths > np.sqrt(DEPENDENT)

@@ -35,7 +35,7 @@ def orthonormal_rows(rows):
 
 
 def orthonormality_error(rows, others=None, first=0):
-    """Return max |rows·othersᵀ − I| where row i of ``rows`` is number ``first + i`` of
+    """Return max |rows·othersᵀ − I| if row i of ``rows`` is number ``first + i`` of
     ``others`` (default: rows).
     """
     product = rows @ (rows if others is None else others).T

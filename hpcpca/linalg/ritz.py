@@ -15,7 +15,7 @@ def ritz_of_rows(gram, projected, independent):
     """Return the coefficients (m, m) of the Ritz vectors in any rows V (m, d), largest first,
     given gram = VVᵀ and projected = VΣVᵀ.
 
-    Zeros where the smallest eigenvalue of VVᵀ is below ``independent`` times the largest: their
+    Zeros if the smallest eigenvalue of VVᵀ is below ``independent`` times the largest: their
     images would have few digits.
     """
     transform = whitening(gram, independent)

@@ -16,7 +16,7 @@ DEPENDENT = 1e-14  # share of the largest eigenvalue of a Gram matrix that is ro
 
 @dataclass
 class Ritz:
-    """Rayleigh–Ritz vectors C·V with images C·S, and where to go from there: coefficients (m,
+    """Rayleigh–Ritz vectors C·V with images C·S, and the next vectors: coefficients (m,
     2m) in the rows of [V; S].
 
     ``vectors`` are the next round's, orthonormal; ``images`` are Σ̂'s of them.

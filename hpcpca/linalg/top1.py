@@ -4,7 +4,7 @@ step.
 A solver is called as ``solver(apply, vectors, images, steps, hints)``: vectors (r, d) of unit
 length, images = apply(vectors), ``apply`` collective over the ranks, so every solver calls it
 exactly ``steps − 1`` times. It returns new vectors; a row that vanishes on its operator is returned
-as zeros, for the caller to draw anew. A new solver is one function and one line in ``SOLVERS``.
+as zeros, for the caller to replace. A new solver is one function and one line in ``SOLVERS``.
 """
 
 from collections.abc import Callable
@@ -62,8 +62,8 @@ def momentum(apply, vectors, images, steps, hints):
     """``steps`` steps w⁺ = Σ_k w − β w_before, both over ‖w⁺‖, with β from the rate seen
     (Austin, Pollock & Zhu, arXiv 2403.09618).
 
-    The vector before and its residual are kept over rounds: begun anew each time, momentum diverges
-    for even ``steps``.
+    The vector before and its residual are kept over rounds: if it begins again each time, momentum
+    diverges for even ``steps``.
     """
     before = hints.remember("momentum_before", vectors.shape[1])
     seen = hints.remember("momentum_residual", 1)
@@ -120,7 +120,7 @@ def lanczos(apply, vectors, images, steps, hints):
     projected = np.einsum("rid,rjd->rij", basis, image)
     spent = ~basis.any(
         axis=2
-    )  # a direction that was not there must not win where all of Σ_k is negative
+    )  # a direction that was not there must not win if all of Σ_k is negative
     projected[spent[:, :, None] & np.eye(steps, dtype=bool)] = (
         -1 - 2 * np.abs(projected).max(initial=0.0) * steps
     )

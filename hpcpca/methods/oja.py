@@ -47,7 +47,7 @@ class Oja(VectorExchange):
         return self._estimated(round, vectors, memory)
 
     def _known(self, measured):
-        """A measured state, of which workers remember what was measured."""
+        """A measured state whose workers remember what was measured."""
         measured.memory["estimate"] = np.stack([measured.eigenvalues, measured.residuals], axis=1)[
             self.own
         ]
@@ -96,7 +96,7 @@ class Oja(VectorExchange):
         )
 
     def _judged(self, state, vectors, working, memory):
-        """Estimated; measured where that says the tolerance is met, and in the last round.
+        """The estimated state, or the measured one if that is due.
 
         Collective.
         """

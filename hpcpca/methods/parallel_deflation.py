@@ -30,7 +30,7 @@ class VectorExchange:
     ``advance`` superiors that have not begun are none.
     """
 
-    shares_images = True  # where the rule of deflation needs the superiors'
+    shares_images = True  # if the rule of deflation needs the superiors'
     measures_at_once = True  # initialize() applies Σ: a state before any round is measured
 
     def __init__(self, operator, exchange, count, worker, *, schedule, goals, seed, advance=False):
@@ -62,9 +62,7 @@ class VectorExchange:
         return self._measured(round, vectors, images, memory or {})
 
     def take_up(self, state, own, count):
-        """Nothing to do: a round repeated is the same round, and its pass goes on where it was
-        stopped.
-        """
+        """Nothing to do: a repeated round is the same round, and its pass is resumed."""
         return state
 
     def step(self, state):
@@ -86,8 +84,8 @@ class VectorExchange:
         return self._judged(state, vectors, working, memory)
 
     def _judged(self, state, vectors, working, memory):
-        """The state after ``state`` with new ``vectors``, of which only those of the ``working``
-        have changed. Collective.
+        """The state after ``state`` with new ``vectors``; those of the ``working`` have changed.
+        Collective.
         """
         images = state.images.copy()
         self._apply_to(state.round + 1, images, working)
@@ -150,7 +148,7 @@ class VectorExchange:
         )
 
     def _own_residuals(self, deflated, state):
-        """‖Σ_k v − (vᵀΣ_k v)v‖/λ_0 of all workers on their own operators; on Σ where nothing is
+        """‖Σ_k v − (vᵀΣ_k v)v‖/λ_0 of all workers on their own operators; on Σ if nothing is
         left of their own. Collective.
         """
         vectors, images = deflated.start(state.vectors, state.images.copy(), self._superiors(state))
@@ -178,7 +176,7 @@ class VectorExchange:
         images[places(working[self.own])] = self.operator.apply(panel, offsets)
 
     def _measured(self, round, vectors, images, memory):
-        """The state; superiors' images travel too where the rule wants them."""
+        """The state; images are published too if the rule needs those of superiors."""
         if self._needs_images:
             self.exchange.publish(images, self._images[round % 2], self.offsets)
         return State(
@@ -190,8 +188,8 @@ class VectorExchange:
         )
 
     def _alive(self, improved, state, rows):
-        """Where a worker's operator has nothing left (rank-deficient Σ), its vector made
-        orthogonal to the superiors.
+        """The improved vectors. If a worker's operator has nothing left, as Σ is rank-deficient,
+        its vector is made orthogonal to the superiors instead.
         """
         superiors = self._seen(state)
         for row, k in enumerate(self._numbers[rows].tolist()):
@@ -209,7 +207,7 @@ class VectorExchange:
         return improved
 
     def remeasure(self, state):
-        """The state with images computed anew, after the operator changed its precision.
+        """The state with images computed again, after the operator changed its precision.
 
         Collective.
         """

@@ -296,7 +296,7 @@ class RitzExchange:
             panel.fence()
 
     def remeasure(self, state):
-        """The state with images computed anew, after the operator changed its precision.
+        """The state with images computed again, after the operator changed its precision.
 
         Collective.
         """

@@ -71,7 +71,7 @@ class SampledRitz:
         return True
 
     def _independent(self, vectors):
-        """The same, moved a little at random where they depend on one another. Collective."""
+        """The same, moved a little at random if they depend on one another. Collective."""
         self.exchange.publish(vectors, self._vectors, self.offsets)
         gram = self.exchange.gather_small(vectors @ self._vectors.array.T, self.offsets)
         if np.linalg.eigvalsh(gram)[0] > DROP:
@@ -85,9 +85,7 @@ class SampledRitz:
         )
 
     def take_up(self, state, own, count):
-        """Nothing to do: a round repeated is the same round, and its pass goes on where it was
-        stopped.
-        """
+        """Nothing to do: a repeated round is the same round, and its pass is resumed."""
         return state
 
     def step(self, state):
@@ -140,7 +138,7 @@ class SampledRitz:
 
     def _solved(self, round, vectors, images, noise, seen):
         """Publish, and rotate by Rayleigh–Ritz: each rank forms and judges its own components;
-        ``noise`` (m) is the variance of their images, None where they are Σ's. Collective.
+        ``noise`` (m) is the variance of their images, None if they are Σ's. Collective.
         """
         for panel, own in ((self._vectors, vectors), (self._images, images)):
             panel.fence()  # all have read the last round's
@@ -189,7 +187,7 @@ class SampledRitz:
         return self._solved(round, vectors, images, None, seen)
 
     def remeasure(self, state):
-        """The state with images computed anew, after the operator changed its precision.
+        """The state with images computed again, after the operator changed its precision.
 
         Collective.
         """

@@ -1,4 +1,4 @@
-"""What every method's round ends with."""
+"""The state of a method after a round."""
 
 from dataclasses import dataclass, field
 
@@ -10,7 +10,7 @@ class State:
     """The panel after a round; eigenvalues and images are scaled as the operator's.
 
     The identity kept: ``images`` are Σ·``vectors`` for exactly these vectors, and ``eigenvalues``,
-    ``residuals`` measure them; where they are ``estimated``, from mini-batches.
+    ``residuals`` measure them; from mini-batches if they are ``estimated``.
     """
 
     round: int
@@ -47,5 +47,5 @@ def measure(vectors, images, exchange, count):
 
 
 def relative(errors, largest):
-    """Residual norms over the largest eigenvalue; NaN where that is not positive."""
+    """Residual norms over the largest eigenvalue; NaN if that is not positive."""
     return errors / largest if largest > 0 else np.full(len(errors), np.nan)

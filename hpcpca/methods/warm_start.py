@@ -2,13 +2,13 @@
 
 from ..rng import spread
 
-SHARE, MOST = 0.05, 0.25  # of the rows; cold where the sample would be larger than the second
+SHARE, MOST = 0.05, 0.25  # of the rows; no warm start if the sample would be larger than the second
 WINDOW = 32  # consecutive rows sampled together
 ROUNDS = 3
 
 
 def sampled_rows(n, count, seed):
-    """Return [(start, stop)] of rows over the whole file set, keyed by seed, or [] where
+    """Return [(start, stop)] of rows over the whole file set, keyed by seed, or [] if
     sampling does not pay.
     """
     wanted = max(SHARE * n, 4 * count)

@@ -1,4 +1,4 @@
-"""Workers that wait for nobody: parallel deflation on whatever superiors have published last, in
+"""Workers that never wait: parallel deflation on whatever superiors have published last, in
 one-sided windows.
 """
 
@@ -60,10 +60,10 @@ class Limits:
 class WindowExchange(VectorExchange):
     """A step is a phase: every rank does local rounds (read superiors, deflate, improve,
     publish) without any collective, until the root announces its end; then all is measured
-    together, and Ritz vectors are formed where that could be the end of the run.
+    together, and Ritz vectors are formed if that could be the end of the run.
 
-    Σ has to be applied by every rank alone. Nobody rests when done: inferiors need superiors better
-    than the tolerance. A round of the run is one that all workers have done.
+    Σ has to be applied by every rank alone. Converged workers continue: inferiors need superiors
+    better than the tolerance. A round of the run is one that all workers have done.
     ``watch(round, vectors, values, norms)`` is told of every local round.
 
     The method holds what this rank has heard of the others and its own number of local rounds,
@@ -191,7 +191,7 @@ class WindowExchange(VectorExchange):
         )
 
     def _tried(self, local):
-        """A local round; where it fails, the others are to end the phase too."""
+        """A local round. If it fails, the others are told to end the phase too."""
         try:
             return self._local_round(local)
         except Interrupted:
@@ -226,7 +226,7 @@ class WindowExchange(VectorExchange):
         return self._known[0]
 
     def _offer(self, publish, round, vectors, images):
-        """Publish own vectors with round, λ̂ and residual norm, and images where the rule wants
+        """Publish own vectors with round, λ̂ and residual norm, and images if the rule wants
         them.
         """
         values = np.einsum("kd,kd->k", vectors, images)
@@ -252,7 +252,7 @@ class WindowExchange(VectorExchange):
         counters.bytes_exchanged += int(others[1])
 
     def _together(self, local, round):
-        """The state that all meet in, and its Ritz vectors where it could be the last.
+        """The state that all meet in, and its Ritz vectors if it could be the last.
 
         Collective.
         """
@@ -287,7 +287,7 @@ class WindowExchange(VectorExchange):
         }
 
     def initialize(self, vectors, images=None, round=0, memory=None):
-        """As of ``VectorExchange``; every worker begins with local round ``round`` + 1."""
+        """As in ``VectorExchange``. Every worker begins with local round ``round`` + 1."""
         self._round = round
         return super().initialize(vectors, images, round, memory)
 
@@ -299,7 +299,7 @@ class WindowExchange(VectorExchange):
         return State(round, vectors, images, values, residuals, memory=memory)
 
     def _rayleigh_ritz(self, state):
-        """Orthonormal vectors, in order, in the span of all; the state as it is where they are
+        """Orthonormal vectors, in order, in the span of all; the state as it is if they are
         dependent. Collective.
         """
         everything = self._published[0].array

@@ -1,4 +1,4 @@
-"""What is subtracted from the rows, by what they are scaled, and what that leaves of their mean."""
+"""Shift and scale of the rows, and the mean that the shift leaves."""
 
 from dataclasses import dataclass, replace
 
@@ -163,7 +163,7 @@ class Centring:
         return replace(self, work=np.dtype(np.float64), shift=shift)
 
     def check_variance(self):
-        """Raise DataError where no column varies."""
+        """Raise DataError if no column varies."""
         if not self.squares.any():
             raise on_all_ranks(
                 DataError(

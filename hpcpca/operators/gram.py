@@ -68,7 +68,7 @@ class GramCovariance(Operator):
             )
 
     def to_double(self):
-        """Go on in float64: build Σ again. Images must be computed anew. Collective."""
+        """Continue in float64: build Σ again. Images must be computed again. Collective."""
         self._take(*self._build(True))
         self.is_double = True
 

@@ -25,16 +25,14 @@ from .kind import register
 from .sampling import sampled_centring
 from .unfinished import Unfinished, all_finished
 
-SAMPLE_ROWS = (
-    1024  # whose mean is the shift where rows are read once: off by 0.03 standard deviations
-)
+SAMPLE_ROWS = 1024  # whose mean is the shift if rows are read once: off by 0.03 standard deviations
 SAMPLE_BYTES = 64 << 20  # of them at most
 
 
 def load(resources, is_double, plan, begun):
     """Return the ``GramCovariance`` of the rows, built in one read. Collective.
 
-    A run that has ``begun`` goes on with what it knew of Σ.
+    A resumed run has ``begun``, and perhaps built a part of Σ.
     """
     source, exchange = resources.source, resources.exchange
     panel, row_bytes = exchange.panel(source.d, source.d), source.d * source.dtype.itemsize
@@ -69,7 +67,7 @@ def load(resources, is_double, plan, begun):
 
 def _one_read(resources, centring, known, panel, begun):
     """Read all rows once; return their centring, Σ and its rounding, or a better centring and
-    None where this one was not good enough.
+    None if this one was not good enough.
 
     What ``begun`` holds is not read again. Raises Interrupted, with what is finished, on all ranks
     within a piece of a request to stop.

@@ -58,10 +58,10 @@ class InMemoryCovariance(Operator):
             tiles.shift = None
 
     def to_double(self):
-        """Go on in float64: read the rows again where centring them in single precision has
+        """Continue in float64: read the rows again if centring them in single precision has
         rounded them. Collective.
 
-        Images must be computed anew: the scale may differ.
+        Images must be computed again: the scale may differ.
         """
         if self._tiles.shift is None:
             self._tiles = None

@@ -1,4 +1,4 @@
-"""What all operators share."""
+"""The base of all operators."""
 
 from copy import copy
 

@@ -14,7 +14,7 @@ def panel_product(team, tiles, panel, halt=lambda: False):
     """Return Σ_B Bᵀ(BV) over tiles for a panel V (c, d): (c, d) float64; each thread sums its
     own tiles.
 
-    Ends early where ``halt()`` says so.
+    Ends early if ``halt()``.
     """
     vectors = panel.astype(tiles.dtype)
 
@@ -58,7 +58,7 @@ class Sample:
         return ROUNDING[self.is_double]
 
     def apply(self, panel, offsets):
-        """As the whole operator's, but for a factor. Collective."""
+        """The images times a factor, the same for all. Collective."""
         self._counters.passes += self._share
         with self._counters.time("apply"):
             return self._exchange.reduce_to_owners(

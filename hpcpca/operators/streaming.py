@@ -57,9 +57,8 @@ class StreamingCovariance(Operator):
             self._take(known)
 
     def to_double(self):
-        """Go on in float64. Images must be computed anew; on the way the mean is measured again.
-
-        What it was off by in single precision would be an error of every image.
+        """Continue in float64. Images must be computed again, and with them the mean: its error in
+        single precision would be one of every image.
         """
         self.centring = replace(self.centring.in_double(), count=0, squares=None)
         self.is_double, self._is_measured = True, False
@@ -147,8 +146,8 @@ class StreamingCovariance(Operator):
             )
 
     def _begun(self, own, offsets):
-        """The pass that was stopped, where it is one of a panel of which these rows are this
-        rank's. Collective where there is one.
+        """The pass that was stopped, if ``own`` are this rank's rows of its panel. Collective if
+        there is one.
         """
         begun = self._unfinished
         if begun is None:
@@ -217,11 +216,10 @@ class StreamingCovariance(Operator):
 
 
 def load(resources, is_double, plan, begun):
-    """Return the ``StreamingCovariance`` of the rows: every rank of a group reads its shard anew
-    each pass. Collective.
+    """Return the ``StreamingCovariance`` of the rows: every rank of a group reads its shard in
+    every pass. Collective.
 
-    A run that has ``begun`` goes on with what it knew of centring, and with the pass that it was
-    stopped in.
+    A resumed run has ``begun``: it knows the centring, and the pass that it was stopped in.
     """
     source, exchange, counters = resources.source, resources.exchange, resources.counters
     shards, shard = exchange.grid.shards, exchange.shard

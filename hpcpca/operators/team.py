@@ -24,7 +24,7 @@ class Team:
         """Run ``work(number, local)`` for every number below ``count``; return each thread's
         ``local = begin()``.
 
-        Ends early where ``halt()``, asked before each, says so.
+        Ends early if ``halt()``, which is asked before each.
         """
         if self._pool is None or count < 2:
             local = begin()

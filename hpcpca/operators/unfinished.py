@@ -1,6 +1,4 @@
-"""What there is of a pass that was stopped before its end: enough to do only the rest of it
-later.
-"""
+"""A pass that was stopped before its end, so that only the rest of it has to be done later."""
 
 from dataclasses import dataclass
 
@@ -53,8 +51,8 @@ class Unfinished:
 
 
 def all_finished(finished, begun):
-    """Return the rows that are in the lists ``finished`` of all ranks or were before in what had
-    ``begun``; and how many are new.
+    """Return the rows in the lists ``finished`` of all ranks and those of what had ``begun``; and
+    how many are new.
     """
     before = begun.rows.tolist() if begun else []
     rows = merged([*before, *(each for intervals in finished for each in intervals)])

@@ -6,7 +6,7 @@ from tokenize import TokenError
 import numpy as np
 
 from ..errors import DataError, describe
-from ..files.damage import naming
+from ..files.damage import reporting_damage
 from ..files.opening import open_file
 from .hdf5 import find_dataset
 
@@ -17,7 +17,7 @@ def read_array(path, dataset=None):
     """
     if path.endswith(".npy"):
         return _npy(path)
-    with naming(path), open_file(path) as file:
+    with reporting_damage(path), open_file(path) as file:
         return find_dataset(file, path, dataset)[...]
 
 

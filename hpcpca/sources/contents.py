@@ -1,4 +1,4 @@
-"""What an HDF5 file holds, and which of it is meant where no dataset is named."""
+"""What an HDF5 file holds, and which dataset is meant if none is named."""
 
 import math
 from dataclasses import dataclass
@@ -114,7 +114,7 @@ def _sparse(name, item, kind):
 
 
 def _attribute(item, name):
-    """An attribute, as text where it is text; None where there is none that can be read."""
+    """An attribute, as str if it is text; None if there is none that can be read."""
     try:
         value = item.attrs.get(name)
     except (*MISSING, TypeError):

@@ -1,5 +1,5 @@
-"""What is wrong with data, found before a run rather than by it: one reading for the values, the
-headers for the storage.
+"""What is wrong with data, found before a run: by one reading of the values, and by the headers
+for the storage.
 """
 
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ import os
 import h5py
 
 from ..errors import DataError
-from ..files.damage import naming
+from ..files.damage import reporting_damage
 
 REMEDY = "give --follow-links if you trust it, or copy the values into one file"
 INSTEAD = "HDF5 would give fill values instead"
@@ -17,9 +17,9 @@ UNLIMITED = 1 << 62  # sizes from here on mean: as many as there are
 
 
 def check_values(item, path, name, follow_links, is_whole, folder=None, depth=0):
-    """Raise DataError where values come from outside of the file's folder (unless
-    ``follow_links``), or, unless ``is_whole`` is False, from nowhere. What virtual datasets are
-    made of is looked at in turn.
+    """Raise DataError if values come from outside of the file's folder (unless
+    ``follow_links``), or, unless ``is_whole`` is False, from nowhere. The sources of virtual
+    datasets are checked in turn.
     """
     folder = folder or os.path.dirname(os.path.realpath(path))
     for what, target in _targets(item, path, folder):
@@ -78,7 +78,7 @@ def _check_sources(item, name, follow_links, is_whole, folder, depth):
         if "%b" in file + dataset:
             continue
         target = item.file.filename if file == "." else _found(file, folder)
-        with naming(target), h5py.File(target, "r", locking=False) as opened:
+        with reporting_damage(target), h5py.File(target, "r", locking=False) as opened:
             inner = opened[dataset] if dataset in opened else None
             if not isinstance(inner, h5py.Dataset):
                 raise DataError(
@@ -99,7 +99,7 @@ def _check_sources(item, name, follow_links, is_whole, folder, depth):
 
 
 def _check_reach(item, file, dataset, inner, name, target):
-    """Raise DataError where a virtual dataset asks a source, ``inner``, for values past its end."""
+    """Raise DataError if a virtual dataset asks a source, ``inner``, for values past its end."""
     for source in item.virtual_sources():
         asked = None
         if (source.file_name, source.dset_name) != (file, dataset) or _points(
@@ -123,9 +123,7 @@ def _check_reach(item, file, dataset, inner, name, target):
 
 
 def _points(space):
-    """How many values a selection has; UNLIMITED for one without an end, of which HDF5 does not
-    tell.
-    """
+    """Number of values in a selection; UNLIMITED if it has no end, which HDF5 does not tell."""
     try:
         return min(space.get_select_npoints(), UNLIMITED)
     except RuntimeError:
@@ -133,8 +131,8 @@ def _points(space):
 
 
 def _check_written(item, name, folder):
-    """Raise DataError where values were never written: HDF5 gives fill values for them, as if
-    they were data.
+    """Raise DataError if values were never written: HDF5 gives fill values for them, as if they
+    were data.
     """
     if not item.size:
         return

@@ -3,7 +3,7 @@
 from itertools import islice
 
 from ..errors import DataError
-from ..files.damage import naming
+from ..files.damage import reporting_damage
 from ..files.opening import open_file
 from ..units import format_size
 from .contents import contents, element_type, links
@@ -14,7 +14,7 @@ MOST_LISTED = 20  # things in a file
 
 def describe_data(path, dataset=None):
     """Return lines on the datasets of a file, or on the one that is named; raise DataError."""
-    with naming(path), open_file(path) as file:
+    with reporting_damage(path), open_file(path) as file:
         if dataset:
             line = _dataset(find_dataset(file, path, dataset), dataset)
             return [f"{path}: data, 1 two-dimensional dataset(s)", line]

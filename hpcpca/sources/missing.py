@@ -11,7 +11,7 @@ from ..errors import DataError
 from ..files.damage import RAISED
 
 FILLS = ("_FillValue", "missing_value")
-PACKING = {"scale_factor": 1, "add_offset": 0}  # and what they are where values are not packed
+PACKING = {"scale_factor": 1, "add_offset": 0}  # and their values if nothing is packed
 ATTRIBUTES = (*FILLS, "valid_min", "valid_max", "valid_range", *PACKING, "_Unsigned")
 
 
@@ -113,7 +113,7 @@ def _numbers(value):
 
 
 def _number(word):
-    """[``word`` as a number], or [] where it is none, or not finite."""
+    """[``word`` as a number], or [] if it is none, or not finite."""
     if isinstance(word, int):
         return [word]
     for kind in (int, float) if isinstance(word, str) else (float,):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..files.damage import naming
+from ..files.damage import reporting_damage
 from .contents import element_type
 from .formats import open_rows
 from .missing import check_packing
@@ -37,7 +37,7 @@ class Part:
 
 def part_of(path, dataset, follow_links, is_whole):
     """Look at a file and return its ``Part``; raise DataError."""
-    with naming(path), open_rows(path, dataset) as opened:
+    with reporting_damage(path), open_rows(path, dataset) as opened:
         dtype = element_type(opened.dtype, opened.name)
         rows, columns = opened.shape
         opened.check(follow_links, is_whole)

@@ -5,7 +5,7 @@ from collections import OrderedDict
 
 import numpy as np
 
-from ..files.damage import naming
+from ..files.damage import reporting_damage
 from ..files.opening import CHUNK_CACHE
 from .formats import open_rows
 from .rows import BATCH_PIECE_BYTES
@@ -55,7 +55,7 @@ class RowReader:
         rows, done = self._source.buffer(size), 0
         for number, start, count in parts:
             # HDF5 reads one at a time anyway; so no file is closed that is read
-            with naming(self._source.parts[number].path), self._lock:
+            with reporting_damage(self._source.parts[number].path), self._lock:
                 self._opened(number).read(start, start + count, rows[done : done + count])
             done += count
         return rows

@@ -40,8 +40,8 @@ def read_ahead(source, places, counters, halt=never):
     is worked on.
 
     Two buffers serve in turn, so a block is valid until the next. Time spent waiting counts as
-    "read". Ends early if ``halt()`` says so, which is asked while waiting too: messages that carry
-    such a request may travel only then.
+    "read". Ends early if ``halt()``, which is asked while waiting too: messages that carry such a
+    request may travel only then.
     """
     places = list(places)
     most = max((stop - start for _, start, stop in places), default=0)
@@ -122,7 +122,7 @@ def read_blocks(source, numbers, counters, halt=never):
     """Read some blocks, those that follow one another in one go: rows (r, d), the runs [(first,
     last)] they are of, and max |value|.
 
-    Ends early where ``halt()`` says so.
+    Ends early if ``halt()``.
     """
     runs, largest, done = list(source.blocks.runs(numbers)), 0.0, 0
     rows = source.buffer(int(source.blocks.rows[numbers].sum()))

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import numpy as np
 
 from ..errors import DataError
-from ..files.damage import naming
+from ..files.damage import reporting_damage
 from ..files.paths import expand
 from ..partition import blocks_of, outside
 from .block import Block
@@ -88,7 +88,7 @@ class Source:
         """
         part = self.parts[number]
         rows = (self.buffer(stop - start) if into is None else into)[: stop - start]
-        with naming(part.path), open_rows(part.path, part.dataset) as opened:
+        with reporting_damage(part.path), open_rows(part.path, part.dataset) as opened:
             self.check_shape(number, opened)
             opened.read(start, stop, rows)
             if FORGET:
@@ -165,7 +165,7 @@ class Source:
     def check_unchanged(self):
         """Raise DataError if files were written to, or went away. For one rank to call."""
         if change := self.change():
-            raise DataError(f"{change}; start anew when nobody writes to it (nothing was written)")
+            raise DataError(f"{change}; start again when nobody writes to it (nothing was written)")
 
     def check_finite(self, block):
         """Return max |value| of a block.

@@ -18,19 +18,21 @@ class SourceRows:
         self._source, self._dtype, self._room = source, dtype, room
 
     def read(self, start, stop):
-        """Yield rows start..stop−1 of the whole set in order; raise DataError where one cannot
-        be read or does not fit the type, and at their end if files were written to meanwhile.
+        """Yield rows start..stop−1 of the whole set in order.
+
+        Raises DataError if one cannot be read or does not fit the type, and at the end if files
+        were written to meanwhile.
         """
-        where = places(self._source, start, stop, self._room)
-        for block in read_ahead(self._source, where, Counters()):
+        pieces = places(self._source, start, stop, self._room)
+        for block in read_ahead(self._source, pieces, Counters()):
             number, _ = self._source.place(block.first)
             yield converted(block.rows, self._dtype, self._source.parts[number].name)
         self._source.check_unchanged()
 
 
 def places(source, start, stop, room):
-    """Yield (file, start, stop) of rows start..stop−1 of the whole set in pieces: whole chunks
-    where two buffers of them fit in ``room``.
+    """Yield (file, start, stop) of rows start..stop−1 of the whole set in pieces: whole chunks if
+    two buffers of them fit in ``room``.
     """
     row_bytes = source.d * source.dtype.itemsize
     edges = np.cumsum([0, *(part.rows for part in source.parts)])
@@ -49,8 +51,8 @@ def places(source, start, stop, room):
 
 
 def converted(rows, dtype, name):
-    """Return rows as ``dtype``; raise DataError where an integer would change, or a float
-    overflow (rounding is what was asked for).
+    """Return rows as ``dtype``; raise DataError if an integer would change or a float overflow.
+    Rounding is what was asked for.
     """
     if rows.dtype == dtype:
         return rows

@@ -243,7 +243,7 @@ def exact(recipe, population):
     and the ``Population`` with all of them.
 
     Y = sqrt(n−1) U diag(sqrt(λ)) Vᵀ + 1μᵀ, the columns of U orthonormal and orthogonal to 1;
-    min(n−1, d) eigenvalues where there is noise.
+    min(n−1, d) eigenvalues if there is noise.
     """
     n, d, r = recipe.n, recipe.d, recipe.components
     count = min(n - 1, d) if population.noise else r
