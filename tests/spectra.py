@@ -169,5 +169,7 @@ def build(exchange, kind, names, double=False, kernels=None, threads=1, sample_r
         piece_bytes=source.bytes // 7,
         sample_rows=sample_rows,
     )
-    resources = Resources(source, exchange, exchange.counters, kernels or plain, Team(threads), 0)
+    resources = Resources(
+        source, exchange, exchange.counters, kernels or plain, Team(threads), seed=0
+    )
     return OPERATORS[kind].load(resources, double, plan, Begun())

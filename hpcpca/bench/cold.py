@@ -50,7 +50,7 @@ def _seconds_of_a_pass(data, components, start, folder):
         return split["apply"] / file.attrs["passes"] * source.n / file.attrs["n_samples"]
 
 
-def run_cold(data, components, memory, tol=1e-4, ranks=2, runs=3, mpiexec=None):
+def run_cold(data, components, memory, tol=1e-4, ranks=2, *, runs=3, mpiexec=None):
     """Yield lines: seconds to read, of a pass, of the fit; memory; the bound and how far above
     it.
     """

@@ -165,7 +165,9 @@ def _passes(out):
         return f"{file.attrs['passes']:.3g} ({file.attrs['operator']})"
 
 
-def compare(data, components, tol=1e-6, runs=5, mpiexec=None, solvers=tuple(SOLVERS), slepc=True):
+def compare(
+    data, components, tol=1e-6, runs=5, mpiexec=None, *, solvers=tuple(SOLVERS), slepc=True
+):
     """Return the markdown table, lines, of all peers on DATA."""
     with tempfile.TemporaryDirectory() as folder:
         found = [

@@ -15,7 +15,7 @@ from .process import Contender, alternate, launcher
 SHARDS = 12  # divides into 1, 2, 3 and 4 ranks' shares
 
 
-def _runs(shards, ranks, components, operator, folder, mpiexec):
+def _runs(shards, ranks, components, operator, folder, *, mpiexec):
     """(kind, ranks, Contender): strong with all shards, weak with as many as there are ranks in
     their share.
     """
@@ -55,6 +55,7 @@ def scale(
     components,
     ranks=(1, 2, 3, 4),
     operator="auto",
+    *,
     runs=3,
     mpiexec=None,
     folder=None,
@@ -66,7 +67,7 @@ def scale(
         _, shards = make(
             rows, columns, ("--spectrum", "powerlaw:1", "--shards", str(SHARDS)), folder, "data"
         )
-        found = list(_runs(shards, ranks, components, operator, folder, mpiexec))
+        found = list(_runs(shards, ranks, components, operator, folder, mpiexec=mpiexec))
         alternate([contender for _, _, contender in found], runs)
         first = {kind: contender.median for kind, count, contender in found if count == min(ranks)}
         lines = [

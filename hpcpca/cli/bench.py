@@ -177,7 +177,9 @@ def scaling(shape, components, ranks, operator, folder, runs, mpiexec):
 
     if folder and not os.path.isdir(folder):
         raise DataError(f"--folder {folder}: no such folder; make it first")
-    return _shown(scale(*shape, components, ranks, operator, runs, mpiexec, folder))
+    return _shown(
+        scale(*shape, components, ranks, operator, runs=runs, mpiexec=mpiexec, folder=folder)
+    )
 
 
 @bench.command()
@@ -204,7 +206,7 @@ def cold(data, components, memory, tol, ranks, runs, mpiexec):
     """
     from ..bench.cold import run_cold
 
-    show(run_cold(data, components, memory, tol, ranks, runs, mpiexec))
+    show(run_cold(data, components, memory, tol, ranks, runs=runs, mpiexec=mpiexec))
 
 
 @bench.command()

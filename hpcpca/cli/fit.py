@@ -61,7 +61,7 @@ def command_of(name, settings, text, data="DATA[:dataset]..."):
             ranks.decide(lambda: check_places(config, log_json))
             with holding(ranks, config) as lock:
                 ranks.decide(lambda: check_new(problem, log_json))
-                return run(problem, ranks, None, Shown(quiet, log_json), signals, lock)
+                return run(problem, ranks, None, Shown(quiet, log_json), signals, lock=lock)
 
     return command
 
@@ -109,7 +109,7 @@ def resume(file, log_json, quiet, **options):
         ranks.decide(lambda: check_places(config, log_json))
         with holding(ranks, config) as lock:
             ranks.decide(lambda: check_resumed(problem, log_json, start))
-            return run(problem, ranks, start, Shown(quiet, log_json), signals, lock)
+            return run(problem, ranks, start, Shown(quiet, log_json), signals, lock=lock)
 
 
 def resumed(settings, stored, changes):

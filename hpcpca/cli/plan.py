@@ -117,7 +117,7 @@ def plan(
             "--overwrite is about a batch file; name it with --sbatch, or leave --overwrite out"
         )
     if sbatch:
-        check_output(sbatch, "--sbatch", overwrite, None, batch.is_no_script, "batch file")
+        check_output(sbatch, "--sbatch", overwrite, None, batch.is_no_script, what="batch file")
     sizes = _sizes(data, options.pop("dtype"), options["follow_links"], output, np)
     config = FitSettings(components=components, operator=operator, **options).check()
     if config.covariance and sizes.n != sizes.d:

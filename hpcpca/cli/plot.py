@@ -34,7 +34,7 @@ def plot(file, output, images, overwrite):
     from ..report.canvas import is_no_figure
 
     output = output or os.path.splitext(file)[0] + ("-images.png" if images else ".png")
-    check_output(output, "-o", overwrite, {file: file}, is_no_figure, "figure")
+    check_output(output, "-o", overwrite, {file: file}, is_no_figure, what="figure")
     with open_file(file) as opened:
         is_experiment = opened.attrs.get("format") == EXPERIMENT
     if is_experiment:

@@ -17,7 +17,7 @@ class Shown:
     log_json: str | None = None
 
 
-def run(problem, ranks, start, shown, signals, lock):
+def run(problem, ranks, start, shown, signals, *, lock):
     """Run a checked problem to its end; return the exit code. Collective."""
     from ..engine import run as engine
     from ..engine import stopping

@@ -18,7 +18,7 @@ def prepare(problem, world, config, say, start=None):
     ``say(text)`` shows a line to the user (root only); ``start`` is the Stored file of the run that
     is resumed.
     """
-    made = Context(world, config, say, start, Counters(), None)
+    made = Context(world, config, say, start, Counters(), injected=None)
     made.data = world.decide(lambda: problem.open(own_files(config)))
     made.data.tell(say)
     with world.agreed():

@@ -45,7 +45,7 @@ class Report:
             self.components,
             self.rank_limit,
             state.vectors.shape[1],
-            self.rounding,
-            state.estimated,
-            is_orthonormal,
+            rounding=self.rounding,
+            estimated=state.estimated,
+            is_orthonormal=is_orthonormal,
         )

@@ -143,7 +143,7 @@ def look_outside(vectors, images, vector, image):
     )
 
 
-def examine(operator, vectors, tol, stored_eigenvalues=None, seed=0, search=True):
+def examine(operator, vectors, tol, stored_eigenvalues=None, seed=0, *, search=True):
     """Return the ``Finding`` of vectors (K, d) against a ``PlainOperator``; ``search`` for
     what they miss. Collective.
     """
@@ -161,12 +161,14 @@ def examine(operator, vectors, tol, stored_eigenvalues=None, seed=0, search=True
     outside = Outside() if found is None else look_outside(unit, images, *found)
     missed = _missed(values, residuals, outside)
     error = orthonormality_error(vectors)
-    judged = _judged(operator, values, residuals, outside, bool(missed), error <= ORTHONORMAL_TO)
+    judged = _judged(
+        operator, values, residuals, outside, bool(missed), is_orthonormal=error <= ORTHONORMAL_TO
+    )
     true = np.ldexp(values, operator.exponent)
     stored = (
         None if stored_eigenvalues is None else np.ldexp(stored_eigenvalues, -operator.exponent)
     )
-    failures = _failures(values, residuals, error, judged.standing, tol, stored) + missed
+    failures = _failures(values, residuals, error, judged.standing, tol, stored=stored) + missed
     apart = judged.separation
     gaps = np.ldexp(apart.gaps, operator.exponent)  # NaN and infinity stay what they are
     apart = type(apart)(gaps, apart.bounds, apart.clusters, apart.cluster_bounds)
@@ -176,12 +178,12 @@ def examine(operator, vectors, tol, stored_eigenvalues=None, seed=0, search=True
         error,
         apart,
         judged.standing,
-        float(np.ldexp(outside.largest, operator.exponent)),
-        failures,
+        next_eigenvalue=float(np.ldexp(outside.largest, operator.exponent)),
+        failures=failures,
     )
 
 
-def _judged(operator, values, residuals, outside, is_missed, is_orthonormal):
+def _judged(operator, values, residuals, outside, is_missed, *, is_orthonormal):
     """The ``Judgement`` of the vectors, with what is ``outside`` as the eigenvalue that follows."""
     limit, count = operator.rank_limit, len(values)
     if limit > count and np.isfinite(outside.largest) and values.max() > 0:
@@ -192,11 +194,17 @@ def _judged(operator, values, residuals, outside, is_missed, is_orthonormal):
         )
         values, residuals = np.append(values, following[0]), np.append(residuals, following[1])
     return judge(
-        values, residuals, count, limit, operator.d, ROUNDING, is_orthonormal=is_orthonormal
+        values,
+        residuals,
+        count,
+        limit,
+        operator.d,
+        rounding=ROUNDING,
+        is_orthonormal=is_orthonormal,
     )
 
 
-def _failures(values, residuals, orthonormality, words, tol, stored):
+def _failures(values, residuals, orthonormality, words, tol, *, stored):
     """What does not hold of the vectors themselves, a line each."""
     largest, lines = values.max(), []
     if not largest > 0:

@@ -63,7 +63,7 @@ class Layout:
         }
 
 
-def layout(out, n, columns, dtype, shards=None, uneven=False, **storage):
+def layout(out, n, columns, dtype, shards=None, *, uneven=False, **storage):
     """Lay n rows out at ``out``: one file where it has an HDF5 suffix, else a folder of shards
     (by default of about half a GiB).
 
@@ -143,7 +143,7 @@ def write_set(world, laid_out, rows, attributes=None):
     try:
         with world.agreed():
             for path, start, stop in mine:
-                _write_shard(path, laid_out, rows, start, stop, attributes or {})
+                _write_shard(path, laid_out, rows, start, stop, attributes=attributes or {})
         with world.agreed():
             for path, *_ in mine:
                 os.replace(_part(path), os.path.realpath(path))
@@ -176,7 +176,7 @@ def _part(path):
     return temporary(os.path.realpath(path))
 
 
-def _write_shard(path, laid_out, rows, start, stop, attributes):
+def _write_shard(path, laid_out, rows, start, stop, *, attributes):
     try:
         with writing(_part(path)) as file:
             file.attrs.update(attributes)

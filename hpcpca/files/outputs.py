@@ -25,7 +25,7 @@ NEVER = None  # as ``overwrite``: the command replaces nothing
 OURS = "file of hpcpca"
 
 
-def check_output(path, option, overwrite, read=None, is_foreign=is_foreign, what=OURS):
+def check_output(path, option, overwrite, read=None, is_foreign=is_foreign, *, what=OURS):
     """Raise unless a file may be written to ``path``: all of the following.
 
     ``read`` is {path of a file that is read: what it is}.

@@ -19,7 +19,7 @@ from .row_targets import ByRoot, Collective, Independent
 
 
 @contextmanager
-def row_file(world, path, name, shape, dtype, attributes, compression=None):
+def row_file(world, path, name, shape, dtype, *, attributes, compression=None):
     """Yield the target whose ``put(first, rows)`` fills rows of the new dataset ``name`` of
     ``path``; every rank's put is called equally often.
 
@@ -36,7 +36,7 @@ def row_file(world, path, name, shape, dtype, attributes, compression=None):
                 count = 0 if compression else math.prod(shape) * np.dtype(dtype).itemsize
                 check_room(part, OVERHEAD + count)
                 open(part, "wb").close()
-        target.open(part, name, shape, np.dtype(dtype), attributes, compression)
+        target.open(part, name, shape, np.dtype(dtype), attributes, compression=compression)
         yield target
         target.close()
         with target.writing():

@@ -42,7 +42,7 @@ class _Target:
                 DataError(f"{self.path} cannot be written: {describe(error)}; {ELSEWHERE}")
             ) from error
 
-    def _create(self, file, name, shape, dtype, attributes, compression):
+    def _create(self, file, name, shape, dtype, attributes, *, compression):
         self.file = file
         self.item = file.create_dataset(
             name,
@@ -56,7 +56,7 @@ class _Target:
         for key, value in attributes.items():
             file.attrs[key] = value
 
-    def open(self, path, name, shape, dtype, attributes, compression):
+    def open(self, path, name, shape, dtype, attributes, *, compression):
         """Make the file on all ranks."""
         with self.writing():
             self._create(
@@ -65,7 +65,7 @@ class _Target:
                 shape,
                 dtype,
                 attributes,
-                compression,
+                compression=compression,
             )
 
     def close(self):
@@ -115,7 +115,7 @@ class ByRoot(_Target):
 
     error = sending = None
 
-    def open(self, path, name, shape, dtype, attributes, compression):
+    def open(self, path, name, shape, dtype, attributes, *, compression):
         """Make the file on the root."""
         with self.writing():
             if self.world.is_root:
@@ -125,7 +125,7 @@ class ByRoot(_Target):
                     shape,
                     dtype,
                     attributes,
-                    compression,
+                    compression=compression,
                 )
 
     def put(self, first, rows):

@@ -27,7 +27,7 @@ class Separation:
 
 
 def separation(
-    eigenvalues, residuals, guard_eigenvalues, guard_residuals, rank_limit, d, rounding=0.0
+    eigenvalues, residuals, guard_eigenvalues, guard_residuals, rank_limit, *, d, rounding=0.0
 ):
     """Return the ``Separation`` of components with the given eigenvalues (K) and relative
     residuals (K).

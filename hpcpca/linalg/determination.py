@@ -63,7 +63,7 @@ class Judgement:
 
 
 def judge(
-    eigenvalues, residuals, count, rank_limit, d, rounding, estimated=False, is_orthonormal=True
+    eigenvalues, residuals, count, rank_limit, d, *, rounding, estimated=False, is_orthonormal=True
 ):
     """Return the ``Judgement`` of the first ``count`` of m vectors; the others are guards.
 
@@ -72,7 +72,7 @@ def judge(
     those that are not resolved may be copies.
     """
     parts = eigenvalues[:count], residuals[:count], eigenvalues[count:], residuals[count:]
-    found = separation(*parts, rank_limit, d, rounding)
+    found = separation(*parts, rank_limit, d=d, rounding=rounding)
     if estimated:
         found = replace(
             found,
@@ -81,7 +81,7 @@ def judge(
             cluster_bounds=found.cluster_bounds[:0],
         )
         return Judgement(found, np.full(count, UNDETERMINED))
-    words = standing(*parts, found, rounding)
+    words = standing(*parts, found, rounding=rounding)
     if not is_orthonormal:
         is_alone = (words == RESOLVED) & (found.bounds <= SMALL_ANGLE)
         words = np.where(words == NONE, NONE, np.where(is_alone, NOT_SEPARATED, UNDETERMINED))
@@ -89,7 +89,7 @@ def judge(
     return Judgement(found, words)
 
 
-def standing(eigenvalues, residuals, guard_eigenvalues, guard_residuals, separation, rounding):
+def standing(eigenvalues, residuals, guard_eigenvalues, guard_residuals, separation, *, rounding):
     """Return one of WORDS for each of K components, from what ``separation`` took.
 
     Determined: r_k·λ_0 ≤ 0.1·λ_k, rounding included, and no guard is clearly larger. A determined

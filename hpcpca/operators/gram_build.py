@@ -93,7 +93,9 @@ def _one_read(resources, centring, known, panel, begun):
         finished = accumulate_gram(pieces, total, sums, centring, counters)
     interrupt.stop_if(
         interrupt.requested(),
-        lambda: _unfinished(resources, centring, panel, total, sums, finished, begun),
+        lambda: _unfinished(
+            resources, centring, panel, total, sums, finished=finished, begun=begun
+        ),
     )
     counters.reads += 1 - count_rows(done) / source.n
     joint = exchange.sum(np.concatenate([*sums, np.diag(total)]))
@@ -115,7 +117,7 @@ def _one_read(resources, centring, known, panel, begun):
     return measured, panel.array, rounding_of(diagonal, squares, centring.work)
 
 
-def _unfinished(resources, centring, panel, total, sums, finished, begun):
+def _unfinished(resources, centring, panel, total, sums, *, finished, begun):
     """What is known of Σ, summed over the ranks: on the root. Collective."""
     exchange = resources.exchange
     rows, new = all_finished(exchange.gather_objects(finished), begun)

@@ -98,7 +98,12 @@ class InMemoryCovariance(Operator):
         """
         numbers = np.concatenate([np.arange(*r) for r in ranges] or [np.zeros(0)]).astype(np.int64)
         return Sample(
-            self._tiles.subset(numbers), share, self, self._exchange, self._counters, self._team
+            self._tiles.subset(numbers),
+            share,
+            self,
+            self._exchange,
+            self._counters,
+            team=self._team,
         )
 
 

@@ -20,15 +20,16 @@ LEAST_SAMPLE = 32  # rows, for the shift
 BATCHES = 0xBA7C4  # tells these streams from others of a seed
 
 
-def runs_of(n, size, seed, number, round, step):
-    """[(first row, count)] of a batch of ``size`` of n rows: runs that begin at random, one in
-    each of ``RUNS`` equal parts of the file set, so that every row is as likely; row 0 comes
-    after the last.
+def runs_of(n, size, *key):
+    """[(first row, count)] of a batch of ``size`` of n rows, by its ``key`` (seed, component,
+    round, step).
+
+    Runs begin at random, one in each of ``RUNS`` equal parts of the file set, so that every row is
+    as likely; row 0 comes after the last.
     """
+    seed, *numbers = key
     runs = min(RUNS, size)
-    starts = (np.arange(runs) + stream(seed, BATCHES, number, round, step).random(runs)) * (
-        n / runs
-    )
+    starts = (np.arange(runs) + stream(seed, BATCHES, *numbers).random(runs)) * (n / runs)
     edges = [size * index // runs for index in range(runs + 1)]
     return [(int(start), stop - first) for start, first, stop in zip(starts, edges, edges[1:])]
 
@@ -42,7 +43,7 @@ class MiniBatches:
     first pass. Batches depend on (seed, component, round, step) alone.
     """
 
-    def __init__(self, read, exact, size, seed, exchange, counters, team):
+    def __init__(self, read, exact, size, seed, exchange, *, counters, team):
         self._read, self._exact, self.size, self._seed = read, exact, size, seed
         self._exchange, self._counters, self._team = exchange, counters, team
         self._centring, self._of = None, None
@@ -71,7 +72,7 @@ class MiniBatches:
                     columns[0][index : index + 1],
                     columns[1],
                     images[index : index + 1],
-                    None if squares is None else squares[index],
+                    squares=None if squares is None else squares[index],
                 )
 
             self._team.share(len(vectors), lambda: None, work, interrupt.requested)
@@ -99,7 +100,7 @@ class MiniBatches:
             self._centring = replace(self._of, whole=False).at_the_mean()
         return self._centring
 
-    def _add(self, centring, runs, vector, superiors, image, squares):
+    def _add(self, centring, runs, vector, superiors, image, *, squares):
         """Add sums over a batch: image (1, d) += Bᵀ(Bv), squares (m) += ‖Bs‖²."""
         for rows in self._read(runs):
             tiles = centring.tiles(rows)

@@ -48,7 +48,7 @@ class Sample:
     ``tiles`` are this rank's share of the sample, ``share`` what part of all rows the sample is.
     """
 
-    def __init__(self, tiles, share, whole, exchange, counters, team):
+    def __init__(self, tiles, share, whole, exchange, counters, *, team):
         self.d, self.is_double, self._tiles, self._share = whole.d, whole.is_double, tiles, share
         self._exchange, self._counters, self._team = exchange, counters, team
 

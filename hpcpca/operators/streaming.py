@@ -82,7 +82,7 @@ class StreamingCovariance(Operator):
             self,
             self._exchange,
             self._counters,
-            self._team,
+            team=self._team,
         )
         self._sample = None
         return sample
@@ -127,7 +127,7 @@ class StreamingCovariance(Operator):
         interrupt.stop_if(
             interrupt.requested(),
             lambda: self._unfinished_pass(
-                self._exchange.own_rows(panel, offsets), offsets, own, finished, begun, sums
+                self._exchange.own_rows(panel, offsets), offsets, own, finished, begun, sums=sums
             ),
         )
         self._count(1 - count_rows(done) / self._source.n)
@@ -158,7 +158,7 @@ class StreamingCovariance(Operator):
         self._unfinished = None
         return begun
 
-    def _unfinished_pass(self, own, offsets, images, finished, begun, sums):
+    def _unfinished_pass(self, own, offsets, images, finished, begun, *, sums):
         """What there is of this pass; None if there are several groups, which need not be
         equally far. Collective.
 
@@ -169,7 +169,7 @@ class StreamingCovariance(Operator):
         if self._exchange.grid.groups > 1:
             return None
         moments = None if sums is None else self._exchange.sum(sums)
-        return Unfinished(own.copy(), images, rows, moments, self.centring, offsets)
+        return Unfinished(own.copy(), images, rows, moments, self.centring, offsets=offsets)
 
     def _count(self, share):
         self._counters.passes += share

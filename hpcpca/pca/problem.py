@@ -140,8 +140,8 @@ class Pca(Problem):
             config.batch_rows,
             config.seed,
             context.exchange,
-            context.counters,
-            context.team,
+            counters=context.counters,
+            team=context.team,
         )
         parts = operator, context.exchange, context.panel, config, context.plan.basis
         return config.chosen.build(*parts, batches=batches, rows=context.data.n)

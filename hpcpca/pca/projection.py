@@ -45,7 +45,7 @@ def tile_step(d, count, itemsize):
 class Scoring:
     """Scores of rows: (Y − 1μᵀ)Vᵀ, divided by ``lengths``."""
 
-    def __init__(self, components, mean, dtype, lengths, kernels, team):
+    def __init__(self, components, mean, dtype, lengths, kernels, *, team):
         """Prepare for rows of ``dtype``; components (K, d) in the type of the products, mean (d)
         and lengths (K) float64.
         """

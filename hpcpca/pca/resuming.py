@@ -57,9 +57,9 @@ def restored(context, kernels, pending):
             work_type(source.dtype, bool(at.get("state_centring_double", begun.is_double))),
             kernels,
             is_whole(source.dtype),
-            offset,
-            source.n if squares is not None else 0,
-            squares,
+            offset=offset,
+            count=source.n if squares is not None else 0,
+            squares=squares,
         )
     if "state/rows_done" in arrays:
         begun.unfinished = _unfinished(start, context.exchange, begun.known, pending)
@@ -75,4 +75,4 @@ def _unfinished(start, exchange, known, pending):
     own, count = pending
     mine = exchange.owned(count)
     sums = start.rows("state/pending_sums", mine.start, mine.stop)
-    return Unfinished(own, sums, rows, moments, known, exchange.grid.offsets(count))
+    return Unfinished(own, sums, rows, moments, known, offsets=exchange.grid.offsets(count))

@@ -84,10 +84,10 @@ def load_basis(path, count=None, centre=True, whiten=False):
         stored.d,
         mean,
         lengths,
-        centre,
-        whiten,
-        int(stored.attributes["seal"]),
-        checksum,
+        is_centred=centre,
+        is_whitened=whiten,
+        seal=int(stored.attributes["seal"]),
+        checksum=checksum,
     )
 
 
@@ -159,7 +159,7 @@ def pieces(source, first, last, rows):
             start = end
 
 
-def stream(world, source, rows, convert, target, counters):
+def stream(world, source, rows, convert, target, *, counters):
     """Give ``target`` what ``convert(rows (r, d), max |value|)`` makes of every piece of the
     source; collective, in step.
 

@@ -74,7 +74,7 @@ def transform(world, say, result, data, writing, *, onto=Onto(), follow_links=Fa
     )
 
     def scoring(components, team):
-        return Scoring(components, basis.mean, source.dtype, basis.lengths, kernels, team)
+        return Scoring(components, basis.mean, source.dtype, basis.lengths, kernels, team=team)
 
     made = _Rows(files.SCORES, basis.count, kind)
     _Job(world, basis, source, work, Scoring.scratch).run(say, writing, made, scoring)
@@ -143,11 +143,11 @@ class _Job:
             files.DATASETS[made.form],
             (source.n, made.columns),
             kind,
-            files.header(made.form, basis, source),
-            writing.compression,
+            attributes=files.header(made.form, basis, source),
+            compression=writing.compression,
         )
         with world.blaming(source.change), target as target:
-            files.stream(world, source, rows, convert, target, self.counters)
+            files.stream(world, source, rows, convert, target, counters=self.counters)
             world.decide(source.check_unchanged)
         panel.free()
         size = f"{source.n} × {made.columns} {kind}"

@@ -31,8 +31,10 @@ def exchange_bytes(job, plan, local_steps=1):
     """Bytes exchanged in a round with all columns active, history half of what is expected."""
     if job.ritz:
         basis = min(plan.basis, job.passes * job.panel) // 2
-        return ritz_round(job.ranks, plan.shards, job.d, job.panel, job.panel, basis)
-    return vectors_round(job.ranks, plan.shards, job.d, job.panel, job.panel, local_steps)
+        return ritz_round(job.ranks, plan.shards, job.d, job.panel, job.panel, basis=basis)
+    return vectors_round(
+        job.ranks, plan.shards, job.d, job.panel, job.panel, local_steps=local_steps
+    )
 
 
 def compile_seconds(job):

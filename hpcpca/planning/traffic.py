@@ -8,7 +8,7 @@ on a node.
 ITEM = 8  # everything exchanged is float64
 
 
-def ritz_round(ranks, shards, d, panel, active, basis):
+def ritz_round(ranks, shards, d, panel, active, *, basis):
     """Bytes of one round of the Ritz exchange.
 
     ``active`` columns join the ``basis`` rows there were; ``panel`` = m. Three publications of the
@@ -24,7 +24,7 @@ def ritz_round(ranks, shards, d, panel, active, basis):
     return ITEM * (vectors + grams + projection + solution + ranks - 1)
 
 
-def vectors_round(ranks, shards, d, panel, working, local_steps, images=False):
+def vectors_round(ranks, shards, d, panel, working, *, local_steps, images=False):
     """Bytes of one round of the vectors exchange: one publication, of ``images`` too where the
     rule of deflation wants them, λ̂ with residuals, the clock; of the ``working`` workers per
     local step the images' reduction over shards, and per step between exchanges the vectors

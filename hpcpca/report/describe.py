@@ -165,7 +165,7 @@ def standing_of(stored):
     )
     guards = arrays["guard_eigenvalues"], arrays["guard_residuals"]
     return standing(
-        stored.eigenvalues, arrays["residuals"], *guards, found, at["rounding"]
+        stored.eigenvalues, arrays["residuals"], *guards, found, rounding=at["rounding"]
     ).tolist()
 
 

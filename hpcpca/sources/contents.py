@@ -79,11 +79,11 @@ def _dataset(name, item):
     try:
         dtype = item.dtype
     except TypeError:  # a type that numpy does not have
-        return Held(name, shape, "of an unknown type", size, "cannot be read", False)
+        return Held(name, shape, "of an unknown type", size, "cannot be read", is_numeric=False)
     kind = CANNOT[dtype.kind] if dtype.kind in "OSUV" else str(dtype)
     if h5py.check_string_dtype(dtype):
         kind = "text"
-    return Held(name, shape, kind, size, _trouble(shape, dtype), dtype.kind in "biufc")
+    return Held(name, shape, kind, size, _trouble(shape, dtype), is_numeric=dtype.kind in "biufc")
 
 
 def _trouble(shape, dtype):
@@ -110,7 +110,15 @@ def _sparse(name, item, kind):
         shape = item["shape"][...]
     shape = ("?", "?") if shape is None else tuple(np.ravel(shape).tolist())
     stored = int(data.size or 0) if isinstance(data, h5py.Dataset) else 0
-    return Held(name, shape, f"with {stored} values", stored, f"{kind}: not read yet", True, True)
+    return Held(
+        name,
+        shape,
+        f"with {stored} values",
+        stored,
+        f"{kind}: not read yet",
+        is_numeric=True,
+        is_sparse=True,
+    )
 
 
 def _attribute(item, name):

@@ -93,7 +93,7 @@ def _nothing(source):
         np.zeros(source.d),
         np.zeros(source.d, np.int64),
         np.zeros(files, np.int64),
-        np.full(files, np.iinfo(np.int64).max),
+        first=np.full(files, np.iinfo(np.int64).max),
     )
 
 

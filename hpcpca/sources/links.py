@@ -16,7 +16,7 @@ DEEPEST = 8  # virtual datasets of virtual datasets
 UNLIMITED = 1 << 62  # sizes from here on mean: as many as there are
 
 
-def check_values(item, path, name, follow_links, is_whole, folder=None, depth=0):
+def check_values(item, path, name, follow_links, is_whole, *, folder=None, depth=0):
     """Raise DataError if values come from outside of the file's folder (unless
     ``follow_links``), or, unless ``is_whole`` is False, from nowhere. The sources of virtual
     datasets are checked in turn.
@@ -36,7 +36,7 @@ def check_values(item, path, name, follow_links, is_whole, folder=None, depth=0)
     if is_whole:
         _check_written(item, name, folder)
     if item.is_virtual:
-        _check_sources(item, name, follow_links, is_whole, folder, depth)
+        _check_sources(item, name, follow_links, is_whole, folder, depth=depth)
 
 
 def _targets(item, path, folder):
@@ -65,7 +65,7 @@ def _found(name, folder):
     )
 
 
-def _check_sources(item, name, follow_links, is_whole, folder, depth):
+def _check_sources(item, name, follow_links, is_whole, folder, *, depth):
     """``check_values`` of all that a virtual dataset is made of."""
     if depth == DEEPEST:
         raise DataError(
@@ -86,19 +86,19 @@ def _check_sources(item, name, follow_links, is_whole, folder, depth):
                     f" there: {INSTEAD}; restore it"
                 )
             if is_whole:
-                _check_reach(item, file, dataset, inner, name, target)
+                _check_reach(item, file, dataset, inner, name, target=target)
             check_values(
                 inner,
                 target,
                 f"{name}: {target}:{dataset}",
                 follow_links,
                 is_whole,
-                folder,
-                depth + 1,
+                folder=folder,
+                depth=depth + 1,
             )
 
 
-def _check_reach(item, file, dataset, inner, name, target):
+def _check_reach(item, file, dataset, inner, name, *, target):
     """Raise DataError if a virtual dataset asks a source, ``inner``, for values past its end."""
     for source in item.virtual_sources():
         asked = None

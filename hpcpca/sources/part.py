@@ -51,11 +51,11 @@ def part_of(path, dataset, follow_links, is_whole):
             rows,
             columns,
             dtype.str.lstrip("<>=|"),
-            opened.chunk_rows,
-            status.st_size,
-            status.st_mtime,
-            _fingerprint(opened, dtype),
-            attributes,
+            chunk_rows=opened.chunk_rows,
+            size=status.st_size,
+            mtime=status.st_mtime,
+            content=_fingerprint(opened, dtype),
+            attributes=attributes,
         )
 
 

@@ -123,7 +123,7 @@ def test_measures_of_some_with_more_seeds(tmp_path):
         )
         for eta, count in ((1.0, 2), (10.0, 3), ("none", 2))
     ]
-    paths = save(Record("some", {}, series, ["a table"], "data", "eta"), tmp_path)
+    paths = save(Record("some", {}, series, ["a table"], "data", against="eta"), tmp_path)
     assert len(paths) == 3 and (tmp_path / "some.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -64,7 +64,7 @@ def test_rows_beyond_the_limits(comm, shared_path):
     path = shared_path / "x.h5"
     row = (np.arange(WIDTH) % 100).astype(np.int8)[None]
     mine = marks()[comm.rank :: comm.size]
-    with row_file(world, str(path), "a", (ROWS, WIDTH), np.int8, {}) as target:
+    with row_file(world, str(path), "a", (ROWS, WIDTH), np.int8, attributes={}) as target:
         for turn in range(-(-len(marks()) // comm.size)):
             target.put(
                 mine[turn] if turn < len(mine) else 0,

@@ -91,7 +91,7 @@ def test_pieces_left_are_what_is_not_done(shards):
     """
     source = Source(
         [
-            Part(f"f{i}", "X", rows, 4, "f8", chunk, 0, 0.0, 0)
+            Part(f"f{i}", "X", rows, 4, "f8", chunk_rows=chunk, size=0, mtime=0.0, content=0)
             for i, (rows, chunk) in enumerate([(1000, 1), (0, 1), (2500, 10), (37, 5)])
         ]
     )

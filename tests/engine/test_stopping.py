@@ -45,7 +45,16 @@ def report(
     )
     method = SimpleNamespace(orthonormality=lambda state, count: error if count == 2 else 1.0)
     return Report(
-        state, method, None, 2, 0.0, state.eigenvalues, rounding == DOUBLE, tol, rounding, 20
+        state,
+        method,
+        None,
+        2,
+        0.0,
+        eigenvalues=state.eigenvalues,
+        is_double=rounding == DOUBLE,
+        tol=tol,
+        rounding=rounding,
+        rank_limit=20,
     )
 
 

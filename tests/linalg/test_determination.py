@@ -67,10 +67,12 @@ def test_goals_before_anything_is_known():
     ],
 )
 def test_one_word_for_each_component(values, residuals, rounding, words):
-    found = judge(np.array(values), np.array(residuals), 2, 9, 9, rounding)
+    found = judge(np.array(values), np.array(residuals), 2, 9, 9, rounding=rounding)
     assert found.standing.tolist() == words
     assert set(
-        judge(np.array(values), np.array(residuals), 2, 9, 9, rounding, estimated=True).standing
+        judge(
+            np.array(values), np.array(residuals), 2, 9, 9, rounding=rounding, estimated=True
+        ).standing
     ) == {"undetermined"}
 
 
@@ -79,17 +81,17 @@ def test_vectors_that_are_not_orthonormal_may_be_copies():
     known.
     """
     values, residuals = np.array([1.0, 1.0, 0.5, 0.1]), np.full(4, 1e-9)
-    assert judge(values, residuals, 3, 9, 9, DOUBLE).standing.tolist() == ["resolved"] * 3
-    found = judge(values, residuals, 3, 9, 9, DOUBLE, is_orthonormal=False)
+    assert judge(values, residuals, 3, 9, 9, rounding=DOUBLE).standing.tolist() == ["resolved"] * 3
+    found = judge(values, residuals, 3, 9, 9, rounding=DOUBLE, is_orthonormal=False)
     assert found.standing.tolist() == ["undetermined", "undetermined", "not separated"]
     assert found.separation.bounds.tolist() == [1, 1, 1]
 
 
 def test_an_order_that_is_not_sure_has_no_bound():
     """A guard well above a component, however far: the component is not the one that it says."""
-    found = judge(np.array([1.0, 0.5, 0.6]), np.full(3, 1e-9), 2, 9, 9, DOUBLE).separation
+    found = judge(np.array([1.0, 0.5, 0.6]), np.full(3, 1e-9), 2, 9, 9, rounding=DOUBLE).separation
     assert found.bounds[1] == 1
-    found = judge(np.array([0.5, 1.0, 0.1]), np.full(3, 1e-9), 2, 9, 9, DOUBLE).separation
+    found = judge(np.array([0.5, 1.0, 0.1]), np.full(3, 1e-9), 2, 9, 9, rounding=DOUBLE).separation
     assert found.bounds.tolist() == [1, 1]
 
 

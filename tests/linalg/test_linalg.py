@@ -159,7 +159,7 @@ def perturbed(values, seed, size, count):
 def test_bounds_hold_for_the_true_angles(values, seed, size, guards):
     k = 5
     true, vectors, found, residuals = perturbed(values, seed, size, k + guards)
-    result = separation(found[:k], residuals[:k], found[k:], residuals[k:], 30, 30)
+    result = separation(found[:k], residuals[:k], found[k:], residuals[k:], 30, d=30)
     for number in range(k):
         same = (
             np.abs(values - values[number]) <= 1e-12
@@ -186,7 +186,7 @@ def clusters_of(values, guards, residual=1e-8, limit=100, d=100):
         np.array(guards),
         np.full(len(guards), residual),
         limit,
-        d,
+        d=d,
     )
     return found, found.clusters.tolist()
 

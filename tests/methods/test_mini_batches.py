@@ -32,8 +32,8 @@ def drawn(exchange, names, size, seed=0, double=True, threads=1):
             size,
             seed,
             exchange,
-            exchange.counters,
-            Team(threads),
+            counters=exchange.counters,
+            team=Team(threads),
         ),
         exact,
     )

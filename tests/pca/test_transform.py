@@ -235,9 +235,9 @@ def test_many_columns_in_single_precision(d):
     vectors = np.linalg.qr(start)[0].T
     rows = (random.standard_normal((400, d)) / np.arange(1, d + 1) ** 0.5 + 3).astype("f4")
     expected = (rows - np.full(d, 3.1)) @ vectors.T
-    found = Scoring(vectors.astype("f4"), np.full(d, 3.1), "f4", np.ones(6), plain, Team(1)).into(
-        rows, 20.0, np.empty((400, 6), "f4")
-    )
+    found = Scoring(
+        vectors.astype("f4"), np.full(d, 3.1), "f4", np.ones(6), plain, team=Team(1)
+    ).into(rows, 20.0, np.empty((400, 6), "f4"))
     assert np.abs(found - expected).max() < 1e-6 * np.abs(expected).max()
 
 
@@ -479,8 +479,8 @@ def test_rows_in_any_order(comm, shared_path, compression):
         "a",
         expected.shape,
         expected.dtype,
-        {"who": "we"},
-        compression,
+        attributes={"who": "we"},
+        compression=compression,
     ) as target:
         for start in mine[: turns + 1]:
             target.put(start or 0, None if start is None else expected[start : start + 50])
@@ -499,7 +499,9 @@ def test_nothing_remains_of_a_failure(comm, shared_path):
 
     world, error = World(comm), None
     try:
-        with row_file(world, str(shared_path / "x.h5"), "a", (4, 2), np.float32, {}) as target:
+        with row_file(
+            world, str(shared_path / "x.h5"), "a", (4, 2), np.float32, attributes={}
+        ) as target:
             target.put(0, np.zeros((4, 2), np.float32) if comm.rank == 0 else None)
             with world.agreed():
                 if comm.rank == comm.size - 1:

@@ -203,12 +203,14 @@ def test_measured_traffic_equals_the_formula(tmp_path, ranks, grid):
         if method != "ritz":
             working = [min(round_, 4) for round_ in range(1, len(measured) + 1)]  # staggered
             expected = [
-                vectors_round(ranks, shards, 80, 4, count, 3, method == "eigengame-alpha")
+                vectors_round(
+                    ranks, shards, 80, 4, count, local_steps=3, images=method == "eigengame-alpha"
+                )
                 for count in working
             ]
         else:
             expected = [
-                ritz_round(ranks, shards, 80, 16, new, old)
+                ritz_round(ranks, shards, 80, 16, new, basis=old)
                 for new, old in zip(np.diff(applications), applications)
             ]
         assert measured.tolist() == expected, method

@@ -114,7 +114,9 @@ def test_any_part_is_the_same_part():
     [(500, 60, 1e-2, None), (500, 60, 0, 10), (50, 300, 1e-2, None), (500, 60, 1e-3, 100)],
 )
 def test_exact(n, d, noise, mean_std):
-    recipe = Recipe(n, d, "clusters:3:1e-4", 9, noise, mean_std, "float64", 4, True).check()
+    recipe = Recipe(
+        n, d, "clusters:3:1e-4", 9, noise, mean_std=mean_std, dtype="float64", seed=4, is_exact=True
+    ).check()
     rows, truth = synthetic.exact(recipe, synthetic.population(recipe))
     sigma, mean = dense_covariance(rows)
     assert len(truth.eigenvalues) == (min(n - 1, d) if noise else 9)

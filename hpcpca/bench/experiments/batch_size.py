@@ -53,14 +53,16 @@ def run(world, seeds, quick, data=()):
                     )
                     for name, options in WAYS.items()
                 }
-                found = follow_together(problem, draw(size), size, max(seen) // size, 1, ways, seed)
+                found = follow_together(
+                    problem, draw(size), size, max(seen) // size, 1, ways=ways, seed=seed
+                )
                 for name, trajectory in found.items():
                     for each in made[size, name]:
                         errors = trajectory.mean[each.labels["rows seen"] // size - 1]
                         each.measures["error"] = np.append(each.measures.get("error", []), errors)
         series += sum(made.values(), [])
     settings = {"d": d, "components": count, "seeds": seeds, "data": [str(name) for name in data]}
-    return Record("batch-size", settings, series, _table(series, settings), "data", "batch")
+    return Record("batch-size", settings, series, _table(series, settings), "data", against="batch")
 
 
 def _table(series, settings):

@@ -84,8 +84,8 @@ def run(world, seeds, quick, data=()):
         series,
         _table(series, settings),
         "data",
-        "d",
-        ("error", "seconds", "memory"),
+        against="d",
+        shown=("error", "seconds", "memory"),
     )
 
 

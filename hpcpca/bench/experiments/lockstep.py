@@ -88,7 +88,7 @@ class _Batches:
         self.drawn += vectors
 
 
-def follow_together(problem, draw, size, rounds, every, ways, seed):
+def follow_together(problem, draw, size, rounds, every, *, ways, seed):
     """Run every one of ``ways`` {name: options of fit} on a ``Problem`` for so many rounds;
     return {name: Trajectory} with every ``every``-th.
 
@@ -99,7 +99,13 @@ def follow_together(problem, draw, size, rounds, every, ways, seed):
     def go(who, world):
         try:
             return _alone(
-                problem, _Batches(together, who, size), rounds, every, ways[who], world, seed
+                problem,
+                _Batches(together, who, size),
+                rounds,
+                every,
+                ways[who],
+                world=world,
+                seed=seed,
             )
         except BaseException:
             together.give_up()  # or the others would wait for this one
@@ -121,7 +127,7 @@ def follow_together(problem, draw, size, rounds, every, ways, seed):
     return {who: each.result() for who, each in running.items()}
 
 
-def _alone(problem, batches, rounds, every, options, world, seed):
+def _alone(problem, batches, rounds, every, options, *, world, seed):
     """One method's ``Trajectory``."""
     count = len(problem.vectors)
     config = FitSettings(

@@ -100,7 +100,7 @@ class Log:
         self(state.round, state.vectors, None, state.residuals[self.own] * state.eigenvalues.max())
 
 
-def follow_paced(world, problem, rounds, inject, tol, seed, **options):
+def follow_paced(world, problem, rounds, inject, tol, *, seed, **options):
     """Run a method, named by options of ``fit``, until ``tol`` or so many rounds, with what is
     injected: a ``Timed`` on the root. Collective.
 

@@ -74,8 +74,8 @@ def run(world, seeds, quick):
         series,
         _table(series, settings),
         "data",
-        "workers",
-        ("seconds a round", "bytes a round", "error"),
+        against="workers",
+        shown=("seconds a round", "bytes a round", "error"),
     )
 
 

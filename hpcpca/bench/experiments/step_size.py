@@ -53,7 +53,7 @@ def run(world, seeds, quick, data=()):
         "rounds": lengths,
         "data": [str(name) for name in data],
     }
-    return Record("step-size", settings, series, table(series, settings), "data", "η·λ₀")
+    return Record("step-size", settings, series, table(series, settings), "data", against="η·λ₀")
 
 
 def all_series(name, quick):
@@ -74,7 +74,7 @@ def follow(rows, seed, some, batch, rounds):
     problem, draw = rows.problem(seed)
     ways = {number: _options(each, problem.values[0]) for number, each in enumerate(some)}
     for number, found in follow_together(
-        problem, draw(batch), batch, rounds, 10, ways, seed
+        problem, draw(batch), batch, rounds, 10, ways=ways, seed=seed
     ).items():
         some[number].trajectories.append(found)
 
