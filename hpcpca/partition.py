@@ -112,7 +112,7 @@ def offsets_among(chosen, offsets):
     return np.concatenate([[0], np.cumsum(chosen)])[offsets]
 
 
-def places(chosen):
+def indices(chosen):
     """Where a mask is True: as a slice if that is one run, so that what it selects is a view, else
     as numbers.
     """

@@ -11,8 +11,8 @@ from hpcpca.partition import (
     BLOCKS,
     Grid,
     blocks_of,
+    indices,
     offsets_among,
-    places,
     span,
 )
 from hpcpca.rng import spread, stream, unit_vectors
@@ -163,6 +163,6 @@ def test_chosen_columns_are_owned_by_those_who_own_them_among_all(groups, shards
         own = chosen[offsets[rank] : offsets[rank + 1]]
         assert among[rank + 1] - among[rank] == own.sum()
     numbers = np.arange(len(chosen))
-    assert np.array_equal(numbers[places(chosen)], numbers[chosen])
+    assert np.array_equal(numbers[indices(chosen)], numbers[chosen])
     is_run = (np.diff(np.flatnonzero(chosen)) == 1).all()
-    assert isinstance(places(chosen), slice) == is_run
+    assert isinstance(indices(chosen), slice) == is_run

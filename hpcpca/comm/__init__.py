@@ -1,3 +1,1 @@
-"""All of MPI: the world, the grid of ranks, memory shared on a node, and the exchanges between
-workers.
-"""
+"""All uses of MPI: the world, memory shared on a node, and the exchange between workers."""

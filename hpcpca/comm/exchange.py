@@ -1,4 +1,4 @@
-"""What workers tell each other once a round: rows of panels, small arrays, what the root solved."""
+"""Messages between workers: rows of panels, small arrays, and results of the root."""
 
 from contextlib import contextmanager
 
@@ -25,11 +25,10 @@ def _row_type(rows):
 
 
 class Exchange:
-    """Publishing between the workers of a grid, every byte counted.
+    """The collective operations between the workers of a grid. They count every byte.
 
-    A rank owns rows ``offsets[rank]:offsets[rank+1]`` of a panel (``Grid.offsets``). Bytes are the
-    payload each rank gets from others, summed over ranks, whatever way (network or shared memory)
-    it takes.
+    A rank owns rows ``offsets[rank]:offsets[rank+1]`` of a panel (``Grid.offsets``). Counted is the
+    payload that each rank gets from others, summed over ranks, by network or shared memory.
     """
 
     def __init__(self, world, grid, counters):
@@ -220,12 +219,12 @@ class Exchange:
         return self.comm.allgather(value)
 
     def broadcast(self, array):
-        """array ← that of the root, in place. Collective."""
+        """Replace an array by the root's, in place. Collective."""
         self.comm.Bcast(array.view(np.uint8))
         return array
 
     def maximum(self, value):
-        """Largest of one number per rank."""
+        """Return the largest of the ranks' numbers. Collective."""
         return self.comm.allreduce(float(value), MPI.MAX)
 
     def from_root(self, solve, *shapes):

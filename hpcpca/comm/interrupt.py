@@ -1,6 +1,4 @@
-"""Whether the run has been asked to stop: known to one rank at first, to all of them within a
-block of work.
-"""
+"""Requests to stop: one rank hears of them first, all of them within a block of work."""
 
 import threading
 from time import monotonic

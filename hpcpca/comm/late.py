@@ -34,8 +34,8 @@ class LatencySettings(Settings):
 
 @dataclass(frozen=True)
 class Injection:
-    """What is done to a rank (None: to all): publications seen ``delay`` seconds late, between
-    the two at random; applications of Σ that take at least ``apply`` seconds, times ``factor``.
+    """Delays of a ``rank`` (None: of all). Its publications are seen ``delay`` seconds late, at
+    random between the two. Applying Σ takes at least ``apply`` seconds, times ``factor``.
     """
 
     rank: int | None

@@ -18,11 +18,11 @@ def shm_free():
 
 
 class SharedArray:
-    """One ``array`` per node, or for those of its ranks that share it; every rank of ``node``
-    sees the same memory.
+    """One ``array`` per node, or per group of its ranks; every rank of ``node`` sees the same
+    memory.
 
-    Where some node's /dev/shm is too small each rank is a node of its own: ``node`` then has size 1
-    and the array is private.
+    If some node's /dev/shm is too small, every rank has an array of its own, and ``node`` has
+    size 1.
     """
 
     def __init__(self, world, shape, dtype=np.float64, sharers=None):
@@ -53,7 +53,7 @@ class SharedArray:
 
     @property
     def nbytes(self):
-        """Of the array."""
+        """Size of the array."""
         return self.array.nbytes
 
     def fence(self):

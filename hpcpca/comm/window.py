@@ -17,8 +17,8 @@ ITEM, TRIES = 8, 3
 
 
 class Window:
-    """Each rank's newest publication: a few figures, its ``front``, and rows (r, d), float64,
-    always from one and the same.
+    """Each rank's newest publication, float64: a few figures, its ``front``, and rows (r, d). What
+    is read of both is of one publication.
 
     Publication n goes to slot n mod 2 of two. Its writer says in the header that n has begun before
     it writes, and that n is the newest after; so what was read of that slot is n's and whole if
@@ -83,12 +83,12 @@ class Window:
 
     @property
     def nbytes(self):
-        """Of this rank's own memory."""
+        """Size of this rank's own memory."""
         return self._memory.nbytes
 
     @property
     def lacks_room(self):
-        """Never held once per node."""
+        """Always False: every rank has a part of its own."""
         return False
 
     def being_read(self):
@@ -163,7 +163,7 @@ class Window:
         self._window.Sync()
 
     def read_fronts(self, ranks):
-        """Bring ``fronts`` of these ranks up to date."""
+        """Update ``fronts`` of these ranks."""
         for _ in range(TRIES):
             ranks, numbers = self._newer(ranks, "front")
             if not ranks:

@@ -91,7 +91,7 @@ class World:
         """Run the body on all ranks; if it fails on some, every rank raises the error of the
         lowest of them.
 
-        Agreed on are our own errors, those of the system, and the kinds in ``also``; others are
+        This is for errors of hpcpca and the system, and the kinds in ``also``; others are
         bugs. The body must not hold a collective call that a failing rank would miss.
         """
         error = None
@@ -127,8 +127,8 @@ class World:
             raise (on_all_ranks(told) if is_agreed else told) from error
 
     def decide(self, decision):
-        """Let the root call ``decision()`` and return its (small) value on all ranks; its errors
-        are everybody's.
+        """Let the root call ``decision()`` and return its (small) value on all ranks, or raise its
+        error there.
         """
         value = None
         with self.agreed():
@@ -146,8 +146,8 @@ class World:
         return max(self.comm.allgather(value))
 
     def first_on_node(self, is_done, action):
-        """Let one rank of each node run ``action`` unless it ``is_done()``; the others wait:
-        what fills a cache is done once.
+        """Let one rank of each node run ``action`` unless it ``is_done()``; the others wait. For
+        work that fills a cache.
         """
         if self.node.rank == 0 and not is_done():
             action()

@@ -35,9 +35,9 @@ def separation(
     sin∠ ≤ r_k·λ_0/g (Davis–Kahan), g the distance to the nearest other eigenvalue less its own
     error; 1 if g ≤ 0, and if the order is not sure: an eigenvalue before k that may be smaller, or
     one after it that may be larger. ``rank_limit`` = min(n−1, d), or d for a covariance: past it
-    eigenvalues are exactly 0 when d is larger. Where the next eigenvalue is not known, and there is
-    one, the last component's bound is NaN. ``rounding`` is the error, relative to λ_0, of the
-    operator that the residuals were measured with: they know nothing of it.
+    eigenvalues are exactly 0 when d is larger. If there is a next eigenvalue, and it is not known,
+    the last component's bound is NaN. ``rounding`` is the error, relative to λ_0, of the
+    operator that the residuals were measured with, which they do not contain.
     """
     count = len(eigenvalues)
     values = np.concatenate([eigenvalues, guard_eigenvalues])

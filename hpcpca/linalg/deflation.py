@@ -1,5 +1,4 @@
-"""What the superiors take away from Σv, for all workers of a rank in step: deflation, and the
-games that resemble it.
+"""Rules of deflation, and the games that resemble it: what superiors take away from Σv.
 
 All superiors are frozen for a round, as the last exchange gave them: ``superiors`` (m, d), their
 ``values`` v_jᵀΣv_j (m) and, if ``needs_images``, their images Σv_j (m, d). Worker i of the rows

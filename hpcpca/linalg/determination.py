@@ -1,6 +1,4 @@
-"""What a residual says beside the component's own eigenvalue: which components are determined,
-and what is left to do.
-"""
+"""Residuals against components' own eigenvalues: what is determined, and the goals of a run."""
 
 from dataclasses import dataclass, replace
 
@@ -56,7 +54,7 @@ def reached(eigenvalues, residuals, tol, rounding):
 
 @dataclass(frozen=True)
 class Judgement:
-    """What is known of K components: how far apart they are, and a word for each."""
+    """How far K components are apart, and a word for each."""
 
     separation: Separation
     standing: np.ndarray  # (K) of WORDS

@@ -1,5 +1,5 @@
-"""What is known of a symmetric Σ from vectors V and their images S: the least symmetric matrix
-that maps V to S.
+"""An estimate of a symmetric Σ from vectors V and their images S: the least symmetric matrix that
+maps V to S.
 
 Σ̂ = VᵀS + SᵀV − Vᵀ(VSᵀ)V for orthonormal rows V (m, d), S (m, d): the Powell–symmetric–Broyden
 update of 0 (Dennis & Moré 1977, SIAM Review 19). On coefficients in the rows of [V; S]: nothing

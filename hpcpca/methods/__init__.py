@@ -1,4 +1,5 @@
-"""Methods as pure steps, state → state.
+"""Methods: ``step`` makes the next state from a state.
 
-What they need of the other ranks is injected (``exchange``, ``operator``).
+The other ranks and Σ are given: ``exchange`` and ``operator``. A method holds the panels that its
+ranks share, so states are stepped in order; every class says what it holds.
 """

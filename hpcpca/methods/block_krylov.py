@@ -7,10 +7,10 @@ from .ritz_exchange import HistorySettings, RitzExchange, WarmStartSettings
 
 
 class BlockKrylov(RitzExchange):
-    """The next block is the last one's images, whoever has converged; after a thick restart the
-    Ritz vectors' residuals.
+    """The next block is the last one's images, whether workers have converged or not; after a thick
+    restart it is the Ritz vectors' residuals.
 
-    Where the last block begins is held with the basis.
+    The method holds, beside the basis, where the last block begins in it.
     """
 
     def _reset(self):

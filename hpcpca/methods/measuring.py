@@ -1,19 +1,18 @@
-"""When an estimate is worth a pass over all rows that measures it."""
+"""When a state that was estimated from mini-batches is measured by a pass over all rows."""
 
 from dataclasses import dataclass
 
 from ..linalg.determination import Goals
 from .ritz_exchange import DONE
 
-# times the rounds after which it was measured in vain: so the passes stay few, whatever estimates
-# say
+# times the round that was measured in vain: so passes stay few, whatever the estimates say
 LONGER = 1.5
 
 
 @dataclass(frozen=True)
 class Measuring:
-    """Asks for a pass if an estimated state has reached the ``goals``, but not soon after one that
-    was measured and had not; and always in round ``last``.
+    """An estimated state is measured if it has reached the ``goals``, but not soon after one that
+    was measured in vain; and always in round ``last``.
     """
 
     goals: Goals

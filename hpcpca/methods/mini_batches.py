@@ -37,9 +37,7 @@ class BatchSettings(Settings):
     polish: bool | None = option("After mini-batches exact passes, to --tol.", flag=True)
 
     def check(self):
-        """Raise UsageError if history is asked for, and there are no exact passes that would
-        have one.
-        """
+        """Raise UsageError if history is asked for without exact passes, which alone have one."""
         if self.batch_rows and self.basis is not None and not self.polish:
             raise UsageError("--basis is history of exact passes; give --polish, or leave it out")
 
@@ -65,10 +63,10 @@ def batch_tol(settings):
 
 
 def _measuring(settings, rows, batches):
-    """When the method on mini-batches measures, and ends if that is good enough.
+    """When the method on mini-batches measures its state.
 
-    With --polish exact passes take over, at a tolerance that they reach faster, or after as many
-    rows as a pass has.
+    With --polish exact passes take over then: at a tolerance that they reach faster, or after as
+    many rows as a pass has.
     """
     asked, last = goals(settings), settings.max_rounds
     if settings.polish:
@@ -94,7 +92,7 @@ def _polished(sampled, operator, exchange, settings, basis):
 
 
 def sampled_ritz(operator, exchange, count, settings, basis, *, batches, rows):
-    """Vectors and running means of images are exchanged; ``rows`` are all that there are."""
+    """Build the exchange of vectors and running means of images; ``rows`` is the number of all."""
     sampled = SampledRitz(
         operator,
         exchange,
@@ -109,8 +107,8 @@ def sampled_ritz(operator, exchange, count, settings, basis, *, batches, rows):
 
 
 def oja(rule=None):
-    """Return what builds Oja's workers, by a rule of deflation or as the options say (default:
-    projection).
+    """Return a function that builds Oja's workers, with a rule of deflation or that of the options
+    (default: projection).
     """
 
     def build(operator, exchange, count, settings, basis, *, batches, rows):

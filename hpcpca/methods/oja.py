@@ -21,12 +21,12 @@ AGREEMENT = (
 class Oja(VectorExchange):
     """Every local step takes a batch of the worker's own.
 
-    Eigenvalues and residuals are estimated from them; a pass over all rows measures, when
+    Eigenvalues and residuals are estimated from them. A pass over all rows measures the state when
     ``measuring`` is due.
 
-    What a worker keeps: ``estimate`` (λ̂, residual), ``gradient`` of the last batch, ``agreement``
-    (means of the product of one gradient with the next, which is free of noise, and of its square),
-    ``drawn`` batches and the ``clock`` of adaptive steps.
+    A worker remembers its ``estimate`` (λ̂, residual), the ``gradient`` of the last batch, the
+    ``agreement`` of gradients (means of the product of one with the next, which is free of noise,
+    and of its square), the number of batches ``drawn`` and the ``clock`` of adaptive steps.
     """
 
     shares_images = False
@@ -36,8 +36,8 @@ class Oja(VectorExchange):
         self.batches, self.measuring = batches, measuring
 
     def initialize(self, vectors, images=None, round=0, memory=None):
-        """As ``VectorExchange``: measured by a pass over all rows, or, given ``images`` and the
-        ``memory`` of a run, as that had estimated it. Collective.
+        """As in ``VectorExchange``: measured by a pass over all rows, or estimated, given the
+        ``images`` and the ``memory`` of a run. Collective.
         """
         if images is None or not memory:
             widths = {"gradient": vectors.shape[1], "agreement": 2, "drawn": 1, "clock": 1}
@@ -57,8 +57,8 @@ class Oja(VectorExchange):
         return self.worker.deflation(self._published[state.round % 2].array, state.eigenvalues)
 
     def _improved(self, deflated, state, rows, offsets, kept):
-        """New vectors of the workers in ``rows`` of this rank's own, from ``local_steps``
-        batches each. Collective.
+        """New vectors of the workers in ``rows`` of this rank's own, from a batch
+        for every local step. Collective.
         """
         counts, numbers, steps = self._superiors(state)[rows], self._numbers[rows], count()
         superiors = deflated.superiors if deflated.needs_squares else None
@@ -96,10 +96,7 @@ class Oja(VectorExchange):
         )
 
     def _judged(self, state, vectors, working, memory):
-        """The estimated state, or the measured one if that is due.
-
-        Collective.
-        """
+        """The estimated state, or the measured one if that is due. Collective."""
         estimate = self._estimated(state.round + 1, vectors, memory)
         estimate.last_measured = state.last_measured
         if not self.measuring.is_due(estimate, self.operator.rounding):
@@ -110,7 +107,7 @@ class Oja(VectorExchange):
         return replace(measured, last_measured=estimate.round)
 
     def _estimated(self, round, vectors, memory):
-        """The state as the workers' batches have it. Collective."""
+        """The state that the workers' batches show. Collective."""
         values, residuals = self.exchange.gather_small(memory["estimate"], self.offsets).T.copy()
         images = memory["estimate"][:, :1] * vectors + memory["gradient"]
         return State(round, vectors, images, values, residuals, estimated=True, memory=memory)

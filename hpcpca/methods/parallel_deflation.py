@@ -1,5 +1,4 @@
-"""Workers that exchange vectors: parallel deflation as in arXiv 2502.17615, Algorithm 1, and
-what shares its loop.
+"""Workers that exchange vectors: parallel deflation as in arXiv 2502.17615, Algorithm 1.
 
 Another rule of deflation makes it EigenGame, another schedule sequential deflation.
 """
@@ -10,7 +9,7 @@ import numpy as np
 
 from ..linalg.orth import orthonormal_rows, orthonormality_error
 from ..linalg.top1 import Hints
-from ..partition import offsets_among, places
+from ..partition import offsets_among, indices
 from ..rng import unit_vectors
 from .method import goals, register
 from .state import State, measure
@@ -26,8 +25,8 @@ class VectorExchange:
     """Every worker improves its vector on Σ deflated by what its superiors published last round
     (Jacobi), then publishes.
 
-    No orthogonalisation, no sorting, no Rayleigh–Ritz. ``schedule`` says who works when. With
-    ``advance`` superiors that have not begun are none.
+    No orthogonalisation, no sorting, no Rayleigh–Ritz. ``schedule`` says who works in a round. With
+    ``advance``, workers that have not begun do not count as superiors.
     """
 
     shares_images = True  # if the rule of deflation needs the superiors'
@@ -45,7 +44,7 @@ class VectorExchange:
         return [self.exchange.panel(self.count, self.operator.d) for _ in range(2)]
 
     def is_orthonormal(self, state):
-        """Whether the vectors of a state are, whatever else it is."""
+        """Whether the vectors of a state are orthonormal by construction."""
         return False
 
     def initialize(self, vectors, images=None, round=0, memory=None):
@@ -73,7 +72,7 @@ class VectorExchange:
         """
         deflated = self._deflated(state)
         working = self.schedule(self, state, lambda: self._own_residuals(deflated, state))
-        rows, offsets = places(working[self.own]), offsets_among(working, self.offsets)
+        rows, offsets = indices(working[self.own]), offsets_among(working, self.offsets)
         kept = {name: array[rows].copy() for name, array in state.memory.items()}
         vectors = state.vectors.copy()
         vectors[rows] = self._improved(deflated, state, rows, offsets, kept)
@@ -92,7 +91,7 @@ class VectorExchange:
         return self._measured(state.round + 1, vectors, images, memory)
 
     def _deflated(self, state):
-        """The superiors' rule, with what they published last."""
+        """The rule of deflation, with what superiors published last."""
         images = self._images[state.round % 2]
         return self.worker.deflation(self._seen(state), state.eigenvalues, images and images.array)
 
@@ -121,7 +120,7 @@ class VectorExchange:
 
     @property
     def _numbers(self):
-        """Which components this rank's own workers are: (own)."""
+        """Numbers of this rank's own workers: (own)."""
         return np.arange(self.own.start, self.own.stop)
 
     def _superiors(self, state):
@@ -171,9 +170,9 @@ class VectorExchange:
         """
         offsets = offsets_among(working, self.offsets)
         mine = self.exchange.group_columns(self.offsets)
-        panel = self._published[round % 2].array[mine][places(working[mine])]
+        panel = self._published[round % 2].array[mine][indices(working[mine])]
         self.exchange.counters.applications += int(offsets[-1])
-        images[places(working[self.own])] = self.operator.apply(panel, offsets)
+        images[indices(working[self.own])] = self.operator.apply(panel, offsets)
 
     def _measured(self, round, vectors, images, memory):
         """The state; images are published too if the rule needs those of superiors."""
@@ -215,9 +214,7 @@ class VectorExchange:
         return replace(measured, last_measured=state.last_measured)
 
     def orthonormality(self, state, count):
-        """Return max|VVᵀ − I| over the first ``count`` vectors: guards of this exchange are
-        wherever they are. Collective.
-        """
+        """Return max|VVᵀ − I| over the first ``count`` vectors. Collective."""
         whole, first = self._published[state.round % 2].array[:count], min(self.own.start, count)
         return self.exchange.maximum(
             orthonormality_error(state.vectors[: count - first], whole, first)

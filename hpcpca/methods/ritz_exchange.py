@@ -35,7 +35,7 @@ class HistorySettings(Settings):
     )
 
     def check(self):
-        """Raise UsageError for what is neither a number nor all."""
+        """Raise UsageError if the basis is neither a number nor all."""
         if self.basis not in (None, "all") and not self.basis.isdigit():
             raise UsageError(f"--basis {self.basis}: write a number of rows, or all")
 
@@ -92,15 +92,15 @@ class RitzExchange:
         self.coefficients = self._previous = None  # (m, ≤ size) of Ritz vectors in the basis
 
     def on(self, operator):
-        """The same method on another operator, in the same memory: initialize() whichever is used
-        next.
+        """The same method on another operator, in the same memory. Each has to be initialized
+        before it is used after the other.
         """
         other = copy(self)
         other.operator = operator
         return other
 
     def is_orthonormal(self, state):
-        """Whether the vectors of a state are, whatever else it is."""
+        """Whether the vectors of a state are orthonormal by construction."""
         return True
 
     def initialize(self, vectors, images=None, round=0, memory=None):
@@ -122,7 +122,7 @@ class RitzExchange:
         return replace(unmeasured(round, vectors, self.count), next=Directions(vectors))
 
     def step(self, state):
-        """One round: deflate (off all history), improve (apply Σ), exchange (publish,
+        """One round: deflate (project off all history), improve (apply Σ), exchange (publish,
         Rayleigh–Ritz). Collective.
         """
         self._make_room()

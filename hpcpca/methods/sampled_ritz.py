@@ -1,5 +1,5 @@
-"""Parallel deflation on mini-batches, exchanging vectors and what is known of their images:
-every round ends in a Rayleigh–Ritz step.
+"""Parallel deflation on mini-batches, exchanging vectors and estimates of their images: every
+round ends in a Rayleigh–Ritz step.
 """
 
 from dataclasses import dataclass, replace
@@ -27,9 +27,9 @@ class Estimated:
 class SampledRitz:
     """Worker k owns vector v_k and s_k, the running mean of its images on the batches it drew.
 
-    Rayleigh–Ritz on all (V, S) separates what single vectors cannot tell apart, and deflates: no
-    step size, no gap that a worker must know. When V moves, S moves as the symmetric matrix that
-    they determine says (linalg/secant). The mean forgets as 1/ℓ, so that errors fall as with all
+    Rayleigh–Ritz on all (V, S) deflates, and separates components that single vectors cannot: no
+    worker needs a step size or a gap. When V moves, S moves by the symmetric matrix that they
+    determine (linalg/secant). The mean forgets as 1/ℓ, so that errors fall as with all
     the rows drawn so far. Convergence is measured, by a pass over all rows, when ``measuring`` is
     due.
 
@@ -67,7 +67,7 @@ class SampledRitz:
         )
 
     def is_orthonormal(self, state):
-        """Whether the vectors of a state are, whatever else it is."""
+        """Whether the vectors of a state are orthonormal by construction."""
         return True
 
     def _independent(self, vectors):
@@ -123,8 +123,8 @@ class SampledRitz:
         return replace(measured, last_measured=estimate.round)
 
     def _worth(self, state, variance):
-        """How many rounds' batches a measured state is worth: as many as have a mean no nearer
-        to the truth than its residuals are to zero.
+        """How many rounds' batches a measured state is worth: so many that the error of their mean
+        is its residual.
         """
         left = np.sum((state.residuals[: self.components] * state.eigenvalues.max()) ** 2)
         return float(variance[: self.components].sum() / max(left, 1e-300))

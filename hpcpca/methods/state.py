@@ -7,9 +7,9 @@ import numpy as np
 
 @dataclass
 class State:
-    """The panel after a round; eigenvalues and images are scaled as the operator's.
+    """The panel after a round; eigenvalues and images are scaled like the operator's.
 
-    The identity kept: ``images`` are Σ·``vectors`` for exactly these vectors, and ``eigenvalues``,
+    Always: ``images`` are Σ·``vectors`` for exactly these vectors, and ``eigenvalues``,
     ``residuals`` measure them; from mini-batches if they are ``estimated``.
     """
 

@@ -1,5 +1,5 @@
-"""How long a step v ← v + ηΣ_k v is: η (r) from workers' eigenvalues (r), as scaled as the
-operator (λ = scaled · 2**exponent).
+"""The length η (r) of steps v ← v + ηΣ_k v, from workers' eigenvalues (r), scaled like the operator
+(λ = scaled · 2**exponent).
 """
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 # ones
 AUTO = 10.0
 SMALLEST = 1e-6  # of λ_0: eigenvalues below count as this
-HARMONIC = 10  # local steps after which the harmonic schedule goes on
+HARMONIC = 10  # local steps from one step size of the harmonic schedule to the next
 # twice the step that leaves least noise: half of it would never arrive, twice costs a third more of
 # variance
 FACTOR = 2.0

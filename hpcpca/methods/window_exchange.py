@@ -50,7 +50,7 @@ class WindowSettings(Settings):
 
 @dataclass(frozen=True)
 class Limits:
-    """How far workers go by themselves."""
+    """How far workers may go between meetings, and in all."""
 
     rounds: int  # local ones of every worker
     staleness: int | None  # rounds ahead of a superior; None: any number
@@ -67,7 +67,7 @@ class WindowExchange(VectorExchange):
     ``watch(round, vectors, values, norms)`` is told of every local round.
 
     The method holds what this rank has heard of the others and its own number of local rounds,
-    which goes on from phase to phase. What a phase gives depends on how fast the ranks are, so a
+    which is not reset between phases. The result of a phase depends on how fast the ranks are, so a
     state that is stepped twice gives two answers.
     """
 
@@ -142,7 +142,7 @@ class WindowExchange(VectorExchange):
                     sleep(PAUSE)
 
     def _hear(self):
-        """Take over what superiors, and the next worker's λ̂, have become since the last time."""
+        """Read what superiors have published since the last time, and the next worker's λ̂."""
         with self.exchange.counters.time("exchange"):
             for rank in self._above:
                 if (found := self._window.read(rank)) is not None:
@@ -275,8 +275,8 @@ class WindowExchange(VectorExchange):
         )
 
     def _alike(self, memory):
-        """What solvers remember, by the same names on all ranks: one that was stopped before its
-        first local round knows none. Collective.
+        """What solvers remember, by the same names on all ranks: a rank that was stopped before
+        its first local round has none yet. Collective.
         """
         widths = {name: array.shape[1] for name, array in memory.items()}
         for others in self.exchange.gather_objects(widths):
@@ -292,7 +292,7 @@ class WindowExchange(VectorExchange):
         return super().initialize(vectors, images, round, memory)
 
     def _measured(self, round, vectors, images, memory):
-        """The state, which the next phase begins with."""
+        """The measured state, from which the next phase begins."""
         self._offer(self._window.restart, self._round, vectors, images)
         values, residuals = measure(vectors, images, self.exchange, self.count)
         self._values[:] = values

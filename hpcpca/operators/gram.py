@@ -105,8 +105,7 @@ def rounding_of(diagonal, squares, work):
     """Error of a sum of products relative to its largest eigenvalue, judged by its diagonal
     against the true sums of squares (d).
 
-    What is summed up in float32 loses the more the longer the same terms add up, and most on the
-    diagonal, where all are positive.
+    Sums in float32 lose more the more terms of one sign they have, so most on the diagonal.
     """
     errors = diagonal - squares
     return float(
@@ -163,7 +162,7 @@ def read_covariance(matrix, out, exponent):
 
 
 def _check_minors(matrix, least, exponent):
-    """Raise DataError if two features have variances and a covariance that cannot be.
+    """Raise DataError if two features have impossible variances and covariance.
 
     Then their 2×2 minor has an eigenvalue below −``least``, and so has the matrix.
     """

@@ -118,7 +118,7 @@ def _one_read(resources, centring, known, panel, begun):
 
 
 def _unfinished(resources, centring, panel, total, sums, *, finished, begun):
-    """What is known of Σ, summed over the ranks: on the root. Collective."""
+    """The known part of Σ, summed over the ranks, on the root. Collective."""
     exchange = resources.exchange
     rows, new = all_finished(exchange.gather_objects(finished), begun)
     resources.counters.reads += new / resources.source.n

@@ -1,6 +1,4 @@
-"""Σ as mini-batches show it: of every vector an unbiased image, from rows of its own drawn at
-random.
-"""
+"""Σ estimated from mini-batches: an unbiased image of every vector, from random rows of its own."""
 
 from dataclasses import replace
 
@@ -115,8 +113,8 @@ class MiniBatches:
 
 
 def cost(job):
-    """Streaming for the first pass and the last, and a piece of a batch for each thread; at most
-    so long.
+    """Return the ``Plan`` of a job on mini-batches: streaming for the first pass and the last, and
+    a piece of a batch for each thread. Its seconds are an upper bound.
     """
     plan = streaming.cost(
         job, max(LEAST_SAMPLE, LARGEST_PIECE // job.row_bytes)

@@ -1,5 +1,5 @@
-"""What operators on rows share: the panel product over tiles, and the step from sums about a
-shift to Σ about the mean.
+"""Shared by operators on rows: the panel product over tiles, and the step from sums about a shift
+to Σ about the mean.
 """
 
 import numpy as np
@@ -43,7 +43,7 @@ def about_the_mean(images, vectors, centring):
 
 
 class Sample:
-    """Sums over some of the rows, about a shift near the mean: what a start panel is improved with.
+    """Sums over some of the rows, about a shift near the mean, to improve a start panel with.
 
     ``tiles`` are this rank's share of the sample, ``share`` what part of all rows the sample is.
     """

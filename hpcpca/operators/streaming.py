@@ -1,6 +1,4 @@
-"""Covariance operator on rows that stay in the files: a window of them in memory, the next read
-while one is computed with.
-"""
+"""Covariance operator on rows that stay in the files: a block is in use while the next is read."""
 
 import math
 from dataclasses import replace
@@ -159,10 +157,10 @@ class StreamingCovariance(Operator):
         return begun
 
     def _unfinished_pass(self, own, offsets, images, finished, begun, *, sums):
-        """What there is of this pass; None if there are several groups, which need not be
-        equally far. Collective.
+        """The finished part of this pass. Collective.
 
-        Each group reads all rows for its own columns.
+        None if there are several groups: each reads all rows for its own columns, and they need not
+        have come equally far.
         """
         rows, new = all_finished(self._exchange.gather_objects(finished), begun)
         self._count(new / self._source.n)

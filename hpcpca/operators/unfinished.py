@@ -11,14 +11,13 @@ SAME = 1e-9  # largest difference between entries of unit vectors that were comp
 
 @dataclass
 class Unfinished:
-    """Sums over the rows that were finished, and this rank's rows of the panel they are images
-    of.
+    """Sums over the finished rows, and this rank's rows of the panel that they are images of.
 
     ``sums`` (own, d) are Σ_B Bᵀ(BV) of scaled deviations B from the shift, over the finished rows
     of all ranks; ``rows`` (r, 2) says which those are, numbered over the whole file set;
     ``moments`` (2, d), sums and squares of B's columns, are there on a first pass. ``offsets``
-    (ranks + 1) says who has which of the panel's rows. Where the operator is Σ itself, ``panel`` is
-    None and ``sums`` is that (d, d) on the root: what is known of it.
+    (ranks + 1) says who has which of the panel's rows. If the operator is Σ itself, ``panel`` is
+    None and ``sums`` is the known part of Σ (d, d), on the root.
     """
 
     panel: np.ndarray | None

@@ -1,1 +1,1 @@
-"""The user's data as rows: file sets, what is wrong with them, and how new ones are made."""
+"""The user's data as blocks of rows: formats, file sets, checks, and test data."""

@@ -95,7 +95,7 @@ def _trouble(shape, dtype):
 
 
 def sparse_kind(item):
-    """What a group is called that stands for a sparse matrix; None for others."""
+    """The name of the format if a group is a sparse matrix, else None."""
     if not isinstance(item, h5py.Group):
         return None
     said = _attribute(item, "encoding-type")
@@ -131,7 +131,7 @@ def _attribute(item, name):
 
 
 def links(file, path):
-    """Yield in words the external links of the file at ``path``, and links that lead nowhere."""
+    """Describe the external links of the file at ``path``, and links that lead nowhere."""
     names = []
     file.id.links.visit(names.append)  # unlike visititems it tells of links
     for name in (name.decode(errors="surrogateescape") for name in names):

@@ -27,7 +27,7 @@ RESHARD = "rewrite them with 'hpcpca data shard DATA -o FOLDER'"
 
 @dataclass(frozen=True)
 class Values:
-    """What a reading found, over the finite values."""
+    """Statistics of one reading, over the finite values."""
 
     low: np.ndarray  # (d,) smallest of each column
     high: np.ndarray  # (d,) largest

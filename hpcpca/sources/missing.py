@@ -1,4 +1,4 @@
-"""What a dataset's attributes say of its values, as in NetCDF: which are missing, which packed."""
+"""Attributes for missing and packed values, as in NetCDF."""
 
 import math
 import sys
@@ -53,7 +53,7 @@ class Missing:
 
 
 def read_attributes(item):
-    """{name: value} of the attributes that say what values mean; "" for an unreadable one."""
+    """{name: value} of the attributes about values; "" for an unreadable one."""
     found = {name: _value(item, name) for name in ATTRIBUTES if name in item.attrs}
     return {name: value for name, value in found.items() if not isinstance(value, h5py.Empty)}
 
@@ -85,7 +85,7 @@ def missing_values(attributes, dtype):
 
 
 def check_packing(attributes, name):
-    """Raise DataError if the values of dataset ``name`` are not what they stand for."""
+    """Raise DataError if the values of dataset ``name`` are packed."""
     unsigned = attributes.get("_Unsigned", b"")
     if getattr(unsigned, "decode", lambda: str(unsigned))().lower() == "true":
         raise DataError(

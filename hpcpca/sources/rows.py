@@ -1,4 +1,4 @@
-"""From files to arrays: one rank's shard, or the pieces of it one after the other."""
+"""Reading a rank's shard: into one array, or block by block."""
 
 from concurrent.futures import ThreadPoolExecutor, wait
 from time import perf_counter
@@ -10,7 +10,7 @@ BATCH_PIECE_BYTES = 16 << 20  # read at a time
 
 
 def never():
-    """Nobody asks to stop."""
+    """No request to stop."""
     return False
 
 
@@ -80,11 +80,11 @@ def blocks_of_shard(
 
 
 def pieces_of_shard(source, place, counters, known, largest, *, done=NO_ROWS, halt=never):
-    """Yield (intervals of rows, rows) of a shard piece by piece, read ahead; first those in the
-    list ``known`` = [rows, runs, max |value|] (``read_blocks``).
+    """Yield (intervals of rows, rows) of a shard piece by piece, read ahead.
 
-    ``known`` is emptied, so that nothing is read twice. ``largest[0]`` becomes the max |value| met.
-    Rows ``done`` are left out, and then what is known.
+    The list ``known`` = [rows, runs, max |value|] of ``read_blocks`` comes first and is emptied, so
+    that nothing is read twice or held for long. If there are rows ``done``, they are left out, and
+    what is known is read again. ``largest[0]`` becomes the max |value| so far.
     """
     rows, runs, largest[0] = known if known and not len(done) else (None, [], 0.0)
     known.clear()
@@ -119,8 +119,8 @@ def seconds_to_read(source, shards, shard, most):
 
 
 def read_blocks(source, numbers, counters, halt=never):
-    """Read some blocks, those that follow one another in one go: rows (r, d), the runs [(first,
-    last)] they are of, and max |value|.
+    """Read some blocks of the partition, consecutive ones together. Return their rows (r, d),
+    their runs [(first, last)], and max |value|.
 
     Ends early if ``halt()``.
     """

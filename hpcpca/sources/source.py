@@ -42,7 +42,7 @@ class Source:
         return self.n * self.d * self.dtype.itemsize
 
     def describe(self):
-        """What is stored of a source in results and checkpoints: list of dicts."""
+        """The description of the source for results and checkpoints: list of dicts."""
         told = [asdict(part) for part in self.parts]
         for part in told:
             del part["attributes"]
@@ -59,7 +59,7 @@ class Source:
         return f"{self.dataset}, {self.n} × {self.d} {self.dtype} in {len(self.parts)} file(s)"
 
     def tell(self, say):
-        """Let ``say(text)`` tell the user what is odd about the files, a line each."""
+        """Call ``say(line)`` for everything that is odd about the files."""
         for note in self.notes:
             say(note)
 
@@ -101,7 +101,7 @@ class Source:
         return self.read(number, row, row + 1).rows[0]
 
     def place(self, row):
-        """Return which file the row numbered ``row`` over the whole set is in, and where there."""
+        """Return (file, row in the file) of the row numbered ``row`` over the whole set."""
         number = int(np.searchsorted(self.first_rows, row, side="right")) - 1
         return number, row - int(self.first_rows[number])
 
@@ -131,7 +131,7 @@ class Source:
         """Return a shard's part [(file, start, stop)] of all pieces outside of the rows ``done``
         (r, 2), numbered over the whole set.
 
-        Where nothing is done yet, the pieces of the shard's blocks.
+        If nothing is done yet, these are the pieces of the shard's blocks.
         """
         if not len(done):
             return list(self.pieces(*self.blocks.shard(shards, shard), piece_bytes))
@@ -149,7 +149,7 @@ class Source:
         return left[cuts[0] : cuts[1] if shard + 1 < shards else None]
 
     def change(self):
-        """What happened to the files since they were opened here, in words; None if nothing did.
+        """In words, how the files have changed since they were opened here; None if they have not.
 
         For one rank to call.
         """

@@ -1,4 +1,4 @@
-"""Rows of a whole file set in order, converted: what is written out again."""
+"""Rows of a whole file set in order, converted, to be written out again."""
 
 import numpy as np
 

@@ -71,7 +71,7 @@ def spectrum(text, rank):
 
 @dataclass(frozen=True)
 class Recipe:
-    """What data are asked for."""
+    """A request for test data."""
 
     n: int
     d: int
@@ -108,7 +108,7 @@ class Recipe:
         return self.mean_std if self.mean_std is not None else MARGIN * (self.kind.kind == "u")
 
     def check(self):
-        """Raise UsageError for what cannot be made; return the recipe."""
+        """Return the recipe; raise UsageError if it is impossible."""
         most = min(self.n - 1, self.d) if self.is_exact else self.d
         if self.n < 1 or self.d < 1 or not 1 <= self.components <= most:
             raise UsageError(
