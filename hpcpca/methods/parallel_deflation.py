@@ -9,7 +9,7 @@ import numpy as np
 
 from ..linalg.orth import orthonormal_rows, orthonormality_error
 from ..linalg.top1 import Hints
-from ..partition import offsets_among, indices
+from ..partition import indices, offsets_among
 from ..rng import unit_vectors
 from .method import goals, register
 from .state import State, measure
