@@ -39,10 +39,14 @@ def data(tmp_path_factory):
 
 
 def inject(rank, module, owner, name, calls, error):
-    """Code that makes the ``calls``-th call of owner.name raise ``error`` on ``rank``."""
+    """Code that makes the ``calls``-th call of owner.name raise ``error`` on ``rank``.
+
+    All ranks look for the name: if one alone did not find it, the others would wait for it.
+    """
+    owner = f"{module}.{owner}" if owner else module
     return (
-        f"{WHO}\nif RANK == {rank}:\n    import {module}\n   "
-        f" failing({module}{'.' + owner if owner else ''}, {name!r}, {calls}, {error})"
+        f"{WHO}\nimport {module}\n{owner}.{name}\n"
+        f"if RANK == {rank}:\n    failing({owner}, {name!r}, {calls}, {error})"
     )
 
 
