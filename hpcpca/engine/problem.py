@@ -12,7 +12,10 @@ class Data(Protocol):
     """What a problem is about, opened."""
 
     d: int  # length of the vectors
-    title: str  # in words: name, sizes, type
+
+    @property
+    def title(self) -> str:
+        """Name, sizes and type, in words."""
 
     def describe(self) -> list:
         """What files store of it: a dict for each part. A run is resumed on the same data only."""
@@ -24,13 +27,16 @@ class Data(Protocol):
         """Tell the user by ``say(text)`` what is odd about it."""
 
 
-class Operator(Protocol):
+class SymmetricOperator(Protocol):
     """A symmetric S (d, d), scaled by 2**−exponent, that ranks apply together."""
 
     d: int
     is_double: bool
     exponent: int
-    rounding: float  # error of images relative to the largest eigenvalue
+
+    @property
+    def rounding(self) -> float:
+        """Error of images, relative to the largest eigenvalue."""
 
     def apply(self, panel, offsets):
         """Return S·v for this rank's rows of ``panel`` (c, d), which holds its group's;
@@ -99,7 +105,7 @@ class Problem(Protocol):
     def plan(self, context):
         """Return the ``Plan`` of the run: how its operator is held, on which grid."""
 
-    def operator(self, context, begun) -> Operator:
+    def operator(self, context, begun) -> SymmetricOperator:
         """Return S, taking up what a run that was stopped has ``begun`` of it."""
 
     def method(self, context, operator):

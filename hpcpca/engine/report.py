@@ -1,6 +1,7 @@
 """What a monitor is told after a round."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -49,3 +50,10 @@ class Report:
             estimated=state.estimated,
             is_orthonormal=is_orthonormal,
         )
+
+
+class Monitor(Protocol):
+    """Is told of every round, on all ranks or on the root alone; may raise an error to end it."""
+
+    def __call__(self, report):
+        """Take in a ``Report``."""

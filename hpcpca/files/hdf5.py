@@ -25,7 +25,8 @@ LIBRARY = f"{h5py.__version__} (HDF5 {h5py.version.hdf5_version}{', parallel' if
 TAKEN = 256 << 20  # bytes that are tried out: some file systems write for it
 OVERHEAD = 64 << 10  # bytes of a file beside its datasets, at most
 ELSEWHERE = "make room, or name another place with -o"
-unfinished = []  # what HDF5 could not write (disk full): it crashes if it tries again, as at exit
+# what HDF5 could not write (disk full): it crashes if it tries again, as at exit
+unfinished: list = []
 LIBVER = (
     "v108",
     "v108",

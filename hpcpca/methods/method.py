@@ -11,6 +11,35 @@ from ..linalg.determination import Goals
 from .state import State
 
 
+class Between(Protocol):
+    """What methods use of the exchange between their workers (comm.exchange); nothing else of MPI
+    is known to them. All of it but properties and ``owned`` is collective.
+    """
+
+    rank: int
+    size: int
+    grid: Any  # says who owns which rows of a panel
+    counters: Any
+
+    def owned(self, count):
+        """Return the slice of ``count`` rows that this rank owns."""
+
+    def panel(self, rows, d):
+        """Return a panel (rows, d) held once per node."""
+
+    def publish(self, own, panel, offsets, first=0):
+        """Put every rank's own rows into the panel; return all of them."""
+
+    def gather_small(self, own, offsets):
+        """Return all ranks' rows of a small array."""
+
+    def from_root(self, solve, *shapes):
+        """Return the arrays that the root solved for."""
+
+    def agreed(self):
+        """Run the body on all ranks; an error of one is everybody's."""
+
+
 class Method(Protocol):
     """State → state; all of it is collective."""
 

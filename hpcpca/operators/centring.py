@@ -91,9 +91,9 @@ class Centring:
     work: np.dtype
     kernels: object
     whole: bool = False
-    offset: np.ndarray = None
+    offset: np.ndarray | None = None
     count: int = 0
-    squares: np.ndarray = None
+    squares: np.ndarray | None = None
 
     @property
     def scale(self):

@@ -10,12 +10,12 @@ class OpenRows:
     formats without named datasets, chunks or attributes.
     """
 
-    suffixes = ()  # of its files, in lower case
+    suffixes: tuple = ()  # of its files, in lower case
     path = dataset = ""
     shape, dtype = (0, 0), None
     chunks = None  # their shape
     is_filtered = False  # whether chunks are compressed
-    attributes = {}  # noqa: RUF012 – what the file says of its values, as in ``missing``
+    attributes: dict = {}  # noqa: RUF012 – what the file says of its values, as in ``missing``
 
     @property
     def name(self):
