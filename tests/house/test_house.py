@@ -5,6 +5,7 @@ printing from inside.
 import ast
 import sys
 
+import measures
 import pytest
 from modules import HOUSE, MODULES, TREES, folder
 
@@ -220,6 +221,10 @@ def of_the_locale(tree):
 @pytest.mark.parametrize("module", MODULES)
 def test_text_files_are_the_same_in_every_locale(module):
     assert not list(of_the_locale(TREES[module]))
+
+
+def test_functions_have_few_parameters():
+    assert not measures.crowded()
 
 
 def test_this_test_sees_what_it_should():
