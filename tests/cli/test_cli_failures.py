@@ -74,7 +74,7 @@ ERRORS = {
 
 @pytest.mark.parametrize(
     "stage, rank",
-    [(stage, 0) for stage in OF_THE_ROOT]
+    [pytest.param(stage, 0, marks=pytest.mark.once) for stage in OF_THE_ROOT]
     + [(stage, 1) for stage in STAGES if stage != "look at the files"],
 )
 def test_bug_on_one_rank(data, tmp_path, stage, rank):
@@ -101,7 +101,10 @@ def test_bug_on_one_rank(data, tmp_path, stage, rank):
 
 @pytest.mark.parametrize(
     "stage, error",
-    [("read", "OSError(5, 'injected')"), *(("apply", error) for error in ERRORS)],
+    [
+        pytest.param("read", "OSError(5, 'injected')", marks=pytest.mark.once),
+        *(("apply", error) for error in ERRORS),
+    ],
 )
 def test_any_error_on_one_rank(data, tmp_path, stage, error):
     done = run(

@@ -218,42 +218,35 @@ def test_tolerance(folder, nine):
     """The one given counts, else the stored one, else 1e-6."""
     blurred = nine[:K] + 1e-5 * np.roll(nine[:K], 1, axis=0)
     np.save(folder / "blurred.npy", np.linalg.qr(blurred.T)[0].T)
-    run(1, "verify", folder / "blurred.npy", folder / "data").ended(4)
-    run(1, "verify", folder / "blurred.npy", folder / "data", "--tol", "1e-4").ok()
-    run(
-        1,
-        "fit",
-        folder / "data",
-        "-k",
-        K,
-        "-o",
-        folder / "loose.h5",
-        "--tol",
-        "1e-2",
-        "--exchange",
-        "vectors",
-    ).ok()
-    run(1, "verify", folder / "loose.h5", folder / "data").ok()
-    assert (
-        "residual"
-        in run(1, "verify", folder / "loose.h5", folder / "data", "--tol", "1e-6")
-        .ended(4)
-        .messages[0]
-    )
+    data, loose = folder / "data", folder / "loose.h5"
+    loosely = ("--tol", "1e-2", "--exchange", "vectors")
+    commands = {
+        ("blurred", 4): ("verify", folder / "blurred.npy", data),
+        ("blurred, 1e-4", 0): ("verify", folder / "blurred.npy", data, "--tol", "1e-4"),
+        ("fit", 0): ("fit", data, "-k", K, "-o", loose, *loosely),
+        ("loose", 0): ("verify", loose, data),
+        ("loose, 1e-6", 4): ("verify", loose, data, "--tol", "1e-6"),
+    }
+    done = batch(1, commands, folder)
+    for (_, code), each in done.items():
+        each.ended(code)
+    assert "residual" in done["loose, 1e-6", 4].messages[0]
 
 
 def test_covariance(folder, nine):
-    run(2, "verify", folder / "covariance.h5", folder / "sigma.h5").ok()
+    sigma = folder / "sigma.h5"
     np.save(folder / "eight.npy", nine[:K])
-    run(2, "verify", folder / "eight.npy", folder / "sigma.h5", "--covariance").ok()
     np.save(folder / "missed.npy", nine[1:])
-    assert (
-        "missed"
-        in run(2, "verify", folder / "missed.npy", folder / "sigma.h5", "--covariance")
-        .ended(4)
-        .messages[0]
-    )
-    run(2, "verify", folder / "eight.npy", folder / "sigma.h5").ended(4)  # as rows it is other data
+    commands = {
+        ("result", 0): ("verify", folder / "covariance.h5", sigma),
+        ("eight", 0): ("verify", folder / "eight.npy", sigma, "--covariance"),
+        ("missed", 4): ("verify", folder / "missed.npy", sigma, "--covariance"),
+        ("as rows", 4): ("verify", folder / "eight.npy", sigma),  # it is other data
+    }
+    done = batch(2, commands, folder)
+    for (_, code), each in done.items():
+        each.ended(code)
+    assert "missed" in done["missed", 4].messages[0]
 
 
 @pytest.mark.parametrize("result, data", [("result.h5", "data"), ("covariance.h5", "sigma.h5")])
