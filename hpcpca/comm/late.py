@@ -11,7 +11,9 @@ from ..errors import UsageError
 from ..options import Settings, option
 
 SPEC = re.compile(
-    r"rank=(?P<rank>\*|\d+):(?:(?P<apply>apply=)?(?P<low>\d+(?:\.\d+)?)(?:-(?P<high>\d+(?:\.\d+)?))?ms|(?P<factor>\d+(?:\.\d+)?)x)"
+    r"rank=(?P<rank>\*|\d+):"
+    r"(?:(?P<apply>apply=)?(?P<low>\d+(?:\.\d+)?)(?:-(?P<high>\d+(?:\.\d+)?))?ms"
+    r"|(?P<factor>\d+(?:\.\d+)?)x)"
 )
 STREAM = 0x1A7E  # of random delays
 
