@@ -158,7 +158,7 @@ def kernels(types, vectors, columns, runs):
     type=click.Choice(["auto", "gram", "in-memory", "streaming"]),
     default="auto",
     show_default=True,
-    help="As of fit.",
+    help="As in fit.",
 )
 @click.option(
     "--folder",
@@ -192,9 +192,9 @@ def scaling(shape, components, ranks, operator, folder, runs, mpiexec):
     help="Number of principal components K.",
 )
 @click.option(
-    "--memory", default="1G", show_default=True, help="As of fit: less than the data need."
+    "--memory", default="1G", show_default=True, help="As in fit: less than the data need."
 )
-@click.option("--tol", type=float, default=1e-4, show_default=True, help="As of fit.")
+@click.option("--tol", type=float, default=1e-4, show_default=True, help="As in fit.")
 @click.option(
     "--ranks", type=click.IntRange(1), default=2, show_default=True, help="Ranks of one thread."
 )

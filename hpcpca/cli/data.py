@@ -190,7 +190,7 @@ def _check_storage(output, shards, chunk_rows, compression):
 )
 @follow_links
 def shard(data, follow_links, output, shards, uneven, chunk_rows, compression, dataset, dtype):
-    """Write the rows of DATA anew, in order and bit for bit, in other files, chunks or
+    """Write the rows of DATA again, in order and bit for bit, in other files, chunks or
     compression.
 
     Rank r writes shards r, r+ranks, …, reading their rows only. Nothing is overwritten; files get

@@ -47,7 +47,7 @@ class GroupedCommand(click.Command):
     """A command whose help lists options under the headings of the settings that they belong to."""
 
     def format_options(self, ctx, formatter):
-        """As of click, a section for each heading."""
+        """List options as click does, in a section for each heading."""
         sections = {}
         for option in self.get_params(ctx):
             record = option.get_help_record(ctx) if isinstance(option, click.Option) else None

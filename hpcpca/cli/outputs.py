@@ -61,8 +61,8 @@ def _is_no_log(path):
 
 
 def check_new(problem, log_json):
-    """As ``check_outputs``, for a run that starts anew: no result or checkpoint may be there, or
-    all go with --overwrite.
+    """As ``check_outputs``, for a run that resumes none: no result or checkpoint may be there, or
+    all are replaced with --overwrite.
     """
     from ..files.checkpoint import remove_checkpoint
     from ..files.outputs import check_replaced
@@ -76,14 +76,14 @@ def check_new(problem, log_json):
     if checkpoint and (os.path.exists(checkpoint) or os.path.exists(checkpoint + ".1")):
         raise DataError(
             f"{checkpoint} is the checkpoint of an unfinished run; go on with 'hpcpca resume"
-            f" {checkpoint}', or start anew with --overwrite"
+            f" {checkpoint}', or start again with --overwrite"
         )
     check_replaced(config.output, "-o", False)
 
 
 def check_place_of(start, output):
-    """Raise DataError where a result that is not where its run put it is to be gone on with, and
-    no ``output`` is given: what lies there now may be another's, and nobody named it.
+    """Raise DataError if a moved or copied result is resumed without ``output``: its stored path
+    may by now hold another run's file.
     """
     recorded = start.config["output"]
     if (

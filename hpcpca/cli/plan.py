@@ -52,19 +52,19 @@ SHAPE = r"(\d+)[xX×](\d+)"
     "--operator",
     type=click.Choice(["auto", "gram", "in-memory", "streaming"]),
     default="auto",
-    help="As of fit.",
+    help="As in fit.",
 )
 @click.option(
-    "--exchange", type=click.Choice(["ritz", "vectors"]), default="ritz", help="As of fit."
+    "--exchange", type=click.Choice(["ritz", "vectors"]), default="ritz", help="As in fit."
 )
-@click.option("--tol", type=float, default=1e-6, show_default=True, help="As of fit.")
+@click.option("--tol", type=float, default=1e-6, show_default=True, help="As in fit.")
 @click.option(
     "--precision",
     type=click.Choice(["auto", "single", "double"]),
     default="auto",
-    help="As of fit.",
+    help="As in fit.",
 )
-@click.option("--covariance", is_flag=True, help="As of fit.")
+@click.option("--covariance", is_flag=True, help="As in fit.")
 @follow_links
 @click.option(
     "-o", "--output", default="pca.h5", show_default=True, help="Result file, for the batch file."

@@ -159,7 +159,7 @@ def _interrupted(outcome, config):
 def _changed(outcome):
     return (
         f"{outcome.changed}, so that what was found may belong to neither state; measure a result "
-        "with 'hpcpca verify', or start anew"
+        "with 'hpcpca verify', or start again"
     )
 
 
@@ -186,7 +186,7 @@ def _unconverged(outcome, config):
         and outcome.name == "max_rounds"
     ):
         remedy += (
-            ", or start anew with --max-staleness 4: quick workers may have used their rounds up"
+            ", or start again with --max-staleness 4: quick workers may have used their rounds up"
             " against poor superiors"
         )
     return f"not converged: {why}; {outcome.lack}; {remedy} (the result was written)"

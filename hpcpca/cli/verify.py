@@ -72,7 +72,7 @@ def verify(vectors, data, tol, covariance, save, search, follow_links, quiet):
             eigenvalues = stored.eigenvalues if stored else None
             finding = examine(plain, rows, tol, eigenvalues, search=search)
         if change := ranks.decide(plain.change):
-            finding = replace(finding, failures=(f"{change}: verify it anew", *finding.failures))
+            finding = replace(finding, failures=(f"{change}: verify it again", *finding.failures))
         say = speaker(ranks, quiet, sys.stdout)
         for line in _lines(finding, search):
             say(line)

@@ -21,7 +21,7 @@ class History:
         figures = (report.state.round, *counts[:3], report.seconds, counts[3])
         if (
             self.rows and self.rows[-1][0][0] >= report.state.round
-        ):  # where an earlier run stopped, or measured anew
+        ):  # where an earlier run stopped, or measured again
             self.rows.pop()
         self.rows.append(
             (figures, report.eigenvalues[: report.components].copy(), report.residuals.copy())

@@ -118,7 +118,7 @@ class Note:
 
 
 class JsonLog:
-    """One JSON object a round in a file; those of a run that is gone on with stay.
+    """Append one JSON object per round to a file. A resumed run keeps the earlier lines.
 
     If it cannot be written, it ends with a warning.
     """

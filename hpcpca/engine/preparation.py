@@ -65,7 +65,7 @@ def _check_start(parts, start, say):
             say(
                 f"hpcpca: warning: {part['path']} was written to after {start.path}:"
                 " shape, type and a few rows that were compared are the same; if others have"
-                " changed, start anew"
+                " changed, start again"
             )
 
 

@@ -37,7 +37,7 @@ class Recorder:
             name: start.attributes.get(name, 0) if start else 0 for name in (*COUNTS, "seconds")
         }
         self.history = History(History.rows_of(start.arrays) if start else None, self._before)
-        self.change = None  # what happened to the data, as of the last file
+        self.change = None  # what had happened to the data when the last file was written
         # vectors, images, a pass that is under way
         self.checkpoint_seconds = 6 * 8 * context.panel * d / DISK
         self._has_written = False

@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 
 from ..errors import DataError
-from ..files.damage import naming
+from ..files.damage import reporting_damage
 from ..files.formats import CHECKPOINT, RESULT
 from ..files.hdf5 import OVERHEAD, writing
 from ..files.opening import open_file
@@ -44,7 +44,7 @@ def _is_own(path):
     """Whether a file is a result or a checkpoint."""
     if path.endswith(".npy"):
         return False
-    with naming(path), open_file(path) as file:
+    with reporting_damage(path), open_file(path) as file:
         return file.attrs.get("format") in (RESULT, CHECKPOINT)
 
 

@@ -25,6 +25,3 @@ def reporting_damage(path, says="is damaged, or of a form that HDF5 does not kno
         raise
     except RAISED as error:
         raise DataError(f"{path} {says}: {describe(error)}") from None
-
-
-naming = reporting_damage  # the former name

@@ -24,7 +24,7 @@ def open_file(path, cache=CHUNK_CACHE):
         if os.path.getsize(path) == 0:
             raise DataError(
                 f"{path} is empty (0 bytes); it was perhaps never written to the end: write it"
-                " anew, or leave it out"
+                " again, or leave it out"
             )
         check_trailer(path)
         return h5py.File(path, "r", locking=False, rdcc_nbytes=cache)

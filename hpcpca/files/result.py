@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import DataError
 from .formats import CHECKPOINT, MADE_BY, RESULT, TEST_DATA, VERSIONS
 from .opening import open_file
-from .seal import check, names_of, ours
+from .seal import check, names_of, reading_own
 from .trailer import has_trailer
 
 PANELS = ("state/vectors", "state/images", "state/pending", "state/pending_sums", "state/gram")
@@ -22,7 +22,7 @@ FIRST = {"problem": "fit", "vectors": "components", "eigenvalues": "explained_va
 
 def format_of(path):
     """What an HDF5 file says it is, test data included; "" if it does not; raise DataError."""
-    with ours(path), open_file(path) as file:
+    with reading_own(path), open_file(path) as file:
         made = TEST_DATA if file.attrs.get(MADE_BY) == TEST_DATA else ""
         return str(file.attrs.get("format", made))
 
@@ -55,7 +55,7 @@ class Stored:
     def __init__(self, path):
         """Check and read the file; raise DataError. For one rank to call."""
         self.path = path
-        with ours(path), open_file(path) as file:
+        with reading_own(path), open_file(path) as file:
             kind = file.attrs.get("format")
             if kind not in (RESULT, CHECKPOINT):
                 raise DataError(
@@ -92,7 +92,7 @@ class Stored:
 
     def rows(self, name, start, stop):
         """Rows start..stop−1 of a panel of the state: (stop − start, d) float64."""
-        with ours(self.path), h5py.File(self.path, "r", locking=False) as file:
+        with reading_own(self.path), h5py.File(self.path, "r", locking=False) as file:
             return file[name][start:stop]
 
     def _is_panel(self, name):
@@ -123,7 +123,7 @@ def _previous(path, error):
         return Stored(path)
     except DataError:
         raise DataError(
-            f"{_cause(error)}; the checkpoint before it, {path}, is no better: start anew with"
+            f"{_cause(error)}; the checkpoint before it, {path}, is no better: start again with"
             " 'hpcpca fit … --overwrite'"
         ) from None
 

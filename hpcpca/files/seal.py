@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 
 from ..errors import DataError
-from .damage import naming
+from .damage import reporting_damage
 from .trailer import AGAIN
 
 PIECE_BYTES = 64 << 20
@@ -49,11 +49,11 @@ def names_of(file):
     return names
 
 
-def ours(path):
+def reading_own(path):
     """Context for reading one of our files: whatever a damaged one makes the libraries raise
     becomes a DataError that names it.
     """
-    return naming(path, "is damaged or not a file of hpcpca")
+    return reporting_damage(path, "is damaged or not a file of hpcpca")
 
 
 def check(file, path):
@@ -61,7 +61,7 @@ def check(file, path):
 
     For one rank to call.
     """
-    with ours(path):
+    with reading_own(path):
         checksums = {}
         for name in names_of(file):
             item = file[name]
@@ -97,7 +97,7 @@ def check(file, path):
 
 
 def reseal(file):
-    """Write checksums and seal anew after something was added to one of our files."""
+    """Write checksums and seal again after something was added to one of our files."""
     checksums = {}
     for name in names_of(file):
         item = file[name]

@@ -19,7 +19,7 @@ MAGIC = b"\nhpcpca trailer\n"
 FOOTER = struct.Struct(f"<II{len(MAGIC)}s")  # bytes of JSON before it, their CRC-32, MAGIC
 LARGE = 64 << 10  # bytes of a dataset that is left out
 PIECE = 16 << 20
-AGAIN = "use a copy of it, or write it anew"
+AGAIN = "use a copy of it, or write it again"
 
 
 def append_trailer(path):

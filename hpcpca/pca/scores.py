@@ -14,7 +14,7 @@ from ..errors import DataError, UsageError
 from ..files.formats import RECONSTRUCTION, SCORES
 from ..files.opening import open_file
 from ..files.result import Stored
-from ..files.seal import ours
+from ..files.seal import reading_own
 from ..sources.source import open_source
 
 FORMAT_VERSION = 1
@@ -95,7 +95,7 @@ def load_scores(path, result):
     """Return the source of a scores file and the ``Basis`` in ``result`` that it was made with;
     raise DataError. For one rank to call.
     """
-    with ours(path), open_file(path) as file:
+    with reading_own(path), open_file(path) as file:
         at = dict(file.attrs)
     if at.get("format") != SCORES:
         raise DataError(f"{path} is not a scores file of hpcpca; make one with 'hpcpca transform'")

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from ..files.damage import naming
+from ..files.damage import reporting_damage
 from ..files.formats import CHECKPOINT, EXPERIMENT, RECONSTRUCTION, RESULT, SCORES, TRUTH
 from ..files.opening import open_file
 from ..files.result import Stored
@@ -22,7 +22,7 @@ def describe_file(path, about, dataset=None):
 
     ``about(name)`` knows what the problem whose command is ``name`` has to say.
     """
-    with naming(path), open_file(path) as file:
+    with reporting_damage(path), open_file(path) as file:
         kind = str(file.attrs.get("format", ""))
         if kind in KINDS and not dataset:
             return KINDS[kind](file, path)

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from ..files.damage import naming
+from ..files.damage import reporting_damage
 from ..files.opening import open_file
 from .canvas import canvas, whole_ticks
 
@@ -18,7 +18,7 @@ def draw(source, path):
     """Draw the experiment in the HDF5 file ``source``; raise DataError, UsageError or
     PlatformError.
     """
-    with naming(source), open_file(source) as file:
+    with reporting_damage(source), open_file(source) as file:
         if "against" in file.attrs:
             return _draw_against(file, path)
         panels = {}

@@ -179,7 +179,7 @@ CASES = {
     # files
     "missing": ("fit no.h5", 3, "no.h5", "no such file"),
     "no match": ("fit no*.h5x", 3, "no*.h5x", "no file matches"),
-    "empty file": ("fit empty.h5", 3, "empty.h5", "empty", "write it anew"),
+    "empty file": ("fit empty.h5", 3, "empty.h5", "empty", "write it again"),
     "folder without data": ("fit folder", 3, "folder", "no HDF5 file"),
     "fifo": ("fit fifo.h5", 3, "fifo.h5", "not a regular file"),
     "not HDF5": ("fit text.h5", 3, "text.h5", "not an HDF5 file"),

@@ -272,7 +272,7 @@ def test_damaged_checkpoints(stopped, whole, tmp_path):
         for command in ("resume", "status")
     }
     for (name, _), done in batch(0, neither, tmp_path).items():
-        told = f"{checkpoints[name]}.1, is no better: start anew with 'hpcpca fit … --overwrite'"
+        told = f"{checkpoints[name]}.1, is no better: start again with 'hpcpca fit … --overwrite'"
         assert len(done.ended(3).messages) == 1 and told in done.messages[0], (name, done)
         path = checkpoints[name]
         path.with_name(f"{path.name}.1").unlink(missing_ok=True)

@@ -150,7 +150,7 @@ def test_pictures_are_small():
 def test_command_reference_is_what_the_program_says():
     made = COMMANDS.read_text(encoding="utf-8")
     assert made == reference.page(), (
-        "write it anew: python -m hpcpca.cli.reference > docs/commands.md"
+        "write it again: python -m hpcpca.cli.reference > docs/commands.md"
     )
 
 
