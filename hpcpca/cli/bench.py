@@ -6,6 +6,8 @@ Start without mpiexec: they start it themselves.
 import click
 
 from ..errors import NOT_ACHIEVED
+from ..operators.settings import OperatorSettings
+from .options import options_of
 from .session import show
 from .types import Numbers, Shape
 
@@ -153,13 +155,7 @@ def kernels(types, vectors, columns, runs):
 @click.option(
     "--ranks", type=Numbers(), default="1,2,3,4", show_default=True, help="Numbers of ranks to try."
 )
-@click.option(
-    "--operator",
-    type=click.Choice(["auto", "gram", "in-memory", "streaming"]),
-    default="auto",
-    show_default=True,
-    help="As in fit.",
-)
+@options_of(OperatorSettings, names=("operator",))
 @click.option(
     "--folder",
     help="Where the data are made for the time being; default: the system's folder for such.",
@@ -178,7 +174,15 @@ def scaling(shape, components, ranks, operator, folder, runs, mpiexec):
     if folder and not os.path.isdir(folder):
         raise DataError(f"--folder {folder}: no such folder; make it first")
     return _shown(
-        scale(*shape, components, ranks, operator, runs=runs, mpiexec=mpiexec, folder=folder)
+        scale(
+            *shape,
+            components,
+            ranks,
+            operator or "auto",
+            runs=runs,
+            mpiexec=mpiexec,
+            folder=folder,
+        )
     )
 
 

@@ -4,8 +4,11 @@ import re
 
 import click
 
+from ..engine.settings import AccuracySettings, PanelSettings
 from ..errors import UsageError, on_all_ranks
-from .options import Size, follow_links
+from ..operators.settings import OperatorSettings
+from ..pca.settings import FitSettings, PcaSettings
+from .options import Size, given, options_of
 from .session import show
 
 SHAPE = r"(\d+)[xX×](\d+)"
@@ -13,9 +16,7 @@ SHAPE = r"(\d+)[xX×](\d+)"
 
 @click.command()
 @click.argument("data", nargs=-1, required=True, metavar="DATA[:dataset]...|NxD")
-@click.option(
-    "-k", "--components", type=int, required=True, help="Number of principal components K."
-)
+@options_of(PanelSettings, names=("components",))
 @click.option(
     "--dtype",
     default="float32",
@@ -48,24 +49,12 @@ SHAPE = r"(\d+)[xX×](\d+)"
     show_default=True,
     help="Bytes a second between nodes, per rank.",
 )
-@click.option(
-    "--operator",
-    type=click.Choice(["auto", "gram", "in-memory", "streaming"]),
-    default="auto",
-    help="As in fit.",
-)
+@options_of(OperatorSettings, names=("operator",))
 @click.option(
     "--exchange", type=click.Choice(["ritz", "vectors"]), default="ritz", help="As in fit."
 )
-@click.option("--tol", type=float, default=1e-6, show_default=True, help="As in fit.")
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "single", "double"]),
-    default="auto",
-    help="As in fit.",
-)
-@click.option("--covariance", is_flag=True, help="As in fit.")
-@follow_links
+@options_of(AccuracySettings, names=("tol", "precision"))
+@options_of(PanelSettings, PcaSettings, names=("covariance", "follow_links"))
 @click.option(
     "-o", "--output", default="pca.h5", show_default=True, help="Result file, for the batch file."
 )
@@ -80,7 +69,6 @@ def plan(
     memory,
     bandwidth,
     network,
-    operator,
     sbatch,
     overwrite,
     output,
@@ -98,7 +86,6 @@ def plan(
     from ..files.outputs import check_output, write_text
     from ..kernels import kernels_for
     from ..pca.job import Machine, job_of, most_components, operator_of
-    from ..pca.settings import FitSettings
     from ..planning import forecast
     from ..planning import sbatch as batch
     from ..planning.machine import available_memory
@@ -119,7 +106,7 @@ def plan(
     if sbatch:
         check_output(sbatch, "--sbatch", overwrite, None, batch.is_no_script, what="batch file")
     sizes = _sizes(data, options.pop("dtype"), options["follow_links"], output, np)
-    config = FitSettings(components=components, operator=operator, **options).check()
+    config = FitSettings(components=components, **given(FitSettings, options)).check()
     if config.covariance and sizes.n != sizes.d:
         raise UsageError(
             f"--covariance needs one square dataset; {data[0]} is {sizes.n} × {sizes.d}"
@@ -143,7 +130,7 @@ def plan(
     show(forecast.lines(job, chosen, components, cluster))
     if sbatch:
         named = () if re.fullmatch(SHAPE, data[0]) else data
-        words = _words(config, operator)
+        words = _words(config)
         text = forecast.sbatch(
             job, chosen, components, cluster, data=named, output=output, options=words
         )
@@ -152,11 +139,10 @@ def plan(
         show([f"batch file: {sbatch}" + ("" if named else note)])
 
 
-def _words(config, operator):
+def _words(config):
     """Options of ``fit`` that make the job the one that was planned."""
-    defaults = type(config)()
-    words = [] if operator == "auto" else ["--operator", operator]
-    for name in ("exchange", "tol", "precision"):
+    defaults, words = type(config)(), []
+    for name in ("operator", "exchange", "tol", "precision"):
         if getattr(config, name) != getattr(defaults, name):
             words += [f"--{name}", str(getattr(config, name))]
     return (

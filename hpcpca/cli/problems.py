@@ -26,5 +26,8 @@ def _known(name):
     if name not in PROBLEMS:
         from ..errors import DataError
 
-        raise DataError(f"the file is of 'hpcpca {name}', which this hpcpca does not know; upgrade")
+        raise DataError(
+            f"a file was written by 'hpcpca {name}', a command that this version does not have;"
+            " upgrade"
+        )
     return PROBLEMS[name]

@@ -24,7 +24,7 @@ def run(problem, ranks, start, shown, signals, *, lock):
     from .session import speaker
 
     config, say = problem.config, speaker(ranks, shown.quiet)
-    begun = engine.Run(problem, ranks, config, say, start)
+    begun = engine.Run(problem, ranks, say, start)
     if crowding := ranks.crowding(begun.context.threads):
         say(crowding)
     _listen(ranks, config, signals, begun.recorder, say)

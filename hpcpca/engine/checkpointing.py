@@ -6,12 +6,14 @@ from ..errors import DataError
 class Checkpointing:
     """Calls ``write(report)`` when it is time (every so many seconds, or rounds), by the root's
     clock; a write that fails costs a warning and the run goes on.
+
+    Reports count from ``since`` seconds on, those of the runs before this one.
     """
 
-    def __init__(self, cadence, write, warn):
+    def __init__(self, cadence, write, warn, since=0.0):
         self.seconds, self.rounds = cadence
         self.write, self.warn = write, warn
-        self.last_seconds, self.last_round = 0.0, None
+        self.last_seconds, self.last_round = since, None
 
     def __call__(self, report):
         if self.last_round is None:

@@ -12,13 +12,28 @@ from ..files.result import MEMORY
 from ..linalg.orth import with_positive_peak
 
 
+@dataclass
+class Unbuilt:
+    """Stands for the operator of a run that is stopped before it has one."""
+
+    d: int
+    is_double: bool
+    exponent: int = 0
+    rounding: float = 0.0
+
+
+def known(operator):
+    """The operator, or None if there is none yet."""
+    return None if isinstance(operator, Unbuilt) else operator
+
+
 @dataclass(frozen=True)
 class Content:
     """What is known at the end of a round; eigenvalues in the data's own units."""
 
     state: object  # methods.State
-    offsets: np.ndarray  # (ranks + 1) who owns which of the m columns
-    first: int  # this rank's first column
+    offsets: np.ndarray  # (ranks + 1) who owns which of the m rows of the panel
+    first: int  # this rank's first row
     components: int  # K
     eigenvalues: np.ndarray  # (m)
     rounding: float  # error of the operator relative to λ_0, which residuals do not show
@@ -36,7 +51,7 @@ def result_arrays(problem, content):
         problem.vectors: Rows(
             own * with_positive_peak(own)[:, None], np.minimum(content.offsets, count)
         ),
-        problem.eigenvalues: np.maximum(values[:count], 0.0),
+        problem.eigenvalues: values[:count],
         "residuals": residuals[:count],
         "standing": content.judgement.standing.astype("S"),
         "angle_bounds": found.bounds,
@@ -64,7 +79,7 @@ def root_attributes(problem, content, kind):
 
 def result_of(problem, content, operator):
     """Return (attributes, arrays) of a result file."""
-    arrays, attributes = problem.result(content, operator)
+    arrays, attributes = problem.result(content, known(operator))
     return (
         root_attributes(problem, content, RESULT) | attributes,
         result_arrays(problem, content) | arrays,
@@ -92,7 +107,7 @@ def checkpoint_of(problem, content, operator, unfinished=None):
         "state/images": Rows(state.images, content.offsets),
     }
     arrays |= {MEMORY + name: Rows(array, content.offsets) for name, array in state.memory.items()}
-    more_arrays, more_attributes = problem.stored(operator, unfinished)
+    more_arrays, more_attributes = problem.stored(known(operator), unfinished)
     return attributes | more_attributes, arrays | more_arrays
 
 

@@ -12,12 +12,13 @@ from .problem import Context
 from .starting import own_files
 
 
-def prepare(problem, world, config, say, start=None):
+def prepare(problem, world, say, start=None):
     """Return the ``Context`` of a run. Collective.
 
     ``say(text)`` shows a line to the user (root only); ``start`` is the Stored file of the run that
     is resumed.
     """
+    config = problem.config
     made = Context(world, config, say, start, Counters(), injected=None)
     made.data = world.decide(lambda: problem.open(own_files(config)))
     made.data.tell(say)

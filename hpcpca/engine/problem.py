@@ -1,4 +1,6 @@
-"""All that the engine knows of a problem: the leading eigenpairs of a symmetric operator.
+"""The interface between the engine and a problem: the leading eigenpairs of a symmetric operator S.
+
+The largest eigenvalues of S have to be positive, and larger than the negative ones are in size.
 
 A new problem is a folder with such a class and a line in cli/problems.py (docs/developing.md).
 """
@@ -7,9 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
+from ..errors import UsageError, on_all_ranks
+
 
 class Data(Protocol):
-    """What a problem is about, opened."""
+    """What a problem is about, opened. The root opens it, and sends it to the other ranks: small
+    and picklable. Values are read by all ranks, when the operator is made.
+    """
 
     d: int  # length of the vectors
 
@@ -18,7 +24,9 @@ class Data(Protocol):
         """Name, sizes and type, in words."""
 
     def describe(self) -> list:
-        """What files store of it: a dict for each part. A run is resumed on the same data only."""
+        """What files store of it: for each part a dict with path, dataset, rows, columns, dtype,
+        content (a checksum of some values), size and mtime. A run is resumed on the same only.
+        """
 
     def change(self) -> str | None:
         """What happened to it since it was opened, in words, or None."""
@@ -73,8 +81,9 @@ class Context:
 class Problem(Protocol):
     """One run's problem; what is of the class is the same for all its runs.
 
-    Methods without a body here have to be written. Those that take a ``context`` or an ``operator``
-    are collective.
+    A problem defines ``name``, ``settings``, ``open``, ``check``, ``plan``, ``operator`` and
+    ``plain``; all else is optional. What takes a ``context``, an ``operator`` or a ``request`` is
+    collective.
     """
 
     name: ClassVar[str]  # of its command
@@ -109,8 +118,15 @@ class Problem(Protocol):
         """Return S, taking up what a run that was stopped has ``begun`` of it."""
 
     def method(self, context, operator):
-        """Return the method that was asked for."""
+        """Return the method that was asked for. (Optional: for those that need more.)"""
         config = self.config
+        if config.batch_rows:
+            raise on_all_ranks(
+                UsageError(
+                    f"--batch-rows {config.batch_rows} draws rows of data, which 'hpcpca"
+                    f" {self.name}' has not; leave it out"
+                )
+            )
         return config.chosen.build(
             operator, context.exchange, context.panel, config, context.plan.basis
         )
@@ -130,12 +146,15 @@ class Problem(Protocol):
         """Say what cannot be of these data unless they changed during the run, or None."""
 
     def result(self, content, operator) -> tuple:
-        """Return ({name: array}, {attribute: value}) that results have besides what all have."""
+        """Return ({name: array}, {attribute: value}) that results have besides what all have.
+
+        ``operator`` is None, here and in ``stored``, if the run was stopped before it was made.
+        """
         return {}, {}
 
     def stored(self, operator, unfinished) -> tuple:
         """Return ({name: array}, {attribute: value}) of what checkpoints keep of the operator and
-        of a pass that was stopped.
+        of a pass that was stopped. Arrays are small, or those that files/result.py names.
         """
         return {}, {}
 
@@ -150,4 +169,6 @@ class Problem(Protocol):
 
     @classmethod
     def plain(cls, request):
-        """Return S in plain numpy and float64 for ``verify``, of a ``verification.Request``."""
+        """Return S in plain numpy and float64 for ``verify``, of a ``verification.Request``; the
+        root opens the data (``request.ranks.decide``).
+        """

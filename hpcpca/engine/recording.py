@@ -1,30 +1,17 @@
 """What a run leaves behind: reports to its monitors, checkpoints and the result."""
 
-from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
 
 from ..files.checkpoint import remove_checkpoint, write_checkpoint, write_result
-from .content import Content, attributes_of, checkpoint_of, result_of
+from .content import Content, Unbuilt, attributes_of, checkpoint_of, result_of
 from .history import History
 from .report import Report
 
 COUNTS = ("passes", "reads", "applications", "bytes_exchanged", "samples")
 ORTHONORMAL_TO = 1e-2  # max|VVᵀ−I| above which vectors may be copies of one another
 DISK = 100e6  # bytes/s of checkpoints, until one was written
-
-
-@dataclass
-class Unbuilt:
-    """Stands for the operator of a run that is stopped before it has one."""
-
-    d: int
-    is_double: bool
-    exponent: int = 0
-    rounding: float = 0.0
-    centring: object = None
-    n = mean = total_variance = None
 
 
 class Recorder:
@@ -38,10 +25,15 @@ class Recorder:
         }
         self.history = History(History.rows_of(start.arrays) if start else None, self._before)
         self.change = None  # what had happened to the data when the last file was written
-        # vectors, images, a pass that is under way
+        # six panels of float64: vectors, images, those of a pass under way, and some to spare
         self.checkpoint_seconds = 6 * 8 * context.panel * d / DISK
         self._has_written = False
         self.standing = None  # of the components that were written last
+
+    @property
+    def seconds_before(self):
+        """Seconds that the runs took which this one goes on from."""
+        return self._before["seconds"]
 
     def report(self, state, operator, method):
         """What monitors are told of a round."""
@@ -70,9 +62,8 @@ class Recorder:
         begun, context = perf_counter(), self.context
         with context.counters.time("checkpoint"):
             content = self._content(report, operator, outcome)
-            attributes, arrays = checkpoint_of(
-                self.problem, content, operator, stop and stop.unfinished
-            )
+            unfinished = stop and stop.unfinished
+            attributes, arrays = checkpoint_of(self.problem, content, operator, unfinished)
             attributes["reason"] = str(stop or "")
             write_checkpoint(context.world, context.config.checkpoint_path, attributes, arrays)
         seconds = perf_counter() - begun
@@ -93,9 +84,9 @@ class Recorder:
 
     def _content(self, report, operator, outcome):
         context = self.context
-        self.change = context.world.decide(context.data.change) or self.problem.excess(
-            report, operator
-        )
+        self.change = context.world.decide(context.data.change)
+        if not self.change and not isinstance(operator, Unbuilt):
+            self.change = self.problem.excess(report, operator)
         counts = {name: getattr(context.counters, name) + self._before[name] for name in COUNTS}
         attributes = attributes_of(context, report, operator, counts, outcome)
         attributes["changed"] = self.change or ""

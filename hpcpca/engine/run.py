@@ -11,10 +11,11 @@ from ..operators.products import ROUNDING
 from ..units import format_size
 from .breakdown import finite
 from .checkpointing import Checkpointing
+from .content import Unbuilt
 from .memory import PeakMemory
 from .outcome import Outcome, laggard, peak_memory
 from .preparation import prepare
-from .recording import Recorder, Unbuilt
+from .recording import Recorder
 from .starting import beginning
 from .stopping import CONVERGED, INTERRUPTED, RUNNING, Stagnation, Stopping
 
@@ -24,13 +25,13 @@ ROUNDING_SHARE = 0.2  # of the tolerance: what residuals leave to rounding
 class Run:
     """One run of a problem: operator → method ⇄ exchange → result. All methods are collective."""
 
-    def __init__(self, problem, world, config, say, start=None):
+    def __init__(self, problem, world, say, start=None):
         """``say(text)`` shows a line to the user (root only); ``start`` is the Stored file of the
         run that is resumed.
         """
-        self.problem, self.world, self.config, self.say = problem, world, config, say
+        self.problem, self.world, self.config, self.say = problem, world, problem.config, say
         self.memory = PeakMemory()
-        self.context = prepare(problem, world, config, say, start)
+        self.context = prepare(problem, world, say, start)
         self.recorder = Recorder(problem, self.context)
         self.begin = beginning(problem, self.context)
         if self.begin.note:
@@ -44,9 +45,10 @@ class Run:
     # the one loop
 
     def run(self, monitors):
-        """Iterate until a monitor ends it, or a request to stop; return the ``Outcome``.
+        """Iterate until ``Stopping`` names an outcome, or a stop is requested; return the
+        ``Outcome``.
 
-        All but the latter write the result.
+        The result is written. A stop leaves a checkpoint; without checkpoints, the result so far.
         """
         with self.world.blaming(self.context.data.change):
             try:
@@ -150,6 +152,7 @@ class Run:
                 self.config.cadence(),
                 lambda report: self.recorder.checkpoint(report, self.operator, RUNNING),
                 self.say,
+                since=self.recorder.seconds_before,
             )
         ]
 

@@ -6,7 +6,7 @@ driver, without it the root writes what it gathers, piece by piece. The files ar
 """
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import h5py
@@ -16,7 +16,7 @@ from ..errors import DataError, HpcpcaError, describe, on_all_ranks
 from ..units import format_size
 from .paths import temporary
 from .seal import checksum, row_checksums, seal
-from .trailer import append_trailer
+from .trailer import append_trailer, check_trailer
 
 PIECE_BYTES = 64 << 20
 H5PY_ERRORS = (OSError, RuntimeError, ValueError)  # what h5py raises where HDF5 fails
@@ -95,9 +95,12 @@ def check_room(path, count):
             f"No space left on device: {format_size(count)} needed, {format_size(free)} free"
         )
     if count <= TAKEN:
-        with open(path, "wb") as file:
-            os.posix_fallocate(file.fileno(), 0, count)
-        os.remove(path)
+        try:
+            with open(path, "wb") as file:
+                os.posix_fallocate(file.fileno(), 0, count)
+        finally:
+            with suppress(FileNotFoundError):
+                os.remove(path)
 
 
 def require_room(path, count):
@@ -128,17 +131,27 @@ def writing(path, mode="w"):
         unfinished.append((file, error))  # its frames hold datasets, which write when they go
         raise OSError(describe(error)) from error
     except BaseException:
-        file.close()
+        if file is not None:
+            file.close()
         raise
 
 
 def _commit(temporary, path, keep_previous):
     append_trailer(temporary)
     sync(temporary)
-    if keep_previous and os.path.exists(path):
+    if keep_previous and os.path.exists(path) and not _is_damaged(path):
         os.replace(path, path + ".1")
     os.replace(temporary, path)
     sync(os.path.dirname(path) or ".")
+
+
+def _is_damaged(path):
+    """Whether a file is known to be damaged: it must not take the place of a good one before it."""
+    try:
+        check_trailer(path)
+    except (DataError, OSError):
+        return True
+    return False
 
 
 def sync(path):

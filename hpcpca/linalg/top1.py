@@ -140,6 +140,14 @@ def _next_direction(rows, basis, floor):
     return np.where((rest > np.maximum(1e-12 * size, floor))[:, None], normalised(rows, floor), 0.0)
 
 
+TAKE_A_STEP = ("hebb", "oja")  # those that --step-size is for
+
+
+def held_by(solver, steps):
+    """Vectors that a solver holds beside each one, for the memory budget."""
+    return {"lanczos": 4 * steps, "momentum": 4, "chebyshev": 3}.get(solver, 0)
+
+
 SOLVERS = {
     "power": power,
     "hebb": hebb,

@@ -12,14 +12,18 @@ from .state import State
 
 
 class Between(Protocol):
-    """What methods use of the exchange between their workers (comm.exchange); nothing else of MPI
-    is known to them. All of it but properties and ``owned`` is collective.
+    """What methods use of the exchange between their workers (comm.exchange). All of it but
+    attributes, ``owned`` and ``group_columns`` is collective.
     """
 
     rank: int
     size: int
     grid: Any  # says who owns which rows of a panel
     counters: Any
+
+    @property
+    def interrupt(self) -> Any:
+        """Whether the run is asked to stop."""
 
     def owned(self, count):
         """Return the slice of ``count`` rows that this rank owns."""
@@ -35,6 +39,24 @@ class Between(Protocol):
 
     def from_root(self, solve, *shapes):
         """Return the arrays that the root solved for."""
+
+    def group_columns(self, offsets):
+        """Return the slice of the panel that this rank's group has."""
+
+    def gather_in_group(self, own, offsets):
+        """Return the rows of all ranks of this one's group."""
+
+    def gather_objects(self, mine):
+        """Return every rank's small object."""
+
+    def maximum(self, value):
+        """Return the largest of all ranks' values."""
+
+    def alone(self):
+        """Return an exchange of this rank only."""
+
+    def window(self, fronts, rows, d):
+        """Return a window that others read without this rank's doing."""
 
     def agreed(self):
         """Run the body on all ranks; an error of one is everybody's."""
@@ -77,7 +99,7 @@ class Needs:
     has_history: bool = False
 
 
-def history(settings):
+def needs_history(settings):
     """What methods of the Ritz exchange need."""
     return Needs(has_history=True)
 
@@ -93,7 +115,7 @@ class Kind:
 
     build: Callable
     settings: tuple
-    needs: Callable = history
+    needs: Callable = needs_history
     solvers: tuple = ()
     tol: Callable = lambda settings: None
     orthonormal_to: float = 1e-8  # max|VVᵀ−I| of a converged run
@@ -116,8 +138,8 @@ def goals(settings):
     return Goals(settings.tol, settings.components)
 
 
-def panel_method(kind):
+def panel_method(method_class):
     """Return what builds a method whose rounds end in Rayleigh–Ritz over the panel or more."""
-    return lambda operator, exchange, count, settings, basis: kind(
+    return lambda operator, exchange, count, settings, basis: method_class(
         operator, exchange, count, basis, goals=goals(settings), seed=settings.seed
     )

@@ -95,7 +95,7 @@ class Oja(VectorExchange):
             rows,
         )
 
-    def _judged(self, state, vectors, working, memory):
+    def _measured_after(self, state, vectors, working, memory):
         """The estimated state, or the measured one if that is due. Collective."""
         estimate = self._estimated(state.round + 1, vectors, memory)
         estimate.last_measured = state.last_measured

@@ -80,9 +80,9 @@ class VectorExchange:
         for name, array in kept.items():
             memory.setdefault(name, np.zeros((len(vectors), array.shape[1])))[rows] = array
         self._publish(state.round + 1, vectors)
-        return self._judged(state, vectors, working, memory)
+        return self._measured_after(state, vectors, working, memory)
 
-    def _judged(self, state, vectors, working, memory):
+    def _measured_after(self, state, vectors, working, memory):
         """The state after ``state`` with new ``vectors``; those of the ``working`` have changed.
         Collective.
         """
@@ -221,7 +221,7 @@ class VectorExchange:
         )
 
 
-def vectors(rule=None, order=None):
+def vectors(rule=None, schedule=None):
     """Return what builds workers that exchange vectors, by a rule of deflation and a schedule, or
     as the options say.
     """
@@ -232,7 +232,7 @@ def vectors(rule=None, order=None):
             exchange,
             count,
             worker_of(settings, rule),
-            schedule=order or usual_schedule(settings),
+            schedule=schedule or usual_schedule(settings),
             goals=goals(settings),
             seed=settings.seed,
             advance=bool(settings.advance),

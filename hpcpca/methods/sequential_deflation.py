@@ -10,7 +10,7 @@ from .worker import EXACT, STEPS, DeflationSettings, needs_of
 register(
     "sequential-deflation",
     "vectors",
-    vectors(order=sequential),
+    vectors(schedule=sequential),
     (*STEPS, DeflationSettings),
     needs=needs_of(),
     solvers=EXACT,

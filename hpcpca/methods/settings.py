@@ -47,7 +47,7 @@ class MethodSettings(Settings):
 
     @property
     def chosen(self):
-        """The ``Method`` that these settings ask for."""
+        """The ``Kind`` of method that these settings ask for."""
         return self._methods[self.method, self.exchange]
 
     @property

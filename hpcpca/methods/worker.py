@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ..comm.late import LatencySettings
 from ..errors import UsageError
 from ..linalg.deflation import DEFLATIONS
-from ..linalg.top1 import SOLVERS
+from ..linalg.top1 import SOLVERS, TAKE_A_STEP, held_by
 from ..options import Settings, option
 from .method import Needs
 from .schedule import all_at_once, staggered
@@ -24,9 +24,7 @@ class Top1Settings(Settings):
     @property
     def solver_vectors(self):
         """Vectors that the top1 solver holds beside each one."""
-        return {"lanczos": 4 * (self.local_steps or 1), "momentum": 4, "chebyshev": 3}.get(
-            self.top1, 0
-        )
+        return held_by(self.top1, self.local_steps or 1)
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,8 @@ class StepSettings(Settings):
 
     def check(self):
         """Raise UsageError if a step size is no number, or there is nothing that takes it."""
-        if self.step_size is not None and self.top1 != "hebb" and not self.batch_rows:
+        takes_it = self.top1 in TAKE_A_STEP or self.batch_rows
+        if self.step_size is not None and not takes_it:
             raise UsageError(
                 "--step-size goes with --top1 hebb or --batch-rows; the other solvers have no step"
                 " to choose"

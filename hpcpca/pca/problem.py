@@ -182,10 +182,13 @@ class Pca(Problem):
 
     def result(self, content, operator):
         """Return shares of variance, singular values and the mean."""
-        total, n = total_variance(operator), operator.n
+        total, n, mean = total_variance(operator), None, None
+        if operator is not None:
+            n, mean = operator.n, operator.mean
         variance = np.maximum(content.eigenvalues[: content.components], 0.0)
         attributes = {"total_variance": total} | ({} if n is None else {"n_samples": n})
-        return result.arrays_of(variance, total, n, operator.mean), attributes
+        arrays = {self.eigenvalues: variance} | result.arrays_of(variance, total, n, mean)
+        return arrays, attributes
 
     def stored(self, operator, unfinished):
         """Return the centring, and the sums of an unfinished pass."""
@@ -208,7 +211,7 @@ class Pca(Problem):
 
 def total_variance(operator):
     """The total variance in the data's own units; NaN if it is not known yet."""
-    if operator.total_variance is None:
+    if operator is None or operator.total_variance is None:
         return np.nan
     with np.errstate(over="ignore", under="ignore"):
         return float(np.ldexp(operator.total_variance, operator.exponent))

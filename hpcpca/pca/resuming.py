@@ -15,14 +15,15 @@ def stored(operator, unfinished):
     was stopped, as far as there are any.
     """
     arrays, attributes = {}, {}
-    centring = unfinished.centring if unfinished else operator.centring
-    if centring is not None and (unfinished or operator.n is not None):
+    n = None if operator is None else operator.n
+    centring = unfinished.centring if unfinished else operator and operator.centring
+    if centring is not None and (unfinished or n is not None):
         attributes = {
             "state_centring_exponent": centring.exponent,
             "state_centring_double": centring.work == np.float64,
         }
         arrays["state/shift"] = centring.shift
-        if centring.count == operator.n:  # else what it has measured is a sample
+        if centring.count == n:  # else what it has measured is a sample
             arrays |= {"state/offset": centring.offset, "state/squares": centring.squares}
     if unfinished:
         arrays |= _pass_arrays(unfinished)

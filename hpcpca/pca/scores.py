@@ -58,6 +58,11 @@ def load_basis(path, count=None, centre=True, whiten=False):
     DataError, UsageError. For one rank to call.
     """
     stored = Stored(path)
+    if stored.problem != "fit":
+        raise DataError(
+            f"{path} is a result of 'hpcpca {stored.problem}'; scores are of results of 'hpcpca"
+            " fit'"
+        )
     count = stored.count if count is None else count
     if not 1 <= count <= stored.count:
         raise UsageError(f"-k {count}: {path} has {stored.count}; ask for 1 to {stored.count}")

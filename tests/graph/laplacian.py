@@ -20,11 +20,7 @@ from hpcpca.sources.source import open_source
 class GraphSettings(Settings):
     """Graph"""
 
-    nodes: int | None = option("Number of nodes; default: the largest in EDGES, plus 1.", least=2)
-
-    def check(self):
-        if self.batch_rows:
-            raise UsageError("--batch-rows draws rows of data, and a graph has none")
+    nodes: int = option("Number of nodes.", default=2, least=2, required=True)
 
 
 @dataclass(frozen=True)
@@ -33,15 +29,19 @@ class LaplacianSettings(compose(PanelSettings, GraphSettings, *COMMON)):
 
 
 class Graph:
-    """Edges (e, 2) from an HDF5 dataset, one row for each pair of nodes."""
+    """Edges (e, 2) from an HDF5 dataset, one row for each pair of nodes; read when asked for."""
 
     def __init__(self, source, nodes):
-        blocks = [source.read(*place) for place in source.pieces(0, len(source.blocks))]
-        rows = np.concatenate([block.rows for block in blocks])
-        self.heads, self.tails = rows.T
-        self.d = nodes or int(rows.max()) + 1
+        self.source, self.d = source, nodes
         self.title = f"{source.dataset}, {self.d} nodes, {source.n} edges"
         self.describe, self.change, self.tell = source.describe, source.change, source.tell
+
+    def read(self, world):
+        with world.agreed():
+            places = self.source.pieces(0, len(self.source.blocks))
+            blocks = [self.source.read(*place).rows for place in places]
+            self.heads, self.tails = np.concatenate(blocks).T
+        return self
 
     def product(self, vector):
         """(Lx)_i = Σ_j (x_i − x_j) over the neighbours j of i."""
@@ -100,12 +100,14 @@ class Laplacian(Problem):
         return Plan("products", 1, 0, 0.0, 0, basis=basis, reason="products (with the edges)")
 
     def operator(self, context, begun):
-        return Products(context.data, context.exchange, context.counters)
+        graph = context.data.read(context.world)
+        return Products(graph, context.exchange, context.counters)
 
     @classmethod
     def plain(cls, request):
-        nodes = request.stored and request.stored.config["nodes"]
-        return Dense(Graph(open_source(request.data, request.follow_links), nodes))
+        data, links, ranks = request.data, request.follow_links, request.ranks
+        source = ranks.decide(lambda: open_source(data, links))
+        return Dense(Graph(source, request.stored.config["nodes"]).read(ranks))
 
 
 PROBLEM = Laplacian

@@ -1,0 +1,85 @@
+"""The engine with another problem: loop, exchange, checkpoints, resume and command line."""
+
+import h5py
+import numpy as np
+import pytest
+from launch import HERE, run
+
+PLUGGED_IN = f"""import sys
+sys.path.insert(0, {str(HERE / "graph")!r})
+from hpcpca.cli import COMMANDS, problems
+COMMANDS["laplacian"] = "laplacian", "Largest eigenvalues of a graph."
+problems.PROBLEMS["laplacian"] = "laplacian", None
+"""
+SIDES = 9, 7  # of a grid, whose eigenvalues are sums of those of two paths
+
+
+@pytest.fixture(scope="module")
+def edges(tmp_path_factory):
+    numbers = np.arange(SIDES[0] * SIDES[1]).reshape(SIDES)
+    pairs = [numbers[:-1], numbers[1:]], [numbers[:, :-1], numbers[:, 1:]]
+    path = tmp_path_factory.mktemp("graph") / "edges.h5"
+    with h5py.File(path, "w") as file:
+        file["edges"] = np.concatenate([np.stack(pair, axis=-1).reshape(-1, 2) for pair in pairs])
+    paths = [2 - 2 * np.cos(np.pi * np.arange(side) / side) for side in SIDES]
+    return path, np.sort(np.add.outer(*paths).ravel())[::-1]
+
+
+@pytest.mark.parametrize("exchange", ["ritz", "vectors", "window"])
+def test_a_graph(edges, tmp_path, exchange):
+    data, values = edges
+    out, options = tmp_path / "out.h5", ["--exchange", exchange, "--tol", 1e-7, "--max-rounds"]
+    fit = run(
+        2, "laplacian", data, "--nodes", 63, "-k", 3, "-o", out, *options, 2, inject=PLUGGED_IN
+    ).ended(4)
+    assert "9 × 7" not in fit.stderr and "63 nodes, 110 edges" in fit.stderr
+    status = run(0, "status", f"{out}.ckpt", inject=PLUGGED_IN).ok().stdout
+    assert "of 3 components converged" in status
+    again = ["resume", f"{out}.ckpt", "--max-rounds", 3000]
+    run(3, *again, inject=PLUGGED_IN).ok()
+    with h5py.File(out) as file:
+        np.testing.assert_allclose(file["eigenvalues"], values[:3], rtol=1e-9)
+        assert file["vectors"].shape == (3, 63) and "mean" not in file
+    assert "3 components of 63 features" in run(0, "info", out, inject=PLUGGED_IN).ok().stdout
+    run(0, "plot", out, inject=PLUGGED_IN).ok()
+    assert "nothing missed" in run(1, "verify", out, data, inject=PLUGGED_IN).ok().stdout
+
+
+def test_what_belongs_to_other_problems(edges, tmp_path):
+    """Options, commands and versions that do not fit are refused in one line."""
+    data, out = edges[0], tmp_path / "out.h5"
+    words = ["laplacian", data, "--nodes", 63, "-k", 2, "-o", out]
+    told = run(2, *words, "--batch-rows", 8, inject=PLUGGED_IN).ended(2).messages
+    assert len(told) == 1 and "--batch-rows 8" in told[0] and "laplacian" in told[0]
+    run(1, *words, "-q", inject=PLUGGED_IN).ok()
+    told = run(1, "resume", out, "--operator", "gram", inject=PLUGGED_IN).ended(2).messages
+    assert len(told) == 1 and "--operator" in told[0]
+    scores = "transform", out, data, "-o", tmp_path / "scores.h5"
+    assert "scores are of results of 'hpcpca fit'" in run(1, *scores).ended(3).messages[0]
+    for command in (["info", out], ["verify", out, data], ["resume", out]):
+        told = run(1, *command).ended(3).messages
+        assert len(told) == 1 and "'hpcpca laplacian'" in told[0] and "upgrade" in told[0]
+
+
+def test_largest_eigenvalues_have_to_be_positive():
+    from types import SimpleNamespace
+
+    from hpcpca.engine.breakdown import finite
+    from hpcpca.errors import HpcpcaError
+
+    values = np.array([-0.5, -2.0])
+    state = SimpleNamespace(round=1, eigenvalues=values, residuals=np.full(2, np.nan))
+    with pytest.raises(HpcpcaError, match="largest eigenvalue found in round 1 is -0.5"):
+        finite(SimpleNamespace(state=state, eigenvalues=values))
+
+
+def test_a_resumed_run_waits_before_it_writes_a_checkpoint():
+    from types import SimpleNamespace
+
+    from hpcpca.engine.checkpointing import Checkpointing
+
+    written = []
+    checkpointing = Checkpointing((600.0, None), written.append, print, since=5000.0)
+    for seconds in (5001.0, 5599.0, 5601.0, 5700.0):
+        checkpointing(SimpleNamespace(seconds=seconds, state=SimpleNamespace(round=1)))
+    assert [report.seconds for report in written] == [5601.0]
