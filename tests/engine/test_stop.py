@@ -186,9 +186,11 @@ def test_another_operator_goes_on(folder, tmp_path, operator):
 
 @pytest.mark.once
 def test_max_time(folder, tmp_path):
-    """Over and over, until it is done, by a clock that goes on three seconds with every piece."""
+    """Over and over, until it is done, by a clock that goes on three seconds with every piece of
+    the root. A piece takes longer than the root waits between two looks at its clock.
+    """
     inject = (
-        slowed(0)
+        slowed(0.02)
         + """
 import hpcpca.engine.deadline, hpcpca.planning.machine
 class Clock:
@@ -214,7 +216,6 @@ hpcpca.engine.deadline.time, hpcpca.planning.machine.process_age = Clock, lambda
     while not codes or codes[-1] == 75:
         done = run(2, *command, "--max-time", "100s", inject=inject)
         codes.append(done.code)
-        assert done.stderr.count("piece") <= 2 * 40, done
         assert done.code == 0 or "--max-time 100s is over" in done.stderr
         command = ("resume", checkpoint)
     assert 2 < len(codes) < 12 and codes[-1] == 0
