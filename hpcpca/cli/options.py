@@ -97,12 +97,9 @@ def _words(each):
     """What click is told of a field. Nothing is a default there: settings have their own."""
     at, words = each.metadata, dict(each.metadata["words"])
     kind = next((kind for kind in get_args(each.type) if kind is not type(None)), each.type)
-    said = {
-        "help": at["help"],
-        "default": None,
-        "metavar": words.get("metavar"),
-        "required": words.get("required", False),
-    }
+    said = {"help": at["help"], "metavar": words.get("metavar")}
+    # click takes a default, even None, for a value: then nothing is required
+    said |= {"required": True} if words.get("required") else {"default": None}
     if kind is bool:
         return {**said, "is_flag": True} if "/" not in flags_of(each)[0] else said
     if at["choices"]:

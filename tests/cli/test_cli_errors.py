@@ -543,3 +543,12 @@ def test_as_a_command_of_its_own(name, folder):
     before = contents(folder)
     check(name, run(2, *words(CASES[name][0]), cwd=folder))
     assert contents(folder) == before
+
+
+@pytest.mark.parametrize(
+    "arguments, missing",
+    [(("-o", "out.h5"), "'-k' / '--components'"), (("-k", "2"), "'-o' / '--output'")],
+)
+def test_what_fit_needs(folder, arguments, missing):
+    done = run(0, "fit", "good.h5", *arguments, cwd=folder)
+    assert (done.code, len(done.messages)) == (2, 1) and missing in done.stderr
