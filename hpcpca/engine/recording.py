@@ -97,12 +97,12 @@ class Recorder:
             components=report.components,
             eigenvalues=report.eigenvalues,
             rounding=operator.rounding,
-            judgement=self._judged(report),
+            judgement=self.judged(report),
             history=self.history.arrays(),
             attributes=attributes,
         )
 
-    def _judged(self, report):
+    def judged(self, report):
         """What is known of the components; ``standing`` keeps a word for each. Collective."""
         state, method = report.state, report.method
         is_known = method is not None and state.has_images

@@ -180,6 +180,9 @@ class Run:
 
     def _last_checkpoint(self, report, stop):
         path = self.config.checkpoint_path
+        if self._has_only_what_it_resumed(stop):
+            self.recorder.judged(report)
+            return
         try:
             self.recorder.checkpoint(report, self.operator, INTERRUPTED, stop)
         except DataError as error:
@@ -190,6 +193,19 @@ class Run:
                 else "make room and start again: nothing is left of this run"
             )
             raise on_all_ranks(DataError(f"interrupted ({stop}), and {error}; {remedy}")) from error
+
+    def _has_only_what_it_resumed(self, stop):
+        """Whether a resumed run was stopped before it knew more than its checkpoint, which may
+        hold a pass that is not taken up yet.
+        """
+        start, path = self.context.start, self.config.checkpoint_path
+        return (
+            isinstance(self.operator, Unbuilt)
+            and stop.unfinished is None
+            and start is not None
+            and start.is_checkpoint
+            and os.path.realpath(start.path) in map(os.path.realpath, (path, path + ".1"))
+        )
 
     def _outcome(self, name, report, reason=None):
         context, config = self.context, self.config

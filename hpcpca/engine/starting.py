@@ -43,7 +43,8 @@ class Beginning:
         """The state before anything is done."""
         if self.images is None:
             return unmeasured(self.round, self.vectors, panel)
-        return State(self.round, self.vectors, self.images, self.values, self.residuals)
+        known = self.round, self.vectors, self.images, self.values, self.residuals
+        return State(*known, memory=self.memory)
 
 
 def own_files(config):

@@ -96,9 +96,11 @@ class Source:
         return Block(rows, int(self.first_rows[number]) + start)
 
     def first_row(self):
-        """The first row of all: (d)."""
+        """The first row of all: (d); raise DataError for NaN, which a shift would spread."""
         number, row = self.place(0)
-        return self.read(number, row, row + 1).rows[0]
+        block = self.read(number, row, row + 1)
+        self.check_finite(block)
+        return block.rows[0]
 
     def place(self, row):
         """Return (file, row in the file) of the row numbered ``row`` over the whole set."""

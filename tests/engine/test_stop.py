@@ -450,3 +450,20 @@ def test_status_of_a_result(folder, tmp_path):
         "s1.h5 is not a result or checkpoint"
         in run(0, "status", folder / "data" / "s1.h5.ckpt").ended(3).messages[0]
     )
+
+
+@pytest.mark.once
+def test_a_resumed_run_that_is_stopped_at_once_loses_nothing(folder, tmp_path):
+    """What its checkpoint holds of a pass is not taken up by then, and stays in it."""
+    checkpoint = tmp_path / "out.h5.ckpt"
+    words = ["fit", folder / "data", "-k", K, "-o", tmp_path / "out.h5", "--operator", "gram"]
+    process = start(2, *words, inject=slowed(0.25))
+    begun(process, 8)
+    os.kill(ranks_of(process)[0], signal.SIGTERM)
+    finish(process).ended(75)
+    rows, before = finished_rows(checkpoint), checkpoint.read_bytes()
+    for _ in range(2):
+        told = run(2, "resume", checkpoint, "--max-time", "0.01s").ended(75)
+        assert "--max-time 0.01s is over" in told.stderr
+    assert 0 < rows == finished_rows(checkpoint) and checkpoint.read_bytes() == before
+    run(3, "resume", checkpoint, inject=CUT).ok()

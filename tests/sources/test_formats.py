@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from launch import run
 
+from hpcpca.errors import DataError
 from hpcpca.sources.block import Block
 from hpcpca.sources.formats import FORMATS, open_rows
 from hpcpca.sources.hdf5 import Hdf5Rows
@@ -78,3 +79,13 @@ def test_a_block_is_a_view_of_the_buffer_it_was_read_into(tmp_path):
     np.testing.assert_array_equal(source.read(1, 10, 40).rows, block.rows)
     np.testing.assert_array_equal(source.first_row(), ROWS[0])
     assert [source.place(row) for row in (0, 19, 20, 89)] == [(0, 0), (0, 19), (1, 0), (1, 69)]
+
+
+def test_the_first_row_is_checked(tmp_path):
+    """It is the shift of all others."""
+    rows = ROWS.copy()
+    rows[0, 3] = np.nan
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["X"] = rows
+    with pytest.raises(DataError, match="row 0, column 3 is nan"):
+        open_source([str(tmp_path / "a.h5")]).first_row()
