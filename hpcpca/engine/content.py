@@ -77,11 +77,11 @@ def root_attributes(problem, content, kind):
     }
 
 
-def result_of(problem, content, operator):
-    """Return (attributes, arrays) of a result file."""
+def result_of(problem, content, operator, kind=RESULT):
+    """Return (attributes, arrays) of a result file, or of what a checkpoint shares with one."""
     arrays, attributes = problem.result(content, known(operator))
     return (
-        root_attributes(problem, content, RESULT) | attributes,
+        root_attributes(problem, content, kind) | attributes,
         result_arrays(problem, content) | arrays,
     )
 
@@ -93,10 +93,8 @@ def checkpoint_of(problem, content, operator, unfinished=None):
     of a pass that was stopped.
     """
     state = content.state
-    attributes, arrays = result_of(problem, content, operator)
+    attributes, arrays = result_of(problem, content, operator, CHECKPOINT)
     attributes |= {
-        "format": CHECKPOINT,
-        "format_version": VERSIONS[CHECKPOINT],
         "state_round": state.round,
         "state_exponent": operator.exponent,
         "state_double": operator.is_double,

@@ -118,6 +118,6 @@ class Recorder:
 
 
 def unscaled(scaled, operator):
-    """Eigenvalues in the data's own units; NaN for what is not known."""
+    """Eigenvalues in the data's own units."""
     with np.errstate(over="ignore", under="ignore"):
-        return np.ldexp(np.nan if scaled is None else scaled, operator.exponent)
+        return np.ldexp(scaled, operator.exponent)
