@@ -54,6 +54,7 @@ def transform(result, data, components, whiten, no_centre, follow_links, quiet, 
     DATA may be other rows than those fitted, with the same columns.
     """
     with world() as ranks:
+        from ..mapping.streaming import Writing
         from ..pca import transformation
 
         transformation.transform(
@@ -61,7 +62,7 @@ def transform(result, data, components, whiten, no_centre, follow_links, quiet, 
             speaker(ranks, quiet),
             result,
             data,
-            transformation.Writing(**writing),
+            Writing(**writing),
             onto=transformation.Onto(components, whiten, not no_centre),
             follow_links=follow_links,
         )
@@ -77,8 +78,7 @@ def reconstruct(result, scores, quiet, **writing):
     d).
     """
     with world() as ranks:
+        from ..mapping.streaming import Writing
         from ..pca import transformation
 
-        transformation.reconstruct(
-            ranks, speaker(ranks, quiet), result, scores, transformation.Writing(**writing)
-        )
+        transformation.reconstruct(ranks, speaker(ranks, quiet), result, scores, Writing(**writing))

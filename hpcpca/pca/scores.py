@@ -1,6 +1,4 @@
-"""Score files, and rows streamed from a source through a computation into a file (README: file
-format).
-"""
+"""Score files, and the components that they are made with (docs/files.md)."""
 
 import json
 import os
@@ -9,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._version import __version__
-from ..comm.shared import SharedArray
 from ..errors import DataError, UsageError
 from ..files.formats import RECONSTRUCTION, SCORES
 from ..files.opening import open_file
@@ -19,7 +16,6 @@ from ..sources.source import open_source
 
 FORMAT_VERSION = 1
 DATASETS = {SCORES: "scores", RECONSTRUCTION: "data"}
-SLAB_BYTES = 16 << 20  # of components handed to all nodes at a time
 
 
 @dataclass(frozen=True)
@@ -131,57 +127,3 @@ def header(kind, basis, source, **more):
         "n_features": basis.d,
         **more,
     }
-
-
-def components_on_nodes(world, basis, dtype):
-    """Return the ``SharedArray`` (K', d) of ``dtype`` with the components, read by the root;
-    collective.
-    """
-    panel = SharedArray(world, (basis.count, basis.d), dtype)
-    step = max(1, SLAB_BYTES // (8 * basis.d))
-    for start in range(0, basis.count, step):
-        slab = np.empty((min(step, basis.count - start), basis.d))
-        with world.agreed():
-            if world.is_root:
-                slab[:] = basis.rows(start, start + len(slab))
-        world.comm.Bcast(slab)
-        if panel.node.rank == 0:
-            panel.array[start : start + len(slab)] = slab
-    panel.fence()
-    return panel
-
-
-def pieces(source, first, last, rows):
-    """Yield (file, start, stop, row of the whole) of blocks first..last−1 in pieces of at most
-    ``rows`` rows, whole chunks where that fits.
-    """
-    before = np.concatenate([[0], np.cumsum([part.rows for part in source.parts])])
-    for number, start, stop in source.blocks.run(first, last):
-        step = rows // source.parts[number].chunk_rows * source.parts[number].chunk_rows or rows
-        while start < stop:
-            end = min(stop, (start // step + 1) * step)
-            yield number, start, end, int(before[number]) + start
-            start = end
-
-
-def stream(world, source, rows, convert, target, *, counters):
-    """Give ``target`` what ``convert(rows (r, d), max |value|)`` makes of every piece of the
-    source; collective, in step.
-
-    Every rank takes its shard, at most ``rows`` rows at a time; one without rows left goes on to
-    take part in agreeing.
-    """
-    mine = list(pieces(source, *source.blocks.shard(world.size, world.rank), rows))
-    buffer = source.buffer(max((stop - start for _, start, stop, _ in mine), default=0))
-    for turn in range(max(world.comm.allgather(len(mine)))):
-        first, made = 0, None
-        with world.agreed():
-            if turn < len(mine):
-                number, start, stop, first = mine[turn]
-                with counters.time("read"):
-                    block = source.read(number, start, stop, buffer)
-                    largest = source.check_finite(block)
-                with counters.time("apply"):
-                    made = convert(block.rows, largest)
-        with counters.time("write"):
-            target.put(first, made)

@@ -33,13 +33,18 @@ class Source:
         )  # of each file, numbered over the whole set
         self.missing = [missing_values(part.attributes, self.dtype) for part in parts]
         self.blocks = blocks_of(
-            [p.rows for p in parts], [p.chunk_rows for p in parts], self.d * self.dtype.itemsize
+            [p.rows for p in parts], [p.chunk_rows for p in parts], self.row_bytes
         )
 
     @property
+    def row_bytes(self):
+        """Size of a row in memory in its own type."""
+        return self.d * self.dtype.itemsize
+
+    @property
     def bytes(self):
-        """Size of all rows in memory in their own type."""
-        return self.n * self.d * self.dtype.itemsize
+        """Size of all rows."""
+        return self.n * self.row_bytes
 
     def describe(self):
         """The description of the source for results and checkpoints: list of dicts."""
@@ -95,6 +100,17 @@ class Source:
                 opened.forget(start, stop)
         return Block(rows, int(self.first_rows[number]) + start)
 
+    def read_across(self, first, stop, into):
+        """Yield the ``Block`` of each file that has some of the rows first..stop−1, numbered over
+        the whole set: views of ``into``, a ``buffer`` that has room for all.
+        """
+        done = first
+        while done < stop:
+            number, start = self.place(done)
+            end = min(self.parts[number].rows, start + stop - done)
+            yield self.read(number, start, end, into[done - first :])
+            done += end - start
+
     def first_row(self):
         """The first row of all: (d); raise DataError for NaN, which a shift would spread."""
         number, row = self.place(0)
@@ -122,7 +138,7 @@ class Source:
         """
         for number, start, stop in self.blocks.run(first, last):
             chunk = self.parts[number].chunk_rows
-            step = max(1, piece_bytes // max(1, self.d * self.dtype.itemsize))
+            step = max(1, piece_bytes // max(1, self.row_bytes))
             step = max(chunk, step // chunk * chunk)
             while start < stop:
                 end = min(stop, (start // step + 1) * step)

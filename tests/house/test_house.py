@@ -27,6 +27,7 @@ LINES = [
     {"methods"},
     {"planning"},
     {"engine"},
+    {"mapping"},
     {"pca"},
     {"report"},
     {"bench"},

@@ -11,7 +11,7 @@ import pytest
 from launch import batch, run
 from spectra import agreed_assert, data_rows, power_law
 
-from hpcpca.pca.projection import Reconstruction, Scoring
+from hpcpca.mapping.projection import Reconstruction, Scoring
 
 FEW = [pytest.param(n, marks=pytest.mark.once) for n in (1, 2)]
 MANY = [3, 4]  # ranks that every stack shows

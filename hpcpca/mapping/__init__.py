@@ -1,0 +1,1 @@
+"""Rows of files through a map, such as a projection, into a file."""
