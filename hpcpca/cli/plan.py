@@ -85,7 +85,8 @@ def plan(
     from ..comm.launch import launched_size
     from ..files.outputs import check_output, write_text
     from ..kernels import kernels_for
-    from ..pca.job import Machine, job_of, most_components, operator_of
+    from ..operators.cost import Machine
+    from ..pca.job import job_of, most_components, operator_of
     from ..planning import forecast
     from ..planning import sbatch as batch
     from ..planning.machine import available_memory

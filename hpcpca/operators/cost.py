@@ -51,6 +51,19 @@ class Rates:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What a run has: ranks, threads of each, bytes per node; ``shm`` of those may be shared."""
+
+    ranks: int
+    ranks_on_node: int  # the largest number
+    threads: int
+    memory: int
+    rates: Rates
+    shm: int = 1 << 62
+    shards: int | None = None  # of the grid that was asked for
+
+
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """Sizes that costs depend on.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import UsageError
-from ..operators.cost import Job, Rates
+from ..operators.cost import Job
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,19 +23,6 @@ class Sizes:
         chunk_rows = max(part.chunk_rows for part in source.parts)
         row_bytes = source.d * source.dtype.itemsize
         return cls(n=source.n, d=source.d, dtype=source.dtype, chunk_bytes=chunk_rows * row_bytes)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Machine:
-    """What a run has: ranks, threads of each, bytes per node; ``shm`` of those may be shared."""
-
-    ranks: int
-    ranks_on_node: int  # the largest number
-    threads: int
-    memory: int
-    rates: Rates
-    shm: int = 1 << 62
-    shards: int | None = None  # of the grid that was asked for
 
 
 def job_of(settings, sizes, panel, machine):

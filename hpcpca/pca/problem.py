@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..comm.shared import shm_free
+from ..engine.machine import machine_of, warm_up
 from ..engine.problem import Problem
 from ..errors import DataError, UsageError
 from ..files.paths import split_dataset
@@ -14,7 +14,6 @@ from ..operators.gram import negligible
 from ..operators.minibatch import MiniBatches
 from ..operators.registry import OPERATORS
 from ..operators.resources import Resources
-from ..planning.machine import available_memory
 from ..planning.plan import choose
 from ..planning.rates import cached_rates
 from ..sources import rows as row_io
@@ -22,7 +21,7 @@ from ..sources.random_rows import RowReader
 from ..sources.source import open_source
 from . import result, resuming, verification
 from .checks import InRange, Semidefinite
-from .job import Machine, Sizes, job_of, most_components, operator_of
+from .job import Sizes, job_of, most_components, operator_of
 from .settings import FitSettings
 from .warm_start import warmed
 
@@ -72,15 +71,7 @@ class Pca(Problem):
     def plan(self, context):
         """Choose how Σ is held: the quickest way that fits the memory, or the one asked for."""
         config, world, source = self.config, context.world, context.data
-        machine = Machine(
-            ranks=world.size,
-            ranks_on_node=max(world.comm.allgather(world.node.size)),
-            threads=context.threads,
-            memory=config.memory or min(world.comm.allgather(available_memory())),
-            rates=self._rates(context),
-            shm=min(world.comm.allgather(shm_free())),
-            shards=context.grid and context.grid.shards,
-        )
+        machine = machine_of(context, self._rates(context))
         job = job_of(config, Sizes.of(source), context.panel, machine)
         plan = world.decide(lambda: choose(job, operator_of(config), config.basis))
         self.kernels = kernels_for(plan.elements)
@@ -103,7 +94,7 @@ class Pca(Problem):
 
     def operator(self, context, begun):
         """Return Σ as planned."""
-        self._warm_up(context)
+        warm_up(context, self.kernels, [context.data.dtype])
         name = "covariance" if self.config.covariance else context.plan.operator
         resources = Resources(
             source=context.data,
@@ -115,19 +106,6 @@ class Pca(Problem):
         )
         is_double = self.config.starts_in_double
         return OPERATORS[name].load(resources, is_double, context.plan, begun or Begun())
-
-    def _warm_up(self, context):
-        """Have the kernels compiled, by one rank of each node."""
-        kernels, dtype, interrupt = self.kernels, context.data.dtype, context.world.interrupt
-
-        def compiled():
-            context.say(
-                "compiling kernels for this kind of processor, once: a quarter of a minute or so"
-            )
-            kernels.warm_up(dtype, interrupt.requested)
-
-        context.world.first_on_node(lambda: kernels.is_warm(dtype), compiled)
-        interrupt.stop_if(interrupt.requested())
 
     def method(self, context, operator):
         """Return the method; one of mini-batches draws them from the rows."""

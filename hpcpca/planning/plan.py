@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ..errors import UsageError
 from ..methods.ritz_exchange import SMALLEST_BASIS
-from ..operators.registry import OFFERED, OPERATORS
+from ..operators.registry import OPERATORS
 from ..units import format_seconds, format_size
 
 DEFAULT_BASIS = 16  # panels of history kept unless memory or --basis says otherwise
@@ -36,16 +36,18 @@ def _vectors_bytes(job, basis):
     )
 
 
-def choose(job, operator, basis):
+def choose(job, operator, basis, kinds=OPERATORS):
     """Return the ``Plan`` for a job: the operator asked for, or the quicker of those that fit;
     raise UsageError where none does.
 
-    ``basis`` is "all", a number of rows, or None for as many as are worth it.
+    ``basis`` is "all", a number of rows, or None for as many as are worth it. ``kinds`` are the
+    ways to hold an operator.
     """
-    names = [operator] if operator != "auto" else ["gram"] if job.n is None else list(OFFERED)
+    offered = [name for name, kind in kinds.items() if kind.is_offered]
+    names = [operator] if operator != "auto" else ["gram"] if job.n is None else offered
     found = []
     for name in names:
-        plan = OPERATORS[name].cost(job)
+        plan = kinds[name].cost(job)
         rows = _basis_rows(job, basis, job.memory - plan.bytes)
         found.append(replace(plan, basis=rows, bytes=plan.bytes + _vectors_bytes(job, rows)))
     fitting = [plan for plan in found if plan.bytes <= job.memory]

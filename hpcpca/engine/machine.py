@@ -1,0 +1,34 @@
+"""What a run has to work with: memory, threads, compiled kernels."""
+
+from ..comm.shared import shm_free
+from ..operators.cost import Machine
+from ..planning.machine import available_memory
+
+
+def machine_of(context, rates):
+    """Return the ``Machine`` of a run, for the cost model. Collective."""
+    world = context.world
+    return Machine(
+        ranks=world.size,
+        ranks_on_node=max(world.comm.allgather(world.node.size)),
+        threads=context.threads,
+        memory=context.config.memory or min(world.comm.allgather(available_memory())),
+        rates=rates,
+        shm=min(world.comm.allgather(shm_free())),
+        shards=context.grid and context.grid.shards,
+    )
+
+
+def warm_up(context, kernels, dtypes):
+    """Have the kernels for data of ``dtypes`` compiled, by one rank of each node. Collective."""
+    interrupt = context.world.interrupt
+
+    def compiled():
+        context.say(
+            "compiling kernels for this kind of processor, once: a quarter of a minute or so"
+        )
+        for dtype in dtypes:
+            kernels.warm_up(dtype, interrupt.requested)
+
+    context.world.first_on_node(lambda: all(map(kernels.is_warm, dtypes)), compiled)
+    interrupt.stop_if(interrupt.requested())
