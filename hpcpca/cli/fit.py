@@ -88,6 +88,9 @@ fit = command_of(
 @click.option(
     "--data", multiple=True, metavar="DATA[:dataset]", help="Where the data are now, if they moved."
 )
+@click.option(
+    "--targets", multiple=True, metavar="DATA[:dataset]", help="Where the targets are now."
+)
 @options_of(
     AccuracySettings, *PARTS, OutputSettings, OperatorSettings, MachineSettings, names=AGAIN
 )

@@ -11,6 +11,7 @@ from ..units import parse_size
 
 SHORT = {
     "components": "-k",
+    "rank": "-r",
     "output": "-o",
     "quiet": "-q",
     "columns": "-d",

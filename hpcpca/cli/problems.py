@@ -3,7 +3,10 @@
 from importlib import import_module
 
 # command: (the module with its PROBLEM; the one that is ABOUT its results, or None)
-PROBLEMS = {"fit": ("hpcpca.pca.problem", "hpcpca.pca.result")}
+PROBLEMS = {
+    "fit": ("hpcpca.pca.problem", "hpcpca.pca.result"),
+    "regress": ("hpcpca.regression.problem", "hpcpca.regression.result"),
+}
 
 
 def problem_of(name):

@@ -24,7 +24,8 @@ WRITING = (
 )
 
 
-def _writing(function):
+def writing_options(function):
+    """Add the options of commands that write rows."""
     for option in reversed(WRITING):
         function = option(function)
     return function
@@ -47,7 +48,7 @@ def _writing(function):
     ),
 )
 @follow_links
-@_writing
+@writing_options
 def transform(result, data, components, whiten, no_centre, follow_links, quiet, **writing):
     """Write the scores (Y − 1μᵀ)Vᵀ of DATA's rows on the components in RESULT as /scores (n, K).
 
@@ -72,7 +73,7 @@ def transform(result, data, components, whiten, no_centre, follow_links, quiet, 
 @click.argument("result", metavar="RESULT")
 @click.argument("scores", metavar="SCORES")
 @click.option("--dtype", type=DTYPES, help="Type of the rows; default: that of the scores.")
-@_writing
+@writing_options
 def reconstruct(result, scores, quiet, **writing):
     """Write the rows SV + 1μᵀ that the file SCORES of 'hpcpca transform' stands for as /data (n,
     d).

@@ -22,6 +22,17 @@ SHOWN = 64
     is_flag=True,
     help="DATA is a d×d covariance matrix itself (known from a result).",
 )
+@click.option(
+    "--targets",
+    multiple=True,
+    metavar="DATA[:dataset]",
+    help="The targets of a regression.",
+)
+@click.option(
+    "--holdout",
+    is_flag=True,
+    help="DATA and targets were not fitted: measure R² of the predictions only.",
+)
 @click.option("--save", is_flag=True, help="Store the findings in the result, under /verification.")
 @click.option(
     "--no-search",
@@ -32,7 +43,7 @@ SHOWN = 64
 )
 @follow_links
 @click.option("-q", "--quiet", is_flag=True, help="Only errors and the exit code.")
-def verify(vectors, data, tol, covariance, save, search, follow_links, quiet):
+def verify(vectors, data, tol, save, search, quiet, holdout, **about):
     """Measure VECTORS against DATA in float64, with passes of its own; exit 4 where the
     tolerance does not hold.
     """
@@ -57,24 +68,20 @@ def verify(vectors, data, tol, covariance, save, search, follow_links, quiet):
         if tol is None:
             tol = stored.attributes["tol"] if stored else DEFAULT_TOL
         problem = ranks.decide(lambda: problem_of(stored.problem if stored else "fit"))
-        plain = problem.plain(
-            Request(
-                data=data,
-                follow_links=follow_links,
-                stored=stored,
-                length=rows.shape[1],
-                ranks=ranks,
-                say=speaker(ranks, quiet),
-                covariance=covariance,
-            )
-        )
+        about |= {"data": data, "stored": stored, "length": rows.shape[1], "ranks": ranks}
+        request = Request(**about, say=speaker(ranks, quiet))
+        if holdout:
+            return _held_out(problem, request, save, speaker(ranks, quiet, sys.stdout))
+        plain = problem.plain(request)
         with ranks.blaming(plain.change):
             eigenvalues = stored.eigenvalues if stored else None
             finding = examine(plain, rows, tol, eigenvalues, search=search)
+            rest = plain.check_rest(tol) if hasattr(plain, "check_rest") else ((), ())
+        finding = replace(finding, failures=(*finding.failures, *rest[1]))
         if change := ranks.decide(plain.change):
             finding = replace(finding, failures=(f"{change}: verify it again", *finding.failures))
         say = speaker(ranks, quiet, sys.stdout)
-        for line in _lines(finding, search):
+        for line in (*_lines(finding, search), *rest[0]):
             say(line)
         if save:
             ranks.decide(lambda: save_finding(stored.path, finding, tol))
@@ -89,6 +96,21 @@ def verify(vectors, data, tol, covariance, save, search, follow_links, quiet):
         if ranks.is_root:
             tell(f"hpcpca: verification failed: {'; '.join(finding.failures)}", sys.stderr)
         return 4
+
+
+def _held_out(problem, request, save, say):
+    """Say how well a result predicts rows that it has not seen; return the exit code."""
+    from ..errors import UsageError, on_all_ranks
+
+    if not hasattr(problem, "held_out"):
+        raise on_all_ranks(
+            UsageError("--holdout measures predictions: name a result of 'hpcpca regress'")
+        )
+    if save:
+        raise on_all_ranks(UsageError("--save stores findings on the rows that were fitted"))
+    for line in problem.held_out(request):
+        say(line)
+    return 0
 
 
 def _lines(finding, search):

@@ -31,10 +31,14 @@ class Request:
     ranks: Any  # World
     say: Callable  # shows a line to the user
     covariance: bool = False  # --covariance was given
+    targets: tuple = ()  # words of --targets
 
 
 class PlainOperator(Protocol):
-    """S in float64, scaled by 2**−exponent; its data were opened by it."""
+    """S in float64, scaled by 2**−exponent; its data were opened by it.
+
+    One with a method ``check_rest(tol)`` returns (lines, failures) on what else the result holds.
+    """
 
     d: int
     exponent: int

@@ -2,6 +2,7 @@
 
 RESULT, CHECKPOINT = "hpcpca-result", "hpcpca-checkpoint"
 SCORES, RECONSTRUCTION = "hpcpca-scores", "hpcpca-reconstruction"
+PREDICTIONS = "hpcpca-predictions"
 # checkpoints of version 1 have no unfinished pass
 VERSIONS = {RESULT: 1, CHECKPOINT: 2}
 EXPERIMENT, TRUTH = "hpcpca-experiment", "hpcpca-truth"

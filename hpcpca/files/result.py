@@ -14,7 +14,11 @@ from .opening import open_file
 from .seal import check, names_of, reading_own
 from .trailer import has_trailer
 
-PANELS = ("state/vectors", "state/images", "state/pending", "state/pending_sums", "state/gram")
+# arrays as long as vectors, which are read when asked for
+PANELS = (
+    *("state/vectors", "state/images", "state/pending", "state/pending_sums", "state/gram"),
+    *("inputs", "targets"),
+)
 MEMORY = "state/memory/"  # what a top1 solver keeps from round to round
 # of files that do not say it themselves: those of the first versions
 FIRST = {"problem": "fit", "vectors": "components", "eigenvalues": "explained_variance"}

@@ -105,11 +105,13 @@ class Made:
 class Mapping:
     """Gives every row of a source to a map.
 
-    The map multiplies with ``panels`` (SharedArrays), and ``scratch`` bytes are needed per thread.
+    The map multiplies with ``panels`` (SharedArrays). It needs ``scratch`` bytes per thread, and
+    ``between`` bytes per row.
     """
 
-    def __init__(self, world, source, panels, scratch):
-        self.world, self.source, self.panels, self.scratch = world, source, panels, scratch
+    def __init__(self, world, source, panels, scratch, between=0):
+        self.world, self.source, self.panels = world, source, panels
+        self.scratch, self.between = scratch, between
         self.counters, self.peak = Counters(), PeakMemory()
 
     def run(self, say, writing, made, method):
@@ -149,7 +151,7 @@ class Mapping:
         """Rows of a piece that this rank's share of the node's memory holds."""
         world = self.world
         memory = memory or min(world.comm.allgather(available_memory()))
-        read, node = self.source.row_bytes, world.node.size
+        read, node = self.source.row_bytes + self.between, world.node.size
         held = sum(panel.nbytes * node // panel.node.size for panel in self.panels)
         longest = max(panel.array.shape[1] for panel in self.panels)
         fixed = threads * self.scratch + 32 * longest

@@ -6,7 +6,7 @@ cannot hide itself.
 
 import numpy as np
 
-from ..errors import DataError, UsageError
+from ..errors import DataError, UsageError, on_all_ranks
 from ..partition import span
 from ..planning.machine import available_memory
 from ..sources.source import open_source
@@ -17,6 +17,8 @@ TILE_BYTES = 8 << 20
 def plain(request):
     """Return the ``PlainCovariance`` of the data that an engine ``Request`` names. Collective."""
     ranks, stored = request.ranks, request.stored
+    if request.targets:
+        raise on_all_ranks(UsageError("--targets is for results of 'hpcpca regress'"))
     own = [stored.path] if stored else []
     source = ranks.decide(lambda: open_source(request.data, request.follow_links, own=own))
     source.tell(request.say)

@@ -6,7 +6,15 @@ import time
 import numpy as np
 
 from ..files.damage import reporting_damage
-from ..files.formats import CHECKPOINT, EXPERIMENT, RECONSTRUCTION, RESULT, SCORES, TRUTH
+from ..files.formats import (
+    CHECKPOINT,
+    EXPERIMENT,
+    PREDICTIONS,
+    RECONSTRUCTION,
+    RESULT,
+    SCORES,
+    TRUTH,
+)
 from ..files.opening import open_file
 from ..files.result import Stored
 from ..linalg.angles import Separation
@@ -60,6 +68,18 @@ def _reconstruction(file, path):
             f" {file.attrs['result']}: /data {file['data'].dtype}"
         ),
         *_origin(json.loads(file.attrs["source"])),
+    ]
+
+
+def _predictions(file, path):
+    at, made = file.attrs, file["predictions"]
+    return [
+        _head(file, path, "predictions"),
+        (
+            f"  {made.shape[0]} rows of {made.shape[1]} targets by {at['pairs']} pairs of"
+            f" {at['result']}: /predictions {made.dtype}"
+        ),
+        *_origin(json.loads(at["source"])),
     ]
 
 
@@ -183,4 +203,10 @@ def cluster_lines(clusters, bounds, words):
     ]
 
 
-KINDS = {SCORES: _scores, RECONSTRUCTION: _reconstruction, EXPERIMENT: _experiment, TRUTH: _truth}
+KINDS = {
+    SCORES: _scores,
+    RECONSTRUCTION: _reconstruction,
+    PREDICTIONS: _predictions,
+    EXPERIMENT: _experiment,
+    TRUTH: _truth,
+}

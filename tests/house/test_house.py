@@ -28,7 +28,7 @@ LINES = [
     {"planning"},
     {"engine"},
     {"mapping"},
-    {"pca"},
+    {"pca", "regression"},
     {"report"},
     {"bench"},
     {"cli"},

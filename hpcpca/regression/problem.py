@@ -1,0 +1,222 @@
+"""Low-rank regression: the principal components of the fitted values."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..engine.machine import machine_of, warm_up
+from ..engine.problem import Problem
+from ..errors import DataError, UsageError, on_all_ranks
+from ..files.hdf5 import Rows
+from ..files.paths import split_dataset
+from ..kernels import kernels_for
+from ..linalg.orth import with_positive_peak
+from ..operators.kind import Kind
+from ..operators.resources import Resources
+from ..planning.plan import choose
+from ..planning.rates import cached_rates
+from . import resuming, verification
+from .data import open_data
+from .fitted import FittedCovariance, Metric
+from .job import cost, job_of
+from .result import explained
+from .settings import RegressSettings
+from .sums import Given, Reading
+
+COLLINEAR = 1e-3  # errors of S, over its largest eigenvalue, that the user is told of
+
+
+def load(resources, settings, begun):
+    """Return the ``FittedCovariance`` of the data. Collective."""
+    data = resources.source
+    if settings.covariance:
+        reading = Given(replace(resources, source=data.source), data.inputs)
+    else:
+        reading = Reading(
+            resources,
+            is_centred=not settings.no_centre,
+            with_targets=settings.whiten == "both",
+        )
+    return FittedCovariance(
+        reading,
+        metric_of(settings),
+        settings.starts_in_double,
+        resources.exchange,
+        resources.counters,
+        begun=begun.unfinished if begun else None,
+    )
+
+
+KINDS = {"gram": Kind(load, cost)}
+
+
+def metric_of(settings):
+    """The ``Metric`` that settings ask for."""
+    return Metric(
+        inputs=settings.whiten != "none",
+        targets=settings.whiten == "both",
+        ridge=settings.rho(),
+        ridge_targets=settings.ridge_y,
+    )
+
+
+class Regression(Problem):
+    """S = DᵀC⁻¹D of inputs and targets."""
+
+    name = "regress"
+    settings = RegressSettings
+    vectors, eigenvalues = "components", "explained_variance"
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.kernels = self.exchange = None
+
+    def open(self, own=()):
+        """Return the ``Pairs``, or the ``JointCovariance``."""
+        return open_data(self.config, own)
+
+    def reads(self, own=()):
+        """Return the files of inputs and targets, and that of the start vectors."""
+        found = {part["path"]: "the data" for part in self.open(own).describe()}
+        if self.config.init:
+            found[split_dataset(self.config.init)[0]] = "the start vectors"
+        return found
+
+    def check(self, data):
+        """Return how many pairs there are; raise UsageError if more are asked for."""
+        config, counts = self.config, {"inputs": data.inputs, "targets": data.d}
+        if not config.covariance:
+            counts["rows" if config.no_centre else "rows less their mean"] = data.n - (
+                not config.no_centre
+            )
+        least = min(counts, key=counts.get)
+        if config.components > counts[least]:
+            raise UsageError(
+                f"{config.typed('components')} {config.components}: the data have at most"
+                f" {counts[least]} pairs ({counts[least]} {least}); ask for {counts[least]} or"
+                " fewer"
+            )
+        return counts[least]
+
+    def plan(self, context):
+        """Return the plan of holding the sums."""
+        rates = context.world.decide(cached_rates)
+        job = job_of(self.config, context.data, context.panel, machine_of(context, rates))
+        plan = context.world.decide(lambda: choose(job, "gram", self.config.basis, KINDS))
+        self.kernels = kernels_for(plan.elements)
+        return plan
+
+    def operator(self, context, begun):
+        """Return S; raise if it says nothing."""
+        self.exchange = context.exchange
+        warm_up(context, self.kernels, context.data.types)
+        resources = Resources(
+            source=context.data,
+            exchange=context.exchange,
+            counters=context.counters,
+            kernels=self.kernels,
+            team=context.team,
+            seed=self.config.seed,
+        )
+        operator = load(resources, self.config, begun)
+        self._check_solved(context, operator)
+        return operator
+
+    def _check_solved(self, context, operator):
+        """Refuse a fit that goes through every row; tell of collinear inputs."""
+        config = self.config
+        is_penalised = operator.ridge > 0 or not config.predicts
+        if operator.n is not None and operator.rank >= operator.divisor and not is_penalised:
+            raise on_all_ranks(
+                DataError(
+                    f"the inputs have rank {operator.rank} over {operator.n} rows: a fit would go"
+                    " through every row and predict nothing; give --ridge, or more rows"
+                )
+            )
+        if config.ridge == "auto":
+            context.say(f"ridge by generalised cross-validation: {operator.true_ridge:.6g}")
+        if operator.rounding > COLLINEAR:
+            context.say(
+                f"hpcpca: warning: the inputs are nearly collinear (condition"
+                f" {operator.condition:.1e}): results may be off by {operator.rounding:.1e}; leave"
+                " inputs out, or give --ridge"
+            )
+        elif config.predicts and operator.rank < operator.inputs and not operator.ridge:
+            context.say(
+                f"inputs of rank {operator.rank} out of {operator.inputs}: of all coefficients that"
+                " fit alike, the smallest are taken"
+            )
+
+    def result(self, content, operator):
+        """Return the input sides, strengths, means and R²."""
+        attributes = {
+            "n_inputs": 0,
+            "inputs_rank": 0,
+            "condition": np.nan,
+            "ridge": np.nan,
+            "total_variance": np.nan,
+        }
+        if operator is None:
+            return {}, attributes
+        state, config = content.state, self.config
+        count = max(0, min(len(state.vectors), content.components - content.first))
+        own = state.vectors[:count] * with_positive_peak(state.vectors[:count])[:, None]
+        inputs = operator.inputs_of(own, state.eigenvalues[content.first :][:count])
+        offsets = np.minimum(content.offsets, content.components)
+        values = np.maximum(content.eigenvalues[: content.components], 0.0)
+        arrays = {
+            self.eigenvalues: values,
+            "strength": np.sqrt(values * operator.divisor),
+            "inputs": Rows(inputs, offsets),
+        }
+        if config.whiten == "both":
+            arrays["strength"] = np.sqrt(values)
+            arrays["targets"] = Rows(operator.targets_of(own), offsets)
+        attributes |= {
+            "n_inputs": operator.inputs,
+            "inputs_rank": operator.rank,
+            "condition": operator.condition,
+            "ridge": operator.true_ridge,
+            "total_variance": operator.total_variance,
+        }
+        if operator.n is not None:
+            attributes["n_samples"] = operator.n
+        if config.predicts:
+            arrays |= self._prediction(operator, own, inputs, arrays["strength"], offsets)
+        return arrays, attributes
+
+    def _prediction(self, operator, own, inputs, strength, offsets):
+        """R² of the first pairs, and what is added to X·W."""
+        exchange = self.exchange
+        squares = exchange.gather_small((inputs**2).sum(axis=1), offsets)
+        total = operator.total_variance * operator.divisor
+        arrays = {"r2": explained(strength, squares, operator.true_ridge, total)}
+        if operator.x.mean is None or self.config.no_centre:
+            return arrays
+        shift = exchange.sum(own.T @ (inputs @ operator.x.mean))
+        return arrays | {
+            "intercept": operator.y.mean - shift,
+            "input_mean": operator.x.mean,
+            "target_mean": operator.y.mean,
+        }
+
+    def stored(self, operator, unfinished):
+        """Return the sums over the rows that were read."""
+        return resuming.stored(unfinished)
+
+    def restored(self, context, pending):
+        """Return these again."""
+        return resuming.restored(context.start, context.data, self.kernels)
+
+    @classmethod
+    def plain(cls, request):
+        """Return S in plain numpy."""
+        return verification.plain(request)
+
+    @classmethod
+    def held_out(cls, request):
+        """Return lines on how well a result predicts rows that were not fitted."""
+        return verification.held_out(request)
+
+
+PROBLEM = Regression

@@ -1,0 +1,118 @@
+"""What ``regress`` is asked for."""
+
+from dataclasses import dataclass
+
+from ..engine.settings import COMMON, PanelSettings
+from ..errors import UsageError
+from ..options import Settings, compose, option
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class PairSettings(PanelSettings):
+    """Data and pairs"""
+
+    components: int = option(
+        "Number of rank-one pairs R.", "-r", "--rank", default=1, least=1, required=True
+    )
+
+
+@dataclass(frozen=True)
+class RegressionSettings(Settings):
+    """Regression"""
+
+    targets: tuple = option(
+        "What is to be predicted: files, globs or folders with as many rows as DATA, in the same"
+        " order; may be given several times.",
+        default=(),
+        multiple=True,
+        metavar="DATA[:dataset]",
+    )
+    ridge: str = option(
+        "Penalty ρ‖W‖² on the coefficients, as scikit-learn's alpha; auto: by generalised"
+        " cross-validation (default 0).",
+        default="0",
+        metavar="RHO|auto",
+    )
+    ridge_y: float = option(
+        "The same for the targets' own covariance, with --whiten both (default 0).", default=0.0
+    )
+    whiten: str = option(
+        "x: reduced-rank regression (default); none: PLS-SVD; both: canonical correlations.",
+        default="x",
+        choices=("x", "none", "both"),
+    )
+    covariance: bool = option(
+        "DATA is the joint covariance of inputs and targets, inputs first; say how many with"
+        " --inputs.",
+        default=False,
+    )
+    inputs: int | None = option("Number of inputs in a --covariance.", metavar="D", least=1)
+    no_centre: bool = option("Take rows as they are: no means, no intercept.", default=False)
+
+    @property
+    def starts_in_double(self):
+        """Whether sums are taken in float64: unless single precision is asked for, since what is
+        solved with them is off by their errors times the condition of the inputs.
+        """
+        return self.precision != "single"
+
+    @property
+    def predicts(self):
+        """Whether the result predicts targets."""
+        return self.whiten == "x"
+
+    def rho(self):
+        """The ridge as a number, or "auto"; raise UsageError."""
+        if self.ridge == AUTO:
+            return AUTO
+        try:
+            found = float(self.ridge)
+            if not 0 <= found < float("inf"):
+                raise ValueError
+        except ValueError:
+            raise UsageError(
+                f"--ridge {self.ridge}: a number from 0 on is needed, or auto"
+            ) from None
+        return found
+
+    def check(self):
+        """Raise UsageError if options contradict each other."""
+        if not 0 <= self.ridge_y < float("inf"):
+            raise UsageError(f"--ridge-y {self.ridge_y}: a number from 0 on is needed")
+        if self.ridge_y and self.whiten != "both":
+            raise UsageError(f"--ridge-y {self.ridge_y} goes with --whiten both")
+        if self.rho() and self.whiten == "none":
+            raise UsageError(f"--ridge {self.ridge}: --whiten none has no coefficients to penalise")
+        if self.ridge == AUTO and self.whiten == "both":
+            raise UsageError("--ridge auto is for --whiten x; give a number with --whiten both")
+        if self.covariance:
+            self._check_covariance()
+        elif not self.targets:
+            raise UsageError("--targets is missing: say what is to be predicted from the inputs")
+        elif self.inputs is not None:
+            raise UsageError(f"--inputs {self.inputs} goes with --covariance")
+
+    def _check_covariance(self):
+        if self.targets:
+            raise UsageError(
+                "--covariance: the matrix has the targets already; leave --targets out"
+            )
+        if self.inputs is None:
+            raise UsageError("--covariance: say with --inputs how many of its columns are inputs")
+        if self.no_centre:
+            raise UsageError("--no-centre is about rows; a --covariance has none")
+        if self.ridge == AUTO:
+            raise UsageError(
+                "--ridge auto needs to know the number of rows; give them, or a number"
+            )
+
+
+# the regression's own rule for precision comes before the common one
+PARTS = (PairSettings, RegressionSettings, *COMMON)
+
+
+@dataclass(frozen=True)
+class RegressSettings(compose(*PARTS)):
+    """All that a regression is asked for; None means the default."""

@@ -1,0 +1,382 @@
+"""``hpcpca regress`` as a user runs it, against regressions solved in plain numpy."""
+
+import os
+import signal
+
+import h5py
+import numpy as np
+import pytest
+from closed_form import conditioned, planted, solved
+from launch import batch, finish, ranks_of, run, start, wait_for
+
+R = 4
+
+
+def cases():
+    """{name: (X, Y, options, settings of the truth)}"""
+    rng = np.random.default_rng(5)
+    falling = np.array([8.0, 5.0, 3.0, 2.0, 1.0])
+    found = {}
+    x, y = planted(rng, 900, 14, 9, falling)
+    found["tall"] = x, y, "", {}
+    found["float32"] = x.astype("f4"), y.astype("f4"), "", {}
+    found["single"] = x.astype("f4"), y.astype("f4"), "--precision single", {}
+    found["mixed types"] = x.astype("f2"), y, "", {}
+    found["ridge"] = x, y, "--ridge 300", {"ridge": 300.0}
+    found["not centred"] = x + 1, y, "--no-centre", {"is_centred": False}
+    found["whole numbers"] = np.rint(20 * x).astype("i2"), np.rint(9 * y).astype("i8"), "", {}
+    found["offset"] = x + 1e6 * (1 + np.arange(14)), y - 3e6, "", {}
+    found["units"] = x * np.geomspace(1e-9, 1e6, 14), y * np.geomspace(1e-3, 1, 9), "", {}
+    found["constant columns"] = np.hstack([x, np.full((900, 2), 7.0)]), y, "", {}
+    found["all pairs"] = x, y, "-r 9", {"rank": 9}
+    found["many targets"] = *planted(rng, 300, 6, 80, falling), "", {}
+    found["one target"] = x, y[:, :1], "-r 1", {"rank": 1}
+    found["one input"] = x[:, :1], y, "-r 1", {"rank": 1}
+    found["more inputs than rows"] = *planted(rng, 40, 60, 9, falling), "--ridge 5", {"ridge": 5.0}
+    found["equal strengths"] = *planted(rng, 900, 14, 9, 5 * np.ones(4), 0.1), "", {}
+    low = planted(rng, 200, 8, 9, falling)
+    found["low rank"] = np.hstack([low[0], low[0] @ rng.standard_normal((8, 5))]), low[1], "", {}
+    mixing = conditioned(rng, 14, 1e6)
+    found["collinear"] = *planted(rng, 900, 14, 9, 1e6 * falling, 1.0, mixing), "", {}
+    return found
+
+
+CASES = cases()
+SHARDS = 0, 0.2, 0.9, 1  # of the inputs; the targets are in two halves
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("regress")
+    for name, (x, y, _, _) in CASES.items():
+        cuts = [round(part * len(x)) for part in SHARDS]
+        for number, (first, last) in enumerate(zip(cuts, cuts[1:])):
+            with h5py.File(made / f"{name}.x{number}.h5", "w") as file:
+                file.create_dataset("x", data=x[first:last], chunks=(min(7, last - first), 1))
+        for number, rows in enumerate(np.array_split(y, 2)):
+            with h5py.File(made / f"{name}.y{number}.h5", "w") as file:
+                file["y"] = rows
+    return made
+
+
+def words(folder, name, out, *more):
+    options = CASES[name][2].split()
+    rank = [] if "-r" in options else ["-r", min(R, *(part.shape[1] for part in CASES[name][:2]))]
+    data = [f"{folder}/{name}.x*.h5", "--targets", f"{folder}/{name}.y*.h5"]
+    return ["regress", *data, *rank, *options, "-o", out, *more]
+
+
+def errors(name, path):
+    """{what: (error, bound)} of a model file, relative to the largest of its kind."""
+    x, y, _, how = CASES[name]
+    rank = how.get("rank", min(R, x.shape[1], y.shape[1]))
+    truth = solved(x, y, **({"rank": rank} | how))
+    with h5py.File(path) as file:
+        made = {key: file[key][...] for key in file if isinstance(file[key], h5py.Dataset)}
+        stored = file.attrs["rounding"]
+    weights = made["inputs"].T @ made["components"]
+    xc = x.astype(np.float64) - (x.astype(np.float64).mean(axis=0) if "intercept" in made else 0)
+    # what a difference of W makes of the fit
+    fit = np.linalg.norm(xc @ (weights - truth.weights)) / np.linalg.norm(xc @ truth.weights)
+    scale = np.linalg.norm(xc, axis=0)
+    sizes = np.linalg.svd(xc / np.where(scale > 0, scale, 1), compute_uv=False)
+    condition = sizes[0] / sizes[sizes > 1e-10 * sizes[0]][-1]
+    unit = 2.0**-24 if "single" in name else 2.0**-53
+    bound = max(1e-9, 10 * condition**2 * unit)
+    found = {
+        "θ": (np.abs(made["strength"] - truth.strength).max() / truth.strength[0], bound),
+        "θ, stored bound": (
+            np.abs(made["strength"] ** 2 - truth.strength**2).max() / truth.strength[0] ** 2,
+            max(stored, 1e-13),
+        ),
+        "fit": (fit, max(1e-6, bound)),
+        "R²": (np.abs(made["r2"] - truth.r2).max(), bound),
+        "orthonormal": (
+            np.abs(made["components"] @ made["components"].T - np.eye(rank)).max(),
+            1e-9,
+        ),
+    }
+    if "intercept" in made:
+        size = np.abs(y.astype(float)).max() + np.abs(x.astype(float).mean(0)) @ np.abs(weights)
+        gap = np.abs(made["intercept"] - truth.intercept) / size
+        found["intercept"] = gap.max(), max(1e-6, bound)
+    return found
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_closed_form(folder, tmp_path, n):
+    names = list(CASES) if n in (1, 3) else ["tall", "single", "low rank", "many targets"]
+    commands = {name: words(folder, name, tmp_path / f"{name}.h5", "--tol", 1e-9) for name in names}
+    commands["single"] = words(folder, "single", tmp_path / "single.h5", "--tol", 1e-5)
+    found = batch(n, commands, tmp_path)
+    wrong = {}
+    for name in names:
+        assert found[name].code == 0, (name, found[name].stderr)
+        told = errors(name, tmp_path / f"{name}.h5")
+        wrong |= {(name, key): pair for key, pair in told.items() if not pair[0] <= pair[1]}
+    assert not wrong
+    said = found[names[0]].stderr
+    assert "900 × 14 float64 in 3 file(s) → y, 900 × 9 float64 in 2 file(s)" in said
+
+
+def test_against_peers(folder, tmp_path):
+    """Ridge, PLS-SVD and canonical correlations are scikit-learn's where definitions agree."""
+    from sklearn.cross_decomposition import CCA, PLSSVD
+    from sklearn.linear_model import Ridge
+
+    x, y, _, _ = CASES["tall"]
+    commands = {
+        "ridge": words(folder, "tall", tmp_path / "ridge.h5", "--ridge", 70, "-r", 9),
+        "pls": words(folder, "tall", tmp_path / "pls.h5", "--whiten", "none", "--tol", 1e-9),
+        "cca": words(folder, "tall", tmp_path / "cca.h5", "--whiten", "both", "--tol", 1e-9),
+    }
+    for done in batch(2, commands, tmp_path).values():
+        done.ok()
+    with h5py.File(tmp_path / "ridge.h5") as file:
+        peer = Ridge(alpha=70).fit(x, y)
+        weights = file["inputs"][:].T @ file["components"][:]
+        np.testing.assert_allclose(weights, peer.coef_.T, atol=1e-9)
+        np.testing.assert_allclose(file["intercept"], peer.intercept_, atol=1e-9)
+    with h5py.File(tmp_path / "pls.h5") as file:
+        peer = PLSSVD(R, scale=False).fit(x, y)
+        for name, theirs in (("inputs", peer.x_weights_), ("components", peer.y_weights_)):
+            mine = file[name][:]
+            signs = np.sign((mine * theirs.T).sum(axis=1))[:, None]
+            np.testing.assert_allclose(mine * signs, theirs.T, atol=1e-6)
+        assert "r2" not in file
+    with h5py.File(tmp_path / "cca.h5") as file:
+        peer = CCA(R, scale=False, tol=1e-13, max_iter=100_000).fit(x, y)
+        scores = [
+            np.corrcoef(*pair)[0, 1] for pair in zip(*(each.T for each in peer.transform(x, y)))
+        ]
+        np.testing.assert_allclose(file["strength"], scores, atol=1e-6)
+        mine = (x - x.mean(0)) @ file["inputs"][:].T, (y - y.mean(0)) @ file["targets"][:].T
+        for scores in mine:
+            np.testing.assert_allclose(scores.var(axis=0, ddof=1), 1, rtol=1e-9)
+        np.testing.assert_allclose(correlations(*mine), file["strength"], atol=1e-9)
+
+
+def correlations(a, b):
+    return [np.corrcoef(*columns)[0, 1] for columns in zip(a.T, b.T)]
+
+
+def test_ridge_by_cross_validation(folder, tmp_path):
+    """No ridge has a smaller error of generalised cross-validation than the one that is found."""
+    x, y, _, _ = CASES["more inputs than rows"]
+    out = tmp_path / "out.h5"
+    told = run(2, *words(folder, "more inputs than rows", out, "--ridge", "auto")).ok().stderr
+    with h5py.File(out) as file:
+        found = float(file.attrs["ridge"])
+    assert f"ridge by generalised cross-validation: {found:.6g}" in told
+    xc, yc = x - x.mean(0), y - y.mean(0)
+
+    def error(ridge):
+        hat = xc @ np.linalg.solve(xc.T @ xc + ridge * np.eye(x.shape[1]), xc.T)
+        return ((yc - hat @ yc) ** 2).sum() / (1 - np.trace(hat) / (len(x) - 1)) ** 2
+
+    assert error(found) <= min(error(each) for each in np.geomspace(1e-3, 1e5, 400)) * (1 + 1e-9)
+
+
+def test_a_covariance(folder, tmp_path):
+    """A joint covariance gives what the rows give, but for what needs rows."""
+    x, y, _, _ = CASES["tall"]
+    with h5py.File(tmp_path / "joint.h5", "w") as file:
+        file["c"] = np.cov(np.hstack([x, y]).T)
+    given = ["regress", tmp_path / "joint.h5", "--covariance", "--inputs", 14, "-r", R]
+    commands = {
+        "rows": words(folder, "tall", tmp_path / "rows.h5"),
+        "given": [*given, "-o", tmp_path / "given.h5"],
+        "both": [*given, "-o", tmp_path / "both.h5", "--whiten", "both"],
+        "cca": words(folder, "tall", tmp_path / "cca.h5", "--whiten", "both"),
+        "verify": ["verify", tmp_path / "given.h5", tmp_path / "joint.h5"],
+    }
+    for done in batch(2, commands, tmp_path).values():
+        done.ok()
+    for one, other in (("rows", "given"), ("cca", "both")):
+        with h5py.File(tmp_path / f"{one}.h5") as a, h5py.File(tmp_path / f"{other}.h5") as b:
+            for name in ("explained_variance", "inputs", "components"):
+                np.testing.assert_allclose(a[name], b[name], atol=1e-9)
+            if one == "rows":
+                np.testing.assert_allclose(a["r2"], b["r2"], atol=1e-9)
+            assert "intercept" not in b and "n_samples" not in b.attrs
+
+
+REFUSED = {  # a mistake: (options, exit code, what is said)
+    "unequal rows": ("{tall}.x0.h5 --targets {tall}.y0.h5 -r 2", 3, "180 rows, the targets"),
+    "NaN": ("{tmp}/nan.h5 --targets {tmp}/y.h5 -r 2", 3, "row 5, column 2 is nan"),
+    "NaN in targets": ("{tmp}/x.h5 --targets {tmp}/nan.h5 -r 2", 3, "row 5, column 2 is nan"),
+    "interpolation": ("{tmp}/wide.h5 --targets {tmp}/few.h5 -r 2", 3, "give --ridge"),
+    "constant": ("{tmp}/flat.h5 --targets {tmp}/y.h5 -r 1", 3, "the inputs have zero variance"),
+    "flat targets": ("{tmp}/x.h5 --targets {tmp}/flat.h5 -r 1", 3, "the targets have zero var"),
+    "too many pairs": ("{tmp}/x.h5 --targets {tmp}/y.h5 -r 4", 2, "ask for 3 or fewer"),
+    "no targets": ("{tmp}/x.h5 -r 2", 2, "--targets is missing"),
+    "no number": ("{tmp}/x.h5 --targets {tmp}/y.h5 -r 2 --ridge much", 2, "--ridge much"),
+    "PLS with ridge": (
+        "{tmp}/x.h5 --targets {tmp}/y.h5 -r 2 --whiten none --ridge 1",
+        2,
+        "no coefficients to penalise",
+    ),
+    "a covariance": ("{tmp}/x.h5 --covariance -r 2 --inputs 2", 2, "needs one square dataset"),
+    "how many inputs": ("{tmp}/x.h5 --covariance -r 2", 2, "--inputs"),
+    "mini-batches": ("{tmp}/x.h5 --targets {tmp}/y.h5 -r 2 --batch-rows 9", 2, "--batch-rows 9"),
+}
+
+
+def test_refused(folder, tmp_path):
+    rng = np.random.default_rng(1)
+    x, y = rng.standard_normal((60, 5)), rng.standard_normal((60, 3))
+    holes = x.copy()
+    holes[5, 2] = np.nan
+    made = {"x": x, "y": y, "nan": holes, "flat": np.ones((60, 2))}
+    made |= {"wide": rng.standard_normal((20, 30)), "few": y[:20]}
+    for name, rows in made.items():
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            file["rows"] = rows
+    where = {"tall": folder / "tall", "tmp": tmp_path}
+    commands = {
+        name: ["regress", *options.format(**where).split(), "-o", tmp_path / "out.h5"]
+        for name, (options, _, _) in REFUSED.items()
+    }
+    of_data = {name: commands.pop(name) for name in list(commands) if REFUSED[name][1] == 3}
+    found = batch(2, of_data, tmp_path) | batch(1, commands, tmp_path)
+    for name, (_, code, said) in REFUSED.items():
+        told = found[name].ended(code).messages
+        assert len(told) == 1 and said in told[0], (name, told)
+    assert not list(tmp_path.glob("out.h5*"))
+
+
+@pytest.mark.parametrize("exchange", ["vectors", "window"])
+def test_other_exchanges(folder, tmp_path, exchange):
+    """Vectors alone find the same pairs, to the accuracy that is asked for."""
+    out = tmp_path / "out.h5"
+    run(2, *words(folder, "tall", out, "--exchange", exchange, "--tol", 1e-7)).ok()
+    truth = solved(*CASES["tall"][:2], R)
+    with h5py.File(out) as file:
+        np.testing.assert_allclose(file["strength"], truth.strength, rtol=1e-6)
+        np.testing.assert_allclose(file["r2"], truth.r2, atol=1e-6)
+
+
+def test_stopped_and_resumed(folder, tmp_path):
+    """A run stopped between rounds goes on, on other ranks and from files that were moved."""
+    out, ends = tmp_path / "out.h5", ["--exchange", "vectors", "--tol", 1e-7]
+    run(2, *words(folder, "tall", out, *ends, "--max-rounds", 3)).ended(4)
+    assert "of 4 components converged" in run(0, "status", f"{out}.ckpt").ok().stdout
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    for path in folder.glob("tall.*"):
+        (moved / path.name).write_bytes(path.read_bytes())
+    where = ["--data", f"{moved}/tall.x*.h5", "--targets", f"{moved}/tall.y*.h5"]
+    run(3, "resume", f"{out}.ckpt", *where, "--max-rounds", 900).ok()
+    truth = solved(*CASES["tall"][:2], R)
+    with h5py.File(out) as file:
+        np.testing.assert_allclose(file["strength"], truth.strength, rtol=1e-6)
+    told = run(2, "resume", out, "--targets", f"{folder}/units.y*.h5").ended(3).messages
+    assert len(told) == 1 and "belongs to other data" in told[0]
+
+
+SLOW = """
+from hpcpca.regression import tiles
+from pathlib import Path
+true = tiles.PairedTiles.add
+def add(*arguments):
+    true(*arguments)
+    Path({path!r}).touch()
+    while not INTERRUPT.requested():
+        pass
+tiles.PairedTiles.add = add
+from hpcpca.comm import world
+init = world.World.__init__
+def noting(self, *arguments):
+    global INTERRUPT
+    init(self, *arguments)
+    INTERRUPT = self.interrupt
+world.World.__init__ = noting
+from hpcpca.sources import source
+source.PIECE_BYTES = 4000
+source.Source.pieces_left.__defaults__ = (4000,)
+source.Source.pieces.__defaults__ = (4000,)
+"""
+
+
+def test_stopped_while_it_reads(folder, tmp_path):
+    """Rows that were read before a stop are not read again, and the answer is the same."""
+    out, begun = tmp_path / "out.h5", tmp_path / "begun"
+    going = start(2, *words(folder, "tall", out), inject=SLOW.format(path=str(begun)))
+    wait_for(begun.exists)
+    os.kill(ranks_of(going)[0], signal.SIGTERM)
+    finish(going).ended(75)
+    with h5py.File(f"{out}.ckpt") as file:
+        done = file["state/rows_done"][:]
+        assert 0 < np.diff(done, axis=1).sum() < 900
+        assert file["state/gram"].shape == (14, 23)
+    told = run(3, "resume", f"{out}.ckpt").ok().stderr
+    assert "1 reads" in told.replace("of this run: ", "") or "0." in told
+    truth = solved(*CASES["tall"][:2], R)
+    with h5py.File(out) as file:
+        np.testing.assert_allclose(file["strength"], truth.strength, rtol=1e-9)
+        assert abs(file.attrs["reads"] - 1) < 1e-9
+
+
+def test_predictions(folder, tmp_path):
+    """``predict`` and ``verify`` give what numpy gives with the stored pairs."""
+    x, y, _, _ = CASES["offset"]
+    out = tmp_path / "out.h5"
+    data, targets = f"{folder}/offset.x*.h5", f"{folder}/offset.y*.h5"
+    commands = {
+        "fit": words(folder, "offset", out),
+        "predict": ["predict", out, data, "-o", tmp_path / "made.h5"],
+        "two": ["predict", out, data, "-o", tmp_path / "two.h5", "-r", 2, "--dtype", "float32"],
+        "verify": ["verify", out, data, "--targets", targets],
+        "holdout": ["verify", out, data, "--targets", targets, "--holdout"],
+        "info": ["info", out],
+        "of predictions": ["info", tmp_path / "made.h5"],
+    }
+    found = batch(3, commands, tmp_path)
+    for done in found.values():
+        done.ok()
+    for name, rank in (("made", R), ("two", 2)):
+        truth = solved(x, y, rank)
+        with h5py.File(tmp_path / f"{name}.h5") as file:
+            made = file["predictions"][:]
+        expected = x @ truth.weights + truth.intercept
+        np.testing.assert_allclose(made, expected, rtol=1e-6, atol=1e-3)
+        if rank == R:
+            left = ((y - made) ** 2).sum() / ((y - y.mean(0)) ** 2).sum()
+            assert abs(1 - left - truth.r2[-1]) < 1e-9
+    assert "nothing missed" in found["verify"].stdout
+    assert f"{solved(x, y, R).r2[-1]:.6f}" in found["verify"].stdout
+    lines = [line.split() for line in found["holdout"].stdout.splitlines()[1:-1]]
+    np.testing.assert_allclose(
+        [(float(a), float(b)) for _, a, b in lines],
+        np.tile(solved(x, y, R).r2, (2, 1)).T,
+        atol=2e-6,
+    )
+    assert "14 inputs" in found["info"].stdout
+    assert "9 targets by 4 pairs" in found["of predictions"].stdout
+
+
+def test_a_wrong_model_is_found(folder, tmp_path):
+    """``verify`` tells of input sides, R² and intercepts that are not those of the data."""
+    out, data = tmp_path / "out.h5", f"{folder}/tall.x*.h5"
+    targets = ["--targets", f"{folder}/tall.y*.h5"]
+    run(1, *words(folder, "tall", out)).ok()
+    spoilt = {"inputs": "input sides", "r2": "R² is", "intercept": "the intercept is off"}
+    for name in spoilt:
+        (tmp_path / f"{name}.h5").write_bytes(out.read_bytes())
+        text = f"""
+import h5py
+from hpcpca.files import hdf5, seal, trailer
+with hdf5.writing({str(tmp_path / name)!r} + '.h5', 'r+') as file:
+    file[{name!r}][...] = file[{name!r}][...] * 1.01
+    seal.reseal(file)
+trailer.append_trailer({str(tmp_path / name)!r} + '.h5')
+"""
+        exec(text, {})
+    commands = {
+        name: ["verify", tmp_path / f"{name}.h5", data, *targets, "--no-search"] for name in spoilt
+    }
+    commands["no targets"] = ["verify", out, data]
+    found = batch(2, commands, tmp_path)
+    for name, said in spoilt.items():
+        assert said in found[name].ended(4).stderr
+    assert "--targets is missing" in found["no targets"].ended(2).messages[0]
