@@ -164,6 +164,8 @@ class Run:
 
     def _stopped(self, stop):
         """Write a checkpoint of what there is; without checkpoints, the result so far."""
+        if stop.unfinished is None and self.state.round == self.begin.round:
+            stop.unfinished = getattr(self.operator, "unfinished", None)  # not taken up yet
         report = self.recorder.report(self.state, self.operator, self.method)
         if self.config.checkpoint_path:
             self._last_checkpoint(report, stop)

@@ -45,7 +45,7 @@ class StreamingCovariance(Operator):
     def __init__(self, resources, blocks, sampled, is_double, *, known=None, unfinished=None):
         self._blocks, self._source, self._exchange = blocks, resources.source, resources.exchange
         self._counters, self._team = resources.counters, resources.team
-        self.is_double, self._unfinished, self._sample = is_double, unfinished, None
+        self.is_double, self.unfinished, self._sample = is_double, unfinished, None
         self.n = self.mean = self.total_variance = None
         self._is_measured = False  # mean and variance, in the precision at hand
         if known is None:
@@ -64,7 +64,7 @@ class StreamingCovariance(Operator):
     def over(self, exchange):
         """As in ``Operator``. The pass that a run was stopped in stays with all ranks."""
         made = super().over(exchange)
-        made._unfinished = None
+        made.unfinished = None
         return made
 
     @property
@@ -147,25 +147,25 @@ class StreamingCovariance(Operator):
         """The pass that was stopped, if ``own`` are this rank's rows of its panel. Collective if
         there is one.
         """
-        begun = self._unfinished
+        begun = self.unfinished
         if begun is None:
             return None
         begun.share_out(offsets, self._exchange)
         if self._exchange.maximum(not begun.belongs_to(own)):
             return None
-        self._unfinished = None
+        self.unfinished = None
         return begun
 
     def _unfinished_pass(self, own, offsets, images, finished, begun, *, sums):
-        """The finished part of this pass. Collective.
+        """The finished part of this pass, or None. Collective.
 
-        None if there are several groups: each reads all rows for its own columns, and they need not
-        have come equally far.
+        Several groups keep what had ``begun`` only: each reads all rows for its own columns, and
+        they need not have come equally far.
         """
         rows, new = all_finished(self._exchange.gather_objects(finished), begun)
         self._count(new / self._source.n)
         if self._exchange.grid.groups > 1:
-            return None
+            return begun
         moments = None if sums is None else self._exchange.sum(sums)
         return Unfinished(own.copy(), images, rows, moments, self.centring, offsets=offsets)
 

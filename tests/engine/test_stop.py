@@ -467,3 +467,46 @@ def test_a_resumed_run_that_is_stopped_at_once_loses_nothing(folder, tmp_path):
         assert "--max-time 0.01s is over" in told.stderr
     assert 0 < rows == finished_rows(checkpoint) and checkpoint.read_bytes() == before
     run(3, "resume", checkpoint, inject=CUT).ok()
+
+
+@pytest.mark.once
+def test_groups_that_are_stopped_keep_what_was_finished_before(folder, tmp_path):
+    """Groups of a grid need not come equally far in a pass, so nothing new of it is kept; but what
+    the run before had finished is.
+    """
+    checkpoint = tmp_path / "out.h5.ckpt"
+    command = ("fit", folder / "data", "-k", K, "-o", tmp_path / "out.h5", "--cold")
+    words, finished = ("--operator", "streaming"), []
+    for grid in ("1x2", "2x1", "2x2"):
+        process = start(
+            2 if grid != "2x2" else 4, *command, *words, "--grid", grid, inject=slowed(0.25)
+        )
+        begun(process, 8)
+        os.kill(ranks_of(process)[-1], signal.SIGTERM)
+        finish(process).ended(75)
+        finished.append(finished_rows(checkpoint))
+        command, words = ("resume", checkpoint), ()
+    assert finished[0] > 0 and finished == finished[:1] * 3
+    run(2, "resume", checkpoint, "--grid", "2x1", inject=CUT).ok()
+    run(1, "verify", tmp_path / "out.h5", folder / "data").ok()
+
+
+@pytest.mark.once
+def test_stopped_before_a_pass_is_taken_up(folder, tmp_path):
+    """What the run before had finished of the pass stays in the checkpoint."""
+    output, checkpoint = tmp_path / "out.h5", tmp_path / "out.h5.ckpt"
+    process = fit(folder, output, "--operator", "streaming", "--cold", quick=90)
+    begun(process, 190)
+    os.kill(ranks_of(process)[0], signal.SIGUSR1)
+    finish(process).ended(75)
+    round_, done = stored(checkpoint, "state_round", "state/rows_done")
+    inject = """import os, signal, hpcpca.engine.run as r
+def build_and_stop(self, build=r.Run._build):
+    build(self)
+    os.kill(os.getpid(), signal.SIGUSR1)
+r.Run._build = build_and_stop
+"""
+    run(3, "resume", checkpoint, inject=inject).ended(75)
+    assert round_ > 0 and stored(checkpoint, "state_round") == round_
+    np.testing.assert_array_equal(stored(checkpoint, "state/rows_done"), done)
+    run(2, "resume", checkpoint, inject=CUT).ok()
