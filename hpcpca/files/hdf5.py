@@ -52,11 +52,13 @@ def write(world, path, attributes, arrays, keep_previous=False):
     ``path``, whole or not at all.
 
     A temporary file in the same folder, flushed, synced and renamed; ``keep_previous`` keeps the
-    old file as PATH.1. Collective; raises DataError on all ranks, and then ``path`` is as it was.
+    old file as PATH.1. Collective; raises DataError on all ranks. Then the old file is still
+    there: as ``path``, or as PATH.1 if the last renaming failed. (If only syncing the folder
+    failed, the new file is in its place.)
     """
-    path = (
-        path if keep_previous else os.path.realpath(path)
-    )  # what a symlink leads to, not the link
+    # A file replaces what a symlink leads to. With ``keep_previous`` it replaces the link itself,
+    # since PATH.1 is looked for beside the link.
+    path = path if keep_previous else os.path.realpath(path)
     part = temporary(path)
     try:
         plan = _plan(world, attributes, arrays)

@@ -28,7 +28,8 @@ def checksum(rows_crc):
 def seal(attributes, checksums):
     """Return the CRC-32 over every root attribute and every dataset's checksum.
 
-    Written last, it says that the file is whole.
+    It is written before the datasets' values. A file is whole if they match their checksums, and
+    these match the seal: ``check`` looks at both.
     """
     plain = {
         name: value.item() if isinstance(value, np.generic) else value

@@ -39,6 +39,33 @@ def test_a_damaged_file_does_not_take_the_place_of_the_good_one_before_it(tmp_pa
     assert (number_in(path), number_in(f"{path}.1")) == (4, 3)
 
 
+def test_a_file_that_is_kept_stands_beside_a_symlink(tmp_path):
+    """The link is kept as PATH.1, and leads to the old file still; the new one takes its place."""
+    (tmp_path / "scratch").mkdir()
+    path, real = tmp_path / "a.ckpt", tmp_path / "scratch" / "real.ckpt"
+    write(real, 1)
+    path.symlink_to("scratch/real.ckpt")
+    write(path, 2)
+    assert (number_in(path), number_in(f"{path}.1"), number_in(real)) == (2, 1, 1)
+    assert not path.is_symlink() and os.path.islink(f"{path}.1")
+
+
+def test_a_failed_renaming_leaves_the_old_file(tmp_path, monkeypatch):
+    path, replace = tmp_path / "a.ckpt", os.replace
+    write(path, 1)
+
+    def fails(source, target):
+        if target == str(path):
+            raise OSError(errno.EIO, "Input/output error")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", fails)
+    with pytest.raises(DataError, match="cannot be written: Input/output error"):
+        write(path, 2)
+    assert [each.name for each in tmp_path.iterdir()] == ["a.ckpt.1"]
+    assert number_in(f"{path}.1") == 1
+
+
 def test_looking_for_room_leaves_nothing(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
