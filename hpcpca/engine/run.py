@@ -172,29 +172,44 @@ class Run:
         elif self.state.round > self.begin.round:
             self.recorder.result(report, self.operator, INTERRUPTED, False)
         else:
+            left = self._left()
+            told = (
+                f"it wrote nothing; begin it again with 'hpcpca resume {left}'"
+                if left
+                else "without checkpoints nothing is left"
+            )
             raise on_all_ranks(
-                NotAchieved(
-                    f"interrupted ({stop}) before the first round was over; without checkpoints"
-                    " nothing is left"
-                )
+                NotAchieved(f"interrupted ({stop}) before its first round was over; {told}")
             )
         return self._outcome(INTERRUPTED, report, str(stop))
 
     def _last_checkpoint(self, report, stop):
-        path = self.config.checkpoint_path
         if self._has_only_what_it_resumed(stop):
             self.recorder.judged(report)
             return
         try:
             self.recorder.checkpoint(report, self.operator, INTERRUPTED, stop)
         except DataError as error:
-            is_left = self.world.decide(lambda: os.path.exists(path))
+            left = self._left()
             remedy = (
-                f"make room and go on from the checkpoint before it with 'hpcpca resume {path}'"
-                if is_left
+                f"make room and go on from what was written before with 'hpcpca resume {left}'"
+                if left
                 else "make room and start again: nothing is left of this run"
             )
             raise on_all_ranks(DataError(f"interrupted ({stop}), and {error}; {remedy}")) from error
+
+    def _left(self):
+        """The file to go on from if nothing more can be written: the last checkpoint, or what
+        this run resumed; None if there is neither. Collective.
+        """
+        path, start = self.config.checkpoint_path, self.context.start
+
+        def left():
+            if path and any(map(os.path.exists, (path, path + ".1"))):
+                return path
+            return start and start.path
+
+        return self.world.decide(left)
 
     def _has_only_what_it_resumed(self, stop):
         """Whether a resumed run was stopped before it knew more than its checkpoint, which may

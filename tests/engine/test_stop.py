@@ -510,3 +510,23 @@ r.Run._build = build_and_stop
     assert round_ > 0 and stored(checkpoint, "state_round") == round_
     np.testing.assert_array_equal(stored(checkpoint, "state/rows_done"), done)
     run(2, "resume", checkpoint, inject=CUT).ok()
+
+
+@pytest.mark.once
+def test_a_resumed_run_that_cannot_write_names_what_it_resumed(folder, tmp_path):
+    output, checkpoint = tmp_path / "out.h5", tmp_path / "out.h5.ckpt"
+    words = ("-k", K, "-o", output, "--cold", "--max-rounds", 1)
+    run(1, "fit", folder / "data", *words).ended(4)
+    stopped = ("resume", checkpoint, "--max-rounds", 9, "--max-time", "0.01s")
+    told = run(1, *stopped, "--no-checkpoint").ended(4).stderr
+    assert f"'hpcpca resume {checkpoint}'" in told and "nothing is left" not in told, told
+    full = """import hpcpca.engine.recording as r
+from hpcpca.errors import DataError, on_all_ranks
+def write(*_):
+    raise on_all_ranks(DataError("no room"))
+r.write_checkpoint = write
+"""
+    other = (*stopped, "--checkpoint", tmp_path / "other.ckpt")
+    told = run(1, *other, inject=full).ended(3).stderr
+    assert f"'hpcpca resume {checkpoint}'" in told and "nothing is left" not in told, told
+    run(1, "resume", checkpoint, "--max-rounds", 900).ok()
