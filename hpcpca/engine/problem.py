@@ -83,7 +83,7 @@ class Problem(Protocol):
 
     A problem defines ``name``, ``settings``, ``open``, ``check``, ``plan``, ``operator`` and
     ``plain``; all else is optional. What takes a ``context``, an ``operator`` or a ``request`` is
-    collective.
+    collective, but for ``restored``.
     """
 
     name: ClassVar[str]  # of its command
@@ -161,7 +161,9 @@ class Problem(Protocol):
     def restored(self, context, pending):
         """Return what the checkpoint ``context.start`` holds of that: what ``operator`` takes up.
 
-        ``pending`` = (own directions, number of all) of the pass that was stopped, or None.
+        ``pending`` = (own directions, number of all) of the pass that was stopped, or None. All
+        ranks call it, but it must not be collective: a rank that fails to read its part would
+        leave the others waiting.
         """
 
     def close(self) -> None:
