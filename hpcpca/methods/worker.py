@@ -18,7 +18,8 @@ class Top1Settings(Settings):
     """Exchange of vectors"""
 
     top1: str | None = option(
-        "Top1 solver: what improves a vector (default power).", choices=SOLVERS
+        "Top1 solver: what improves a vector (default power; with --batch-rows oja).",
+        choices=SOLVERS,
     )
 
     @property
@@ -35,7 +36,8 @@ class StepSettings(Settings):
         "Applications of Σ between two exchanges (default 1).", metavar="T", least=1
     )
     step_size: str | None = option(
-        "η of --top1 hebb and oja, in units of 1/variance; auto (default): by the eigenvalues.",
+        "η of --top1 hebb and of --batch-rows, in units of 1/variance; auto (default): by the"
+        " eigenvalues.",
         metavar="ETA|auto",
     )
 
