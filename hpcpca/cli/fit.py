@@ -12,7 +12,7 @@ from ..operators.settings import OperatorSettings
 from ..pca.settings import FitSettings
 from .options import GroupedCommand, given, options_of
 from .outputs import check_new, check_place_of, check_places, check_resumed
-from .problems import problem_of
+from .problems import problem_named, problem_of
 from .running import Shown, run
 from .session import holding, speaker, world
 
@@ -57,7 +57,7 @@ def command_of(name, settings, text, data="DATA[:dataset]..."):
         if not config.output.strip():
             raise UsageError("-o '': name the result file")
         with Signals() as signals, world() as ranks:
-            problem = problem_of(name)(config)
+            problem = problem_named(name)(config)
             ranks.decide(lambda: check_places(config, log_json))
             with holding(ranks, config) as lock:
                 ranks.decide(lambda: check_new(problem, log_json))
@@ -102,7 +102,7 @@ def resume(file, log_json, quiet, **options):
         ranks.decide(lambda: check_place_of(start, options["output"]))
         if warning:
             speaker(ranks)(f"hpcpca: warning: {warning}")
-        kind = ranks.decide(lambda: problem_of(start.problem))
+        kind = ranks.decide(lambda: problem_of(start))
         check_known(kind, options)
         changes = given(kind.settings, options)
         if start.config["grid"] and "grid" not in changes:

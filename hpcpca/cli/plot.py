@@ -43,7 +43,7 @@ def plot(file, output, images, overwrite):
         experiment.draw(file, output)
     else:
         stored = Stored(file)
-        shares = about(stored.problem).shares(stored)
+        shares = about(stored).shares(stored)
         if images:
             result.draw_images(stored, output, images, shares)
         else:

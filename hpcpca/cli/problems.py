@@ -9,28 +9,44 @@ PROBLEMS = {
 }
 
 
-def problem_of(name):
-    """Return the Problem whose command is ``name``; raise DataError if there is none.
+def problem_named(name):
+    """Return the Problem whose command is ``name``.
 
     It uses MPI, which has to be started by then.
     """
-    return import_module(_known(name)[0]).PROBLEM
+    return import_module(PROBLEMS[name][0]).PROBLEM
 
 
-def about(name):
-    """Return what is ``About`` the results of the problem; raise DataError. It needs no MPI."""
+def problem_of(stored):
+    """Return the Problem that a Stored file is of; raise DataError if this version has it not."""
+    return problem_named(_known(stored))
+
+
+def about(stored):
+    """Return what is ``About`` the results of the problem that a Stored file is of; raise
+    DataError. It needs no MPI.
+    """
     from ..engine.about import About
 
-    module = _known(name)[1]
+    module = PROBLEMS[_known(stored)][1]
     return import_module(module).ABOUT if module else About()
 
 
-def _known(name):
-    if name not in PROBLEMS:
+def unknown(name):
+    """Why this version cannot go on with what the command ``name`` has written, and what can; ""
+    if it has that command itself.
+    """
+    if name in PROBLEMS:
+        return ""
+    return (
+        f"was written by 'hpcpca {name}', a command that this version does not have; upgrade, or"
+        " use the installation that has it"
+    )
+
+
+def _known(stored):
+    if why := unknown(stored.problem):
         from ..errors import DataError
 
-        raise DataError(
-            f"a file was written by 'hpcpca {name}', a command that this version does not have;"
-            " upgrade"
-        )
-    return PROBLEMS[name]
+        raise DataError(f"{stored.path} {why}")
+    return stored.problem

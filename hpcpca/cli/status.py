@@ -4,6 +4,7 @@ import json
 
 import click
 
+from .problems import unknown
 from .session import show
 
 
@@ -17,4 +18,4 @@ def status(checkpoint, as_json):
     from ..files.status import lines_of, status_of
 
     found = status_of(checkpoint)
-    show([json.dumps(found)] if as_json else lines_of(found))
+    show([json.dumps(found)] if as_json else lines_of(found, unknown))

@@ -5,7 +5,7 @@ import math
 import click
 
 from .options import follow_links
-from .problems import problem_of
+from .problems import problem_named, problem_of
 from .session import speaker, world
 from .wrapping import tell
 
@@ -67,7 +67,7 @@ def verify(vectors, data, tol, save, search, quiet, holdout, **about):
             )
         if tol is None:
             tol = stored.attributes["tol"] if stored else DEFAULT_TOL
-        problem = ranks.decide(lambda: problem_of(stored.problem if stored else "fit"))
+        problem = ranks.decide(lambda: problem_of(stored) if stored else problem_named("fit"))
         about |= {"data": data, "stored": stored, "length": rows.shape[1], "ranks": ranks}
         request = Request(**about, say=speaker(ranks, quiet))
         if holdout:

@@ -65,6 +65,7 @@ def _of_stored(stored, warning):
     done = stored.arrays.get("state/rows_done")
     return {
         "checkpoint" if stored.is_checkpoint else "result": stored.path,
+        "problem": stored.problem,
         "outcome": at["outcome"],
         "reason": at.get("reason", ""),
         "warning": warning,
@@ -86,9 +87,11 @@ def _of_stored(stored, warning):
     }
 
 
-def lines_of(found, now=None):
-    """The same in lines of text."""
-    now, lines = time.time() if now is None else now, []
+def lines_of(found, unknown):
+    """The same in lines of text. ``unknown(problem)`` says why a file of that problem cannot be
+    gone on from here, or "".
+    """
+    now, lines = time.time(), []
     told = found.get("now") or {}
     head = f"{found['checkpoint']}: {found['state']}"
     if told:
@@ -119,7 +122,13 @@ def lines_of(found, now=None):
         lines.append(f"the result is there: hpcpca info {found['result']}")
     if found["state"] != RUNNING and not ("result" in found and found["outcome"] == CONVERGED):
         more = f" --max-rounds {2 * found['round']}" if found.get("outcome") == MAX_ROUNDS else ""
-        lines.append(f"to go on: hpcpca resume {found.get('result', found['checkpoint'])}{more}")
+        path = found.get("result", found["checkpoint"])
+        why = unknown(found["problem"]) if "problem" in found else ""
+        lines.append(
+            f"not to go on with here: {path} {why}"
+            if why
+            else f"to go on: hpcpca resume {path}{more}"
+        )
     return lines
 
 

@@ -28,7 +28,7 @@ SHOWN = 12
 def describe_file(path, about, dataset=None):
     """Return lines that say what an HDF5 file is: data, or one of ours; raise DataError.
 
-    ``about(name)`` knows what the problem whose command is ``name`` has to say.
+    ``about(stored)`` knows what the problem that a Stored file is of has to say.
     """
     with reporting_damage(path), open_file(path) as file:
         kind = str(file.attrs.get("format", ""))
@@ -37,7 +37,7 @@ def describe_file(path, about, dataset=None):
     if kind not in (RESULT, CHECKPOINT):
         return describe_data(path, dataset)
     stored = Stored(path)
-    return _stored(stored, about(stored.problem))
+    return _stored(stored, about(stored))
 
 
 def _head(file, path, what):

@@ -59,6 +59,11 @@ def test_what_belongs_to_other_problems(edges, tmp_path):
     for command in (["info", out], ["verify", out, data], ["resume", out]):
         told = run(1, *command).ended(3).messages
         assert len(told) == 1 and "'hpcpca laplacian'" in told[0] and "upgrade" in told[0]
+        assert f"{out} was written by" in told[0]
+    run(1, *words, "--overwrite", "--max-rounds", 1, "-q", inject=PLUGGED_IN).ended(4)
+    for path in (out, f"{out}.ckpt"):
+        told = run(0, "status", path).ok().stdout
+        assert "was written by 'hpcpca laplacian'" in told and "hpcpca resume" not in told, told
 
 
 def test_largest_eigenvalues_have_to_be_positive():
