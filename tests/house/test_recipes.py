@@ -49,23 +49,49 @@ def follow(blocks, house):
     return written, lines, commands
 
 
+def copied(folder):
+    """Copy the package to ``folder``."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(HERE.parent / "hpcpca", folder / "hpcpca", ignore=ignored)
+    return folder
+
+
+def run_there(words, folder):
+    """Run a command on the package in ``folder``; the rest of ``words`` are its arguments."""
+    path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
+    run(2, *words, cwd=folder, env={"PYTHONPATH": path}).ok()
+
+
+def write_rows(path, rows):
+    with h5py.File(path, "w") as file:
+        file["X"] = rows
+
+
 @pytest.mark.parametrize("title", RECIPES)
 def test_recipe(title, tmp_path):
-    shutil.copytree(
-        HERE.parent / "hpcpca", tmp_path / "hpcpca", ignore=shutil.ignore_patterns("__pycache__")
-    )
-    written, lines, commands = follow(RECIPES[title], tmp_path)
+    written, lines, commands = follow(RECIPES[title], copied(tmp_path))
     assert len(written) <= 2 and lines <= 1 and commands
-    with h5py.File(tmp_path / "rows.h5", "w") as file:
-        file["X"] = ROWS
+    write_rows(tmp_path / "rows.h5", ROWS)
     np.savetxt(tmp_path / "rows.txt", ROWS)
     exact = np.linalg.eigvalsh(np.cov(ROWS, rowvar=False))[::-1][:2]
     for program, *words in commands:
         assert program == "hpcpca"
-        where = {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
-        run(2, *words, cwd=tmp_path, env=where).ok()
+        run_there(words, tmp_path)
         with h5py.File(tmp_path / "out.h5") as file:
             np.testing.assert_allclose(file["explained_variance"], exact, rtol=1e-3)
+
+
+def test_the_solver_of_the_recipe_where_nothing_is_left(tmp_path):
+    """Rows of rank one leave the second worker an operator that is zero."""
+    _, _, ((_, *words),) = follow(RECIPES["A top1 solver"], copied(tmp_path))
+    rows = np.outer(ROWS[:, 0], ROWS[0])
+    write_rows(tmp_path / "rows.h5", rows)
+    run_there([*words, "--local-steps", 3], tmp_path)
+    with h5py.File(tmp_path / "out.h5") as file:
+        first, second = file["explained_variance"][:]
+        found = file["components"][:]
+    assert first == pytest.approx(rows.var(axis=0, ddof=1).sum()) and abs(second) < 1e-12 * first
+    np.testing.assert_allclose(found @ found.T, np.eye(2), atol=1e-7)
 
 
 def test_every_kind_of_part_has_a_recipe():
