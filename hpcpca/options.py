@@ -4,21 +4,21 @@ Command lines, checks and stored configurations are made from them.
 """
 
 from dataclasses import asdict, dataclass, field, fields, make_dataclass, replace
+from typing import ClassVar
 
 from .errors import UsageError
 
 
-def option(text, *flags, default=None, least=None, choices=None, **words):
+def option(text, *flags, default=None, least=None, choices=None, by_problem=False, **words):
     """Declare a field that is an option.
 
     ``text`` is its help, ``flags`` how users type it (default: the field's name), ``least`` the
     smallest number allowed, ``choices`` a sequence or mapping of names; ``words`` go to click as
-    they are.
+    they are. An option ``by_problem`` does nothing unless the problem sees to it: only commands
+    whose settings name it in ``takes`` have it.
     """
-    return field(
-        default=default,
-        metadata={"help": text, "flags": flags, "least": least, "choices": choices, "words": words},
-    )
+    metadata = {"help": text, "flags": flags, "least": least, "choices": choices, "words": words}
+    return field(default=default, metadata={**metadata, "by_problem": by_problem})
 
 
 def is_option(each):
@@ -40,6 +40,17 @@ def spelled(each, value=True):
 @dataclass(frozen=True)
 class Settings:
     """Base of all settings: what they share."""
+
+    takes: ClassVar[tuple] = ()  # names of those options ``by_problem`` that its problem sees to
+
+    @classmethod
+    def offered(cls):
+        """Return the names of the options that a command with these settings has."""
+        return {
+            each.name
+            for each in fields(cls)
+            if is_option(each) and (each.name in cls.takes or not each.metadata["by_problem"])
+        }
 
     def check(self):
         """Raise UsageError if options contradict each other, whatever the data are."""

@@ -1,7 +1,5 @@
 """``hpcpca fit`` and ``hpcpca resume``."""
 
-from dataclasses import fields
-
 import click
 
 from ..engine.settings import AccuracySettings, MachineSettings, OutputSettings
@@ -50,7 +48,7 @@ def command_of(name, settings, text, data="DATA[:dataset]..."):
 
     @click.command(name, cls=GroupedCommand, help=text)
     @click.argument("data", nargs=-1, required=True, metavar=data)
-    @options_of(*settings.parts)
+    @options_of(*settings.parts, names=settings.offered())
     @shown
     def command(log_json, quiet, **options):
         config = settings(**given(settings, options)).check()
@@ -126,7 +124,7 @@ def resumed(settings, stored, changes):
 
 def check_known(problem, options):
     """Raise UsageError if an option was given that the problem has not."""
-    known = {each.name for each in fields(problem.settings)}
+    known = problem.settings.offered() | {"data"}
     for name, value in options.items():
         if name not in known and value not in (None, ()):
             raise on_all_ranks(

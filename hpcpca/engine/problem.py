@@ -9,8 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-from ..errors import UsageError, on_all_ranks
-
 
 class Data(Protocol):
     """What a problem is about, opened. The root opens it, and sends it to the other ranks: small
@@ -87,7 +85,9 @@ class Problem(Protocol):
     """
 
     name: ClassVar[str]  # of its command
-    settings: ClassVar[type]  # a frozen dataclass: its fields are the command's options
+    # a frozen dataclass: its fields are the command's options, but for those that only the problem
+    # could see to and that it does not name in ``takes`` (options.option)
+    settings: ClassVar[type]
     vectors: ClassVar[str] = "vectors"  # the dataset of a result that holds the vectors (K, d)
     eigenvalues: ClassVar[str] = "eigenvalues"  # and the one that holds their eigenvalues (K)
 
@@ -119,17 +119,8 @@ class Problem(Protocol):
 
     def method(self, context, operator):
         """Return the method that was asked for. (Optional: for those that need more.)"""
-        config = self.config
-        if config.batch_rows:
-            raise on_all_ranks(
-                UsageError(
-                    f"--batch-rows {config.batch_rows} draws rows of data, which 'hpcpca"
-                    f" {self.name}' has not; leave it out"
-                )
-            )
-        return config.chosen.build(
-            operator, context.exchange, context.panel, config, context.plan.basis
-        )
+        config, basis = self.config, context.plan.basis
+        return config.chosen.build(operator, context.exchange, context.panel, config, basis)
 
     def is_measured(self, operator) -> bool:
         """Whether the operator knows its own scale and precision before it is applied first."""

@@ -86,6 +86,7 @@ class AccuracySettings(Settings):
         "Arithmetic of the products (default auto: by type and tol).",
         default="auto",
         choices=("auto", "single", "double"),
+        by_problem=True,
     )
 
     @property
@@ -115,13 +116,16 @@ class MachineSettings(Settings):
     grid: str | None = option(
         "Ranks as W groups of columns × S shards of rows; by default 1×ranks, ranks×1 for gram.",
         metavar="WxS",
+        by_problem=True,
     )
     threads: int | None = option(
         "Threads per rank; default: processors ÷ ranks that share them, OMP_NUM_THREADS at most.",
         least=1,
     )
     memory: int | None = option(
-        "Memory per node that may be used, such as 2G; default: what is free.", size=True
+        "Memory per node that may be used, such as 2G; default: what is free.",
+        size=True,
+        by_problem=True,
     )
     max_time: str | None = option(
         "Stop in time with a checkpoint and exit 75; counted from the start of the program; a bare"

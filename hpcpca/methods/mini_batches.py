@@ -34,7 +34,9 @@ BATCH_TOL = 1e-2  # asked for unless --tol says otherwise
 class BatchSettings(Settings):
     """Mini-batches"""
 
-    polish: bool | None = option("After mini-batches exact passes, to --tol.", flag=True)
+    polish: bool | None = option(
+        "After mini-batches exact passes, to --tol.", flag=True, by_problem=True
+    )
 
     def check(self):
         """Raise UsageError if history is asked for without exact passes, which alone have one."""
@@ -49,6 +51,7 @@ class BatchStepSettings(Settings):
     step_schedule: str | None = option(
         "How η changes on mini-batches; default: adaptive, or constant for a given η.",
         choices=SCHEDULES,
+        by_problem=True,
     )
 
     @property

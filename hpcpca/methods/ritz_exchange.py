@@ -32,6 +32,7 @@ class HistorySettings(Settings):
     basis: str | None = option(
         "Rows of history the Ritz exchange may keep, at least 3 panels; default by memory.",
         metavar="N|all",
+        by_problem=True,
     )
 
     def check(self):
@@ -45,7 +46,9 @@ class WarmStartSettings(Settings):
     """Ritz exchange"""
 
     warm_start: bool | None = option(
-        "Start from sampled rows (default if it pays), or at random.", "--warm-start/--cold"
+        "Start from sampled rows (default if it pays), or at random.",
+        "--warm-start/--cold",
+        by_problem=True,
     )
 
 

@@ -29,6 +29,7 @@ class MethodSettings(Settings):
         " and one after, to measure.",
         metavar="B",
         least=2,
+        by_problem=True,
     )
 
     def __post_init__(self):

@@ -32,3 +32,14 @@ class FitSettings(compose(PanelSettings, PcaSettings, *COMMON, OperatorSettings)
     """All that a fit is asked for; None means the default that the method, the data or the
     machine gives.
     """
+
+    takes = (
+        "basis",
+        "batch_rows",
+        "grid",
+        "memory",
+        "polish",
+        "precision",
+        "step_schedule",
+        "warm_start",
+    )

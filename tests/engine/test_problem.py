@@ -3,7 +3,7 @@
 import h5py
 import numpy as np
 import pytest
-from launch import HERE, run
+from launch import HERE, batch, run
 
 PLUGGED_IN = f"""import sys
 sys.path.insert(0, {str(HERE / "graph")!r})
@@ -48,21 +48,38 @@ def test_a_graph(edges, tmp_path, exchange):
 def test_what_belongs_to_other_problems(edges, tmp_path):
     """Options, commands and versions that do not fit are refused in one line."""
     data, out = edges[0], tmp_path / "out.h5"
-    words = ["laplacian", data, "--nodes", 63, "-k", 2, "-o", out]
-    told = run(2, *words, "--batch-rows", 8, inject=PLUGGED_IN).ended(2).messages
-    assert len(told) == 1 and "--batch-rows 8" in told[0] and "laplacian" in told[0]
-    run(1, *words, "-q", inject=PLUGGED_IN).ok()
-    told = run(1, "resume", out, "--operator", "gram", inject=PLUGGED_IN).ended(2).messages
-    assert len(told) == 1 and "--operator" in told[0]
-    scores = "transform", out, data, "-o", tmp_path / "scores.h5"
-    assert "scores are of results of 'hpcpca fit'" in run(1, *scores).ended(3).messages[0]
-    for command in (["info", out], ["verify", out, data], ["resume", out]):
-        told = run(1, *command).ended(3).messages
-        assert len(told) == 1 and "'hpcpca laplacian'" in told[0] and "upgrade" in told[0]
-        assert f"{out} was written by" in told[0]
-    run(1, *words, "--overwrite", "--max-rounds", 1, "-q", inject=PLUGGED_IN).ended(4)
-    for path in (out, f"{out}.ckpt"):
-        told = run(0, "status", path).ok().stdout
+    words = ("laplacian", data, "--nodes", 63, "-k", 2, "-o", out, "-q")
+    fresh = ("--batch-rows=8", "--memory=1G", "--grid=1x1", "--precision=single", "--cold")
+    again = ("--operator=gram", "--memory=1G", "--grid=1x1")
+    commands = {
+        **{option: (*words, option) for option in fresh},
+        "fit": words,
+        **{("resume", option): ("resume", out, option) for option in again},
+        "short": (*words, "--overwrite", "--max-rounds", 1),
+    }
+    done = batch(0, commands, tmp_path, env={"HPCPCA_TEST_INJECT": PLUGGED_IN})
+    done["fit"].ok()
+    done["short"].ended(4)
+    for option in fresh:
+        (told,) = done[option].ended(2).messages
+        assert f"No such option '{option.split('=')[0]}'" in told
+    for option in again:
+        (told,) = done["resume", option].ended(2).messages
+        assert f"{option.split('=')[0]} does not belong to 'hpcpca laplacian'" in told
+
+    commands = {
+        "scores": ("transform", out, data, "-o", tmp_path / "scores.h5"),
+        **{name: (name, out) for name in ("info", "resume", "status")},
+        "verify": ("verify", out, data),
+        "checkpoint": ("status", f"{out}.ckpt"),
+    }
+    done = batch(0, commands, tmp_path)
+    assert "scores are of results of 'hpcpca fit'" in done["scores"].ended(3).messages[0]
+    for name in ("info", "verify", "resume"):
+        (told,) = done[name].ended(3).messages
+        assert f"{out} was written by 'hpcpca laplacian'" in told and "upgrade" in told
+    for name in ("status", "checkpoint"):
+        told = done[name].ok().stdout
         assert "was written by 'hpcpca laplacian'" in told and "hpcpca resume" not in told, told
 
 
