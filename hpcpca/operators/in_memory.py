@@ -12,7 +12,6 @@ from .cost import (
     algebra_seconds,
     convert_seconds,
     pass_seconds,
-    read_seconds,
     scratch,
 )
 from .kind import register
@@ -162,8 +161,9 @@ def cost(job):
     if shards < job.ranks_on_node and rows > job.shm:
         rows = job.n * job.row_bytes * job.ranks_on_node // shards
     held = rows + scratch(job, shards)
-    each = pass_seconds(job) + (convert_seconds(job) if job.dtype != job.work else 0)
-    first = read_seconds(job) + rows / job.rates.touch + SWEEPS * convert_seconds(job)
+    converting = job.ranks // shards * convert_seconds(job)  # every group converts all rows
+    each = pass_seconds(job) + (converting if job.dtype != job.work else 0)
+    first = rows / job.rates.read + rows / job.rates.touch + SWEEPS * converting
     return Plan(
         "in-memory",
         shards,

@@ -265,11 +265,12 @@ def cost(job, most_sampled=math.inf):
     held = job.ranks_on_node * (2 * piece + 2 * sample * job.row_bytes // shards) + scratch(
         job, shards
     )
-    copying = (
-        job.n * job.row_bytes / (job.rates.copy * job.cores)
-    )  # the reader takes time from whom it shares a core with
-    each = max(pass_seconds(job) + convert_seconds(job) + copying, read_seconds(job))
-    seconds = passes * each + SWEEPS * convert_seconds(job) + algebra_seconds(job)
+    groups = job.ranks // shards  # every one reads and converts all rows
+    converting, reading = (groups * seconds(job) for seconds in (convert_seconds, read_seconds))
+    # the reader takes time from whom it shares a core with
+    copying = groups * job.n * job.row_bytes / (job.rates.copy * job.cores)
+    each = max(pass_seconds(job) + converting + copying, reading)
+    seconds = passes * each + SWEEPS * converting + algebra_seconds(job)
     return Plan(
         "streaming",
         shards,
@@ -278,7 +279,7 @@ def cost(job, most_sampled=math.inf):
         (passes + 1) * job.n * job.d // shards,
         piece_bytes=piece,
         sample_rows=sample,
-        reads=passes,
+        reads=groups * passes,
     )
 
 

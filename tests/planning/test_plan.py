@@ -13,7 +13,7 @@ from spectra import data_rows, power_law
 
 from hpcpca.errors import DataError, UsageError
 from hpcpca.files import outputs
-from hpcpca.operators.cost import Job
+from hpcpca.operators.cost import Job, Rates
 from hpcpca.planning.forecast import Cluster, lines, sbatch
 from hpcpca.planning.plan import choose, panel_width
 from hpcpca.planning.rates import _best
@@ -69,6 +69,17 @@ def test_the_quickest_operator_that_fits_is_chosen():
     )  # Σ would have 2.5e9 entries
     assert choose(job(n=8_000, d=50_000, memory=GIB), "auto", None).operator == "streaming"
     assert choose(job(n=None, d=400), "auto", None).operator == "gram"  # a covariance given
+
+
+@pytest.mark.parametrize("operator, factor", [("in-memory", 1), ("streaming", 4)])
+def test_every_group_of_a_grid_reads_all_rows(operator, factor):
+    """From the files in every pass; what is held in memory, once per node."""
+    slow = {"rates": Rates(read=1e6)}  # reading takes nearly all the time
+    one, four = (choose(job(shards=shards, **slow), operator, None) for shards in (4, 1))
+    assert four.seconds == pytest.approx(factor * one.seconds, rel=0.05)
+    assert four.reads == factor * one.reads
+    one, four = (choose(job(shards=shards, dtype=np.uint8), operator, None) for shards in (4, 1))
+    assert four.seconds > one.seconds, "all convert all rows"
 
 
 @pytest.mark.parametrize("operator", ["gram", "in-memory", "streaming"])
