@@ -6,12 +6,18 @@ import click
 
 from ..engine.settings import AccuracySettings, PanelSettings
 from ..errors import UsageError, on_all_ranks
+from ..methods.settings import MethodSettings
 from ..operators.settings import OperatorSettings
 from ..pca.settings import FitSettings, PcaSettings
 from .options import Size, given, options_of
 from .session import show
 
 SHAPE = r"(\d+)[xX×](\d+)"
+
+WINDOW = (
+    "not forecast: what --exchange window gains or loses as nobody waits; passes and time are those"
+    " of --exchange vectors"
+)
 
 
 @click.command()
@@ -50,9 +56,7 @@ SHAPE = r"(\d+)[xX×](\d+)"
     help="Bytes a second between nodes, per rank.",
 )
 @options_of(OperatorSettings, names=("operator",))
-@click.option(
-    "--exchange", type=click.Choice(["ritz", "vectors"]), default="ritz", help="As in fit."
-)
+@options_of(MethodSettings, names=("exchange", "batch_rows"))
 @options_of(AccuracySettings, names=("tol", "precision"))
 @options_of(PanelSettings, PcaSettings, names=("covariance", "follow_links"))
 @click.option(
@@ -104,6 +108,11 @@ def plan(
         raise UsageError(
             "--overwrite is about a batch file; name it with --sbatch, or leave --overwrite out"
         )
+    if sbatch and options["batch_rows"]:
+        raise UsageError(
+            "--sbatch needs a forecast of the time, which mini-batches have none of; leave"
+            " --batch-rows out, and add it and a time limit of your own to the file"
+        )
     if sbatch:
         check_output(sbatch, "--sbatch", overwrite, None, batch.is_no_script, what="batch file")
     sizes = _sizes(data, options.pop("dtype"), options["follow_links"], output, np)
@@ -122,13 +131,15 @@ def plan(
         threads=threads,
         memory=memory or available_memory(),
         rates=replace(measured_rates(), read=float(bandwidth)),
+        shards=1 if config.exchange == "window" else None,
     )
     panel = panel_width(components, None, limit, config.is_ritz)
     job = job_of(config, sizes, panel, machine)
     chosen = choose(job, operator_of(config), None)
     is_warm = kernels_for(chosen.elements).is_warm(sizes.dtype)
     cluster = forecast.Cluster(nodes, network, is_warm)
-    show(forecast.lines(job, chosen, components, cluster))
+    notes = (WINDOW,) if config.exchange == "window" else ()
+    show(forecast.lines(job, chosen, components, cluster, notes))
     if sbatch:
         named = () if re.fullmatch(SHAPE, data[0]) else data
         words = _words(config)

@@ -90,6 +90,7 @@ class Job:
     panels: int = 2  # of the vectors exchange, once per node
     own: int = 0  # vectors that a top1 solver needs beside each one
     private: int = 0  # panels that every rank holds for itself
+    batch_rows: int = 0  # that every worker draws for a round on mini-batches
     drawn: int = 0  # rows that every worker draws in mini-batches at most
 
     @property

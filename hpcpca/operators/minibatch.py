@@ -114,7 +114,8 @@ class MiniBatches:
 
 def cost(job):
     """Return the ``Plan`` of a job on mini-batches: streaming for the first pass and the last, and
-    a piece of a batch for each thread. Its seconds are an upper bound.
+    a piece of a batch for each thread. Its seconds and reads are of these two passes: how long
+    rounds take is up to how fast the files give rows at random.
     """
     plan = streaming.cost(
         job, max(LEAST_SAMPLE, LARGEST_PIECE // job.row_bytes)
@@ -125,14 +126,12 @@ def cost(job):
     cache = min(LARGEST_PIECE, job.memory // (16 * job.ranks_on_node))
     held = plan.bytes + job.ranks_on_node * (cache + job.threads * each_thread)
     each = job.panel / job.cores * job.d * job.drawn  # elements
-    seconds = 2 * plan.seconds / max(1, job.passes) + each * (
-        8 / job.rates.skinny(job.work.itemsize) + 1 / job.rates.convert
-    )
     return replace(
         plan,
         operator="mini-batch",
         bytes=held,
-        seconds=seconds,
+        seconds=2 * plan.seconds / job.passes,
+        reads=2,
         cache_bytes=cache,
         elements=int(each * job.threads + 2 * job.n * job.d // plan.shards),
     )

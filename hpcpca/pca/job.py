@@ -28,6 +28,7 @@ class Sizes:
 def job_of(settings, sizes, panel, machine):
     """Return the ``Job`` of a fit with ``settings`` and ``panel`` vectors of data of ``sizes``."""
     needs = settings.chosen.needs(settings)
+    batch_rows = (settings.batch_rows or 0) * (settings.local_steps or 1)
     return Job(
         n=None if settings.covariance else sizes.n,
         d=sizes.d,
@@ -47,7 +48,8 @@ def job_of(settings, sizes, panel, machine):
         panels=needs.panels,
         own=needs.own,
         private=needs.private,
-        drawn=(settings.batch_rows or 0) * (settings.local_steps or 1) * settings.max_rounds,
+        batch_rows=batch_rows,
+        drawn=batch_rows * settings.max_rounds,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ..kernels import WORTH_COMPILING
 from ..units import format_seconds, format_size
 from .sbatch import batch_file
-from .traffic import ritz_round, vectors_round
+from .traffic import ritz_round, sampled_round, vectors_round
 
 START_SECONDS = 0.8  # interpreter, libraries, MPI: per node, all ranks at once
 LOAD_SECONDS = 0.7  # of compiled kernels, where they are worth it
@@ -28,7 +28,11 @@ class Cluster:
 
 
 def exchange_bytes(job, plan, local_steps=1):
-    """Bytes exchanged in a round with all columns active, history half of what is expected."""
+    """Bytes exchanged in a round with all columns active, history half of what is expected; on
+    mini-batches those of the Ritz exchange, the most.
+    """
+    if job.batch_rows:
+        return sampled_round(job.ranks, job.d, job.panel)
     if job.ritz:
         basis = min(plan.basis, job.passes * job.panel) // 2
         return ritz_round(job.ranks, plan.shards, job.d, job.panel, job.panel, basis=basis)
@@ -43,8 +47,10 @@ def compile_seconds(job):
 
 
 def seconds(job, plan, cluster):
-    """Return {part: seconds} of the whole run on a ``Cluster``."""
-    rounds = job.passes
+    """Return {part: seconds} of the whole run on a ``Cluster``; of one on mini-batches without its
+    rounds.
+    """
+    rounds = 0 if job.batch_rows else job.passes
     hops = math.ceil(math.log2(job.ranks)) if job.ranks > 1 else 0
     across_nodes = exchange_bytes(job, plan) / job.ranks if job.ranks > job.ranks_on_node else 0
     compiling = {} if cluster.is_warm else {"compile": compile_seconds(job)}
@@ -56,8 +62,8 @@ def seconds(job, plan, cluster):
     }
 
 
-def lines(job, plan, components, cluster):
-    """Yield the forecast, line by line; its assumptions last."""
+def lines(job, plan, components, cluster, notes=()):
+    """Yield the forecast, line by line; ``notes`` and its assumptions last."""
     parts, data = seconds(job, plan, cluster), (job.n or job.d) * job.row_bytes
     yield (
         f"data: {job.n or job.d} × {job.d} {job.dtype}, {format_size(data)}; {components}"
@@ -72,6 +78,32 @@ def lines(job, plan, components, cluster):
         f"memory: {format_size(plan.bytes)} per node, {format_size(plan.bytes / job.ranks_on_node)}"
         " per rank, besides about 60 MiB per rank for interpreter and libraries"
     )
+    yield from _on_batches(job, data) if job.batch_rows else _in_passes(job, plan, data)
+    yield f"exchanged: at most {format_size(exchange_bytes(job, plan))} a round, over all ranks"
+    if not cluster.is_warm:
+        yield (
+            "kernels: to be compiled for this kind of processor, once: about"
+            f" {format_seconds(compile_seconds(job))}; later runs do without"
+        )
+    yield (
+        f"time{' without rounds' if job.batch_rows else ''}: about"
+        f" {format_seconds(sum(parts.values()))} ("
+        + ", ".join(f"{name} {format_seconds(value)}" for name, value in parts.items())
+        + ")"
+    )
+    yield from notes
+    yield (
+        f"assumed: {job.rates.skinny(job.work.itemsize) / 1e9:.0f} Gflop/s per core for panels,"
+        f" {job.rates.large(job.work.itemsize) / 1e9:.0f} for Σ"
+        f" ({'measured here' if job.rates.is_measured else 'typical, not measured'}),"
+        f" {format_size(job.rates.read)}/s from the files per node,"
+        f" {format_size(cluster.network)}/s per rank between nodes, every node alike"
+        + f"; an eigenvalue spectrum that takes {job.passes} passes to {job.tol:g}"
+        * (not job.batch_rows)
+    )
+
+
+def _in_passes(job, plan, data):
     spread = (
         ""
         if job.ritz
@@ -81,24 +113,17 @@ def lines(job, plan, components, cluster):
         f"passes: about {job.passes}{spread}; read from files: {plan.reads} × {format_size(data)} ="
         f" {format_size(plan.reads * data)}"
     )
-    yield f"exchanged: at most {format_size(exchange_bytes(job, plan))} a round, over all ranks"
-    if not cluster.is_warm:
-        yield (
-            "kernels: to be compiled for this kind of processor, once: about"
-            f" {format_seconds(compile_seconds(job))}; later runs do without"
-        )
+
+
+def _on_batches(job, data):
+    drawn = job.panel * job.batch_rows
     yield (
-        f"time: about {format_seconds(sum(parts.values()))} ("
-        + ", ".join(f"{name} {format_seconds(value)}" for name, value in parts.items())
-        + ")"
+        f"passes: one before the rounds on mini-batches and one after, of {format_size(data)} each;"
+        f" a round draws {drawn} rows, {format_size(drawn * job.row_bytes)}"
     )
     yield (
-        f"assumed: {job.rates.skinny(job.work.itemsize) / 1e9:.0f} Gflop/s per core for panels,"
-        f" {job.rates.large(job.work.itemsize) / 1e9:.0f} for Σ"
-        f" ({'measured here' if job.rates.is_measured else 'typical, not measured'}),"
-        f" {format_size(job.rates.read)}/s from the files per node,"
-        f" {format_size(cluster.network)}/s per rank between nodes, every node alike;"
-        f" an eigenvalue spectrum that takes {job.passes} passes to {job.tol:g}"
+        "not forecast: how many rounds there are, which depends on the noise of the batches; and"
+        " how long one takes, which depends on how fast the files give rows at random"
     )
 
 

@@ -24,6 +24,15 @@ def ritz_round(ranks, shards, d, panel, active, *, basis):
     return ITEM * (vectors + grams + projection + solution + ranks - 1)
 
 
+def sampled_round(ranks, d, panel):
+    """Bytes of one round of the Ritz exchange on mini-batches: vectors and estimated images are
+    published, then all their products, the root's Ritz values with their coefficients, each
+    image's noise, λ̂ with residuals, the clock.
+    """
+    vectors, small = 2 * panel * d, 4 * panel + 9 * panel * panel + 1
+    return ITEM * (ranks - 1) * (vectors + small)
+
+
 def vectors_round(ranks, shards, d, panel, working, *, local_steps, images=False):
     """Bytes of one round of the vectors exchange: one publication, of ``images`` too where the
     rule of deflation wants them, λ̂ with residuals, the clock; of the ``working`` workers per

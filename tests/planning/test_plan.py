@@ -18,7 +18,7 @@ from hpcpca.planning.forecast import Cluster, lines, sbatch
 from hpcpca.planning.plan import choose, panel_width
 from hpcpca.planning.rates import _best
 from hpcpca.planning.sbatch import FUNCTIONS
-from hpcpca.planning.traffic import ritz_round, vectors_round
+from hpcpca.planning.traffic import ritz_round, sampled_round, vectors_round
 
 pytestmark = pytest.mark.once
 
@@ -197,12 +197,15 @@ def test_measured_traffic_equals_the_formula(tmp_path, ranks, grid):
         "ritz": ["--cold"],
         "vectors": ["--exchange", "vectors", "--local-steps", "3"],
         "eigengame-alpha": ["--method", "eigengame-alpha", "--local-steps", "3"],
+        "batches": ["--batch-rows", "20"],
     }
-    common = ("-k", 4, "--grid", grid, "--operator", "in-memory", "--max-rounds", 6, "--tol", 1e-3)
+    common = ("-k", 4, "--grid", grid, "--max-rounds", 6, "--tol", 1e-3)
     commands = {
         name: ("fit", data, *common, *options, "-o", tmp_path / f"{name}.h5", "-q")
         for name, options in methods.items()
     }
+    for name in methods.keys() - {"batches"}:
+        commands[name] += ("--operator", "in-memory")
     shards = int(grid.split("x")[1])
     for method in batch(ranks, commands, tmp_path):
         with h5py.File(tmp_path / f"{method}.h5") as file:
@@ -211,6 +214,9 @@ def test_measured_traffic_equals_the_formula(tmp_path, ranks, grid):
                 file["history/applications"][:],
             )
         assert len(measured) >= 2
+        if method == "batches":  # the last round is followed by a pass
+            assert set(measured[:-1]) == {sampled_round(ranks, 80, 16)}
+            continue
         if method != "ritz":
             working = [min(round_, 4) for round_ in range(1, len(measured) + 1)]  # staggered
             expected = [
@@ -225,6 +231,31 @@ def test_measured_traffic_equals_the_formula(tmp_path, ranks, grid):
                 for new, old in zip(np.diff(applications), applications)
             ]
         assert measured.tolist() == expected, method
+
+
+def test_what_is_not_forecast_is_said(tmp_path):
+    """Of mini-batches the memory, the two passes and what a round draws; of windows all that
+    --exchange vectors takes on their grid.
+    """
+    words = ("plan", FASHION, "-k", 8, "--ranks", 2)
+    commands = {
+        "batches": (*words, "--batch-rows", 100),
+        "oja": (*words, "--batch-rows", 100, "--exchange", "vectors"),
+        "window": (*words, "--exchange", "window", "--operator", "streaming"),
+        "both": (*words, "--exchange", "window", "--batch-rows", 100),
+        "script": (*words, "--batch-rows", 100, "--sbatch", tmp_path / "job.sh"),
+    }
+    done = batch(0, commands, tmp_path)
+    for name, drawn in (("batches", 1600), ("oja", 800)):
+        told = done[name].ok().stdout
+        assert f"a round draws {drawn} rows" in told and "time without rounds: about" in told, told
+        assert "not forecast: how many rounds" in told and "passes: about" not in told, told
+    told = done["window"].ok().stdout
+    assert "grid 2x1" in told and "not forecast: what --exchange window" in told, told
+    assert "read from files: 222 × 7.5 MiB" in told, told  # 111 passes of each rank
+    assert "--batch-rows 100 goes with" in done["both"].ended(2).messages[0]
+    assert "--sbatch needs a forecast" in done["script"].ended(2).messages[0]
+    assert not (tmp_path / "job.sh").exists()
 
 
 def test_a_forecast_for_a_cluster_states_its_assumptions():
