@@ -11,7 +11,7 @@ from ..linalg.determination import Goals
 from .state import State
 
 
-class Between(Protocol):
+class Collectives(Protocol):
     """What methods use of the exchange between their workers (comm.exchange). All of it but
     attributes, ``owned`` and ``group_columns`` is collective.
     """

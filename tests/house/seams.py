@@ -10,7 +10,7 @@ from hpcpca.engine.problem import Data, Problem, SymmetricOperator
 from hpcpca.engine.report import Monitor
 from hpcpca.engine.verification import PlainOperator
 from hpcpca.methods.block_krylov import BlockKrylov
-from hpcpca.methods.method import Between, Method
+from hpcpca.methods.method import Collectives, Method
 from hpcpca.methods.oja import Oja
 from hpcpca.methods.orthogonal_iteration import OrthogonalIteration
 from hpcpca.methods.parallel_deflation import VectorExchange
@@ -43,7 +43,7 @@ def methods(parts: Sequence[Methods]) -> Sequence[Method]:
     return parts
 
 
-def exchange(part: Exchange) -> Between:
+def exchange(part: Exchange) -> Collectives:
     return part
 
 
