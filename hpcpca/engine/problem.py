@@ -133,7 +133,7 @@ class Problem(Protocol):
     def better_start(self, context, method, operator, vectors):
         """Return better start vectors (own, d) than the random ``vectors``, or None."""
 
-    def excess(self, report, operator) -> str | None:
+    def contradiction(self, report, operator) -> str | None:
         """Say what cannot be of these data unless they changed during the run, or None."""
 
     def result(self, content, operator) -> tuple:

@@ -86,7 +86,7 @@ class Recorder:
         context = self.context
         self.change = context.world.decide(context.data.change)
         if not self.change and not isinstance(operator, Unbuilt):
-            self.change = self.problem.excess(report, operator)
+            self.change = self.problem.contradiction(report, operator)
         counts = {name: getattr(context.counters, name) + self._before[name] for name in COUNTS}
         attributes = attributes_of(context, report, operator, counts, outcome)
         attributes["changed"] = self.change or ""

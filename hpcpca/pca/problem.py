@@ -145,7 +145,7 @@ class Pca(Problem):
             context.say("cold start: a sample would not be worth its cost here")
         return better
 
-    def excess(self, report, operator):
+    def contradiction(self, report, operator):
         """Say if eigenvalues are more than the total variance, as those of no data can be.
 
         Single vectors may overlap, and then only one of them alone proves it; estimates prove
