@@ -4,8 +4,8 @@ deflation by other rules (Gemp et al., arXiv 2010.00554 and 2102.04152).
 
 from ..linalg.deflation import EigenGameAlpha, EigenGameMu
 from .method import register
-from .parallel_deflation import vectors
-from .window_exchange import WindowSettings, windows
+from .parallel_deflation import vector_builder
+from .window_exchange import WindowSettings, window_builder
 from .worker import STEPS, TURNS, WITHOUT_SYMMETRY, needs_of
 
 # what players publish: alpha's need their superiors' images too
@@ -13,7 +13,7 @@ for name, rule, published in (("alpha", EigenGameAlpha, 2), ("mu", EigenGameMu, 
     register(
         f"eigengame-{name}",
         "vectors",
-        vectors(rule),
+        vector_builder(rule),
         TURNS,
         needs=needs_of(published),
         solvers=WITHOUT_SYMMETRY,
@@ -22,7 +22,7 @@ for name, rule, published in (("alpha", EigenGameAlpha, 2), ("mu", EigenGameMu, 
     register(
         f"eigengame-{name}",
         "window",
-        windows(rule),
+        window_builder(rule),
         (*STEPS, WindowSettings),
         needs=needs_of(published, windows=True),
         solvers=WITHOUT_SYMMETRY,

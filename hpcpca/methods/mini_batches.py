@@ -109,7 +109,7 @@ def sampled_ritz(operator, exchange, count, settings, basis, *, batches, rows):
     return _polished(sampled, operator, exchange, settings, basis)
 
 
-def oja(rule=None):
+def oja_builder(rule=None):
     """Return a function that builds Oja's workers, with a rule of deflation or that of the options
     (default: projection).
     """
@@ -161,7 +161,7 @@ for name, rule, settings in (
     register(
         name,
         "vectors",
-        oja(rule),
+        oja_builder(rule),
         (*_TURNS, *settings, BatchStepSettings),
         on_batches=True,
         needs=_needs,

@@ -221,7 +221,7 @@ class VectorExchange:
         )
 
 
-def vectors(rule=None, schedule=None):
+def vector_builder(rule=None, schedule=None):
     """Return what builds workers that exchange vectors, by a rule of deflation and a schedule, or
     as the options say.
     """
@@ -244,7 +244,7 @@ def vectors(rule=None, schedule=None):
 register(
     "parallel-deflation",
     "vectors",
-    vectors(),
+    vector_builder(),
     (*TURNS, DeflationSettings),
     needs=needs_of(),
     solvers=EXACT,

@@ -3,14 +3,14 @@ done (Mackey 2008).
 """
 
 from .method import register
-from .parallel_deflation import vectors
+from .parallel_deflation import vector_builder
 from .schedule import sequential
 from .worker import EXACT, STEPS, DeflationSettings, needs_of
 
 register(
     "sequential-deflation",
     "vectors",
-    vectors(schedule=sequential),
+    vector_builder(schedule=sequential),
     (*STEPS, DeflationSettings),
     needs=needs_of(),
     solvers=EXACT,

@@ -319,7 +319,7 @@ class WindowExchange(VectorExchange):
         return found
 
 
-def windows(rule=None):
+def window_builder(rule=None):
     """Return what builds workers that publish vectors in windows, by a rule of deflation or as the
     options say.
     """
@@ -342,7 +342,7 @@ def windows(rule=None):
 register(
     "parallel-deflation",
     "window",
-    windows(),
+    window_builder(),
     (*STEPS, DeflationSettings, WindowSettings),
     needs=needs_of(windows=True),
     solvers=EXACT,
