@@ -152,10 +152,10 @@ def write(comm, path, *parts, chunks=None):
 def build(exchange, kind, names, double=False, kernels=None, threads=1, sample_rows=64):
     """The operator of ``kind`` of the rows in files. Collective."""
     from hpcpca.kernels import plain
-    from hpcpca.operators.begun import Begun
     from hpcpca.operators.cost import Plan
     from hpcpca.operators.registry import OPERATORS
     from hpcpca.operators.resources import Resources
+    from hpcpca.operators.resumed import Resumed
     from hpcpca.operators.team import Team
     from hpcpca.sources.source import open_source
 
@@ -172,4 +172,4 @@ def build(exchange, kind, names, double=False, kernels=None, threads=1, sample_r
     resources = Resources(
         source, exchange, exchange.counters, kernels or plain, Team(threads), seed=0
     )
-    return OPERATORS[kind].load(resources, double, plan, Begun())
+    return OPERATORS[kind].load(resources, double, plan, Resumed())

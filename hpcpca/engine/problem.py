@@ -114,8 +114,8 @@ class Problem(Protocol):
     def plan(self, context):
         """Return the ``Plan`` of the run: how its operator is held, on which grid."""
 
-    def operator(self, context, begun) -> SymmetricOperator:
-        """Return S, taking up what a run that was stopped has ``begun`` of it."""
+    def operator(self, context, resumed) -> SymmetricOperator:
+        """Return S, taking up what a ``resumed`` run knew of it (from ``restored``, or None)."""
 
     def method(self, context, operator):
         """Return the method that was asked for. (Optional: for those that need more.)"""

@@ -16,7 +16,7 @@ from .memory import PeakMemory
 from .outcome import Outcome, laggard, peak_memory
 from .preparation import prepare
 from .recording import Recorder
-from .starting import beginning
+from .starting import begin
 from .stopping import CONVERGED, INTERRUPTED, RUNNING, Stagnation, Stopping
 
 ROUNDING_SHARE = 0.2  # of the tolerance: what residuals leave to rounding
@@ -33,14 +33,14 @@ class Run:
         self.memory = PeakMemory()
         self.context = prepare(problem, world, say, start)
         self.recorder = Recorder(problem, self.context)
-        self.begin = beginning(problem, self.context)
-        if self.begin.note:
-            say(self.begin.note)
+        self.beginning = begin(problem, self.context)
+        if self.beginning.note:
+            say(self.beginning.note)
         self.operator, self.method = (
-            Unbuilt(self.context.data.d, self.begin.is_double, self.begin.exponent),
+            Unbuilt(self.context.data.d, self.beginning.is_double, self.beginning.exponent),
             None,
         )
-        self.state = self.begin.state(self.context.panel)
+        self.state = self.beginning.state(self.context.panel)
 
     # the one loop
 
@@ -60,7 +60,7 @@ class Run:
     def _iterate(self, monitors):
         stopping, stagnation, watching = self._watching(monitors)
         state = self._initial_state()
-        self.begin.release()
+        self.beginning.release()
         while True:
             self.state, report = state, self.recorder.report(state, self.operator, self.method)
             for monitor in watching:
@@ -88,9 +88,9 @@ class Run:
     def _build(self):
         """The operator, which may take reading all data, and the method."""
         context, config = self.context, self.config
-        operator = self.problem.operator(context, self.begin.begun)
+        operator = self.problem.operator(context, self.beginning.resumed)
         self.operator = context.injected.operator(operator)
-        self.begin.begun = None  # the operator has it
+        self.beginning.resumed = None  # the operator has it
         if (
             config.precision == "auto"
             and not self.operator.is_double
@@ -113,23 +113,23 @@ class Run:
         """The first state with images: what a run that was stopped knew, or a first round from
         the start vectors.
         """
-        begin, method, operator = self.begin, self.method, self.operator
+        beginning, method, operator = self.beginning, self.method, self.operator
         known = self.problem.is_measured(operator)
-        if begin.images is not None and known and begin.is_double >= operator.is_double:
-            images = np.ldexp(begin.images, begin.exponent - operator.exponent)
-            state = method.initialize(begin.vectors, images, begin.round, begin.memory)
-            return method.take_up(state, *begin.pending) if begin.pending else state
-        vectors = begin.vectors
-        if not begin.is_warm and not begin.pending and not method.measures_at_once:
+        if beginning.images is not None and known and beginning.is_double >= operator.is_double:
+            images = np.ldexp(beginning.images, beginning.exponent - operator.exponent)
+            state = method.initialize(beginning.vectors, images, beginning.round, beginning.memory)
+            return method.take_up(state, *beginning.pending) if beginning.pending else state
+        vectors = beginning.vectors
+        if not beginning.is_warm and not beginning.pending and not method.measures_at_once:
             better = self.problem.better_start(self.context, method, operator, vectors)
             vectors = vectors if better is None else better
         # what a stop in this pass leaves
-        self.state = unmeasured(begin.round, vectors, self.context.panel)
+        self.state = unmeasured(beginning.round, vectors, self.context.panel)
         # the round that gave these vectors has to be measured again
-        again = begin.round > 0 and not method.measures_at_once
-        state = method.initialize(vectors, None, begin.round - again, begin.memory)
-        if begin.pending and begin.images is None:
-            state = method.take_up(state, *begin.pending)
+        again = beginning.round > 0 and not method.measures_at_once
+        state = method.initialize(vectors, None, beginning.round - again, beginning.memory)
+        if beginning.pending and beginning.images is None:
+            state = method.take_up(state, *beginning.pending)
         return state if method.measures_at_once else method.step(state)
 
     def _in_double(self, state, why):
@@ -164,12 +164,12 @@ class Run:
 
     def _stopped(self, stop):
         """Write a checkpoint of what there is; without checkpoints, the result so far."""
-        if stop.unfinished is None and self.state.round == self.begin.round:
+        if stop.unfinished is None and self.state.round == self.beginning.round:
             stop.unfinished = getattr(self.operator, "unfinished", None)  # not taken up yet
         report = self.recorder.report(self.state, self.operator, self.method)
         if self.config.checkpoint_path:
             self._last_checkpoint(report, stop)
-        elif self.state.round > self.begin.round:
+        elif self.state.round > self.beginning.round:
             self.recorder.result(report, self.operator, INTERRUPTED, False)
         else:
             left = self._left()

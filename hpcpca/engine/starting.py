@@ -19,7 +19,7 @@ class Beginning:
     """This rank's start vectors (own, d) and, of a run that was stopped, what it knew.
 
     ``images`` are true ones times 2**−exponent; ``pending`` = (own directions, number of all) of
-    the pass it was stopped in; ``begun`` is what it knew of the operator.
+    the pass it was stopped in; ``resumed`` is what it knew of the operator.
     """
 
     vectors: np.ndarray
@@ -29,7 +29,7 @@ class Beginning:
     is_double: bool = False
     is_warm: bool = False
     pending: tuple | None = None
-    begun: object = None
+    resumed: object = None
     memory: dict = field(default_factory=dict)
     note: str = ""  # what the user should know of it
     values: np.ndarray = field(default_factory=lambda: np.zeros(0))
@@ -37,7 +37,7 @@ class Beginning:
 
     def release(self):
         """Let go of all arrays, once the run has taken them over."""
-        self.vectors = self.images = self.pending = self.begun = None
+        self.vectors = self.images = self.pending = self.resumed = None
 
     def state(self, panel):
         """The state before anything is done."""
@@ -59,7 +59,7 @@ def own_files(config):
     return [*ours_among(written), *(path + SUFFIX for path in checkpoints)]
 
 
-def beginning(problem, context):
+def begin(problem, context):
     """Return the ``Beginning`` of a run: from the file it resumes, the vectors of --init, or at
     random. Collective.
     """
@@ -114,7 +114,7 @@ def _stored(problem, context, own):
     if count:
         mine = context.exchange.owned(count)
         found.pending = start.rows("state/pending", mine.start, mine.stop), count
-    found.begun = problem.restored(context, found.pending)
+    found.resumed = problem.restored(context, found.pending)
     return found
 
 

@@ -9,10 +9,10 @@ from .kind import register
 from .products import ROUNDING
 
 
-def load(resources, is_double, plan, begun):
+def load(resources, is_double, plan, resumed):
     """Return the ``GramCovariance`` of the matrix that the data are.
 
-    Collective; nothing ``begun`` is of use.
+    Collective; nothing ``resumed`` is of use.
     """
     source, exchange, counters = resources.source, resources.exchange, resources.counters
     panel = exchange.panel(source.d, source.d)

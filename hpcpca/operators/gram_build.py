@@ -29,14 +29,14 @@ SAMPLE_ROWS = 1024  # whose mean is the shift if rows are read once: off by 0.03
 SAMPLE_BYTES = 64 << 20  # of them at most
 
 
-def load(resources, is_double, plan, begun):
+def load(resources, is_double, plan, resumed):
     """Return the ``GramCovariance`` of the rows, built in one read. Collective.
 
-    A resumed run has ``begun``, and perhaps built a part of Σ.
+    ``resumed`` is what a run that was stopped knew: perhaps a part of Σ.
     """
     source, exchange = resources.source, resources.exchange
     panel, row_bytes = exchange.panel(source.d, source.d), source.d * source.dtype.itemsize
-    unfinished = begun.unfinished_gram()
+    unfinished = resumed.unfinished_gram()
 
     def build(is_double):
         nonlocal unfinished
@@ -65,20 +65,20 @@ def load(resources, is_double, plan, begun):
     return GramCovariance(build, is_double, exchange, resources.counters)
 
 
-def _one_read(resources, centring, known, panel, begun):
+def _one_read(resources, centring, known, panel, earlier):
     """Read all rows once; return their centring, Σ and its rounding, or a better centring and
     None if this one was not good enough.
 
-    What ``begun`` holds is not read again. Raises Interrupted, with what is finished, on all ranks
-    within a piece of a request to stop.
+    What an ``earlier`` run has built is not read again. Raises Interrupted, with what is finished,
+    on all ranks within a piece of a request to stop.
     """
     source, exchange, counters = resources.source, resources.exchange, resources.counters
     largest, total, sums = [0.0], np.zeros((source.d, source.d)), np.zeros((2, source.d))
-    done = begun.rows if begun else NO_ROWS
-    if begun and exchange.rank == 0:
-        total += begun.sums
-        begun.sums = None  # as large as Σ
-        sums += begun.moments
+    done = earlier.rows if earlier else NO_ROWS
+    if earlier and exchange.rank == 0:
+        total += earlier.sums
+        earlier.sums = None  # as large as Σ
+        sums += earlier.moments
     interrupt = exchange.interrupt
     with exchange.agreed():
         pieces = pieces_of_shard(
@@ -94,7 +94,7 @@ def _one_read(resources, centring, known, panel, begun):
     interrupt.stop_if(
         interrupt.requested(),
         lambda: _unfinished(
-            resources, centring, panel, total, sums, finished=finished, begun=begun
+            resources, centring, panel, total, sums, finished=finished, earlier=earlier
         ),
     )
     counters.reads += 1 - count_rows(done) / source.n
@@ -117,10 +117,10 @@ def _one_read(resources, centring, known, panel, begun):
     return measured, panel.array, rounding_of(diagonal, squares, centring.work)
 
 
-def _unfinished(resources, centring, panel, total, sums, *, finished, begun):
+def _unfinished(resources, centring, panel, total, sums, *, finished, earlier):
     """The known part of Σ, summed over the ranks, on the root. Collective."""
     exchange = resources.exchange
-    rows, new = all_finished(exchange.gather_objects(finished), begun)
+    rows, new = all_finished(exchange.gather_objects(finished), earlier)
     resources.counters.reads += new / resources.source.n
     sum_by_slabs(total, panel.array if panel.node.rank == 0 else None, exchange.sum)
     panel.fence()

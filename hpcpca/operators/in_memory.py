@@ -112,10 +112,10 @@ def _centre_in_place(tiles, number):
     rows *= tiles.scale
 
 
-def load(resources, is_double, plan, begun):
+def load(resources, is_double, plan, resumed):
     """Return the ``InMemoryCovariance`` of the rows: one rank of each node reads a shard.
 
-    Collective; nothing ``begun`` is of use.
+    Collective; nothing ``resumed`` is of use.
     """
     source, exchange, counters = resources.source, resources.exchange, resources.counters
     shards, shard, interrupt = exchange.grid.shards, exchange.shard, exchange.interrupt

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Kind:
-    """``load(resources, is_double, plan, begun)`` → the operator, collectively; ``cost(job)`` →
+    """``load(resources, is_double, plan, resumed)`` → the operator, collectively; ``cost(job)`` →
     its Plan.
 
-    ``begun`` is what a run that was stopped knew. Of those that ``is_offered`` users, and auto,
+    ``resumed`` is what a run that was stopped knew. Of those that ``is_offered`` users, and auto,
     choose.
     """
 

@@ -102,11 +102,11 @@ class StreamingCovariance(Operator):
 
         Raises Interrupted, with what is finished, on all ranks within a piece of a request to stop.
         """
-        begun = self._begun(self._exchange.own_rows(panel, offsets), offsets)
-        done = begun.rows if begun else NO_ROWS
-        if begun and sums is not None and self._exchange.rank == 0:
-            sums += begun.moments
-            largest[1] += begun.count
+        earlier = self._earlier_part(self._exchange.own_rows(panel, offsets), offsets)
+        done = earlier.rows if earlier else NO_ROWS
+        if earlier and sums is not None and self._exchange.rank == 0:
+            sums += earlier.moments
+            largest[1] += earlier.count
         partial, finished = np.zeros(panel.shape), []
         interrupt = self._exchange.interrupt
         with self._exchange.agreed():
@@ -120,12 +120,12 @@ class StreamingCovariance(Operator):
                         self._check(partial, block)
                 finished.append((block.first, block.stop))
         own = self._exchange.reduce_to_owners(partial, offsets)
-        if begun:
-            own += begun.sums
+        if earlier:
+            own += earlier.sums
         interrupt.stop_if(
             interrupt.requested(),
             lambda: self._unfinished_pass(
-                self._exchange.own_rows(panel, offsets), offsets, own, finished, begun, sums=sums
+                self._exchange.own_rows(panel, offsets), offsets, own, finished, earlier, sums=sums
             ),
         )
         self._count(1 - count_rows(done) / self._source.n)
@@ -143,29 +143,29 @@ class StreamingCovariance(Operator):
                 " this"
             )
 
-    def _begun(self, own, offsets):
-        """The pass that was stopped, if ``own`` are this rank's rows of its panel. Collective if
-        there is one.
+    def _earlier_part(self, own, offsets):
+        """What an earlier run has finished of this pass, or None: it is of this pass if ``own`` are
+        this rank's rows of its panel. Collective if there is one.
         """
-        begun = self.unfinished
-        if begun is None:
+        earlier = self.unfinished
+        if earlier is None:
             return None
-        begun.share_out(offsets, self._exchange)
-        if self._exchange.maximum(not begun.belongs_to(own)):
+        earlier.share_out(offsets, self._exchange)
+        if self._exchange.maximum(not earlier.belongs_to(own)):
             return None
         self.unfinished = None
-        return begun
+        return earlier
 
-    def _unfinished_pass(self, own, offsets, images, finished, begun, *, sums):
+    def _unfinished_pass(self, own, offsets, images, finished, earlier, *, sums):
         """The finished part of this pass, or None. Collective.
 
-        Several groups keep what had ``begun`` only: each reads all rows for its own columns, and
+        Several groups keep the ``earlier`` part only: each reads all rows for its own columns, and
         they need not have come equally far.
         """
-        rows, new = all_finished(self._exchange.gather_objects(finished), begun)
+        rows, new = all_finished(self._exchange.gather_objects(finished), earlier)
         self._count(new / self._source.n)
         if self._exchange.grid.groups > 1:
-            return begun
+            return earlier
         moments = None if sums is None else self._exchange.sum(sums)
         return Unfinished(own.copy(), images, rows, moments, self.centring, offsets=offsets)
 
@@ -213,16 +213,17 @@ class StreamingCovariance(Operator):
             )
 
 
-def load(resources, is_double, plan, begun):
+def load(resources, is_double, plan, resumed):
     """Return the ``StreamingCovariance`` of the rows: every rank of a group reads its shard in
     every pass. Collective.
 
-    A resumed run has ``begun``: it knows the centring, and the pass that it was stopped in.
+    ``resumed`` is what a run that was stopped knew: centring, and the pass that it was stopped
+    in.
     """
     source, exchange, counters = resources.source, resources.exchange, resources.counters
     shards, shard = exchange.grid.shards, exchange.shard
-    known, unfinished = begun.unfinished_pass(is_double)
-    is_double = is_double or (known is not None and begun.is_double)
+    known, unfinished = resumed.unfinished_pass(is_double)
+    is_double = is_double or (known is not None and resumed.is_double)
 
     def sampled(is_double):
         work = work_type(source.dtype, is_double)

@@ -49,10 +49,10 @@ class Unfinished:
         )
 
 
-def all_finished(finished, begun):
-    """Return the rows in the lists ``finished`` of all ranks and those of what had ``begun``; and
+def all_finished(finished, earlier):
+    """Return the rows in the lists ``finished`` of all ranks and those of the ``earlier`` part; and
     how many are new.
     """
-    before = begun.rows.tolist() if begun else []
+    before = earlier.rows.tolist() if earlier else []
     rows = merged([*before, *(each for intervals in finished for each in intervals)])
-    return rows, count_rows(rows) - (begun.count if begun else 0)
+    return rows, count_rows(rows) - (earlier.count if earlier else 0)

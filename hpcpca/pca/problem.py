@@ -9,11 +9,11 @@ from ..engine.problem import Problem
 from ..errors import DataError, UsageError
 from ..files.paths import split_dataset
 from ..kernels import kernels_for
-from ..operators.begun import Begun
 from ..operators.gram import negligible
 from ..operators.minibatch import MiniBatches
 from ..operators.registry import OPERATORS
 from ..operators.resources import Resources
+from ..operators.resumed import Resumed
 from ..planning.plan import choose
 from ..planning.rates import cached_rates
 from ..sources import rows as row_io
@@ -92,7 +92,7 @@ class Pca(Problem):
         on_node = world.node.allreduce(count) / max([1e-9, *world.node.allgather(seconds)])
         return replace(rates, read=max(1.0, min(world.comm.allgather(on_node))))
 
-    def operator(self, context, begun):
+    def operator(self, context, resumed):
         """Return Σ as planned."""
         warm_up(context, self.kernels, [context.data.dtype])
         name = "covariance" if self.config.covariance else context.plan.operator
@@ -105,7 +105,7 @@ class Pca(Problem):
             seed=self.config.seed,
         )
         is_double = self.config.starts_in_double
-        return OPERATORS[name].load(resources, is_double, context.plan, begun or Begun())
+        return OPERATORS[name].load(resources, is_double, context.plan, resumed or Resumed())
 
     def method(self, context, operator):
         """Return the method; one of mini-batches draws them from the rows."""

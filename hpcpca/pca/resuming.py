@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..files.hdf5 import Rows
-from ..operators.begun import Begun
 from ..operators.centring import Centring, is_whole, work_type
+from ..operators.resumed import Resumed
 from ..operators.unfinished import Unfinished
 
 MEASURES = ("state/shift", "state/offset", "state/squares")
@@ -43,19 +43,19 @@ def _pass_arrays(unfinished):
 
 
 def restored(context, kernels, pending):
-    """Return what the checkpoint ``context.start`` knew: ``Begun``.
+    """Return what the checkpoint ``context.start`` knew: ``Resumed``.
 
     ``pending`` = (own directions, number of all) of the pass that was stopped, or None.
     """
     start, source = context.start, context.data
     at, arrays = start.attributes, start.arrays
-    begun = Begun(is_double=bool(at["state_double"]))
+    resumed = Resumed(is_double=bool(at["state_double"]))
     if "state/shift" in arrays:
         shift, offset, squares = (arrays.get(name) for name in MEASURES)
-        begun.known = Centring(
+        resumed.known = Centring(
             shift,
             at["state_centring_exponent"],
-            work_type(source.dtype, bool(at.get("state_centring_double", begun.is_double))),
+            work_type(source.dtype, bool(at.get("state_centring_double", resumed.is_double))),
             kernels,
             is_whole(source.dtype),
             offset=offset,
@@ -63,8 +63,8 @@ def restored(context, kernels, pending):
             squares=squares,
         )
     if "state/rows_done" in arrays:
-        begun.unfinished = _unfinished(start, context.exchange, begun.known, pending)
-    return begun
+        resumed.unfinished = _unfinished(start, context.exchange, resumed.known, pending)
+    return resumed
 
 
 def _unfinished(start, exchange, known, pending):

@@ -99,7 +99,7 @@ class Laplacian(Problem):
         basis = min(16 * context.panel, context.data.d + context.panel)
         return Plan("products", 1, 0, 0.0, 0, basis=basis, reason="products (with the edges)")
 
-    def operator(self, context, begun):
+    def operator(self, context, resumed):
         graph = context.data.read(context.world)
         return Products(graph, context.exchange, context.counters)
 

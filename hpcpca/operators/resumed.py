@@ -7,7 +7,7 @@ from .unfinished import Unfinished
 
 
 @dataclass
-class Begun:
+class Resumed:
     """Centring and an unfinished pass; nothing, if a run starts from the beginning."""
 
     known: Centring | None = None
