@@ -91,15 +91,15 @@ class FittedCovariance(Operator):
     """S (q, q), once per node, applied by every rank to its own vectors without communication:
     as a matrix, or as M (r, q) if that is smaller.
 
-    ``reading.sums(is_double, begun)`` gives the sums, on the root.
+    ``reading.sums(is_double, earlier)`` gives the sums, on the root.
     """
 
-    def __init__(self, reading, metric, is_double, exchange, counters, *, begun=None):
+    def __init__(self, reading, metric, is_double, exchange, counters, *, earlier=None):
         self._reading, self._metric = reading, metric
         self._exchange, self._counters = exchange, counters
         self._held = self._coefficients = self._weights = None
         self.is_double = is_double
-        self._take(reading.sums(is_double, begun))
+        self._take(reading.sums(is_double, earlier))
 
     def _take(self, sums):
         exchange = self._exchange

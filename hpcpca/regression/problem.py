@@ -26,7 +26,7 @@ from .sums import Given, Reading
 COLLINEAR = 1e-3  # errors of S, over its largest eigenvalue, that the user is told of
 
 
-def load(resources, settings, begun):
+def load(resources, settings, resumed):
     """Return the ``FittedCovariance`` of the data. Collective."""
     data = resources.source
     if settings.covariance:
@@ -43,7 +43,7 @@ def load(resources, settings, begun):
         settings.starts_in_double,
         resources.exchange,
         resources.counters,
-        begun=begun.unfinished if begun else None,
+        earlier=resumed.unfinished if resumed else None,
     )
 
 
@@ -106,7 +106,7 @@ class Regression(Problem):
         self.kernels = kernels_for(plan.elements)
         return plan
 
-    def operator(self, context, begun):
+    def operator(self, context, resumed):
         """Return S; raise if it says nothing."""
         self.exchange = context.exchange
         warm_up(context, self.kernels, context.data.types)
@@ -118,7 +118,7 @@ class Regression(Problem):
             team=context.team,
             seed=self.config.seed,
         )
-        operator = load(resources, self.config, begun)
+        operator = load(resources, self.config, resumed)
         self._check_solved(context, operator)
         return operator
 

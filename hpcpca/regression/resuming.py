@@ -11,7 +11,7 @@ SIDES = "x", "y"
 
 
 @dataclass
-class Begun:
+class Resumed:
     """What a run that was stopped knew of its operator."""
 
     unfinished: Unfinished | None = None
@@ -36,10 +36,10 @@ def stored(unfinished):
 
 
 def restored(start, data, kernels):
-    """Return what a ``Stored`` checkpoint knew: ``Begun``."""
+    """Return what a ``Stored`` checkpoint knew: ``Resumed``."""
     arrays, at = start.arrays, start.attributes
     if "state/rows_done" not in arrays:
-        return Begun()
+        return Resumed()
     work = np.dtype(np.float64 if at["state_sums_double"] else np.float32)
     x, y = (
         Centring(
@@ -52,4 +52,4 @@ def restored(start, data, kernels):
         for name in SIDES
     )
     total = start.rows("state/gram", 0, start.shapes["state/gram"][0])
-    return Begun(Unfinished(total, arrays["state/rows_done"], arrays["state/moments"], x, y))
+    return Resumed(Unfinished(total, arrays["state/rows_done"], arrays["state/moments"], x, y))

@@ -116,3 +116,5 @@ PARTS = (PairSettings, RegressionSettings, *COMMON)
 @dataclass(frozen=True)
 class RegressSettings(compose(*PARTS)):
     """All that a regression is asked for; None means the default."""
+
+    takes = ("precision", "grid", "memory", "basis")

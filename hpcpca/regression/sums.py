@@ -81,12 +81,12 @@ class Reading:
         self.resources, self.is_centred, self.with_targets = resources, is_centred, with_targets
         self.source, self.exchange = resources.source, resources.exchange
 
-    def sums(self, is_double, begun=None):
-        """Return the ``Sums`` of all rows; a resumed run has ``begun`` some of them."""
-        centrings = self._sampled(is_double) if begun is None else (begun.x, begun.y)
+    def sums(self, is_double, earlier=None):
+        """Return the ``Sums`` of all rows; a resumed run has ``earlier`` some of them."""
+        centrings = self._sampled(is_double) if earlier is None else (earlier.x, earlier.y)
         for _ in range(READINGS):
-            found, centrings = self._one_read(centrings, begun)
-            begun = None
+            found, centrings = self._one_read(centrings, earlier)
+            earlier = None
             if found is not None:
                 return found
         raise on_all_ranks(
@@ -113,20 +113,20 @@ class Reading:
             found.append(centring)
         return tuple(found)
 
-    def _one_read(self, centrings, begun):
+    def _one_read(self, centrings, earlier):
         """Read all rows; return their ``Sums``, or None, and the centrings that fit them better.
 
-        What ``begun`` holds is not read again. Raises Interrupted, with what is finished, on all
+        What ``earlier`` holds is not read again. Raises Interrupted, with what is finished, on all
         ranks within a piece of a request to stop.
         """
         source, exchange, counters = self.source, self.exchange, self.resources.counters
         d, q = source.x.d, source.y.d
         total, moments = np.zeros((d + q * self.with_targets, d + q)), np.zeros((2, d + q))
         largest, finished = np.zeros(2), []
-        done = begun.rows if begun else NO_ROWS
-        if begun and exchange.rank == 0:
-            total += begun.total
-            moments += begun.moments
+        done = earlier.rows if earlier else NO_ROWS
+        if earlier and exchange.rank == 0:
+            total += earlier.total
+            moments += earlier.moments
         interrupt = exchange.interrupt
         tiles = PairedTiles(*centrings, self.with_targets)
         with exchange.agreed():
@@ -138,16 +138,16 @@ class Reading:
                 finished.append((block.first, block.stop))
         interrupt.stop_if(
             interrupt.requested(),
-            lambda: self._unfinished(centrings, total, moments, finished, begun),
+            lambda: self._unfinished(centrings, total, moments, finished, earlier),
         )
         counters.reads += 1 - count_rows(done) / source.n
         counters.passes += 1
         return self._finished(centrings, total, moments, largest)
 
-    def _unfinished(self, centrings, total, moments, finished, begun):
+    def _unfinished(self, centrings, total, moments, finished, earlier):
         """The sums so far, on the root. Collective."""
         exchange = self.exchange
-        rows, new = all_finished(exchange.gather_objects(finished), begun)
+        rows, new = all_finished(exchange.gather_objects(finished), earlier)
         self.resources.counters.reads += new / self.source.n
         whole = np.zeros(total.shape) if exchange.rank == 0 else None
         sum_by_slabs(total, whole, exchange.sum)
@@ -208,8 +208,8 @@ class Given:
     def __init__(self, resources, inputs):
         self.resources, self.inputs = resources, inputs
 
-    def sums(self, is_double, begun=None):
-        """Return the ``Sums`` that the matrix is; nothing ``begun`` is of use. Collective."""
+    def sums(self, is_double, earlier=None):
+        """Return the ``Sums`` that the matrix is; nothing ``earlier`` is of use. Collective."""
         source, exchange, d = self.resources.source, self.resources.exchange, self.inputs
         self.resources.counters.reads += 1
         whole, exponent = None, 0

@@ -218,7 +218,6 @@ REFUSED = {  # a mistake: (options, exit code, what is said)
     ),
     "a covariance": ("{tmp}/x.h5 --covariance -r 2 --inputs 2", 2, "needs one square dataset"),
     "how many inputs": ("{tmp}/x.h5 --covariance -r 2", 2, "--inputs"),
-    "mini-batches": ("{tmp}/x.h5 --targets {tmp}/y.h5 -r 2 --batch-rows 9", 2, "--batch-rows 9"),
 }
 
 
