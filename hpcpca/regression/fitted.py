@@ -52,8 +52,8 @@ def solve(sums, metric):
     found = whitening(sums.cxx, ridge, sums.rounding)
     left = found.factor.T @ cxy
     plain = found.factor @ left
-    largest = float(np.sqrt(sums.y.variances.max())) if weights is None else 1.0
-    rounding = _rounding(found, plain, left, sums.rounding, largest)
+    deviation = float(np.sqrt(sums.y.variances.max())) if weights is None else 1.0
+    rounding = _rounding(found, plain, left, sums.rounding, deviation)
     return Solved(found.least(plain), left, weights, found.rank, found.condition, ridge, rounding)
 
 
@@ -64,15 +64,18 @@ def _ridge(sums, metric):
     return float(np.ldexp(metric.ridge / sums.divisor, -2 * sums.x.exponent))
 
 
-def _rounding(found, plain, left, rounding, largest):
+def _rounding(found, plain, left, rounding, deviation):
     """What errors of relative size ``rounding`` in the sums make in S, over its largest
     eigenvalue: δS ≈ δDᵀA + AᵀδD − AᵀδC·A with A = C⁻¹D, rows and columns of C scaled to 1.
 
-    ``largest`` is the standard deviation of the target that varies most.
+    ``deviation`` is that of the target that varies most.
     """
     size = max(_norm(left), np.finfo(float).tiny)
     steepness = _norm(plain / found.scale[:, None]) / size
-    return float(rounding * steepness * (steepness + 2 * largest / size))
+    # errors of entries add up to at least what they do if they are independent
+    of_inputs = max(found.largest, len(found.scale) ** 0.5)
+    of_both = np.sqrt(of_inputs) * max(deviation / size, 1.0)
+    return float(rounding * steepness * (steepness * of_inputs + 2 * of_both))
 
 
 def _norm(matrix):

@@ -15,9 +15,9 @@ class Whitening:
     factor: np.ndarray
     rank: int
     condition: float  # of C + ρI, its rows and columns scaled to a unit diagonal
-    null: np.ndarray | None = None  # (d, d − r) orthonormal: what C takes to nothing; None if it is
-    # empty
-    scale: np.ndarray | None = None  # (d) of those rows and columns
+    largest: float  # eigenvalue of that
+    scale: np.ndarray  # (d) of those rows and columns
+    null: np.ndarray | None = None  # (d, d − r) orthonormal: what C takes to nothing, if any
 
     def least(self, vectors):
         """Return vectors (d, c) less their part that C takes to nothing: the smallest that do the
@@ -49,7 +49,8 @@ def whitening(matrix, ridge, rounding):
         # C·v = 0 is the scaled matrix on v / scale
         null = np.linalg.qr(vectors[:, ~kept] * scale[:, None])[0]
     least = values[kept][0] if kept.any() else np.nan
-    return Whitening(factor, int(kept.sum()), float(values[-1] / least), null, scale)
+    largest = float(values[-1])
+    return Whitening(factor, int(kept.sum()), float(largest / least), largest, scale, null)
 
 
 def root(matrix, ridge, rounding):
