@@ -21,6 +21,7 @@ def _of_superiors(coefficients, counts):
 
 class _Rule:
     needs_images = False  # of superiors
+    needs_pairs = False  # what superiors fit, too
     needs_squares = False  # their values on the batch at hand, if batches stand for Σ
 
     def __init__(self, superiors, values, images=None):
@@ -115,6 +116,37 @@ class Projection(_Rule):
         return vectors, self.apply(images, vectors, counts)
 
 
+class Pairs(_Rule):
+    """S_k = D_kᵀC⁻¹D_k with D_k = D − C·Σ_{j<k} a_j b_jᵀ: what superiors' pairs leave of the
+    targets (AdaPaD, arXiv 2605.10741), written with vectors as long as b.
+
+    S_k v = Sv − F(Bᵀv) − B(Fᵀv) + B·G(Bᵀv), where F = DᵀA and G = AᵀCA, of the same a that the
+    superiors have published: ``fits`` (m, d) and ``gram`` (m, m).
+    """
+
+    needs_pairs = True
+
+    def __init__(self, superiors, fits, gram):
+        super().__init__(superiors, None)
+        self.fits, self.gram = fits, gram
+
+    def along(self, vectors, counts):
+        """What vectors (r, d) have of each superior's b: (r, m)."""
+        return _of_superiors(vectors @ self.superiors.T, counts)
+
+    def apply(self, images, vectors, counts):
+        """What is left of the images of ``vectors``, in place."""
+        along = self.along(vectors, counts)
+        back = _of_superiors(vectors @ self.fits.T - along @ self.gram, counts)
+        images -= along @ self.fits
+        images -= back @ self.superiors
+        return images
+
+    def fitted(self, images, vectors, counts):
+        """F's rows of workers: Dᵀa = Sb − F(Bᵀb), from the images S·b."""
+        return images - self.along(vectors, counts) @ self.fits
+
+
 def ordered_orthonormal(rows):
     """Return T (m, m) such that the first k rows of T·rows are an orthonormal basis of the first
     k rows, for every k.
@@ -144,4 +176,5 @@ def _gram_schmidt(gram):
 DEFLATIONS = {
     "hotelling": Hotelling,
     "projection": Projection,
+    "pairs": Pairs,
 }  # --deflation; EigenGame's rules make methods of their own

@@ -21,6 +21,9 @@ VANISHED = {
 }  # share of λ_0 below which an image is rounding error, by whether it is in double
 
 
+EXCHANGES: dict[type, type] = {}  # rule of deflation: the exchange that it needs, if another
+
+
 class VectorExchange:
     """Every worker improves its vector on Σ deflated by what its superiors published last round
     (Jacobi), then publishes.
@@ -227,11 +230,13 @@ def vector_builder(rule=None, schedule=None):
     """
 
     def build(operator, exchange, count, settings, basis):
-        return VectorExchange(
+        worker = worker_of(settings, rule)
+        kind = EXCHANGES.get(worker.deflation, VectorExchange)
+        return kind(
             operator,
             exchange,
             count,
-            worker_of(settings, rule),
+            worker,
             schedule=schedule or usual_schedule(settings),
             goals=goals(settings),
             seed=settings.seed,

@@ -6,6 +6,7 @@ from . import (  # noqa: F401 – each registers itself
     mini_batches,
     orthogonal_iteration,
     parallel_deflation,
+    parallel_rank_one_deflation,
     ritz_exchange,
     sequential_deflation,
     window_exchange,

@@ -71,9 +71,20 @@ class DeflationSettings(Settings):
 
     deflation: str | None = option(
         "How earlier components are removed: hotelling subtracts λvvᵀ (default), projection works"
-        " in their orthogonal complement.",
+        " in their orthogonal complement, pairs subtracts what their pairs fit of a regression's"
+        " targets.",
         choices=DEFLATIONS,
     )
+
+    def check(self):
+        """Raise UsageError if pairs would be exchanged where workers have different rounds', or
+        of different rows.
+        """
+        if self.deflation == "pairs" and (self.exchange != "vectors" or self.batch_rows):
+            raise UsageError(
+                "--deflation pairs goes with --exchange vectors and exact passes, where all know"
+                " the same pairs of all"
+            )
 
 
 @dataclass(frozen=True)
@@ -132,7 +143,7 @@ def needs_of(published=None, windows=False):
     """
 
     def needs(settings):
-        count = published or (2 if settings.deflation == "projection" else 1)
+        count = published or (1 if settings.deflation in (None, "hotelling") else 2)
         if windows:
             return Needs(2, settings.solver_vectors + 3 * count, count)
         return Needs(2 * count, settings.solver_vectors)
