@@ -160,7 +160,8 @@ class Regression(Problem):
             return {}, attributes
         state, config = content.state, self.config
         count = max(0, min(len(state.vectors), content.components - content.first))
-        own = state.vectors[:count] * with_positive_peak(state.vectors[:count])[:, None]
+        signs = with_positive_peak(state.vectors[:count])[:, None]
+        own = state.vectors[:count] * signs
         inputs = operator.inputs_of(own, state.eigenvalues[content.first :][:count])
         offsets = np.minimum(content.offsets, content.components)
         values = np.maximum(content.eigenvalues[: content.components], 0.0)
@@ -182,23 +183,31 @@ class Regression(Problem):
         if operator.n is not None:
             attributes["n_samples"] = operator.n
         if config.predicts:
-            arrays |= self._prediction(operator, own, inputs, arrays["strength"], offsets)
+            images = np.ldexp(state.images[:count], operator.exponent) * signs
+            arrays |= self._prediction(operator, own, images, inputs, offsets)
         return arrays, attributes
 
-    def _prediction(self, operator, own, inputs, strength, offsets):
+    def _prediction(self, operator, own, images, inputs, offsets):
         """R² of the first pairs, and what is added to X·W."""
-        exchange = self.exchange
-        squares = exchange.gather_small((inputs**2).sum(axis=1), offsets)
-        total = operator.total_variance * operator.divisor
-        arrays = {"r2": explained(strength, squares, operator.true_ridge, total)}
+        products = self._products(own, [images, own], offsets)
+        products += self._products(inputs, [inputs], offsets)
+        ridge = operator.true_ridge / operator.divisor
+        arrays = {"r2": explained(*products, ridge, operator.total_variance)}
         if operator.x.mean is None or self.config.no_centre:
             return arrays
-        shift = exchange.sum(own.T @ (inputs @ operator.x.mean))
+        shift = self.exchange.sum(own.T @ (inputs @ operator.x.mean))
         return arrays | {
             "intercept": operator.y.mean - shift,
             "input_mean": operator.x.mean,
             "target_mean": operator.y.mean,
         }
+
+    def _products(self, own, others, offsets):
+        """For each of ``others`` its products (R, R) with all rows, of which each rank has its
+        ``own``. Collective.
+        """
+        whole = self.exchange.gather_small(own, offsets)
+        return [self.exchange.gather_small(other @ whole.T, offsets) for other in others]
 
     def stored(self, operator, unfinished):
         """Return the sums over the rows that were read."""

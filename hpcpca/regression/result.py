@@ -7,13 +7,17 @@ from ..engine.about import About
 WHAT = {"x": "reduced-rank regression", "none": "PLS-SVD", "both": "canonical correlations"}
 
 
-def explained(strength, inputs_squares, ridge, total):
-    """Return R² (R) of the first 1, 2, … R pairs on the rows that were fitted.
+def explained(fitted, overlap, inputs, ridge, total):
+    """Return R² (R) of W = Σ a_j b_jᵀ over the first 1, 2, … R pairs, on the rows that were fitted.
 
-    ``strength`` (R) θ, ``inputs_squares`` (R) |a_k|², the ``ridge`` and the ``total`` sum of
-    squares, all undivided: what pair k takes off the loss is θ_k² + ρ|a_k|².
+    ``fitted`` (R, R) are b_iᵀS b_j = a_iᵀC a_j, ``overlap`` b_iᵀb_j, ``inputs`` a_iᵀa_j; ``ridge``
+    and ``total``, the trace of E, are divided as S is. If the b are orthonormal and there is no
+    ridge, pair j adds θ_j² over the total.
     """
-    return np.cumsum(strength**2 + ridge * inputs_squares) / total
+    gains = 2 * np.cumsum(np.diag(fitted))
+    costs = overlap * (fitted - ridge * inputs)
+    upto = np.cumsum(np.cumsum(costs, axis=0), axis=1)
+    return (gains - np.diag(upto)) / total
 
 
 class AboutRegression(About):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ..engine.settings import COMMON, PanelSettings
 from ..errors import UsageError
+from ..methods.registry import DEFAULT
 from ..options import Settings, compose, option
 
 AUTO = "auto"
@@ -118,3 +119,10 @@ class RegressSettings(compose(*PARTS)):
     """All that a regression is asked for; None means the default."""
 
     takes = ("precision", "grid", "memory", "basis")
+
+    def __post_init__(self):
+        """Workers that exchange vectors exchange pairs, unless another rule is asked for."""
+        super().__post_init__()
+        exchanged = self.method, self.exchange
+        if exchanged == (DEFAULT, "vectors") and self.deflation is None and self.predicts:
+            object.__setattr__(self, "deflation", "pairs")
