@@ -59,7 +59,7 @@ class Settings:
         """Raise UsageError if a number of ``cls``'s options is below the least allowed."""
         for each in fields(cls):
             value, least = getattr(self, each.name), each.metadata.get("least")
-            if value is not None and least is not None and value < least:
+            if isinstance(value, int | float) and least is not None and value < least:
                 raise UsageError(f"{spelled(each)} {value}: at least {least} is needed")
 
     def typed(self, name):

@@ -36,6 +36,18 @@ class Size(click.ParamType):
         )
 
 
+class NumberOrAuto(click.ParamType):
+    """A whole number, or "auto"."""
+
+    name = "number or auto"
+
+    def convert(self, value, param, ctx):
+        """The number, or "auto"; a usage error for anything else."""
+        if value == "auto" or isinstance(value, int):
+            return value
+        return click.INT.convert(value, param, ctx)
+
+
 follow_links = click.option(
     "--follow-links",
     is_flag=True,
@@ -109,6 +121,8 @@ def _words(each):
         said["type"] = click.Path()
     elif words.get("size"):
         said["type"] = Size()
+    elif words.get("or_auto"):
+        said["type"] = NumberOrAuto()
     elif words.get("multiple"):
         said["multiple"] = True
     else:

@@ -23,7 +23,10 @@ def run(problem, ranks, start, shown, signals, *, lock):
     from ..engine import stopping
     from .session import speaker
 
-    config, say = problem.config, speaker(ranks, shown.quiet)
+    say = speaker(ranks, shown.quiet)
+    if start is None:
+        problem.settle(ranks, say)
+    config = problem.config
     begun = engine.Run(problem, ranks, say, start)
     if crowding := ranks.crowding(begun.context.threads):
         say(crowding)

@@ -106,6 +106,9 @@ class Problem(Protocol):
         """Return {path: what it is} of all files that the run reads. For one rank to call."""
         return {part["path"]: "the data" for part in self.open(own).describe()}
 
+    def settle(self, world, say):
+        """Decide what ``config`` leaves to the data, before a run that resumes none. Collective."""
+
     def check(self, data) -> int:
         """Return how many eigenvalues may differ from zero; raise if the data do not fit what is
         asked for.

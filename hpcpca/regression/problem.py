@@ -19,8 +19,9 @@ from . import resuming, verification
 from .data import open_data
 from .fitted import FittedCovariance, Metric
 from .job import cost, job_of
+from .rank import chosen
 from .result import explained
-from .settings import RegressSettings
+from .settings import AUTO, RegressSettings
 from .sums import Given, Reading
 
 COLLINEAR = 1e-3  # errors of S, over its largest eigenvalue, that the user is told of
@@ -69,11 +70,17 @@ class Regression(Problem):
 
     def __init__(self, config):
         super().__init__(config)
-        self.kernels = self.exchange = None
+        self.kernels = self.exchange = self.curve = None
+        self.metric = metric_of(config)
 
     def open(self, own=()):
         """Return the ``Pairs``, or the ``JointCovariance``."""
         return open_data(self.config, own)
+
+    def settle(self, world, say):
+        """Choose the number of pairs, if that is asked for. Collective."""
+        if self.config.components == AUTO:
+            self.config, self.curve = chosen(self, world, say)
 
     def reads(self, own=()):
         """Return the files of inputs and targets, and that of the start vectors."""
@@ -170,6 +177,9 @@ class Regression(Problem):
             "strength": np.sqrt(values * operator.divisor),
             "inputs": Rows(inputs, offsets),
         }
+        if self.curve is not None:
+            arrays["r2_by_rank"] = self.curve.r2
+            attributes["rows_kept_back"] = self.curve.rows
         if config.whiten == "both":
             arrays["strength"] = np.sqrt(values)
             arrays["targets"] = Rows(operator.targets_of(own), offsets)

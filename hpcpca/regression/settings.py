@@ -14,9 +14,34 @@ AUTO = "auto"
 class PairSettings(PanelSettings):
     """Data and pairs"""
 
-    components: int = option(
-        "Number of rank-one pairs R.", "-r", "--rank", default=1, least=1, required=True
+    components: int | str = option(
+        "Number of rank-one pairs R; auto: as many as predict best the rows kept back.",
+        *("-r", "--rank"),
+        default=1,
+        least=1,
+        required=True,
+        or_auto=True,
+        metavar="R|auto",
     )
+    held_out: float = option(
+        "With -r auto: share of the rows that is kept back to choose R (default 0.1).",
+        default=0.1,
+    )
+    r2: float | None = option(
+        "With -r auto: the smallest R whose R² on the rows fitted is at least this."
+    )
+
+    def check(self):
+        """Raise UsageError if what chooses R makes no sense."""
+        super().check()
+        for name in ("held_out", "r2"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < 1:
+                raise UsageError(f"{self.typed(name)} {value}: a number between 0 and 1 is needed")
+        if self.r2 is not None and self.components != AUTO:
+            raise UsageError(f"--r2 {self.r2} goes with -r auto")
+        if self.components == AUTO and (self.covariance or not self.predicts):
+            raise UsageError("-r auto chooses by predictions, of rows with --whiten x; give -r R")
 
 
 @dataclass(frozen=True)

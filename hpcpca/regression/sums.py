@@ -74,12 +74,14 @@ class Unfinished:
 class Reading:
     """Reads pairs of rows, once if shifts and scales from a sample fit all of them. Collective.
 
-    ``is_centred`` is False if rows are taken as they are; ``with_targets`` asks for E too.
+    ``is_centred`` is False if rows are taken as they are; ``with_targets`` asks for E too. Rows
+    that are ``left_out`` (r, 2) are not read.
     """
 
-    def __init__(self, resources, *, is_centred, with_targets):
+    def __init__(self, resources, *, is_centred, with_targets, left_out=NO_ROWS):
         self.resources, self.is_centred, self.with_targets = resources, is_centred, with_targets
-        self.source, self.exchange = resources.source, resources.exchange
+        self.source, self.exchange, self.left_out = resources.source, resources.exchange, left_out
+        self.n = self.source.n - count_rows(left_out)
 
     def sums(self, is_double, earlier=None):
         """Return the ``Sums`` of all rows; a resumed run has ``earlier`` some of them."""
@@ -123,7 +125,7 @@ class Reading:
         d, q = source.x.d, source.y.d
         total, moments = np.zeros((d + q * self.with_targets, d + q)), np.zeros((2, d + q))
         largest, finished = np.zeros(2), []
-        done = earlier.rows if earlier else NO_ROWS
+        done = earlier.rows if earlier else self.left_out
         if earlier and exchange.rank == 0:
             total += earlier.total
             moments += earlier.moments
@@ -155,7 +157,7 @@ class Reading:
 
     def _finished(self, centrings, total, moments, largest):
         exchange, source = self.exchange, self.source
-        n, d = source.n, source.x.d
+        n, d = self.n, source.x.d
         joint = exchange.sum(np.concatenate([moments, np.zeros((1, moments.shape[1]))]))
         diagonal = exchange.sum(np.diag(total).copy())
         if not (np.isfinite(joint).all() and np.isfinite(diagonal).all()):
@@ -183,7 +185,7 @@ class Reading:
 
     def _divided(self, whole, measured, rounding):
         """The ``Sums`` about the means from those about the shifts."""
-        n, d = self.source.n, self.source.x.d
+        n, d = self.n, self.source.x.d
         divisor = n - 1 if self.is_centred else n
         sides = (Side(each.exponent, each.squares / divisor, each.mean) for each in measured)
         if whole is not None:
