@@ -49,6 +49,13 @@ LONG = (
 )
 
 
+def pytest_ignore_collect(collection_path, config):
+    """Under mpiexec every rank imports the files that have tests for it, and no others."""
+    if config.getoption("markexpr").startswith("mpi") and collection_path.match("test_*.py"):
+        return "mark.mpi" not in collection_path.read_text() or None
+    return None
+
+
 def pytest_collection_modifyitems(items):
     """Sort tests by how long their files take, in a stable way; mark those of modules that start
     processes.
