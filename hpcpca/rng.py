@@ -25,4 +25,5 @@ def spread(seed, count, total):
     """
     edges = np.linspace(0, total, count + 1)
     draws = edges[:-1] + stream(seed, 0x5B10C).random(count) * np.diff(edges)
-    return np.unique(np.minimum(draws.astype(np.int64), total - 1))
+    picked = np.minimum(draws.astype(np.int64), total - 1)
+    return picked[np.diff(picked, prepend=-1) > 0]

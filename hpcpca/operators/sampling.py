@@ -51,7 +51,8 @@ def sampled_centring(resources, work, place, wanted):
     blocks, interrupt = source.blocks, exchange.interrupt
     count = min(len(blocks), max(1, round(wanted / (source.n / len(blocks)))))
     starts = spread(resources.seed, min(WINDOWS, count), len(blocks))
-    chosen = np.unique(starts[:, None] + np.arange(-(-count // len(starts))))
+    windows = starts[:, None] + np.arange(-(-count // len(starts)))
+    chosen = np.array(sorted(set(windows.ravel().tolist())))
     chosen = np.arange(len(blocks)) if count == len(blocks) else chosen[chosen < len(blocks)]
     first, last = blocks.shard(*place)
     with exchange.agreed():

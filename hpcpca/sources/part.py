@@ -64,7 +64,7 @@ def _fingerprint(opened, dtype):
     (rows, columns), content = opened.shape, 0
     if rows and columns:
         row = np.empty((1, columns), dtype)
-        for number in np.unique(np.linspace(0, rows - 1, SAMPLED_ROWS).astype(int)):
+        for number in sorted(set(np.linspace(0, rows - 1, SAMPLED_ROWS).astype(int).tolist())):
             opened.read(number, number + 1, row)
             content = zlib.crc32(row.tobytes(), content)
     return content
