@@ -23,6 +23,8 @@ EXPERIMENTS = (
     "high-dimensional",
     "scaling",
     "asynchronous",
+    "regression",
+    "advance",
     "mnist",
 )
 ON_DATA, ALSO_ON_DATA = ("mnist",), ("step-size", "batch-size", "high-dimensional")

@@ -9,6 +9,7 @@ import numpy as np
 
 # of the goal: what a superior is left with, in the first sweep and in those that mend it
 FINER = (0.1, 0.01, 1e-3, 1e-4)
+LEAST = 2  # rounds of a worker that has a budget
 
 
 def staggered(method, state, residuals):
@@ -35,3 +36,24 @@ def sequential(method, state, residuals):
         if len(late):
             break
     return np.arange(method.count) == (late[0] if len(late) else 0)
+
+
+def budgeted(total, slope):
+    """One after the other, each for its share of ``total`` rounds, as in One Rank at a Time
+    (arXiv 2505.22602): in proportion to 1 + slope·x, with x from 1 for the first worker to −1 for
+    the last, at least ``LEAST``. Then, if the whole misses the goals, ``sequential``.
+    """
+
+    def schedule(method, state, residuals):
+        ends = np.cumsum(shares(total, slope, method.count))
+        if state.round >= ends[-1]:
+            return sequential(method, state, residuals)
+        return np.arange(method.count) == np.searchsorted(ends, state.round, side="right")
+
+    return schedule
+
+
+def shares(total, slope, count):
+    """Rounds of each of ``count`` workers."""
+    weights = np.maximum(1 + slope * np.linspace(1, -1, count), 1e-9)
+    return np.maximum(LEAST, np.rint(total * weights / weights.sum())).astype(int)

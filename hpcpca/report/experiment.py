@@ -21,6 +21,8 @@ def draw(source, path):
     with reporting_damage(source), open_file(source) as file:
         if "against" in file.attrs:
             return _draw_against(file, path)
+        if "lines" in file.attrs:
+            return _draw_lines(file, path)
         panels = {}
         for group in file["series"].values():
             panels.setdefault(group.attrs["panel"], []).append(_series(group))
@@ -77,6 +79,26 @@ def _draw_against(file, path):
             row[-1].legend(
                 fontsize="xx-small", loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False
             )
+
+
+def _draw_lines(file, path):
+    """What every worker has of a measure, against rounds: a panel for each series."""
+    what, panels = file.attrs["lines"], {}
+    for group in file["series"].values():
+        panels.setdefault(group.attrs["panel"], []).append(group)
+    with canvas(path, len(panels), max(map(len, panels.values())), (4.2, 3.2)) as axes:
+        for row, groups in zip(axes, panels.values()):
+            for axis, group in zip(row, groups):
+                values = group[what][...]  # (seeds, R, K)
+                rounds = group.attrs["every"] * np.arange(1, values.shape[1] + 1)
+                for k in range(values.shape[2]):
+                    if values[:, :, k].any():
+                        _line(axis, rounds, values[:, :, k], f"worker {k}")
+                title = name_of(json.loads(group.attrs["labels"]))
+                axis.set(xlabel="round", yscale="log", title=title)
+                whole_ticks(axis)
+            row[0].set_ylabel(what)
+            row[-1].legend(fontsize="xx-small", frameon=False)
 
 
 def _points(axis, points, label, color):

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.once
 
 
 NAMES = ("synthetic", "local-steps", "gaps", "top1", "asynchronous", "mnist")
+NAMES += ("regression", "advance")
 AT_THE_END = {
     "step-size": "error",
     "batch-size": "error",
@@ -345,3 +346,40 @@ def test_info_knows_them(quick):
         and "seeds = 2" in shown
         and "  0.1, vectors, T = 5\n" in shown
     ), shown
+
+
+def test_pairs_are_measured_as_they_are():
+    """Errors, mismatches and loss of given pairs, against whole matrices."""
+    from hpcpca.bench.experiments.pairs import _measured, regression
+
+    case = regression(np.array([4.0, 2.5, 1.5, 0.7, 0.2]), (7, 6), 3, seed=1)
+    rng = np.random.default_rng(0)
+    true = [case.strengths[k] * np.outer(case.left[k], case.right[k]) for k in range(5)]
+    right = case.right[:3] + 0.1 * rng.standard_normal((3, 6))
+    right = right / np.linalg.norm(right, axis=1, keepdims=True)
+    left = rng.standard_normal((3, 5)) * 0.1 + np.diag(case.strengths)[:3]
+    left = left @ case.left
+    whole = sum(true)
+    found = _measured(case, -right, -left @ whole)
+    pairs = [np.outer(*pair) for pair in zip(left, right)]
+    off = [a - b for a, b in zip(pairs, true)]
+    errors = [np.linalg.norm(each) / case.strengths[k] for k, each in enumerate(off)]
+    np.testing.assert_allclose(found[0], errors)
+    np.testing.assert_allclose(
+        found[1], [0, np.linalg.norm(off[0]), np.linalg.norm(off[0] + off[1])], atol=1e-12
+    )
+    least = np.linalg.norm(whole - sum(true[:3])) ** 2
+    excess = np.linalg.norm(whole - sum(pairs)) ** 2 - least
+    assert abs(found[2] - excess / (case.strengths[:3] ** 2).sum()) < 1e-12
+
+
+def test_targets_come_nearer_as_fast_as_the_slowest_superior(quick):
+    """Within 2 % of (θ_{j+1}/θ_j)^{2T}."""
+    from hpcpca.bench.experiments.advance import expected
+
+    folder, _ = quick
+    with h5py.File(folder / "advance.h5") as file:
+        for group in file["series"].values():
+            steps = json.loads(group.attrs["labels"])["T"]
+            over = np.median(group["slopes"], axis=0) / expected(steps)
+            np.testing.assert_allclose(over, 1, atol=0.02)

@@ -62,6 +62,7 @@ class Record:
         None  # the label that the figure has on its x axis, where that is not rounds
     )
     shown: tuple = ("error",)  # measures that it has on its y axis then
+    lines: str | None = None  # what the figure shows of every worker against rounds, if that
 
 
 def middle(values, form="{:.2g}"):
@@ -158,6 +159,8 @@ def _write(record, file):
             "settings": json.dumps(record.settings),
         }
     )
+    if record.lines:
+        file.attrs["lines"] = record.lines
     if record.against:
         file.attrs.update({"against": record.against, "shown": json.dumps(record.shown)})
     for number, series in enumerate(record.series):
