@@ -271,8 +271,8 @@ def test_vectors_exchange_takes_so_much_longer(folder, tmp_path):
 @pytest.mark.once
 def test_memory_is_counted(folder, tmp_path):
     """Superiors' vectors, held by every rank, and slots: refused where they do not fit."""
-    from hpcpca.operators.cost import Rates
-    from hpcpca.pca.job import Machine, Sizes, job_of
+    from hpcpca.operators.cost import Machine, Rates
+    from hpcpca.pca.job import Sizes, job_of
     from hpcpca.planning.plan import choose
 
     data = Sizes(n=1000, d=10**6, dtype=np.dtype("f4"))

@@ -504,6 +504,8 @@ def test_stopped_before_a_pass_is_taken_up(folder, tmp_path):
 def build_and_stop(self, build=r.Run._build):
     build(self)
     os.kill(os.getpid(), signal.SIGUSR1)
+    while not self.world.interrupt.requested():
+        pass
 r.Run._build = build_and_stop
 """
     run(3, "resume", checkpoint, inject=inject).ended(75)
