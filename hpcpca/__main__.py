@@ -19,6 +19,16 @@ PIPE_CLOSED = 141  # as shells count a death by SIGPIPE
 
 def main(arguments=None):
     """Run the command line; return never, exit with the code of the design."""
+    prepare()
+    code = run(sys.argv[1:] if arguments is None else arguments) or _lost()
+    hdf5 = sys.modules.get("hpcpca.files.hdf5")
+    if hdf5 is not None and hdf5.unfinished:
+        _leave(code)
+    sys.exit(code)
+
+
+def prepare():
+    """Set what HDF5 looks for in the environment when it is loaded, and patient streams."""
     os.environ.setdefault(
         "HDF5_EXTFILE_PREFIX", "${ORIGIN}"
     )  # external storage beside its file, not whatever has its name here
@@ -26,11 +36,6 @@ def main(arguments=None):
         "HDF5_USE_FILE_LOCKING", "FALSE"
     )  # as files are opened here: old HDF5 refuses what it has opened otherwise, as a source
     streams.prepare()
-    code = run(sys.argv[1:] if arguments is None else arguments) or _lost()
-    hdf5 = sys.modules.get("hpcpca.files.hdf5")
-    if hdf5 is not None and hdf5.unfinished:
-        _leave(code)
-    sys.exit(code)
 
 
 def _leave(code):

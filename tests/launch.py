@@ -1,11 +1,12 @@
 """Starts hpcpca as a user does: whole processes under the stack's mpiexec, each with a time
 limit.
 
-``run(n, *arguments)`` is one command on n ranks (0: without a launcher). ``batch(n, commands,
-folder)`` runs many commands one after the other in the same n processes, where starting each anew
-would take too long.
+``run(n, *arguments)`` is one command on n ranks (0: without a launcher). Ranks that stand by for
+commands do it, since starting them takes longer than most commands; ``launched`` starts new ones,
+and ``start`` lets a test do something while they work.
 """
 
+import atexit
 import functools
 import json
 import os
@@ -167,16 +168,31 @@ def finish(process, timeout=PATIENCE):
     return Run(process.returncode, stdout, stderr, time.monotonic() - begun)
 
 
-def run(n, *arguments, timeout=PATIENCE, **options):
+def run(n, *arguments, timeout=PATIENCE, cwd=None, **options):
     """Run a command on n ranks (0: without a launcher) and return its ``Run``.
 
-    Options are those of ``start``. Open MPI's mpiexec now and then ends before it has started
-    anything: it is tried once more then, and the test's warnings say so.
+    Ranks that stand by for commands do it; with options of ``start`` new ones, see ``launched``.
     """
-    done = finish(start(n, *arguments, **options), timeout)
+    if options:
+        return launched(n, *arguments, timeout=timeout, cwd=cwd, **options)
+    return _tried(n, lambda: standing(n).execute(arguments, cwd, timeout))
+
+
+def launched(n, *arguments, timeout=PATIENCE, **options):
+    """Run a command in processes of its own on n ranks (0: without a launcher) and return its
+    ``Run``. Options are those of ``start``.
+    """
+    return _tried(n, lambda: finish(start(n, *arguments, **options), timeout))
+
+
+def _tried(n, once):
+    """What ``once()`` returns. Open MPI's mpiexec now and then ends before it has started anything:
+    it is tried once more then, and the test's warnings say so.
+    """
+    done = once()
     if n and (done.code, done.stdout, done.stderr) == (1, "", "") and is_open_mpi(launcher()[0]):
-        warnings.warn("mpiexec ended with 1 and no word; it was started once more", stacklevel=2)
-        done = finish(start(n, *arguments, **options), timeout)
+        warnings.warn("mpiexec ended with 1 and no word; it was started once more", stacklevel=3)
+        done = once()
     return done
 
 
@@ -219,42 +235,92 @@ def ranks_of(process):
     return sorted(found)
 
 
-def batch(n, commands, folder, timeout=4 * PATIENCE, **options):
-    """Run {name: arguments} one after the other in the same n processes (0: one without a
-    launcher); return {name: Run}.
+class Standing:
+    """n ranks (0: one process without a launcher) that execute one command after the other, where
+    starting each anew would take too long. ``place`` is a folder for what they say.
 
-    A command that takes the whole job down (MPI_Abort) counts with the job's exit code; the rest
-    goes on in a new job. Options are those of ``start``.
+    Options are those of ``start``.
     """
-    found, waiting = {}, {name: [*map(str, words)] for name, words in commands.items()}
-    while waiting:
-        here = Path(tempfile.mkdtemp(prefix="batch-", dir=folder))
-        (here / "commands.json").write_text(json.dumps(list(waiting.values())))
-        whole = run(
-            n, here, command=(sys.executable, HERE / "batch.py"), timeout=timeout, **options
-        )
-        for number, name in enumerate(list(waiting)):
-            if not (here / f"{number}.0.err").exists():
-                break
-            texts = [
-                [
-                    "".join(
-                        (here / f"{number}.{rank}.{kind}").read_text()
-                        for rank in range(max(1, n))
-                        if (here / f"{number}.{rank}.{kind}").exists()
-                    )
-                ]
-                for kind in ("out", "err")
-            ]
-            codes = [path.read_text() for path in here.glob(f"{number}.*.code")]
-            code = (
-                int(codes[0])
-                if len(codes) == max(1, n) and len(set(codes)) == 1 and codes[0]
-                else whole.code or 1
-            )
-            found[name] = Run(code, texts[0][0], texts[1][0], 0.0)
-            del waiting[name]
-        else:
-            continue
-        assert number > 0, f"the batch did not start: {whole}"
-    return found
+
+    MOST = 40  # commands, before new ranks take over: communicators are not endless
+
+    def __init__(self, n, place=None, **options):
+        self.ranks = max(1, n)
+        self.folder = Path(tempfile.mkdtemp(prefix="standing-", dir=place))
+        self.count = 0
+        paths = [self.folder / str(rank) for rank in range(self.ranks)]
+        for path in paths:
+            os.mkfifo(path)
+        self.pipes = [os.open(path, os.O_RDWR) for path in paths]
+        command = (sys.executable, HERE / "standing.py", self.folder)
+        self.process = start(n, command=command, **options)
+        STARTED.remove(self.process)
+
+    @property
+    def is_fit(self):
+        """Whether these ranks can take another command."""
+        return self.process.poll() is None and self.count < self.MOST
+
+    def execute(self, words, cwd=None, timeout=PATIENCE):
+        """Run a command on these ranks and return its ``Run``.
+
+        A command that takes the whole job down (MPI_Abort) counts with the job's exit code.
+        """
+        begun, number = time.monotonic(), self.count
+        self.count += 1
+        line = json.dumps([number, str(cwd or os.getcwd()), [*map(str, words)]]) + "\n"
+        for pipe in self.pipes:
+            os.write(pipe, line.encode())
+        codes = [self.folder / f"{number}.{rank}.code" for rank in range(self.ranks)]
+        while not all(path.exists() for path in codes) and self.process.poll() is None:
+            if time.monotonic() > begun + timeout:
+                end(self.process)
+                said = self._said(number, "out"), self._said(number, "err")
+                pytest.fail(f"hang: not finished after {timeout} s: {words}\n{said}")
+            time.sleep(0.002)
+        found = {path.read_text() for path in codes if path.exists()}
+        is_whole = all(path.exists() for path in codes) and len(found) == 1
+        code = int(found.pop()) if is_whole else self.process.wait() or 1
+        said = self._said(number, "out"), self._said(number, "err")
+        return Run(code, *said, time.monotonic() - begun)
+
+    def _said(self, number, kind):
+        paths = (self.folder / f"{number}.{rank}.{kind}" for rank in range(self.ranks))
+        return "".join(path.read_text() for path in paths if path.exists())
+
+    def close(self):
+        """End the ranks, and remove what they said."""
+        for pipe in self.pipes:
+            os.close(pipe)
+        finish(self.process)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+STANDING = {}  # {(n, their environment): Standing}
+
+
+def standing(n, env=None):
+    """Return ranks of this environment, with these changes, that wait for a command."""
+    key = n, tuple(sorted(environment(**(env or {})).items()))
+    if key in STANDING and not STANDING[key].is_fit:
+        STANDING.pop(key).close()
+    if key not in STANDING:
+        STANDING[key] = Standing(n, env=env)
+    return STANDING[key]
+
+
+@atexit.register
+def end_standing():
+    """End all ranks that wait for a command."""
+    while STANDING:
+        STANDING.popitem()[1].close()
+
+
+def batch(n, commands, cwd=None, env=None):
+    """Run {name: arguments} one after the other on standing ranks, of an environment with these
+    changes; return {name: Run}.
+    """
+    return {
+        name: _tried(n, lambda words=words: standing(n, env).execute(words, cwd))
+        for name, words in commands.items()
+    }

@@ -91,7 +91,7 @@ def test_go_on_exactly(folder, tmp_path):
         name: ("fit", folder / "data", "-o", tmp_path / f"{name}.h5", *common, *options)
         for name, options in WAYS.items()
     }
-    for done in batch(1, whole, tmp_path).values():
+    for done in batch(1, whole).values():
         done.ended(4)
     for name in WAYS:
         shutil.copy(tmp_path / f"{name}.h5.ckpt.1", tmp_path / f"{name}-9.ckpt")
@@ -112,7 +112,7 @@ def test_go_on_exactly(folder, tmp_path):
         name: ("resume", tmp_path / f"{name}-9.ckpt", "-o", tmp_path / f"{name}-on.h5")
         for name in WAYS
     }
-    for done in batch(3, on, tmp_path).values():
+    for done in batch(3, on).values():
         done.ended(4)
     for name in WAYS:
         (found, at), (expected, before) = (
@@ -146,7 +146,7 @@ def test_polished(folder, tmp_path, n):
             "no pass": (60, "--max-rounds", 2),
         }.items()
     }
-    done = batch(n, commands, tmp_path)
+    done = batch(n, commands)
     for name in ("ritz", "vectors", "alone"):
         done[name].ok()
     done["no pass"].ended(4)
@@ -156,7 +156,6 @@ def test_polished(folder, tmp_path, n):
             name: ("verify", tmp_path / f"{name}.h5", folder / "data")
             for name in ("ritz", "vectors", "alone")
         },
-        tmp_path,
     )
     for each in checks.values():
         each.ok()
@@ -200,7 +199,6 @@ def test_refused(folder, tmp_path):
             name: ("fit", folder / "data", "-k", K, "-o", tmp_path / "x.h5", *options)
             for name, (options, _, _) in REFUSED.items()
         },
-        tmp_path,
     )
     for name, (_, code, word) in REFUSED.items():
         assert len(done[name].ended(code).messages) == 1 and word in done[name].messages[0], name

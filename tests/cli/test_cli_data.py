@@ -130,7 +130,7 @@ def outcomes(tmp_path_factory):
             commands[name, operator, "fit"] = [*words, "-o", output]
             commands[name, operator, "verify"] = ["verify", output, data]
             outputs[name, operator] = output
-    done = batch(2, commands, folder)
+    done = batch(2, commands)
     return {
         case: (done[(*case, "fit")], done[(*case, "verify")], output)
         for case, output in outputs.items()
@@ -262,7 +262,7 @@ def test_relative_gaps_of_1e_4_at_a_loose_tolerance(tmp_path):
         for seed, rows in cases.items()
     }
     for seed, done in batch(
-        2, {seed: [*words, "-o", output] for seed, (_, output, words) in commands.items()}, tmp_path
+        2, {seed: [*words, "-o", output] for seed, (_, output, words) in commands.items()}
     ).items():
         done.ok()
         found = check(commands[seed][1], cases[seed], 1e-4)
@@ -302,7 +302,7 @@ def test_vectors_exchange(tmp_path):
         for number, name in enumerate(VECTORS)
     }
     for name, done in batch(
-        2, {name: [*words, "-o", output] for name, (_, output, words) in commands.items()}, tmp_path
+        2, {name: [*words, "-o", output] for name, (_, output, words) in commands.items()}
     ).items():
         assert done.code in (0, 4), (name, done)
         with h5py.File(commands[name][1]) as file:

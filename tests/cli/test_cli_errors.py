@@ -9,7 +9,7 @@ import stat
 import h5py
 import numpy as np
 import pytest
-from launch import batch, run
+from launch import batch, launched, run
 
 ROWS = np.random.default_rng(5).standard_normal((30, 8))
 FIT = ("-k", "2", "-o", "out.h5")
@@ -504,13 +504,11 @@ def words(line):
 
 
 @pytest.fixture(scope="module")
-def outcomes(folder, tmp_path_factory):
+def outcomes(folder):
     """{name: Run} of all cases, and what the folder held before and after them."""
-    before, done, here = contents(folder), {}, tmp_path_factory.mktemp("batch")
+    before, done = contents(folder), {}
     for ranks, names in ((1, EARLY), (2, CASES.keys() - EARLY)):
-        done |= batch(
-            ranks, {name: words(CASES[name][0]) for name in sorted(names)}, here, cwd=folder
-        )
+        done |= batch(ranks, {name: words(CASES[name][0]) for name in sorted(names)}, cwd=folder)
     return done, before, contents(folder)
 
 
@@ -541,7 +539,7 @@ def test_a_device_stays_one(outcomes, folder):
 @pytest.mark.parametrize("name", ALONE)
 def test_as_a_command_of_its_own(name, folder):
     before = contents(folder)
-    check(name, run(2, *words(CASES[name][0]), cwd=folder))
+    check(name, launched(2, *words(CASES[name][0]), cwd=folder))
     assert contents(folder) == before
 
 

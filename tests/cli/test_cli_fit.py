@@ -147,7 +147,7 @@ def results(folder):
                 ]
                 for name, options in RUNS[n].items()
             }
-            done = batch(n, commands, folder)
+            done = batch(n, commands)
             made[n] = {name: (done[name], path) for name, path in paths.items()}
         return made[n]
 
@@ -225,7 +225,7 @@ def test_golden_trajectories(tmp_path, n):
             *("-k", len(last), *options, "--max-rounds", 40, "--tol", 0),
             *("-o", tmp_path / f"{name}.h5"),
         )
-    for name, done in batch(n, commands, tmp_path).items():
+    for name, done in batch(n, commands).items():
         assert done.ended(4).messages[0].startswith("hpcpca: not converged: --max-rounds 40")
         last = expected[name]
         with h5py.File(tmp_path / f"{name}.h5") as file:
@@ -252,7 +252,7 @@ def test_ways_to_name_the_data(folder, rows, tmp_path):
         words: ("fit", *words.split(), "-k", K, "-o", tmp_path / f"{number}.h5")
         for number, words in enumerate(ways)
     }
-    for number, (words, done) in enumerate(batch(2, commands, tmp_path, cwd=folder).items()):
+    for number, (words, done) in enumerate(batch(2, commands, cwd=folder).items()):
         done.ok()
         compare(tmp_path / f"{number}.h5", rows)
         with h5py.File(tmp_path / f"{number}.h5") as file:
@@ -424,7 +424,7 @@ def test_more_threads_than_processors_are_warned_of_once(folder, tmp_path):
             processors,
         ),
     }
-    for done in batch(2, commands, tmp_path).values():
+    for done in batch(2, commands).values():
         told = f"run {2 * processors} threads on {processors} processor(s)"
         assert done.ok().stderr.count("hpcpca: warning: ") == 1 and told in done.stderr, done
     fewer = run(1, *commands["fit"], "--overwrite").ok()

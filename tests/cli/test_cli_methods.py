@@ -82,7 +82,7 @@ def test_go_on_exactly(folder, tmp_path):
             "--operator",
             "in-memory",
         )
-    for done in [*batch(2, commands, tmp_path).values(), *batch(1, whole, tmp_path).values()]:
+    for done in [*batch(2, commands).values(), *batch(1, whole).values()]:
         done.ended(4)
     on = {
         name: (
@@ -97,7 +97,7 @@ def test_go_on_exactly(folder, tmp_path):
         )
         for name in VECTORS
     }
-    for done in batch(3, on, tmp_path).values():
+    for done in batch(3, on).values():
         done.ended(4)
     for name in VECTORS:
         found, expected = (
@@ -130,7 +130,7 @@ def test_guards_of_the_vectors_exchange_do_not_hold_up_a_run(folder, tmp_path):
         for guards in (0, 30)
     }
     rounds = {}
-    for guards, done in batch(2, commands, tmp_path).items():
+    for guards, done in batch(2, commands).items():
         done.ok()
         with h5py.File(tmp_path / f"{guards}.h5") as file:
             rounds[guards] = file.attrs["rounds"]
@@ -168,7 +168,7 @@ def test_numbers_out_of_range_are_no_trouble(folder, tmp_path):
         f"{tmp_path}/start.h5:huge",
     )
     rounds = {}
-    for name, done in batch(2, commands, tmp_path).items():
+    for name, done in batch(2, commands).items():
         assert "Warning" not in done.ok().stderr and (
             "the first 2 of its 5 rows are start vectors" in done.stderr
         ) == (name == "few"), done.stderr
@@ -198,7 +198,7 @@ def test_converge_on_files(folder, tmp_path, n):
         for name, options in (VECTORS | PANELS).items()
         if name != "alpha"
     }
-    for name, done in batch(n, commands, tmp_path).items():
+    for name, done in batch(n, commands).items():
         done.ok()
         with h5py.File(tmp_path / f"{name}.h5") as file:
             expected = (
@@ -211,7 +211,7 @@ def test_converge_on_files(folder, tmp_path, n):
         name: ("verify", tmp_path / f"{name}.h5", folder / "data", "--tol", "1e-5")
         for name in commands
     }
-    for done in batch(n, checks, tmp_path).values():
+    for done in batch(n, checks).values():
         done.ok()
 
 

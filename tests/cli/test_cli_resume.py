@@ -256,7 +256,7 @@ def test_damaged_checkpoints(stopped, whole, tmp_path):
         name: ("resume", path, "--max-rounds", 60, "-o", path.with_name("on.h5"))
         for name, path in checkpoints.items()
     }
-    for name, done in batch(2, on, tmp_path).items():
+    for name, done in batch(2, on).items():
         path = checkpoints[name]
         assert (
             f"previous checkpoint {path}.1" in done.ended(4).stderr
@@ -271,7 +271,7 @@ def test_damaged_checkpoints(stopped, whole, tmp_path):
         for name, path in checkpoints.items()
         for command in ("resume", "status")
     }
-    for (name, _), done in batch(0, neither, tmp_path).items():
+    for (name, _), done in batch(0, neither).items():
         told = f"{checkpoints[name]}.1, is no better: start again with 'hpcpca fit … --overwrite'"
         assert len(done.ended(3).messages) == 1 and told in done.messages[0], (name, done)
         path = checkpoints[name]
@@ -279,7 +279,7 @@ def test_damaged_checkpoints(stopped, whole, tmp_path):
     off = {
         name: ("resume", path, "-o", path.with_name("off.h5")) for name, path in checkpoints.items()
     }
-    for name, done in batch(2, off, tmp_path).items():
+    for name, done in batch(2, off).items():
         path = checkpoints[name]
         assert (
             len(done.ended(3).messages) == 1

@@ -120,7 +120,7 @@ def test_right_at_any_pace(folder, tmp_path, n):
         )
         for seed in (1, 2)
     }
-    for done in batch(n, fits, tmp_path).values():
+    for done in batch(n, fits).values():
         done.ok()
     for seed in fits:
         check(tmp_path / f"{seed}.h5", sigma)
@@ -256,7 +256,7 @@ def test_vectors_exchange_takes_so_much_longer(folder, tmp_path):
         name: (*common, "-o", tmp_path / f"{name}.h5", *options)
         for name, options in (("plain", ()), ("late", ("--inject-latency", "rank=1:80ms")))
     }
-    batch(2, fits, tmp_path)
+    batch(2, fits)
     seconds, vectors = {}, {}
     for name in fits:
         with h5py.File(tmp_path / f"{name}.h5") as file:

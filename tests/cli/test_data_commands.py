@@ -121,7 +121,7 @@ def sharded(request, inputs, tmp_path_factory):
         "--dataset",
         "Z",
     )
-    for done in batch(request.param, commands, here).values():
+    for done in batch(request.param, commands).values():
         assert "wrote" in done.ok().stderr and len(done.stderr.splitlines()) == 1
     return here
 
@@ -234,7 +234,7 @@ def checked(request, tmp_path_factory):
                 with h5py.File(here / name / f"s{number}.h5", "a") as file:
                     file["X"].attrs.update({"_FillValue": np.int16(-9999), "valid_max": 50.5})
     return (
-        batch(request.param, {name: ("data", "check", here / name) for name in DEFECTS}, here),
+        batch(request.param, {name: ("data", "check", here / name) for name in DEFECTS}),
         here,
     )
 
@@ -350,7 +350,7 @@ def failures(request, tmp_path_factory):
             )
             for index, word in enumerate(words)
         ]
-    return batch(request.param, commands, tmp_path_factory.mktemp("batch")), before, contents(here)
+    return batch(request.param, commands), before, contents(here)
 
 
 def contents(folder):

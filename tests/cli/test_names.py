@@ -35,7 +35,7 @@ def test_names(folder):
         commands[name, "file"] = ("fit", *options, name)
         commands[name, "dataset"] = ("fit", *options, f"{name}:größe/a b")
         commands[name, "verify"] = ("verify", "--", f"out {name}", name)
-    for done in batch(2, commands, folder, cwd=folder).values():
+    for done in batch(2, commands, cwd=folder).values():
         done.ok()
     for name in NAMES:
         with h5py.File(folder / f"out {name}") as file:
@@ -68,7 +68,7 @@ def test_datasets_with_colons(tmp_path):
                 *("--checkpoint", name, "--overwrite"),
             ),
         }
-    done = batch(2, fits, tmp_path, cwd=tmp_path) | batch(0, others, tmp_path, cwd=tmp_path)
+    done = batch(2, fits, cwd=tmp_path) | batch(0, others, cwd=tmp_path)
     for (*_, code), each in done.items():
         each.ended(code)
     for name in names:

@@ -58,7 +58,7 @@ def written(tmp_path_factory):
             )
             for operator in OPERATORS
         }
-        for done in batch(ranks, fits, mine).values():
+        for done in batch(ranks, fits).values():
             done.ended(4)
     with h5py.File(data) as file:
         sigma = np.cov(file["X"][...].T)
@@ -94,7 +94,7 @@ def test_every_pair(written, tmp_path, ranks):
             data,
             "-q",
         )
-    for name, done in batch(ranks, commands, tmp_path).items():
+    for name, done in batch(ranks, commands).items():
         done.ok()
         with h5py.File(outputs[name]) as file:
             vectors, values = file["components"][...], file["explained_variance"][...]

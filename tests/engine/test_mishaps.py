@@ -205,7 +205,7 @@ def test_data_that_change_are_named_however_a_command_ends(tmp_path):
         for name, (kind, line, *_) in CHANGED.items()
     }
     before = set(tmp_path.iterdir())
-    done = batch(1, words, tmp_path.parent, env={"HPCPCA_TEST_INJECT": CHANGING}, cwd=tmp_path)
+    done = batch(1, words, env={"HPCPCA_TEST_INJECT": CHANGING}, cwd=tmp_path)
     for name, (_, _, code, told, left) in CHANGED.items():
         last = done[name].ended(code).stderr.splitlines()[-1]
         assert last.startswith("hpcpca: ") and all(text in last for text in told), done[name]
@@ -356,7 +356,7 @@ def test_every_writer_on_a_disk_that_is_full(folder):
         shutil.copy(folder / "pca.h5", small)
         (small / "filler").write_bytes(bytes(32 << 10))
         before = {path: path.read_bytes() for path in small.iterdir()}
-        done = batch(1, WRITERS, folder, cwd=folder)
+        done = batch(1, WRITERS, cwd=folder)
         for name, words in WRITERS.items():
             done[f"{name}, unseen"] = run(0, *words, inject=UNSEEN, cwd=folder)
         for name, each in done.items():

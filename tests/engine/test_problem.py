@@ -57,7 +57,7 @@ def test_what_belongs_to_other_problems(edges, tmp_path):
         **{("resume", option): ("resume", out, option) for option in again},
         "short": (*words, "--overwrite", "--max-rounds", 1),
     }
-    done = batch(0, commands, tmp_path, env={"HPCPCA_TEST_INJECT": PLUGGED_IN})
+    done = batch(0, commands, env={"HPCPCA_TEST_INJECT": PLUGGED_IN})
     done["fit"].ok()
     done["short"].ended(4)
     for option in fresh:
@@ -73,7 +73,7 @@ def test_what_belongs_to_other_problems(edges, tmp_path):
         "verify": ("verify", out, data),
         "checkpoint": ("status", f"{out}.ckpt"),
     }
-    done = batch(0, commands, tmp_path)
+    done = batch(0, commands)
     assert "scores are of results of 'hpcpca fit'" in done["scores"].ended(3).messages[0]
     for name in ("info", "verify", "resume"):
         (told,) = done[name].ended(3).messages

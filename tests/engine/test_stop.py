@@ -429,7 +429,7 @@ def test_status_of_a_result(folder, tmp_path):
         commands = {
             (path, *how): ("status", *how, path) for path in paths for how in ((), ("--json",))
         }
-        told = {key: done.ok().stdout for key, done in batch(0, commands, tmp_path).items()}
+        told = {key: done.ok().stdout for key, done in batch(0, commands).items()}
         for path in paths:
             shown = told[path,]
             assert (

@@ -65,7 +65,7 @@ def said(tmp_path_factory):
             here / f"{name}.h5",
             *options,
         ]
-    return batch(3, commands, here), here
+    return batch(3, commands), here
 
 
 def test_they_are_described(said):

@@ -96,7 +96,7 @@ def walked(tmp_path_factory):
                 f"{name}: {step.line}"
             )
             commands[name, number] = words[1:]
-    return folder, batch(1, commands, folder, cwd=folder)
+    return folder, batch(1, commands, cwd=folder)
 
 
 @pytest.mark.parametrize("name", WALKS)

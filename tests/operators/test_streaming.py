@@ -41,7 +41,7 @@ def test_same_eigenvalues_from_all_operators(tmp_path, dense, ranks, grid):
         operator: (*common, "--operator", operator, "-o", tmp_path / f"{operator}.out")
         for operator in ("streaming", "in-memory", "gram")
     }
-    for operator, done in batch(ranks, commands, tmp_path).items():
+    for operator, done in batch(ranks, commands).items():
         done.ok()
         values, mean, attributes = fitted(tmp_path / f"{operator}.out")
         np.testing.assert_allclose(values, dense, rtol=0, atol=1e-7 * dense[0])

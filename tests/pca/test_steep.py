@@ -115,7 +115,6 @@ def test_the_mean_is_measured_again_in_double(tmp_path):
             ],
             "verify": ["verify", tmp_path / "o", tmp_path / "x.h5", "--save"],
         },
-        tmp_path,
     )
     done["fit"].ok()
     done["verify"].ok()
@@ -145,7 +144,6 @@ def test_nothing_is_silently_wrong(folder, n):
             ]
             for each in names
         },
-        folder,
     )
     sure = [each for each in names if done[" ".join(each)].code == 0 and each[2] in OPERATORS]
     verified = batch(
@@ -158,7 +156,6 @@ def test_nothing_is_silently_wrong(folder, n):
             ]
             for each in sure
         },
-        folder,
     )
     wrong = [
         f"{' '.join(each)}: verify: {run.stderr}"

@@ -77,7 +77,7 @@ def folder(tmp_path_factory):
                 how = {"chunks": (7, 5), "compression": "gzip"} if number == 3 else {}
                 file.create_dataset("X", data=rows[start:stop], **how)
     fits = {kind: ("fit", here / kind, "-k", K, "-o", here / f"{kind}.h5", "-q") for kind in KINDS}
-    for done in batch(2, fits, here).values():
+    for done in batch(2, fits).values():
         done.ok()
     return here
 
@@ -107,7 +107,7 @@ def test_scores_of_every_type(folder, tmp_path, n):
         kind: ("transform", folder / f"{kind}.h5", folder / kind, "-o", tmp_path / f"{kind}.h5")
         for kind in kinds
     }
-    for kind, done in batch(n, words, tmp_path).items():
+    for kind, done in batch(n, words).items():
         done.ok()
         found, expected = read(tmp_path / f"{kind}.h5"), reference(kind, folder / f"{kind}.h5")
         small = rows_of(kind).dtype.itemsize <= 2 or rows_of(kind).dtype in ("f4", ">f4")
@@ -139,7 +139,7 @@ def test_options(folder, tmp_path, n):
         name: ("transform", result, data, "-o", tmp_path / f"{name}.h5", *more)
         for name, more in options.items()
     }
-    for done in batch(n, words, tmp_path).values():
+    for done in batch(n, words).values():
         done.ok()
     expected, found = (
         reference("mean-1000", result),
@@ -196,7 +196,7 @@ def test_back_again(folder, tmp_path, n):
         ),
         "n-back": ("reconstruct", result, tmp_path / "n.h5", "-o", tmp_path / "n-back.h5"),
     }
-    for done in batch(n, words, tmp_path).values():
+    for done in batch(n, words).values():
         done.ok()
     components, mean, variance = basis(result)
     expected = read(tmp_path / "s.h5").astype(float) @ components + mean
@@ -415,7 +415,7 @@ def test_errors(wrong, tmp_path, n):
         "pipe": (3, "is a pipe"),
         "no folder": (3, "does not exist"),
     }
-    for name, done in batch(n, words, tmp_path).items():
+    for name, done in batch(n, words).items():
         code, text = expected[name]
         assert done.code == code and len(done.messages) == 1 and text in done.messages[0], (
             name,
@@ -549,7 +549,6 @@ def test_info_knows_what_was_made(folder, tmp_path):
                 f"{tmp_path / 's.h5'}:scores",
             ),
         },
-        tmp_path,
     )
     shown = done["info"].ok().stdout
     for text in (

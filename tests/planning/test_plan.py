@@ -148,7 +148,7 @@ def test_rounds_of_the_vectors_exchange_are_foreseen_within_a_factor_of_three(tm
         for name, path in data.items()
         for tol in (1e-3, 1e-6)
     }
-    for (name, tol), done in batch(1, commands, tmp_path).items():
+    for (name, tol), done in batch(1, commands).items():
         done.ok()
         with h5py.File(tmp_path / f"{name}{tol}.h5") as file:
             ratio = job(panel=8, ritz=False, tol=tol).passes / file.attrs["rounds"]
@@ -207,7 +207,7 @@ def test_measured_traffic_equals_the_formula(tmp_path, ranks, grid):
     for name in methods.keys() - {"batches"}:
         commands[name] += ("--operator", "in-memory")
     shards = int(grid.split("x")[1])
-    for method in batch(ranks, commands, tmp_path):
+    for method in batch(ranks, commands):
         with h5py.File(tmp_path / f"{method}.h5") as file:
             measured, applications = (
                 np.diff(file["history/bytes_exchanged"][:]),
@@ -245,7 +245,7 @@ def test_what_is_not_forecast_is_said(tmp_path):
         "both": (*words, "--exchange", "window", "--batch-rows", 100),
         "script": (*words, "--batch-rows", 100, "--sbatch", tmp_path / "job.sh"),
     }
-    done = batch(0, commands, tmp_path)
+    done = batch(0, commands)
     for name, drawn in (("batches", 1600), ("oja", 800)):
         told = done[name].ok().stdout
         assert f"a round draws {drawn} rows" in told and "time without rounds: about" in told, told

@@ -41,12 +41,10 @@ def test_rank_by_rows_kept_back(rows, tmp_path):
         "with a number": [*words[:-3], "-r", 2, "-o", tmp_path / "none.h5", "--r2", 0.9],
         "no number": [*words[:-3], "-r", "some", "-o", tmp_path / "none.h5"],
     }
-    found = batch(
-        1, {name: commands.pop(name) for name in ("with a number", "no number")}, tmp_path
-    )
+    found = batch(1, {name: commands.pop(name) for name in ("with a number", "no number")})
     assert "--r2 0.9 goes with -r auto" in found["with a number"].ended(2).messages[0]
     assert "some" in found["no number"].ended(2).messages[0]
-    found = batch(3, commands, tmp_path)
+    found = batch(3, commands)
     assert "all 10 pairs together reach R²" in found.pop("too much").ended(2).messages[0]
     for done in found.values():
         done.ok()

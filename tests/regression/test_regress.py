@@ -108,7 +108,7 @@ def test_closed_form(folder, tmp_path, n):
     names = list(CASES) if n in (1, 3) else ["tall", "single", "low rank", "many targets"]
     commands = {name: words(folder, name, tmp_path / f"{name}.h5", "--tol", 1e-9) for name in names}
     commands["single"] = words(folder, "single", tmp_path / "single.h5", "--tol", 1e-5)
-    found = batch(n, commands, tmp_path)
+    found = batch(n, commands)
     wrong = {}
     for name in names:
         assert found[name].code == 0, (name, found[name].stderr)
@@ -130,7 +130,7 @@ def test_against_peers(folder, tmp_path):
         "pls": words(folder, "tall", tmp_path / "pls.h5", "--whiten", "none", "--tol", 1e-9),
         "cca": words(folder, "tall", tmp_path / "cca.h5", "--whiten", "both", "--tol", 1e-9),
     }
-    for done in batch(2, commands, tmp_path).values():
+    for done in batch(2, commands).values():
         done.ok()
     with h5py.File(tmp_path / "ridge.h5") as file:
         peer = Ridge(alpha=70).fit(x, y)
@@ -190,7 +190,7 @@ def test_a_covariance(folder, tmp_path):
         "cca": words(folder, "tall", tmp_path / "cca.h5", "--whiten", "both"),
         "verify": ["verify", tmp_path / "given.h5", tmp_path / "joint.h5"],
     }
-    for done in batch(2, commands, tmp_path).values():
+    for done in batch(2, commands).values():
         done.ok()
     for one, other in (("rows", "given"), ("cca", "both")):
         with h5py.File(tmp_path / f"{one}.h5") as a, h5py.File(tmp_path / f"{other}.h5") as b:
@@ -237,7 +237,7 @@ def test_refused(folder, tmp_path):
         for name, (options, _, _) in REFUSED.items()
     }
     of_data = {name: commands.pop(name) for name in list(commands) if REFUSED[name][1] == 3}
-    found = batch(2, of_data, tmp_path) | batch(1, commands, tmp_path)
+    found = batch(2, of_data) | batch(1, commands)
     for name, (_, code, said) in REFUSED.items():
         told = found[name].ended(code).messages
         assert len(told) == 1 and said in told[0], (name, told)
@@ -330,7 +330,7 @@ def test_predictions(folder, tmp_path):
         "info": ["info", out],
         "of predictions": ["info", tmp_path / "made.h5"],
     }
-    found = batch(3, commands, tmp_path)
+    found = batch(3, commands)
     for done in found.values():
         done.ok()
     for name, rank in (("made", R), ("two", 2)):
@@ -375,7 +375,7 @@ trailer.append_trailer({str(tmp_path / name)!r} + '.h5')
         name: ["verify", tmp_path / f"{name}.h5", data, *targets, "--no-search"] for name in spoilt
     }
     commands["no targets"] = ["verify", out, data]
-    found = batch(2, commands, tmp_path)
+    found = batch(2, commands)
     for name, said in spoilt.items():
         assert said in found[name].ended(4).stderr
     assert "--targets is missing" in found["no targets"].ended(2).messages[0]

@@ -128,7 +128,6 @@ def test_warnings_about_files_are_said_once(tmp_path):
             "shard": ("data", "shard", *data, "-o", tmp_path / "z.h5"),
             "check": ("data", "check", *data),
         },
-        tmp_path,
     )
     done["plan"] = run(0, "plan", *data, "-k", 2)
     for name, each in done.items():
@@ -157,12 +156,11 @@ def test_a_run_does_not_take_its_own_files_for_data(tmp_path):
             "verify": ("verify", "pca.h5", "*.h5"),
             "more": ("resume", "pca.h5", "-o", "on.h5", "--tol", 1e-7),
         },
-        tmp_path,
         cwd=here,
     )
     os.remove(here / "on.h5")
     transform = ("transform", "pca.h5", "*.h5", "-o", "scores.h5", "--overwrite")
-    done |= batch(1, {"transform": transform, "transform again": transform}, tmp_path, cwd=here)
+    done |= batch(1, {"transform": transform, "transform again": transform}, cwd=here)
     os.remove(here / "scores.h5")
     done["plan"] = run(0, "plan", "*.h5", "-k", 2, "-o", "pca.h5", cwd=here)
     codes = {name: each.code for name, each in done.items()}

@@ -188,7 +188,6 @@ def folders(tmp_path_factory):
         for done in batch(
             n,
             {out: ("data", "make", *words, "-o", here / out) for out, words in COMMANDS.items()},
-            here,
         ).values():
             assert len(done.ok().stderr.splitlines()) == 2
     return found
@@ -232,7 +231,7 @@ def test_made_anew(tmp_path):
         "others": ("data", "shard", tmp_path / "a", "-o", tmp_path / "b.h5"),
         "kept": ("data", "make", "30x5", "-o", tmp_path / "b.h5", "--overwrite"),
     }
-    done = batch(2, commands, tmp_path)
+    done = batch(2, commands)
     assert [each.code for each in done.values()] == [0, 3, 0, 0, 3], done
     assert "b.h5 exists and is no file of hpcpca" in done["kept"].messages[0]
     with h5py.File(tmp_path / "a.truth.h5") as file:
