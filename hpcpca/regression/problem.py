@@ -1,7 +1,5 @@
 """Low-rank regression: the principal components of the fitted values."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from ..engine.machine import machine_of, warm_up
@@ -11,54 +9,18 @@ from ..files.hdf5 import Rows
 from ..files.paths import split_dataset
 from ..kernels import kernels_for
 from ..linalg.orth import with_positive_peak
-from ..operators.kind import Kind
 from ..operators.resources import Resources
 from ..planning.plan import choose
 from ..planning.rates import cached_rates
 from . import resuming, verification
 from .data import open_data
-from .fitted import FittedCovariance, Metric
-from .job import cost, job_of
+from .job import job_of
+from .kinds import KINDS, load, metric_of
 from .rank import chosen
 from .result import explained
 from .settings import AUTO, RegressSettings
-from .sums import Given, Reading
 
 COLLINEAR = 1e-3  # errors of S, over its largest eigenvalue, that the user is told of
-
-
-def load(resources, settings, resumed):
-    """Return the ``FittedCovariance`` of the data. Collective."""
-    data = resources.source
-    if settings.covariance:
-        reading = Given(replace(resources, source=data.source), data.inputs)
-    else:
-        reading = Reading(
-            resources,
-            is_centred=not settings.no_centre,
-            with_targets=settings.whiten == "both",
-        )
-    return FittedCovariance(
-        reading,
-        metric_of(settings),
-        settings.starts_in_double,
-        resources.exchange,
-        resources.counters,
-        earlier=resumed.unfinished if resumed else None,
-    )
-
-
-KINDS = {"gram": Kind(load, cost)}
-
-
-def metric_of(settings):
-    """The ``Metric`` that settings ask for."""
-    return Metric(
-        inputs=settings.whiten != "none",
-        targets=settings.whiten == "both",
-        ridge=settings.rho(),
-        ridge_targets=settings.ridge_y,
-    )
 
 
 class Regression(Problem):
