@@ -23,6 +23,7 @@ export HDF5_USE_FILE_LOCKING=FALSE
 export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1}
 
 # hpcpca_run OUT WORDS...: hpcpca fit WORDS -o OUT, or resume if OUT.ckpt is there.
+# HPCPCA_COMMAND=regress before it runs that instead of fit.
 # USR1 (time limit) is passed on to the ranks, and a run that stopped with a checkpoint is requeued.
 # TERM comes with scancel, or with preemption; then SLURM requeues by itself.
 hpcpca_run() {
@@ -36,7 +37,7 @@ hpcpca_run() {
         echo "hpcpca_run: $out is there, by an earlier start of this job"
         return 0
     else
-        set -- fit "$@" -o "$out"
+        set -- "${HPCPCA_COMMAND:-fit}" "$@" -o "$out"
     fi
     mark=$(hpcpca_mark "$out")
     echo "hpcpca_run: $LAUNCH hpcpca $* (start ${SLURM_RESTART_COUNT:-0})"

@@ -99,11 +99,51 @@ def options_of(*parts, names=None):
     return decorate
 
 
+def parameters(settings, names):
+    """Return {what a command that has options of several problems calls one: its field}, those of
+    ``names``. It is called by its long flag.
+    """
+    known = {each.name: each for each in fields(settings)}
+    chosen = [known[name] for name in names]
+    return {
+        flags_of(each)[-1].partition("/")[0].lstrip("-").replace("-", "_"): each for each in chosen
+    }
+
+
+def options_of_all(offered):
+    """Return a decorator that adds the options of several problems, ``offered`` as {command:
+    {parameter: field}}; those that some share are one option. None is required.
+    """
+    found = {}
+    for command, names in offered.items():
+        for name, each in names.items():
+            found.setdefault(name, {})[command] = each
+
+    def decorate(function):
+        for name, owners in reversed(found.items()):
+            each = next(iter(owners.values()))
+            heading = (
+                "Options" if len(owners) == len(offered) else f"Of {' and '.join(owners)} only"
+            )
+            said = {**_words(each), "required": False, "default": None}
+            texts = dict.fromkeys(field.metadata["help"] for field in owners.values())
+            if len(texts) > 1:
+                said["help"] = " ".join(
+                    f"{command}: {field.metadata['help']}" for command, field in owners.items()
+                )
+            function = click.option(*flags_of(each), name, cls=_under(heading), **said)(function)
+        return function
+
+    return decorate
+
+
 def _headed(part):
     """The class of options under the heading of a part: the first line of its docstring."""
-    return type(
-        "SettingsOption", (SettingsOption,), {"heading": part.__doc__.splitlines()[0].rstrip(".")}
-    )
+    return _under(part.__doc__.splitlines()[0].rstrip("."))
+
+
+def _under(heading):
+    return type("SettingsOption", (SettingsOption,), {"heading": heading})
 
 
 def _words(each):

@@ -1,28 +1,23 @@
 """``hpcpca plan``: what a job will take, without running it."""
 
-import re
-
 import click
 
-from ..engine.settings import AccuracySettings, PanelSettings
 from ..errors import UsageError, on_all_ranks
-from ..methods.settings import MethodSettings
-from ..operators.settings import OperatorSettings
-from ..pca.settings import FitSettings, PcaSettings
-from .options import Size, given, options_of
+from ..options import flags_of
+from .options import GroupedCommand, Size, options_of_all, parameters
+from .problems import planned
 from .session import show
-
-SHAPE = r"(\d+)[xX×](\d+)"
 
 WINDOW = (
     "not forecast: what --exchange window gains or loses as nobody waits; passes and time are those"
     " of --exchange vectors"
 )
+PROBLEMS = planned()
+OFFERED = {command: parameters(kind.settings, kind.options) for command, kind in PROBLEMS.items()}
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @click.argument("data", nargs=-1, required=True, metavar="DATA[:dataset]...|NxD")
-@options_of(PanelSettings, names=("components",))
 @click.option(
     "--dtype",
     default="float32",
@@ -55,18 +50,19 @@ WINDOW = (
     show_default=True,
     help="Bytes a second between nodes, per rank.",
 )
-@options_of(OperatorSettings, names=("operator",))
-@options_of(MethodSettings, names=("exchange", "batch_rows"))
-@options_of(AccuracySettings, names=("tol", "precision"))
-@options_of(PanelSettings, PcaSettings, names=("covariance", "follow_links"))
+@options_of_all(OFFERED)
 @click.option(
-    "-o", "--output", default="pca.h5", show_default=True, help="Result file, for the batch file."
+    "-o",
+    "--output",
+    help="Result file, for the batch file; default: "
+    + ", ".join(kind.output for kind in PROBLEMS.values())
+    + ".",
 )
 @click.option("--sbatch", type=click.Path(), help="Write a SLURM batch file here.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing batch file.")
 def plan(
     data,
-    components,
+    dtype,
     nodes,
     ranks,
     threads,
@@ -78,23 +74,21 @@ def plan(
     output,
     **options,
 ):
-    """Say what operator, memory, reads, exchange and time a fit of DATA (or of N×D values) will
-    take. Not under mpiexec.
+    """Say what operator, memory, reads, exchange and time a job will take on DATA (or on N×D
+    values): a fit with -k K, a regress with --targets and -r R. Not under mpiexec.
     """
     import os
     from dataclasses import replace
-
-    import numpy as np
 
     from ..comm.launch import launched_size
     from ..files.outputs import check_output, write_text
     from ..kernels import kernels_for
     from ..operators.cost import Machine
-    from ..pca.job import job_of, most_components, operator_of
     from ..planning import forecast
     from ..planning import sbatch as batch
     from ..planning.machine import available_memory
-    from ..planning.plan import choose, panel_width
+    from ..planning.plan import panel_width
+    from ..planning.planned import with_places, words_of
     from ..planning.rates import measured_rates
 
     if launched_size() > 1:
@@ -104,24 +98,15 @@ def plan(
                 f" and say --ranks {launched_size()}"
             )
         )
-    if overwrite and not sbatch:
-        raise UsageError(
-            "--overwrite is about a batch file; name it with --sbatch, or leave --overwrite out"
-        )
-    if sbatch and options["batch_rows"]:
-        raise UsageError(
-            "--sbatch needs a forecast of the time, which mini-batches have none of; leave"
-            " --batch-rows out, and add it and a time limit of your own to the file"
-        )
+    command, kind, words = _asked(options)
+    config = kind.settings(data=data, **words).check()
+    _check_script(sbatch, overwrite, config)
     if sbatch:
         check_output(sbatch, "--sbatch", overwrite, None, batch.is_no_script, what="batch file")
-    sizes = _sizes(data, options.pop("dtype"), options["follow_links"], output, np)
-    config = FitSettings(components=components, **given(FitSettings, options)).check()
-    if config.covariance and sizes.n != sizes.d:
-        raise UsageError(
-            f"--covariance needs one square dataset; {data[0]} is {sizes.n} × {sizes.d}"
-        )
-    limit = most_components(components, sizes.n, sizes.d, config.covariance)
+    output = output or kind.output
+    planned_job = kind(config)
+    sizes = planned_job.sizes(dtype, [output], lambda text: click.echo(text, err=True))
+    most = planned_job.most(sizes)
     ranks = ranks or nodes * len(os.sched_getaffinity(0))
     if ranks < nodes:
         raise UsageError(f"--nodes {nodes} --ranks {ranks}: at least one rank per node is needed")
@@ -133,58 +118,66 @@ def plan(
         rates=replace(measured_rates(), read=float(bandwidth)),
         shards=1 if config.exchange == "window" else None,
     )
-    panel = panel_width(components, None, limit, config.is_ritz)
-    job = job_of(config, sizes, panel, machine)
-    chosen = choose(job, operator_of(config), None)
-    is_warm = kernels_for(chosen.elements).is_warm(sizes.dtype)
-    cluster = forecast.Cluster(nodes, network, is_warm)
+    count = planned_job.count(most)
+    job = planned_job.job(sizes, panel_width(count, None, most, config.is_ritz), machine)
+    chosen = planned_job.choose(job)
+    kernels = kernels_for(chosen.elements)
+    cluster = forecast.Cluster(nodes, network, all(map(kernels.is_warm, sizes.types)))
     notes = (WINDOW,) if config.exchange == "window" else ()
-    show(forecast.lines(job, chosen, components, cluster, notes))
+    show(forecast.lines(job, chosen, count, cluster, (*notes, *planned_job.notes(most))))
     if sbatch:
-        named = () if re.fullmatch(SHAPE, data[0]) else data
-        words = _words(config)
+        config, places = with_places(config, ("data", *kind.options))
         text = forecast.sbatch(
-            job, chosen, components, cluster, data=named, output=output, options=words
+            job,
+            chosen,
+            cluster,
+            command=command,
+            words=[*config.data, *words_of(config, kind.options)],
+            output=output,
+            places=places,
         )
         write_text(sbatch, text, "name another place with --sbatch")
-        note = f"; in its last line {batch.PLACEHOLDER} stands for your data: edit it"
-        show([f"batch file: {sbatch}" + ("" if named else note)])
+        note = f"; in its last line {batch.standing_for(places)}: edit it" if places else ""
+        show([f"batch file: {sbatch}{note}"])
 
 
-def _words(config):
-    """Options of ``fit`` that make the job the one that was planned."""
-    defaults, words = type(config)(), []
-    for name in ("operator", "exchange", "tol", "precision"):
-        if getattr(config, name) != getattr(defaults, name):
-            words += [f"--{name}", str(getattr(config, name))]
-    return (
-        words
-        + ["--covariance"] * bool(config.covariance)
-        + ["--follow-links"] * bool(config.follow_links)
-    )
-
-
-def _sizes(data, dtype, follow_links, output, np):
-    """The ``Sizes`` that "NxD" or files say."""
-    from ..pca.job import Sizes
-
-    match = re.fullmatch(SHAPE, data[0]) if len(data) == 1 else None
-    if match:
-        try:
-            kind = np.dtype(dtype)
-            if kind.kind not in "iuf" or kind.itemsize > 8:
-                raise UsageError(f"--dtype {dtype}: real numbers of at most 64 bits are needed")
-            n, d = int(match[1]), int(match[2])
-            if min(n, d) < 1:
-                raise UsageError(f"{data[0]}: at least one row and one column are needed")
-            return Sizes(n=n, d=d, dtype=kind)
-        except TypeError:
+def _asked(options):
+    """(command, what of it is planned, its settings that were given), by what is counted; raise
+    UsageError if an option is another command's.
+    """
+    counts = {
+        command: name
+        for command, names in OFFERED.items()
+        for name, each in names.items()
+        if each.name == "components"
+    }
+    asked = [command for command, name in counts.items() if options[name] is not None]
+    flags = {
+        command: f"{flags_of(OFFERED[command][name])[0]} ('hpcpca {command}')"
+        for command, name in counts.items()
+    }
+    if len(asked) != 1:
+        raise UsageError(f"say what to plan by one of {' and '.join(flags.values())}")
+    (command,) = asked
+    given = {name: value for name, value in options.items() if value not in (None, ())}
+    for name in given:
+        if name not in OFFERED[command]:
             raise UsageError(
-                f"--dtype {dtype} is no type of numpy; write float32, uint8, …"
-            ) from None
-    from ..files.result import ours_among
-    from ..sources.source import open_source
+                f"--{name.replace('_', '-')} does not go with {flags[command]}; leave one of them"
+                " out"
+            )
+    words = {OFFERED[command][name].name: value for name, value in given.items()}
+    return command, PROBLEMS[command], words
 
-    source = open_source(data, follow_links, own=ours_among([output]))
-    source.tell(lambda text: click.echo(text, err=True))
-    return Sizes.of(source)
+
+def _check_script(sbatch, overwrite, config):
+    """Raise UsageError if there is no batch file to be replaced, or none can be made."""
+    if overwrite and not sbatch:
+        raise UsageError(
+            "--overwrite is about a batch file; name it with --sbatch, or leave --overwrite out"
+        )
+    if sbatch and config.batch_rows:
+        raise UsageError(
+            "--sbatch needs a forecast of the time, which mini-batches have none of; leave"
+            " --batch-rows out, and add it and a time limit of your own to the file"
+        )

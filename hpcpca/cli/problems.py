@@ -8,6 +8,14 @@ PROBLEMS = {
     "regress": ("hpcpca.regression.problem", "hpcpca.regression.result"),
 }
 
+# command: the module with what of it can be PLANNED; the first is the usual one
+PLANNED = {"fit": "hpcpca.pca.planned", "regress": "hpcpca.regression.planned"}
+
+
+def planned():
+    """Return {command: what of it is ``Planned``}."""
+    return {name: import_module(module).PLANNED for name, module in PLANNED.items()}
+
 
 def problem_named(name):
     """Return the Problem whose command is ``name``.

@@ -9,6 +9,7 @@ per pair of a new and a known one.
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -92,6 +93,18 @@ class Job:
     private: int = 0  # panels that every rank holds for itself
     batch_rows: int = 0  # that every worker draws for a round on mini-batches
     drawn: int = 0  # rows that every worker draws in mini-batches at most
+    grams: int = 0  # products of all vectors that workers tell each other in a round
+    counts: ClassVar[str] = "components"  # what vectors are to users
+
+    @property
+    def rows(self):
+        """Of the data; of a covariance as many as it has columns."""
+        return self.n or self.d
+
+    @property
+    def title(self):
+        """Sizes and type of the data, in words."""
+        return f"{self.rows} × {self.d} {self.dtype}"
 
     @property
     def row_bytes(self):

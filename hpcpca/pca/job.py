@@ -17,6 +17,11 @@ class Sizes:
     dtype: np.dtype
     chunk_bytes: int = 0
 
+    @property
+    def types(self):
+        """The type of the values, alone."""
+        return [self.dtype]
+
     @classmethod
     def of(cls, source):
         """Those of a Source."""

@@ -36,9 +36,10 @@ def exchange_bytes(job, plan, local_steps=1):
     if job.ritz:
         basis = min(plan.basis, job.passes * job.panel) // 2
         return ritz_round(job.ranks, plan.shards, job.d, job.panel, job.panel, basis=basis)
-    return vectors_round(
-        job.ranks, plan.shards, job.d, job.panel, job.panel, local_steps=local_steps
-    )
+    sizes = job.ranks, plan.shards, job.d, job.panel, job.panel
+    # of two panels each twice, one is of vectors and one of what else the rule wants
+    shared = {"images": job.panels > 2, "grams": job.grams}
+    return vectors_round(*sizes, local_steps=local_steps, **shared)
 
 
 def compile_seconds(job):
@@ -64,10 +65,9 @@ def seconds(job, plan, cluster):
 
 def lines(job, plan, components, cluster, notes=()):
     """Yield the forecast, line by line; ``notes`` and its assumptions last."""
-    parts, data = seconds(job, plan, cluster), (job.n or job.d) * job.row_bytes
+    parts, data = seconds(job, plan, cluster), job.rows * job.row_bytes
     yield (
-        f"data: {job.n or job.d} × {job.d} {job.dtype}, {format_size(data)}; {components}"
-        f" components, {job.panel} vectors"
+        f"data: {job.title}, {format_size(data)}; {components} {job.counts}, {job.panel} vectors"
     )
     yield (
         f"on {cluster.nodes} node(s), {job.ranks} rank(s) × {job.threads} thread(s), grid"
@@ -94,7 +94,7 @@ def lines(job, plan, components, cluster, notes=()):
     yield from notes
     yield (
         f"assumed: {job.rates.skinny(job.work.itemsize) / 1e9:.0f} Gflop/s per core for panels,"
-        f" {job.rates.large(job.work.itemsize) / 1e9:.0f} for Σ"
+        f" {job.rates.large(job.work.itemsize) / 1e9:.0f} for sums"
         f" ({'measured here' if job.rates.is_measured else 'typical, not measured'}),"
         f" {format_size(job.rates.read)}/s from the files per node,"
         f" {format_size(cluster.network)}/s per rank between nodes, every node alike"
@@ -127,22 +127,22 @@ def _on_batches(job, data):
     )
 
 
-def sbatch(job, plan, components, cluster, *, data, output, options=()):
+def sbatch(job, plan, cluster, *, command, words, output, places=()):
     """Return the text of a batch file for the job, with half as much time again and some memory
     to spare.
 
-    ``data`` (none: not known yet) and ``options`` are words for fit.
+    ``words`` are data and options for ``command``; ``places`` those words among them that stand
+    for data not known yet.
     """
     minutes = 5 + int(1.5 * sum(seconds(job, plan, cluster).values()) / 60) + 1
     memory = int(1.2 * plan.bytes / 2**20) + 64
-    words = ["-k", components, *options, "--threads", job.threads, "--memory", f"{memory}M"]
     return batch_file(
         nodes=cluster.nodes,
         ranks=job.ranks,
         threads=job.threads,
         mem=memory + 200 * job.ranks_on_node,
         minutes=minutes,
-        data=data,
-        words=words,
-        output=output,
+        command=command,
+        words=[output, *words, "--threads", job.threads, "--memory", f"{memory}M"],
+        places=places,
     )

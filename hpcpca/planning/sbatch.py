@@ -6,8 +6,6 @@ The shell functions are those of slurm/env.sh in the sources; a batch file has t
 
 import shlex
 
-PLACEHOLDER = "DATA.h5"  # where only the size of the data is known
-
 HEAD = """#!/bin/bash
 # Edit: account, partition, how your site loads Python and MPI, and how it starts ranks.
 #SBATCH --job-name=hpcpca
@@ -34,6 +32,7 @@ export SRUN_CPUS_PER_TASK={threads} HDF5_USE_FILE_LOCKING=FALSE
 """
 
 FUNCTIONS = r"""# hpcpca_run OUT WORDS...: hpcpca fit WORDS -o OUT, or resume if OUT.ckpt is there.
+# HPCPCA_COMMAND=regress before it runs that instead of fit.
 # USR1 (time limit) is passed on to the ranks, and a run that stopped with a checkpoint is requeued.
 # TERM comes with scancel, or with preemption; then SLURM requeues by itself.
 hpcpca_run() {
@@ -47,7 +46,7 @@ hpcpca_run() {
         echo "hpcpca_run: $out is there, by an earlier start of this job"
         return 0
     else
-        set -- fit "$@" -o "$out"
+        set -- "${HPCPCA_COMMAND:-fit}" "$@" -o "$out"
     fi
     mark=$(hpcpca_mark "$out")
     echo "hpcpca_run: $LAUNCH hpcpca $* (start ${SLURM_RESTART_COUNT:-0})"
@@ -98,9 +97,10 @@ hpcpca_mark() {
 """
 
 
-def batch_file(*, nodes, ranks, threads, mem, minutes, data, words, output):
-    """Return the text of a batch file that runs ``hpcpca fit`` with ``data`` (or a placeholder)
-    and ``words``; ``mem`` in MiB per node.
+def batch_file(*, nodes, ranks, threads, mem, minutes, command, words, places):
+    """Return the text of a batch file that runs ``hpcpca COMMAND``; ``words`` are the result's
+    name and what the command is given, among which ``places`` stand for data; ``mem`` in MiB per
+    node.
     """
     head = HEAD.format(
         nodes=nodes,
@@ -109,18 +109,17 @@ def batch_file(*, nodes, ranks, threads, mem, minutes, data, words, output):
         mem=mem,
         time=f"{minutes // 60:02d}:{minutes % 60:02d}:00",
     )
-    note = (
-        ""
-        if data
-        else (
-            f"# Edit: {PLACEHOLDER} stands for your data, of which hpcpca plan knew the size"
-            " only.\n"
-        )
-    )
-    command = " ".join(
-        shlex.quote(str(word)) for word in ("hpcpca_run", output, *(data or [PLACEHOLDER]), *words)
-    )
-    return f"{head}{FUNCTIONS}\n{note}{command}\n"
+    note = ""
+    if places:
+        note = f"# Edit: {standing_for(places)}, of which hpcpca plan knew the size only.\n"
+    line = " ".join(shlex.quote(str(word)) for word in ("hpcpca_run", *words))
+    chosen = "" if command == "fit" else f"HPCPCA_COMMAND={command} "
+    return f"{head}{FUNCTIONS}\n{note}{chosen}{line}\n"
+
+
+def standing_for(places):
+    """Say that the names ``places`` stand for the user's data."""
+    return f"{' and '.join(places)} stand{'s' * (len(places) == 1)} for your data"
 
 
 def is_no_script(path):

@@ -33,12 +33,12 @@ def sampled_round(ranks, d, panel):
     return ITEM * (ranks - 1) * (vectors + small)
 
 
-def vectors_round(ranks, shards, d, panel, working, *, local_steps, images=False):
+def vectors_round(ranks, shards, d, panel, working, *, local_steps, images=False, grams=0):
     """Bytes of one round of the vectors exchange: one publication, of ``images`` too where the
-    rule of deflation wants them, λ̂ with residuals, the clock; of the ``working`` workers per
-    local step the images' reduction over shards, and per step between exchanges the vectors
-    within the group.
+    rule of deflation wants them, so many ``grams`` (m, m), λ̂ with residuals, the clock; of the
+    ``working`` workers per local step the images' reduction over shards, and per step between
+    exchanges the vectors within the group.
     """
     published = (1 + images) * (ranks - 1) * panel * d
     steps = (2 * local_steps - 1) * (shards - 1) * working * d
-    return ITEM * (published + steps + (ranks - 1) * (2 * panel + 1))
+    return ITEM * (published + steps + (ranks - 1) * (grams * panel**2 + 2 * panel + 1))

@@ -1,7 +1,11 @@
 """The sizes of a regression, and what holding its sums costs."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
+import numpy as np
+
+from ..errors import UsageError
 from ..operators.centring import work_type
 from ..operators.cost import (
     LARGEST_PIECE,
@@ -13,9 +17,34 @@ from ..operators.cost import (
     read_seconds,
     share_bytes,
 )
+from .settings import AUTO
 from .tiles import STRIP, rows_at_once
 
+PAIR_GRAMS = 3  # G before and after a round, gathered, and the root's
 EIGH_FLOPS = 9  # times d³: all eigenvalues and vectors
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairSizes:
+    """Of data that are not there yet: what ``job_of`` asks of them."""
+
+    n: int | None  # None for a joint covariance
+    inputs: int
+    d: int  # targets
+    dtype: np.dtype
+    row_bytes: int
+    chunk_bytes: int = 0
+
+    @property
+    def types(self):
+        """Those of the values of both sides."""
+        return [self.dtype]
+
+    @classmethod
+    def of(cls, n, inputs, targets, dtype):
+        """Return those of rows of one type."""
+        row_bytes = (inputs + targets) * dtype.itemsize
+        return cls(n=n, inputs=inputs, d=targets, dtype=dtype, row_bytes=row_bytes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +54,23 @@ class PairJob(Job):
     inputs: int
     pair_bytes: int  # of a row of both, as it is in the files
     with_targets: bool  # whether the targets' own covariance is needed
+    chooses: bool = False  # whether the number of pairs is to be chosen first
+    counts: ClassVar[str] = "pairs"
+
+    @property
+    def rows(self):
+        """Of the data; of a joint covariance as many as it has columns."""
+        return self.n or self.inputs + self.d
 
     @property
     def row_bytes(self):
         """Of the files' types."""
         return self.pair_bytes
+
+    @property
+    def title(self):
+        """Sizes and type, in words."""
+        return f"{self.rows} × ({self.inputs} inputs + {self.d} targets) {self.dtype}"
 
 
 def job_of(settings, data, panel, machine):
@@ -41,6 +82,7 @@ def job_of(settings, data, panel, machine):
         inputs=data.inputs,
         pair_bytes=data.row_bytes,
         with_targets=settings.whiten == "both",
+        chooses=settings.components == AUTO,
         dtype=data.dtype,
         panel=panel,
         double=settings.starts_in_double,
@@ -57,7 +99,25 @@ def job_of(settings, data, panel, machine):
         panels=needs.panels,
         own=needs.own,
         private=needs.private,
+        grams=PAIR_GRAMS if settings.deflation == "pairs" else 0,
     )
+
+
+def most_pairs(settings, data):
+    """Return how many pairs ``data`` have, by their sizes; raise UsageError if more are asked
+    for.
+    """
+    counts = {"inputs": data.inputs, "targets": data.d}
+    if not settings.covariance:
+        kept = not settings.no_centre
+        counts["rows less their mean" if kept else "rows"] = data.n - kept
+    least = min(counts, key=counts.get)
+    if settings.components != AUTO and settings.components > counts[least]:
+        raise UsageError(
+            f"{settings.typed('components')} {settings.components}: the data have at most"
+            f" {counts[least]} pairs ({counts[least]} {least}); ask for {counts[least]} or fewer"
+        )
+    return counts[least]
 
 
 def cost(job):
@@ -65,21 +125,55 @@ def cost(job):
     from them.
 
     Their sums take n·d·(d + 2q) flops at the rate of a large product; solving them 9·d³ and
-    2·d²·q on one rank.
+    2·d²·q on one rank. Where R is chosen first, all of it is done twice.
     """
     d, q, n = job.inputs, job.d, job.n or 0
     item = work_type(job.dtype, job.double).itemsize
     sums = 8 * (d + q * job.with_targets) * (d + q)
     on_node = 8 * (min(q * q, d * q) + d * q + q * q * job.with_targets)
     solving = sums + 8 * (4 * d * d + 3 * d * q + 4 * q * q * job.with_targets)
-    tile = rows_at_once(d, q, item, 1) * (d + q) * item + min(2 * STRIP, 8 * d * max(d, q))
-    pieces = 2 * max(min(LARGEST_PIECE, share_bytes(job, job.ranks)), job.chunk_bytes) if n else 0
-    held = on_node + solving + job.ranks_on_node * (sums + tile + pieces)
+    held = on_node + max(solving + _summing(job, sums), _predicting(job))
     rate = job.rates.large(item) * job.cores
     products = n * (d * d + 2 * d * q + q * q * job.with_targets) / rate
     alone = (EIGH_FLOPS * d**3 / 4 + 4 * d * d * q + q * q * d) / (job.rates.large8 * job.threads)
     apply = job.passes * 2 * q * min(q, 2 * d) * job.panel / (job.rates.large8 * job.cores)
     converting = convert_seconds(job) * (d + q) / q if n else 0.0
     reading = read_seconds(job) if n else 0.0
-    seconds = max(products + SWEEPS * converting, reading) + alone + apply + algebra_seconds(job)
-    return Plan("gram", job.shards or 1, held, seconds, n * (d + q) // job.ranks)
+    made = 2 if job.chooses else 1
+    seconds = made * (max(products + SWEEPS * converting, reading) + alone)
+    seconds += apply + algebra_seconds(job)
+    if job.chooses:
+        held = max(held, choosing_bytes(job))
+    elements = n * (d + q) // job.ranks
+    return Plan("gram", job.shards or 1, held, seconds, elements, reads=made)
+
+
+def choosing_bytes(job):
+    """Of memory per node while R is chosen: sums over the rows that are fitted and over those kept
+    back, and R² of all pairs from them.
+    """
+    d, q = job.inputs, job.d
+    sums, most = 8 * d * (d + q), min(d, q)
+    # factors and pairs, and the other sums in the units of these
+    solving = 8 * (4 * d * d + 3 * d * q + 4 * q * most + 2 * most * most + d * most) + 2 * sums
+    return 2 * sums + max(_summing(job, sums), solving)
+
+
+def _summing(job, sums):
+    """Of memory per node while rows are read: ``sums`` bytes, a tile and pieces of each rank."""
+    d, q = job.inputs, job.d
+    item = work_type(job.dtype, job.double).itemsize
+    tile = rows_at_once(d, q, item, 1) * (d + q) * item + min(2 * STRIP, 8 * d * max(d, q))
+    pieces = 0
+    if job.n:
+        pieces = 2 * max(min(LARGEST_PIECE, share_bytes(job, job.ranks)), job.chunk_bytes)
+    return job.ranks_on_node * (sums + tile + pieces)
+
+
+def _predicting(job):
+    """Of memory per node while R² is measured: every rank has all inputs or all components, its
+    own of both, and three small products.
+    """
+    whole, own = job.panel, -(-job.panel // job.ranks)
+    width = job.inputs + job.d
+    return 8 * job.ranks_on_node * (whole * max(job.inputs, job.d) + 3 * whole**2 + 3 * own * width)

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..engine.machine import machine_of, warm_up
 from ..engine.problem import Problem
-from ..errors import DataError, UsageError, on_all_ranks
+from ..errors import DataError, on_all_ranks
 from ..files.hdf5 import Rows
 from ..files.paths import split_dataset
 from ..kernels import kernels_for
@@ -14,7 +14,7 @@ from ..planning.plan import choose
 from ..planning.rates import cached_rates
 from . import resuming, verification
 from .data import open_data
-from .job import job_of
+from .job import job_of, most_pairs
 from .kinds import KINDS, load, metric_of
 from .rank import chosen
 from .result import explained
@@ -53,19 +53,7 @@ class Regression(Problem):
 
     def check(self, data):
         """Return how many pairs there are; raise UsageError if more are asked for."""
-        config, counts = self.config, {"inputs": data.inputs, "targets": data.d}
-        if not config.covariance:
-            counts["rows" if config.no_centre else "rows less their mean"] = data.n - (
-                not config.no_centre
-            )
-        least = min(counts, key=counts.get)
-        if config.components > counts[least]:
-            raise UsageError(
-                f"{config.typed('components')} {config.components}: the data have at most"
-                f" {counts[least]} pairs ({counts[least]} {least}); ask for {counts[least]} or"
-                " fewer"
-            )
-        return counts[least]
+        return most_pairs(self.config, data)
 
     def plan(self, context):
         """Return the plan of holding the sums."""

@@ -6,14 +6,19 @@ import numpy as np
 
 from ..comm.counters import Counters
 from ..comm.exchange import Exchange
+from ..engine.machine import machine_of
+from ..engine.problem import Context
 from ..engine.starting import own_files
 from ..errors import Interrupted, NotAchieved, UsageError, on_all_ranks
 from ..kernels import kernels_for
+from ..operators.cost import Rates
 from ..operators.resources import Resources
 from ..operators.team import Team
 from ..partition import Grid, merged, outside
 from ..rng import spread
+from ..units import format_size
 from .fitted import solve
+from .job import choosing_bytes, job_of
 from .sums import Reading
 
 
@@ -44,9 +49,10 @@ def chosen(problem, world, say):
     ``Curve`` that it was chosen by. Collective.
     """
     config = problem.config
-    exchange = Exchange(world, Grid(world.size, 1), Counters())
-    team = Team(config.threads or world.default_threads())
     data = world.decide(lambda: problem.open(own_files(config)))
+    counters, threads = Counters(), config.threads or world.default_threads()
+    _check_memory(Context(world, config, say, None, counters, None, data=data, threads=threads))
+    exchange, team = Exchange(world, Grid(world.size, 1), counters), Team(threads)
     try:
         curve = _curve(problem, data, exchange, team)
     except Interrupted as stop:
@@ -62,6 +68,20 @@ def chosen(problem, world, say):
     where = f"on {curve.rows} rows that were kept back" if curve.rows else "on the rows fitted"
     say(f"-r auto: {count} pair(s), R² = {curve.r2[count - 1]:.6g} {where}")
     return replace(config, components=count), curve
+
+
+def _check_memory(context):
+    """Raise UsageError if choosing needs more memory than may be used. Collective."""
+    machine = machine_of(context, Rates())
+    needed = choosing_bytes(job_of(context.config, context.data, 1, machine))
+    if needed > machine.memory:
+        raise on_all_ranks(
+            UsageError(
+                f"-r auto needs {format_size(needed)} of memory per node,"
+                f" {format_size(machine.memory)} may be used; give more with --memory, use more"
+                " nodes, or give -r R"
+            )
+        )
 
 
 def _curve(problem, data, exchange, team):

@@ -258,7 +258,7 @@ CASES = {
     "K past d, long": ("fit good.h5 --components=9", 2, "error: --components 9: "),
     "K no number": ("fit good.h5 -k many", 2, "for '-k': 'many'"),
     "K no number, long": ("fit good.h5 --components=many", 2, "for '--components': 'many'"),
-    "K missing": ("plan 9x9", 2, "'-k' / '--components'"),
+    "K missing": ("plan 9x9", 2, "by one of -k ('hpcpca fit') and -r ('hpcpca regress')"),
     "K of transform": ("transform done.h5 good.h5 -k 3 -o x.h5", 2, "error: -k 3: done.h5 has 2"),
     # output
     "output, long": (

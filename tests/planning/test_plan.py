@@ -272,7 +272,14 @@ def test_a_forecast_for_a_cluster_states_its_assumptions():
         "assumed:",
     ):
         assert word in text
-    script = sbatch(large, chosen, 20, Cluster(128, GIB), data=["my data/*.h5"], output="pca.h5")
+    script = sbatch(
+        large,
+        chosen,
+        Cluster(128, GIB),
+        command="fit",
+        words=["my data/*.h5", "-k", 20],
+        output="pca.h5",
+    )
     assert "#SBATCH --nodes=128" in script and "'my data/*.h5'" in script and "resume" in script
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
     scripts = Path(__file__).resolve().parent.parent.parent / "slurm"

@@ -1,0 +1,57 @@
+"""A fit, before it runs."""
+
+from ..errors import UsageError
+from ..files.result import ours_among
+from ..operators.cost import Job, Plan
+from ..planning.plan import choose
+from ..planning.planned import Planned, shape_of
+from ..sources.source import open_source
+from .job import Sizes, job_of, most_components, operator_of
+from .settings import FitSettings
+
+
+class PlannedFit(Planned):
+    """Of rows, or of a covariance."""
+
+    settings = FitSettings
+    options = (
+        "components",
+        "operator",
+        "exchange",
+        "batch_rows",
+        "tol",
+        "precision",
+        "covariance",
+        "follow_links",
+    )
+    output = "pca.h5"
+
+    def sizes(self, dtype, own, tell):
+        """Return the ``Sizes``."""
+        config = self.config
+        if shape := shape_of(config.data, dtype):
+            n, d, kind = shape
+            return Sizes(n=n, d=d, dtype=kind)
+        source = open_source(config.data, config.follow_links, own=ours_among(own))
+        source.tell(tell)
+        return Sizes.of(source)
+
+    def most(self, sizes):
+        """Return how many components there are."""
+        config = self.config
+        if config.covariance and sizes.n != sizes.d:
+            raise UsageError(
+                f"--covariance needs one square dataset; {config.data[0]} is {sizes.n} × {sizes.d}"
+            )
+        return most_components(config.components, sizes.n, sizes.d, config.covariance)
+
+    def job(self, sizes, panel, machine) -> Job:
+        """Return the ``Job``."""
+        return job_of(self.config, sizes, panel, machine)
+
+    def choose(self, job) -> Plan:
+        """Return the plan of the operator that is asked for, or of the quickest."""
+        return choose(job, operator_of(self.config), None)
+
+
+PLANNED = PlannedFit
