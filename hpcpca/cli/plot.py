@@ -18,12 +18,17 @@ from .types import Shape
     "--images",
     type=Shape("28x28"),
     metavar="HxW",
-    help="Components as pictures of H rows and W columns, such as 28x28.",
+    multiple=True,
+    help=(
+        "Components as pictures of H rows and W columns, such as 28x28; of pairs both sides, twice"
+        " if they differ."
+    ),
 )
+@click.option("--lines", is_flag=True, help="Components, or pairs, as lines.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing figure.")
-def plot(file, output, images, overwrite):
-    """Draw the spectrum, how components converged, residuals against passes; components as
-    pictures; or an experiment's series.
+def plot(file, output, images, lines, overwrite):
+    """Draw the spectrum, how components converged, residuals against passes, R² by the number of
+    pairs; components as pictures or lines; or an experiment's series.
     """
     from ..errors import UsageError
     from ..files.formats import EXPERIMENT
@@ -33,19 +38,24 @@ def plot(file, output, images, overwrite):
     from ..report import experiment, result
     from ..report.canvas import is_no_figure
 
-    output = output or os.path.splitext(file)[0] + ("-images.png" if images else ".png")
+    if images and lines:
+        raise UsageError("--images and --lines: give one of them")
+    what = "-images" if images else "-lines" if lines else ""
+    output = output or f"{os.path.splitext(file)[0]}{what}.png"
     check_output(output, "-o", overwrite, {file: file}, is_no_figure, what="figure")
     with open_file(file) as opened:
         is_experiment = opened.attrs.get("format") == EXPERIMENT
     if is_experiment:
-        if images:
-            raise UsageError(f"--images goes with a result; {file} is an experiment")
+        if what:
+            raise UsageError(f"-{what} goes with a result; {file} is an experiment")
         experiment.draw(file, output)
     else:
         stored = Stored(file)
-        shares = about(stored).shares(stored)
-        if images:
-            result.draw_images(stored, output, images, shares)
+        said = about(stored)
+        shares = said.shares(stored)
+        if what:
+            sides = said.sides(stored, result.SHOWN)
+            result.draw_sides(output, sides, images, shares)
         else:
-            result.draw(stored, output, shares)
+            result.draw(stored, output, shares, said.curves(stored))
     show([f"figure: {output}"])

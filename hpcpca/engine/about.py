@@ -12,5 +12,16 @@ class About:
         """Return lines on a Stored result."""
         return []
 
+    def curves(self, stored):
+        """Return (what it is, {label: values}) of what the first 1, 2, … components of a Stored
+        result do together, or None.
+        """
+
+    def sides(self, stored, most):
+        """Return {name: rows (count, entries)} of the first components, ``most`` in all: what is
+        drawn of each.
+        """
+        return {"components": stored.vectors(0, min(stored.count, most))}
+
     def shares(self, stored):
         """Return what share of the whole each component of a Stored result has, or None."""

@@ -126,6 +126,7 @@ class Regression(Problem):
             self.eigenvalues: values,
             "strength": np.sqrt(values * operator.divisor),
             "inputs": Rows(inputs, offsets),
+            "input_deviation": np.ldexp(np.sqrt(operator.x.variances), operator.x.exponent),
         }
         if self.curve is not None:
             arrays["r2_by_rank"] = self.curve.r2

@@ -49,6 +49,25 @@ class AboutRegression(About):
             )
         return lines
 
+    def curves(self, stored):
+        """Return R² of the first pairs: on the rows fitted, and on those that chose R."""
+        if "r2" not in stored.arrays:
+            return None
+        found = {"fitted": stored.arrays["r2"]}
+        if stored.attributes.get("rows_kept_back"):
+            found["rows kept back"] = stored.arrays["r2_by_rank"]
+        return "R²", found
+
+    def sides(self, stored, most):
+        """Return the pairs: the weights of inputs that vary by one, and of targets."""
+        count = min(stored.count, most // 2)
+        inputs = stored.rows("inputs", 0, count)
+        inputs = inputs * stored.arrays.get("input_deviation", np.ones(inputs.shape[1]))
+        targets = stored.vectors(0, count)
+        if "targets" in stored.shapes:
+            targets = stored.rows("targets", 0, count)
+        return {"inputs": inputs, "targets": targets}
+
     def shares(self, stored):
         """Return what each pair adds to R², or None."""
         r2 = stored.arrays.get("r2")

@@ -1,5 +1,5 @@
 """A result or checkpoint: its spectrum, how its components converged, and components as
-pictures.
+pictures or lines.
 """
 
 import numpy as np
@@ -18,10 +18,11 @@ MARKS = {
 }  # what is not resolved
 
 
-def draw(stored, path, shares=None):
+def draw(stored, path, shares=None, curves=None):
     """Scree, residuals of each component by round, the largest by pass; of a ``Stored`` file.
 
-    ``shares`` (K) of the whole, if components have any, are drawn summed up.
+    ``shares`` (K) of the whole, if components have any, are drawn summed up; ``curves`` (what it
+    is, {label: values}) by the number of components, instead of the passes.
     """
     if not np.isfinite(stored.arrays["residuals"]).all():
         raise DataError(
@@ -30,7 +31,18 @@ def draw(stored, path, shares=None):
     with canvas(path, 1, 3, (5, 4)) as axes:
         _scree(axes[0, 0], stored, shares)
         _convergence(axes[0, 1], stored)
-        _passes(axes[0, 2], stored)
+        if curves is None:
+            _passes(axes[0, 2], stored)
+        else:
+            _together(axes[0, 2], *curves)
+
+
+def _together(axis, what, curves):
+    for label, values in curves.items():
+        axis.plot(np.arange(1, len(values) + 1), values, "o-", markersize=3, label=label)
+    axis.set(xlabel="first components", ylabel=what)
+    whole_ticks(axis)
+    legend_below(axis)
 
 
 def _scree(axis, stored, shares):
@@ -80,13 +92,18 @@ def _convergence(axis, stored):
     )
     colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.95, residuals.shape[1]))
     for k, colour in enumerate(colours):
+        waiting = _waiting(stored.arrays["history/eigenvalues"][:, k])
         axis.semilogy(
-            rounds,
-            residuals[:, k],
+            rounds[waiting:],
+            residuals[waiting:, k],
             color=colour,
             linewidth=1,
             label=f"component {k}" if k in (0, len(colours) - 1) else None,
         )
+        if waiting:
+            before, faint = slice(waiting + 1), {"color": colour, "linewidth": 0.7}
+            axis.semilogy(rounds[before], residuals[before, k], ":", **faint)
+            axis.semilogy(rounds[waiting], residuals[waiting, k], "o", markersize=4, **faint)
     whole_ticks(axis)
     axis.set(
         xlabel="round",
@@ -94,6 +111,12 @@ def _convergence(axis, stored):
         title=f"{stored.attributes['method']}, exchange {stored.config['exchange']}",
     )
     _tolerance(axis, stored)
+
+
+def _waiting(values):
+    """The last round before a component's value changes first: until then it has not begun."""
+    changed = np.flatnonzero(values != values[0])
+    return int(changed[0]) - 1 if len(changed) else 0
 
 
 def _passes(axis, stored):
@@ -116,28 +139,52 @@ def _tolerance(axis, stored):
     legend_below(axis)
 
 
-def draw_images(stored, path, shape, shares=None):
-    """Components as pictures of ``shape`` (rows, columns), up to ``SHOWN`` of them, blue for
-    negative and red for positive entries.
+def draw_sides(path, sides, shapes=(), shares=None):
+    """Components by their ``sides`` {name: rows (count, entries)}: as
+    pictures of one of the ``shapes`` (rows, columns), blue for negative and red for positive
+    entries; as lines if no shapes are given, or none fits that side.
     """
-    if shape[0] * shape[1] != stored.d:
-        raise UsageError(
-            f"--images {shape[0]}x{shape[1]} are {shape[0] * shape[1]} pixels, components have"
-            f" {stored.d} entries"
-        )
-    count = min(stored.count, SHOWN)
-    columns = int(np.ceil(np.sqrt(count)))
-    pictures = stored.vectors(0, count).reshape(count, *shape)
-    with canvas(
-        path, -(-count // columns), columns, (1.6, 1.6 * shape[0] / shape[1] + 0.25)
-    ) as axes:
+    count = len(next(iter(sides.values())))
+    pictured = {name: _fitting(shapes, rows.shape[1]) for name, rows in sides.items()}
+    if shapes and not any(pictured.values()):
+        pixels = " and ".join(f"{height}x{width}" for height, width in shapes)
+        entries = ", ".join(f"{name} have {rows.shape[1]} entries" for name, rows in sides.items())
+        raise UsageError(f"--images {pixels} are {_products(shapes)} pixels, {entries}")
+    across = int(np.ceil(np.sqrt(count)))
+    tall = max(shape[0] / shape[1] if shape else 0.6 for shape in pictured.values())
+    width = 1.6 if all(pictured.values()) else 2.6
+    size = width, width * tall + 0.25
+    with canvas(path, -(-count // across), across * len(sides), size) as axes:
         for axis in axes.flat:
             axis.axis("off")
-        for k, (axis, picture) in enumerate(zip(axes.flat, pictures)):
-            most = np.abs(picture).max()
-            axis.imshow(picture, cmap="RdBu_r", vmin=-most, vmax=most)
-            title = f"{k}" if shares is None else f"{k}: {_percent(shares[k])}"
-            axis.set_title(title, fontsize="x-small")
+        for number, (name, rows) in enumerate(sides.items()):
+            for k, row in enumerate(rows):
+                axis = axes[k // across, k % across * len(sides) + number]
+                _draw_side(axis, row, pictured[name])
+                title = f"{k}" if len(sides) == 1 else f"{k} {name}"
+                if shares is not None and number == len(sides) - 1:
+                    title += f": {_percent(shares[k])}"
+                axis.set_title(title, fontsize="x-small")
+
+
+def _fitting(shapes, entries):
+    return next((shape for shape in shapes if shape[0] * shape[1] == entries), None)
+
+
+def _products(shapes):
+    return " and ".join(str(height * width) for height, width in shapes)
+
+
+def _draw_side(axis, row, shape):
+    most = np.abs(row).max() or 1.0
+    if shape:
+        axis.imshow(row.reshape(shape), cmap="RdBu_r", vmin=-most, vmax=most)
+        return
+    axis.axis("on")
+    axis.axhline(0, color="grey", linewidth=0.5)
+    axis.plot(row, linewidth=0.8)
+    axis.set(ylim=(-1.05 * most, 1.05 * most))
+    axis.tick_params(labelsize="xx-small")
 
 
 def _percent(share):

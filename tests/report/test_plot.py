@@ -10,6 +10,7 @@ import pytest
 import spectra
 from launch import run
 
+from hpcpca.engine.about import About
 from hpcpca.errors import PlatformError
 from hpcpca.files.result import Stored
 from hpcpca.report import result
@@ -132,7 +133,8 @@ def test_images_hold_the_components(folder, tmp_path, monkeypatch):
         yield axes
 
     monkeypatch.setattr(result, "canvas", blank)
-    result.draw_images(Stored(str(folder / "good.h5")), "a.png", (5, 6))
+    stored = Stored(str(folder / "good.h5"))
+    result.draw_sides("a.png", About().sides(stored, result.SHOWN), [(5, 6)])
     with h5py.File(folder / "good.h5") as file:
         np.testing.assert_array_equal(np.array(drawn).reshape(K, D), file["components"][...])
 
