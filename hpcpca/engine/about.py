@@ -4,6 +4,10 @@
 class About:
     """The defaults; a problem may say more. Nothing here needs MPI."""
 
+    def counted(self, stored):
+        """Return how many components of what a Stored result has, in a few words."""
+        return f"{stored.count} components of {stored.d} features"
+
     def origin(self, stored):
         """Return what a Stored result was computed from, in a few words."""
         return f"{len(stored.source)} file(s)"

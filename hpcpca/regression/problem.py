@@ -131,8 +131,9 @@ class Regression(Problem):
         if self.curve is not None:
             arrays["r2_by_rank"] = self.curve.r2
             attributes["rows_kept_back"] = self.curve.rows
-        if config.whiten == "both":
+        if not config.predicts:  # correlations, or covariances, of the two scores
             arrays["strength"] = np.sqrt(values)
+        if config.whiten == "both":
             arrays["targets"] = Rows(operator.targets_of(own), offsets)
         attributes |= {
             "n_inputs": operator.inputs,

@@ -23,6 +23,10 @@ def explained(fitted, overlap, inputs, ridge, total):
 class AboutRegression(About):
     """What pairs were found between, and what they explain."""
 
+    def counted(self, stored):
+        """Return the numbers of pairs and targets."""
+        return f"{stored.count} pairs of {stored.d} targets"
+
     def origin(self, stored):
         """Return the numbers of inputs and samples."""
         inputs, config = stored.attributes["n_inputs"], stored.config

@@ -120,7 +120,7 @@ def _stored(stored, about):
             f"{stored.path}: {kind} of hpcpca {at['hpcpca_version']} (format"
             f" {at['format_version']}): {at['outcome']}"
         ),
-        f"  {stored.count} components of {stored.d} features, {about.origin(stored)}",
+        f"  {about.counted(stored)}, {about.origin(stored)}",
         (
             f"  {at['method']}, exchange {stored.config['exchange']}, operator {at['operator']},"
             f" tol {at['tol']:g}, seed {at['seed']}"

@@ -143,6 +143,9 @@ def test_against_peers(folder, tmp_path):
             mine = file[name][:]
             signs = np.sign((mine * theirs.T).sum(axis=1))[:, None]
             np.testing.assert_allclose(mine * signs, theirs.T, atol=1e-6)
+        scores = x @ file["inputs"][:].T, y @ file["components"][:].T
+        covariances = [np.cov(*pair)[0, 1] for pair in zip(*(each.T for each in scores))]
+        np.testing.assert_allclose(file["strength"], covariances, rtol=1e-6)
         assert "r2" not in file
     with h5py.File(tmp_path / "cca.h5") as file:
         peer = CCA(R, scale=False, tol=1e-13, max_iter=100_000).fit(x, y)
