@@ -1,19 +1,8 @@
-"""The sizes of a regression, and what holding its sums costs."""
+"""The sizes of a regression, for the cost model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ..operators.centring import work_type
-from ..operators.cost import (
-    LARGEST_PIECE,
-    SWEEPS,
-    Job,
-    Plan,
-    algebra_seconds,
-    convert_seconds,
-    read_seconds,
-    share_bytes,
-)
-from .tiles import STRIP, rows_at_once
+from ..operators.cost import Job
 
 EIGH_FLOPS = 9  # times d³: all eigenvalues and vectors
 
@@ -25,11 +14,17 @@ class PairJob(Job):
     inputs: int
     pair_bytes: int  # of a row of both, as it is in the files
     with_targets: bool  # whether the targets' own covariance is needed
+    with_inputs: bool = True  # whether the inputs' is
 
     @property
     def row_bytes(self):
         """Of the files' types."""
         return self.pair_bytes
+
+    @property
+    def joined(self):
+        """The job of rows that are those of X and Y side by side."""
+        return replace(self, d=self.inputs + self.d)
 
 
 def job_of(settings, data, panel, machine):
@@ -41,6 +36,7 @@ def job_of(settings, data, panel, machine):
         inputs=data.inputs,
         pair_bytes=data.row_bytes,
         with_targets=settings.whiten == "both",
+        with_inputs=settings.whiten != "none",
         dtype=data.dtype,
         panel=panel,
         double=settings.starts_in_double,
@@ -58,28 +54,3 @@ def job_of(settings, data, panel, machine):
         own=needs.own,
         private=needs.private,
     )
-
-
-def cost(job):
-    """Return the ``Plan`` of a job that holds the sums: C (d, d), D (d, q) and what is solved
-    from them.
-
-    Their sums take n·d·(d + 2q) flops at the rate of a large product; solving them 9·d³ and
-    2·d²·q on one rank.
-    """
-    d, q, n = job.inputs, job.d, job.n or 0
-    item = work_type(job.dtype, job.double).itemsize
-    sums = 8 * (d + q * job.with_targets) * (d + q)
-    on_node = 8 * (min(q * q, d * q) + d * q + q * q * job.with_targets)
-    solving = sums + 8 * (4 * d * d + 3 * d * q + 4 * q * q * job.with_targets)
-    tile = rows_at_once(d, q, item, 1) * (d + q) * item + min(2 * STRIP, 8 * d * max(d, q))
-    pieces = 2 * max(min(LARGEST_PIECE, share_bytes(job, job.ranks)), job.chunk_bytes) if n else 0
-    held = on_node + solving + job.ranks_on_node * (sums + tile + pieces)
-    rate = job.rates.large(item) * job.cores
-    products = n * (d * d + 2 * d * q + q * q * job.with_targets) / rate
-    alone = (EIGH_FLOPS * d**3 / 4 + 4 * d * d * q + q * q * d) / (job.rates.large8 * job.threads)
-    apply = job.passes * 2 * q * min(q, 2 * d) * job.panel / (job.rates.large8 * job.cores)
-    converting = convert_seconds(job) * (d + q) / q if n else 0.0
-    reading = read_seconds(job) if n else 0.0
-    seconds = max(products + SWEEPS * converting, reading) + alone + apply + algebra_seconds(job)
-    return Plan("gram", job.shards or 1, held, seconds, n * (d + q) // job.ranks)

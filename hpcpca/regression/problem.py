@@ -1,64 +1,28 @@
 """Low-rank regression: the principal components of the fitted values."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from ..engine.machine import machine_of, warm_up
 from ..engine.problem import Problem
+from ..engine.stopping import INTERRUPTED
 from ..errors import DataError, UsageError, on_all_ranks
 from ..files.hdf5 import Rows
 from ..files.paths import split_dataset
 from ..kernels import kernels_for
 from ..linalg.orth import with_positive_peak
-from ..operators.kind import Kind
 from ..operators.resources import Resources
 from ..planning.plan import choose
 from ..planning.rates import cached_rates
 from . import resuming, verification
+from .base import metric_of
 from .data import open_data
-from .fitted import FittedCovariance, Metric
-from .job import cost, job_of
+from .job import job_of
+from .kinds import KINDS, kinds_for
 from .rank import chosen
 from .result import explained
 from .settings import AUTO, RegressSettings
-from .sums import Given, Reading
 
 COLLINEAR = 1e-3  # errors of S, over its largest eigenvalue, that the user is told of
-
-
-def load(resources, settings, resumed):
-    """Return the ``FittedCovariance`` of the data. Collective."""
-    data = resources.source
-    if settings.covariance:
-        reading = Given(replace(resources, source=data.source), data.inputs)
-    else:
-        reading = Reading(
-            resources,
-            is_centred=not settings.no_centre,
-            with_targets=settings.whiten == "both",
-        )
-    return FittedCovariance(
-        reading,
-        metric_of(settings),
-        settings.starts_in_double,
-        resources.exchange,
-        resources.counters,
-        earlier=resumed.unfinished if resumed else None,
-    )
-
-
-KINDS = {"gram": Kind(load, cost)}
-
-
-def metric_of(settings):
-    """The ``Metric`` that settings ask for."""
-    return Metric(
-        inputs=settings.whiten != "none",
-        targets=settings.whiten == "both",
-        ridge=settings.rho(),
-        ridge_targets=settings.ridge_y,
-    )
 
 
 class Regression(Problem):
@@ -106,10 +70,12 @@ class Regression(Problem):
         return counts[least]
 
     def plan(self, context):
-        """Return the plan of holding the sums."""
+        """Choose how S is held: the quickest way that fits the memory, or the one asked for."""
+        config = self.config
         rates = context.world.decide(cached_rates)
-        job = job_of(self.config, context.data, context.panel, machine_of(context, rates))
-        plan = context.world.decide(lambda: choose(job, "gram", self.config.basis, KINDS))
+        job = job_of(config, context.data, context.panel, machine_of(context, rates))
+        asked = job, config.operator, config.basis, kinds_for(config)
+        plan = context.world.decide(lambda: choose(*asked))
         self.kernels = kernels_for(plan.elements)
         return plan
 
@@ -125,7 +91,8 @@ class Regression(Problem):
             team=context.team,
             seed=self.config.seed,
         )
-        operator = load(resources, self.config, resumed)
+        kind, resumed = KINDS[context.plan.operator], resumed or resuming.Resumed()
+        operator = kind.load(resources, self.config, context.plan, resumed)
         self._check_solved(context, operator)
         return operator
 
@@ -169,14 +136,9 @@ class Regression(Problem):
         count = max(0, min(len(state.vectors), content.components - content.first))
         signs = with_positive_peak(state.vectors[:count])[:, None]
         own = state.vectors[:count] * signs
-        inputs = operator.inputs_of(own, state.eigenvalues[content.first :][:count])
         offsets = np.minimum(content.offsets, content.components)
         values = np.maximum(content.eigenvalues[: content.components], 0.0)
-        arrays = {
-            self.eigenvalues: values,
-            "strength": np.sqrt(values * operator.divisor),
-            "inputs": Rows(inputs, offsets),
-        }
+        arrays = {self.eigenvalues: values, "strength": np.sqrt(values * operator.divisor)}
         if self.curve is not None:
             arrays["r2_by_rank"] = self.curve.r2
             attributes["rows_kept_back"] = self.curve.rows
@@ -192,6 +154,12 @@ class Regression(Problem):
         }
         if operator.n is not None:
             attributes["n_samples"] = operator.n
+        if not (content.is_result or operator.inputs_at_hand):
+            return arrays, attributes  # a reading of all rows is too dear for a checkpoint
+        known = state.eigenvalues[content.first :][:count]
+        may_stop = content.attributes["outcome"] != INTERRUPTED
+        inputs = operator.inputs_of(own, known, offsets, may_stop)
+        arrays["inputs"] = Rows(inputs, offsets)
         if config.predicts:
             images = np.ldexp(state.images[:count], operator.exponent) * signs
             arrays |= self._prediction(operator, own, images, inputs, offsets)
@@ -225,7 +193,7 @@ class Regression(Problem):
 
     def restored(self, context, pending):
         """Return these again."""
-        return resuming.restored(context.start, context.data, self.kernels)
+        return resuming.restored(context, self.kernels, pending)
 
     @classmethod
     def plain(cls, request):
