@@ -37,7 +37,7 @@ def metric_of(settings):
 class Found:
     """What the root has found of C and S."""
 
-    rank: float  # of C
+    rank: int  # of C + ρI; d if C does not whiten
     condition: float  # of C + ρI
     ridge: float  # divided, scaled
     rounding: float  # of S, relative to its largest eigenvalue

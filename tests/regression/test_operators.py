@@ -17,17 +17,20 @@ from hpcpca.regression.settings import RegressSettings
 from hpcpca.units import parse_size
 
 BY_ROWS = "in-memory", "streaming"
+OPERATORS = *BY_ROWS, "dual"
 NAMES = (
     *("tall", "single", "ridge", "not centred", "whole numbers", "units", "many targets"),
     *("low rank", "more inputs than rows"),
 )
+UNITS = "units", "dual"
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4])
 def test_closed_form(folder, tmp_path, n):  # noqa: F811
     """Every operator gives the pairs, on any number of ranks and as groups."""
     names = NAMES if n == 3 else NAMES[n % 2 :: 2]
-    asked = [(name, operator) for name in names for operator in BY_ROWS]
+    # without a ridge the dual leaves out what is small in the data's own units
+    asked = [(name, held) for name in names for held in OPERATORS if (name, held) != UNITS]
     commands = {
         (name, operator): words(
             folder,
@@ -46,11 +49,13 @@ def test_closed_form(folder, tmp_path, n):  # noqa: F811
     assert not wrong
 
 
-@pytest.mark.parametrize("operator", BY_ROWS)
+@pytest.mark.parametrize("operator", OPERATORS)
 def test_like_gram(folder, tmp_path, operator):  # noqa: F811
     """What is not in the closed form is what gram finds; readings are counted, the last too."""
     ways = {"pls": "--whiten none", "auto": "-r auto", "window": "--exchange window --tol 1e-6"}
     ways |= {"pairs": "--exchange vectors --tol 1e-6", "rank": ""}
+    if operator == "dual":
+        ways["ridge"] = "--ridge auto --tol 1e-6"
     commands = {
         (way, held): words(
             folder,
@@ -72,11 +77,15 @@ def test_like_gram(folder, tmp_path, operator):  # noqa: F811
         paths = [tmp_path / f"{way}.{held}.h5" for held in ("gram", operator)]
         with h5py.File(paths[0]) as gram, h5py.File(paths[1]) as file:
             assert gram.attrs["inputs_rank"] == file.attrs["inputs_rank"]
-            np.testing.assert_allclose(file.attrs["condition"], gram.attrs["condition"], rtol=1e-9)
             np.testing.assert_allclose(file["strength"], gram["strength"], rtol=near)
             np.testing.assert_allclose(file["inputs"], gram["inputs"], atol=near)
+            np.testing.assert_allclose(file.attrs["ridge"], gram.attrs["ridge"], rtol=1e-6)
             halves = file.attrs["passes"] - 1
             assert file.attrs["reads"] == (1 + halves if operator == "streaming" else 1)
+            if operator == "dual":
+                assert not halves
+                continue
+            np.testing.assert_allclose(file.attrs["condition"], gram.attrs["condition"], rtol=1e-9)
             # applications take two, and the inputs' side one
             if way != "window":
                 assert halves == int(halves) and halves % 2 == 1
@@ -93,8 +102,9 @@ REFUSED = {  # (options, what is said)
 def test_refused(folder, tmp_path):  # noqa: F811
     commands = {
         (held, name): words(folder, "tall", tmp_path / "out.h5", *options.format(held=held).split())
-        for held in BY_ROWS
+        for held in OPERATORS
         for name, (options, _) in REFUSED.items()
+        if (held, name) != ("dual", "auto")
     }
     joint = ["regress", f"{folder}/tall.x0.h5", "--covariance", "--inputs", 5, "-r", 2, "-o", "o"]
     found = batch(0, commands | {"joint": [*joint, "--operator", "streaming"]}, tmp_path)
@@ -118,15 +128,18 @@ def wide(tmp_path_factory):
 
 @pytest.mark.once
 @pytest.mark.parametrize(
-    "shape, memory, operator",
+    "shape, memory, ridge, operator",
     [
-        ((50_000, 100, 200), "8G", "gram"),
-        ((3000, 1500, 40_000), "8G", "in-memory"),
-        ((3000, 1500, 40_000), "1300M", "streaming"),
+        ((50_000, 100, 200), "8G", "1", "gram"),
+        ((3000, 1500, 40_000), "8G", "0", "in-memory"),
+        ((3000, 1500, 40_000), "1300M", "0", "streaming"),
+        ((1500, 30_000, 1000), "8G", "auto", "dual"),
     ],
 )
-def test_auto_goes_by_time_and_memory(shape, memory, operator):
-    """With many targets rows are held or, where memory is small, read again and again."""
+def test_auto_goes_by_time_and_memory(shape, memory, ridge, operator):
+    """With many targets rows are held or, where memory is small, read again and again; with more
+    inputs than rows and a ridge the dual is quickest.
+    """
     n, inputs, targets = shape
     job = PairJob(
         n=n,
@@ -144,7 +157,7 @@ def test_auto_goes_by_time_and_memory(shape, memory, operator):
         shards=None,
         memory=parse_size(memory),
     )
-    settings = RegressSettings(data=("x.h5",), targets=("y.h5",))
+    settings = RegressSettings(data=("x.h5",), targets=("y.h5",), ridge=ridge)
     assert choose(job, "auto", None, kinds_for(settings)).operator == operator
 
 
