@@ -8,6 +8,8 @@ from typing import ClassVar
 
 from .errors import UsageError
 
+AUTO = "auto"  # leaves a choice to the program
+
 
 def option(text, *flags, default=None, least=None, choices=None, by_problem=False, **words):
     """Declare a field that is an option.
@@ -62,6 +64,16 @@ class Settings:
             if isinstance(value, int | float) and least is not None and value < least:
                 raise UsageError(f"{spelled(each)} {value}: at least {least} is needed")
 
+    def check_choices(self, cls):
+        """Raise UsageError if one of ``cls``'s options is none of its choices, as those of a
+        command for several problems may be.
+        """
+        for each in fields(cls):
+            value, choices = getattr(self, each.name), each.metadata.get("choices")
+            if choices and value is not None and value not in choices:
+                known = ", ".join(choices)
+                raise UsageError(f"{spelled(each)} {value}: one of {known} is needed")
+
     def typed(self, name):
         """How the option of field ``name`` is typed, with the value it has here."""
         each = next(each for each in fields(self) if each.name == name)
@@ -97,6 +109,7 @@ def compose(*parts):
         """
         for part in parts:
             self.check_least(part)
+            self.check_choices(part)
             part.check(self)
         return self
 

@@ -6,9 +6,9 @@ from ..engine.settings import AccuracySettings, MachineSettings, OutputSettings
 from ..engine.signals import Signals
 from ..errors import UsageError, on_all_ranks
 from ..methods.registry import PARTS
-from ..operators.settings import OperatorSettings
 from ..pca.settings import FitSettings
-from .options import GroupedCommand, given, options_of
+from ..regression.settings import RegressSettings
+from .options import GroupedCommand, given, options_of, options_of_all, parameters
 from .outputs import check_new, check_place_of, check_places, check_resumed
 from .problems import problem_named, problem_of
 from .running import Shown, run
@@ -19,7 +19,6 @@ AGAIN = (
     "max_rounds",
     "basis",
     "precision",
-    "operator",
     "checkpoint",
     "checkpoint_every",
     "no_checkpoint",
@@ -89,8 +88,12 @@ fit = command_of(
 @click.option(
     "--targets", multiple=True, metavar="DATA[:dataset]", help="Where the targets are now."
 )
-@options_of(
-    AccuracySettings, *PARTS, OutputSettings, OperatorSettings, MachineSettings, names=AGAIN
+@options_of(AccuracySettings, *PARTS, OutputSettings, MachineSettings, names=AGAIN)
+@options_of_all(
+    {
+        "fit": parameters(FitSettings, ("operator",)),
+        "regress": parameters(RegressSettings, ("operator",)),
+    }
 )
 @shown
 def resume(file, log_json, quiet, **options):

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import fields
+from itertools import chain
 from typing import get_args
 
 import click
@@ -112,7 +113,8 @@ def parameters(settings, names):
 
 def options_of_all(offered):
     """Return a decorator that adds the options of several problems, ``offered`` as {command:
-    {parameter: field}}; those that some share are one option. None is required.
+    {parameter: field}}; those that some share are one option, with the choices of all. None is
+    required.
     """
     found = {}
     for command, names in offered.items():
@@ -131,6 +133,9 @@ def options_of_all(offered):
                 said["help"] = " ".join(
                     f"{command}: {field.metadata['help']}" for command, field in owners.items()
                 )
+            if each.metadata["choices"]:
+                all_choices = (field.metadata["choices"] for field in owners.values())
+                said["type"] = click.Choice(list(dict.fromkeys(chain(*all_choices))))
             function = click.option(*flags_of(each), name, cls=_under(heading), **said)(function)
         return function
 

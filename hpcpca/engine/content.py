@@ -39,7 +39,8 @@ class Content:
     rounding: float  # error of the operator relative to λ_0, which residuals do not show
     judgement: object  # linalg.Judgement
     history: dict
-    attributes: dict  # config, source, outcome, counts …
+    attributes: dict  # config, source, outcome …
+    is_result: bool  # else a checkpoint, which may leave out what takes long
 
 
 def result_arrays(problem, content):
@@ -109,8 +110,8 @@ def checkpoint_of(problem, content, operator, unfinished=None):
     return attributes | more_attributes, arrays | more_arrays
 
 
-def attributes_of(context, report, operator, counts, outcome):
-    """Attributes that say how a result came about; ``counts`` are those of the whole run."""
+def attributes_of(context, report, operator, outcome):
+    """Attributes that say how a result came about."""
     config = context.config
     return {
         "config": json.dumps(config.stored()),
@@ -121,7 +122,6 @@ def attributes_of(context, report, operator, counts, outcome):
         "method": config.method,
         "operator": context.plan.operator,
         "rounds": report.state.round,
-        **counts,
         "seconds": report.seconds,
         "estimated": report.state.estimated,
         "seconds_by_activity": json.dumps(context.counters.split()),

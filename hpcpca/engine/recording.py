@@ -61,10 +61,10 @@ class Recorder:
         """
         begun, context = perf_counter(), self.context
         with context.counters.time("checkpoint"):
-            content = self._content(report, operator, outcome)
+            content = self._content(report, operator, outcome, is_result=False)
             unfinished = stop and stop.unfinished
             attributes, arrays = checkpoint_of(self.problem, content, operator, unfinished)
-            attributes["reason"] = str(stop or "")
+            attributes |= self._counts() | {"reason": str(stop or "")}
             write_checkpoint(context.world, context.config.checkpoint_path, attributes, arrays)
         seconds = perf_counter() - begun
         self.checkpoint_seconds = (
@@ -76,19 +76,24 @@ class Recorder:
         """Write the result; remove the checkpoint of a run that needs no other."""
         world, config = self.context.world, self.context.config
         with self.context.counters.time("write"):
-            content = self._content(report, operator, outcome)
-            write_result(world, config.output, *result_of(self.problem, content, operator))
+            content = self._content(report, operator, outcome, is_result=True)
+            attributes, arrays = result_of(self.problem, content, operator)
+            # last: the problem may have read once more for what it adds
+            write_result(world, config.output, attributes | self._counts(), arrays)
             with world.agreed():
                 if world.is_root and config.checkpoint_path and is_final:
                     remove_checkpoint(config.checkpoint_path)
 
-    def _content(self, report, operator, outcome):
+    def _counts(self):
+        """What the whole run has done by now."""
+        return {name: getattr(self.context.counters, name) + self._before[name] for name in COUNTS}
+
+    def _content(self, report, operator, outcome, is_result):
         context = self.context
         self.change = context.world.decide(context.data.change)
         if not self.change and not isinstance(operator, Unbuilt):
             self.change = self.problem.contradiction(report, operator)
-        counts = {name: getattr(context.counters, name) + self._before[name] for name in COUNTS}
-        attributes = attributes_of(context, report, operator, counts, outcome)
+        attributes = attributes_of(context, report, operator, outcome)
         attributes["changed"] = self.change or ""
         return Content(
             state=report.state,
@@ -100,6 +105,7 @@ class Recorder:
             judgement=self.judged(report),
             history=self.history.arrays(),
             attributes=attributes,
+            is_result=is_result,
         )
 
     def judged(self, report):

@@ -17,7 +17,7 @@ from .trailer import has_trailer
 # arrays as long as vectors, which are read when asked for
 PANELS = (
     *("state/vectors", "state/images", "state/pending", "state/pending_sums", "state/gram"),
-    *("inputs", "targets"),
+    *("state/pending_inputs", "inputs", "targets"),
 )
 MEMORY = "state/memory/"  # what a top1 solver keeps from round to round
 # of files that do not say it themselves: those of the first versions

@@ -35,6 +35,11 @@ class Tiles:
     def __len__(self):
         return -(-len(self.rows) // self.step)
 
+    @property
+    def width(self):
+        """Length of what ``add_product`` gives for a vector."""
+        return self.rows.shape[1]
+
     def buffer(self):
         """Scratch memory for ``tile``, one per thread."""
         return None if self.shift is None else np.empty((self.step, self.rows.shape[1]), self.dtype)

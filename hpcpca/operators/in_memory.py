@@ -43,18 +43,7 @@ class InMemoryCovariance(Operator):
             centring.total_variance,
             2 * centring.exponent,
         )
-        self._tiles = centring.tiles(rows)
-        if (
-            rows.dtype == centring.work
-        ):  # the same subtraction, once and for all, needs no further memory
-            tiles = self._tiles
-            held.fence()  # all have taken their moments
-            if held.node.rank == 0:
-                self._team.share(
-                    len(tiles), lambda: None, lambda number, _: _centre_in_place(tiles, number)
-                )
-            held.fence()
-            tiles.shift = None
+        self._tiles = centred_tiles(held, centring, self._team)
 
     def to_double(self):
         """Continue in float64: read the rows again if centring them in single precision has
@@ -106,6 +95,20 @@ class InMemoryCovariance(Operator):
         )
 
 
+def centred_tiles(held, centring, team):
+    """Return the rows ``held`` (a SharedArray) as tiles. If they are of the type that they are
+    multiplied in, all of them are centred now: it needs no further memory. Collective.
+    """
+    tiles = centring.tiles(held.array)
+    if held.array.dtype == centring.work:
+        held.fence()  # all have taken their moments
+        if held.node.rank == 0:
+            team.share(len(tiles), lambda: None, lambda number, _: _centre_in_place(tiles, number))
+        held.fence()
+        tiles.shift = None
+    return tiles
+
+
 def _centre_in_place(tiles, number):
     rows = tiles.rows[number * tiles.step : (number + 1) * tiles.step]
     rows -= tiles.shift
@@ -152,14 +155,20 @@ def load(resources, is_double, plan, resumed):
     return InMemoryCovariance(read, is_double, exchange, counters, resources.team)
 
 
+def held_rows(job, shards):
+    """Bytes of the rows that a node holds: once, whatever number of groups, if they fit what its
+    ranks may share.
+    """
+    rows = job.n * job.row_bytes * min(shards, job.ranks_on_node) // shards
+    if shards < job.ranks_on_node and rows > job.shm:
+        rows = job.n * job.row_bytes * job.ranks_on_node // shards
+    return rows
+
+
 def cost(job):
     """Return the ``Plan`` of a job whose rows are held in memory."""
     shards, passes = job.shards or job.ranks, job.passes
-    rows = (
-        job.n * job.row_bytes * min(shards, job.ranks_on_node) // shards
-    )  # once per node, whatever number of groups
-    if shards < job.ranks_on_node and rows > job.shm:
-        rows = job.n * job.row_bytes * job.ranks_on_node // shards
+    rows = held_rows(job, shards)
     held = rows + scratch(job, shards)
     converting = job.ranks // shards * convert_seconds(job)  # every group converts all rows
     each = pass_seconds(job) + (converting if job.dtype != job.work else 0)

@@ -11,8 +11,8 @@ ROUNDING = {
 
 
 def panel_product(team, tiles, panel, halt=lambda: False):
-    """Return Σ_B Bᵀ(BV) over tiles for a panel V (c, d): (c, d) float64; each thread sums its
-    own tiles.
+    """Return Σ_B Bᵀ(BV) over tiles for a panel V (c, d): (c, ``tiles.width``) float64; each thread
+    sums its own tiles.
 
     Ends early if ``halt()``.
     """
@@ -22,12 +22,13 @@ def panel_product(team, tiles, panel, halt=lambda: False):
         buffer, total = local
         tiles.add_product(number, buffer, vectors, total)
 
+    shape = len(panel), tiles.width
     if not len(panel):
-        return np.zeros(panel.shape)
+        return np.zeros(shape)
     totals = [
         total
         for _, total in team.share(
-            len(tiles), lambda: (tiles.buffer(), np.zeros(panel.shape)), work, halt
+            len(tiles), lambda: (tiles.buffer(), np.zeros(shape)), work, halt
         )
     ]
     return sum(totals[1:], start=totals[0])

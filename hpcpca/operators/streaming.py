@@ -30,7 +30,84 @@ READINGS = 3  # of all data until shift and scale fit them
 SAMPLE_SHARE, SAMPLE_ROWS = 0.05, 512  # of all rows; at least
 
 
-class StreamingCovariance(Operator):
+class Streamed(Operator):
+    """What operators on rows in the files share: a pass that can be stopped, and taken up.
+
+    ``_blocks(largest, done)`` yields the blocks of this rank without the rows ``done``.
+    """
+
+    def over(self, exchange):
+        """As in ``Operator``. The pass that a run was stopped in stays with all ranks."""
+        made = super().over(exchange)
+        made.unfinished = None
+        return made
+
+    def _one_pass(self, shape, offsets, add, keep, *, earlier=None, largest=None, may_stop=True):
+        """Return this rank's rows (own, …) of what ``add(partial, block)`` puts into the group's
+        ``partial`` of this ``shape`` (c, …), summed over all blocks that are not in the ``earlier``
+        part, and that part.
+
+        Raises Interrupted, with what ``keep(own, rows)`` makes of the finished rows, on all ranks
+        within a piece of a request to stop. Collective.
+        """
+        done = earlier.rows if earlier else NO_ROWS
+        partial, finished, exchange = np.zeros(shape), [], self._exchange
+        with exchange.agreed():
+            for block in self._blocks(largest, done):
+                with self._counters.time("apply"):
+                    add(partial, block)
+                finished.append((block.first, block.stop))
+        own = exchange.reduce_to_owners(partial, offsets)
+        if earlier:
+            own += earlier.sums
+        exchange.interrupt.stop_if(
+            may_stop and exchange.interrupt.requested(),
+            lambda: self._unfinished_pass(finished, earlier, lambda rows: keep(own, rows)),
+        )
+        self._count(1 - count_rows(done) / self._source.n)
+        return own
+
+    def _unfinished_pass(self, finished, earlier, keep):
+        """What ``keep(rows)`` makes of the finished part of this pass. Collective.
+
+        Several groups keep the ``earlier`` part only: each reads all rows for its own columns, and
+        they need not have come equally far.
+        """
+        rows, new = all_finished(self._exchange.gather_objects(finished), earlier)
+        self._count(new / self._source.n)
+        return earlier if self._exchange.grid.groups > 1 else keep(rows)
+
+    def _count(self, share):
+        self._counters.passes += share
+        self._counters.reads += share
+
+    def _earlier_part(self, own, offsets):
+        """What an earlier run has finished of this pass, or None: it is of this pass if ``own`` are
+        this rank's rows of its panel. Collective if there is one.
+        """
+        earlier = self.unfinished
+        if earlier is None:
+            return None
+        earlier.share_out(offsets, self._exchange)
+        if self._exchange.maximum(not earlier.belongs_to(own)):
+            return None
+        self.unfinished = None
+        return earlier
+
+    def _check(self, partial, block):
+        """Raise an error that names the rows with which sums are no longer finite. On a first pass
+        they were, or it was done again.
+        """
+        if not np.isfinite(partial.sum()):
+            self._source.check_finite(block)
+            raise HpcpcaError(
+                f"rows {block.first} to {block.stop - 1} of all give images that are not finite;"
+                " the data's range is too large even after scaling: rescale the data, or report"
+                " this"
+            )
+
+
+class StreamingCovariance(Streamed):
     """The same Σ as ``InMemoryCovariance``; every pass reads the files once.
 
     ``blocks(largest, done)`` yields the blocks of this rank without the rows ``done``. Given a list
@@ -60,12 +137,6 @@ class StreamingCovariance(Operator):
         """
         self.centring = replace(self.centring.in_double(), count=0, squares=None)
         self.is_double, self._is_measured = True, False
-
-    def over(self, exchange):
-        """As in ``Operator``. The pass that a run was stopped in stays with all ranks."""
-        made = super().over(exchange)
-        made.unfinished = None
-        return made
 
     @property
     def rounding(self):
@@ -98,80 +169,28 @@ class StreamingCovariance(Operator):
 
     def _pass(self, panel, offsets, sums=None, largest=None):
         """Sums of images about the shift over all rows; column sums and squares (2, d) are added
-        to ``sums``.
-
-        Raises Interrupted, with what is finished, on all ranks within a piece of a request to stop.
+        to ``sums``. Collective.
         """
-        earlier = self._earlier_part(self._exchange.own_rows(panel, offsets), offsets)
-        done = earlier.rows if earlier else NO_ROWS
-        if earlier and sums is not None and self._exchange.rank == 0:
+        exchange = self._exchange
+        vectors = exchange.own_rows(panel, offsets)
+        earlier = self._earlier_part(vectors, offsets)
+        if earlier and sums is not None and exchange.rank == 0:
             sums += earlier.moments
             largest[1] += earlier.count
-        partial, finished = np.zeros(panel.shape), []
-        interrupt = self._exchange.interrupt
-        with self._exchange.agreed():
-            for block in self._blocks(largest, done):
-                with self._counters.time("apply"):
-                    tiles = self.centring.tiles(block.rows)
-                    partial += panel_product(self._team, tiles, panel)
-                    if sums is not None:
-                        tiles.add_sums(self._team, sums)
-                    else:
-                        self._check(partial, block)
-                finished.append((block.first, block.stop))
-        own = self._exchange.reduce_to_owners(partial, offsets)
-        if earlier:
-            own += earlier.sums
-        interrupt.stop_if(
-            interrupt.requested(),
-            lambda: self._unfinished_pass(
-                self._exchange.own_rows(panel, offsets), offsets, own, finished, earlier, sums=sums
-            ),
-        )
-        self._count(1 - count_rows(done) / self._source.n)
-        return own
 
-    def _check(self, partial, block):
-        """Raise an error that names the rows with which sums are no longer finite. On a first pass
-        they were, or it was done again.
-        """
-        if not np.isfinite(partial.sum()):
-            self._source.check_finite(block)
-            raise HpcpcaError(
-                f"rows {block.first} to {block.stop - 1} of all give images that are not finite;"
-                " the data's range is too large even after scaling: rescale the data, or report"
-                " this"
-            )
+        def add(partial, block):
+            tiles = self.centring.tiles(block.rows)
+            partial += panel_product(self._team, tiles, panel)
+            if sums is not None:
+                tiles.add_sums(self._team, sums)
+            else:
+                self._check(partial, block)
 
-    def _earlier_part(self, own, offsets):
-        """What an earlier run has finished of this pass, or None: it is of this pass if ``own`` are
-        this rank's rows of its panel. Collective if there is one.
-        """
-        earlier = self.unfinished
-        if earlier is None:
-            return None
-        earlier.share_out(offsets, self._exchange)
-        if self._exchange.maximum(not earlier.belongs_to(own)):
-            return None
-        self.unfinished = None
-        return earlier
+        def keep(own, rows):
+            moments = None if sums is None else exchange.sum(sums)
+            return Unfinished(vectors.copy(), own, rows, moments, self.centring, offsets=offsets)
 
-    def _unfinished_pass(self, own, offsets, images, finished, earlier, *, sums):
-        """The finished part of this pass, or None. Collective.
-
-        Several groups keep the ``earlier`` part only: each reads all rows for its own columns, and
-        they need not have come equally far.
-        """
-        rows, new = all_finished(self._exchange.gather_objects(finished), earlier)
-        self._count(new / self._source.n)
-        if self._exchange.grid.groups > 1:
-            return earlier
-        moments = None if sums is None else self._exchange.sum(sums)
-        return Unfinished(own.copy(), images, rows, moments, self.centring, offsets=offsets)
-
-    def _count(self, share):
-        self._counters.passes += share
-        self._counters.reads += share
+        return self._one_pass(panel.shape, offsets, add, keep, earlier=earlier, largest=largest)
 
     def _first_pass(self, panel, offsets):
         for _ in range(READINGS):

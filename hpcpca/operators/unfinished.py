@@ -1,6 +1,7 @@
 """A pass that was stopped before its end, so that only the rest of it has to be done later."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -20,6 +21,8 @@ class Unfinished:
     None and ``sums`` is the known part of Σ (d, d), on the root.
     """
 
+    parts: ClassVar[tuple] = ("panel", "sums")  # of which each rank has its own rows
+
     panel: np.ndarray | None
     sums: np.ndarray
     rows: np.ndarray
@@ -36,10 +39,10 @@ class Unfinished:
         """Give every rank the rows that ``offsets`` says, if they are as many. Collective."""
         if offsets[-1] == self.offsets[-1] and not np.array_equal(offsets, self.offsets):
             mine = slice(offsets[exchange.rank], offsets[exchange.rank + 1])
-            self.panel, self.sums = (
-                exchange.gather_small(rows, self.offsets)[mine].copy()
-                for rows in (self.panel, self.sums)
-            )
+            for name in self.parts:
+                if (rows := getattr(self, name)) is not None:
+                    whole = exchange.gather_small(rows, self.offsets)
+                    setattr(self, name, whole[mine].copy())
             self.offsets = offsets
 
     def belongs_to(self, own):

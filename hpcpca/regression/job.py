@@ -1,23 +1,15 @@
-"""The sizes of a regression, and what holding its sums costs."""
+"""The sizes of a regression, for the cost model, and the memory of what any way to hold S takes
+besides.
+"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
 from ..errors import UsageError
-from ..operators.centring import work_type
-from ..operators.cost import (
-    LARGEST_PIECE,
-    SWEEPS,
-    Job,
-    Plan,
-    algebra_seconds,
-    convert_seconds,
-    read_seconds,
-    share_bytes,
-)
-from .settings import AUTO
+from ..operators.cost import LARGEST_PIECE, Job, share_bytes
+from ..options import AUTO
 from .tiles import STRIP, rows_at_once
 
 PAIR_GRAMS = 3  # G before and after a round, gathered, and the root's
@@ -54,6 +46,7 @@ class PairJob(Job):
     inputs: int
     pair_bytes: int  # of a row of both, as it is in the files
     with_targets: bool  # whether the targets' own covariance is needed
+    with_inputs: bool = True  # whether the inputs' is
     chooses: bool = False  # whether the number of pairs is to be chosen first
     counts: ClassVar[str] = "pairs"
 
@@ -66,6 +59,11 @@ class PairJob(Job):
     def row_bytes(self):
         """Of the files' types."""
         return self.pair_bytes
+
+    @property
+    def joined(self):
+        """The job of rows that are those of X and Y side by side."""
+        return replace(self, d=self.inputs + self.d)
 
     @property
     def title(self):
@@ -82,6 +80,7 @@ def job_of(settings, data, panel, machine):
         inputs=data.inputs,
         pair_bytes=data.row_bytes,
         with_targets=settings.whiten == "both",
+        with_inputs=settings.whiten != "none",
         chooses=settings.components == AUTO,
         dtype=data.dtype,
         panel=panel,
@@ -120,34 +119,6 @@ def most_pairs(settings, data):
     return counts[least]
 
 
-def cost(job):
-    """Return the ``Plan`` of a job that holds the sums: C (d, d), D (d, q) and what is solved
-    from them.
-
-    Their sums take n·d·(d + 2q) flops at the rate of a large product; solving them 9·d³ and
-    2·d²·q on one rank. Where R is chosen first, all of it is done twice.
-    """
-    d, q, n = job.inputs, job.d, job.n or 0
-    item = work_type(job.dtype, job.double).itemsize
-    sums = 8 * (d + q * job.with_targets) * (d + q)
-    on_node = 8 * (min(q * q, d * q) + d * q + q * q * job.with_targets)
-    solving = sums + 8 * (4 * d * d + 3 * d * q + 4 * q * q * job.with_targets)
-    held = on_node + max(solving + _summing(job, sums), _predicting(job))
-    rate = job.rates.large(item) * job.cores
-    products = n * (d * d + 2 * d * q + q * q * job.with_targets) / rate
-    alone = (EIGH_FLOPS * d**3 / 4 + 4 * d * d * q + q * q * d) / (job.rates.large8 * job.threads)
-    apply = job.passes * 2 * q * min(q, 2 * d) * job.panel / (job.rates.large8 * job.cores)
-    converting = convert_seconds(job) * (d + q) / q if n else 0.0
-    reading = read_seconds(job) if n else 0.0
-    made = 2 if job.chooses else 1
-    seconds = made * (max(products + SWEEPS * converting, reading) + alone)
-    seconds += apply + algebra_seconds(job)
-    if job.chooses:
-        held = max(held, choosing_bytes(job))
-    elements = n * (d + q) // job.ranks
-    return Plan("gram", job.shards or 1, held, seconds, elements, reads=made)
-
-
 def choosing_bytes(job):
     """Of memory per node while R is chosen: sums over the rows that are fitted and over those kept
     back, and R² of all pairs from them.
@@ -156,13 +127,13 @@ def choosing_bytes(job):
     sums, most = 8 * d * (d + q), min(d, q)
     # factors and pairs, and the other sums in the units of these
     solving = 8 * (4 * d * d + 3 * d * q + 4 * q * most + 2 * most * most + d * most) + 2 * sums
-    return 2 * sums + max(_summing(job, sums), solving)
+    return 2 * sums + max(summing_bytes(job, sums), solving)
 
 
-def _summing(job, sums):
+def summing_bytes(job, sums):
     """Of memory per node while rows are read: ``sums`` bytes, a tile and pieces of each rank."""
     d, q = job.inputs, job.d
-    item = work_type(job.dtype, job.double).itemsize
+    item = job.work.itemsize
     tile = rows_at_once(d, q, item, 1) * (d + q) * item + min(2 * STRIP, 8 * d * max(d, q))
     pieces = 0
     if job.n:
@@ -170,7 +141,7 @@ def _summing(job, sums):
     return job.ranks_on_node * (sums + tile + pieces)
 
 
-def _predicting(job):
+def predicting_bytes(job):
     """Of memory per node while R² is measured: every rank has all inputs or all components, its
     own of both, and three small products.
     """

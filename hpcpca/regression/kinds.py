@@ -1,42 +1,59 @@
-"""The ways to hold S: how each is loaded, and what it costs."""
+"""The ways to hold S: a line for each."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from ..operators.kind import Kind
-from .fitted import FittedCovariance, Metric
-from .job import cost
-from .sums import Given, Reading
+from ..operators import kind
+from . import by_rows, dual, fitted, in_memory, streaming
+from .job import choosing_bytes, predicting_bytes
 
 
-def load(resources, settings, resumed):
-    """Return the ``FittedCovariance`` of the data. Collective."""
-    data = resources.source
-    if settings.covariance:
-        reading = Given(replace(resources, source=data.source), data.inputs)
-    else:
-        reading = Reading(
-            resources,
-            is_centred=not settings.no_centre,
-            with_targets=settings.whiten == "both",
+@dataclass(frozen=True)
+class Kind(kind.Kind):
+    """``load(resources, settings, plan, resumed)`` → the operator, collectively.
+
+    ``lacks(settings)`` says in words what it cannot do of what is asked for, or None; ``suits``
+    them says whether auto may choose it.
+    """
+
+    lacks: Callable = lambda settings: None
+    suits: Callable = lambda settings: True
+
+
+def _whole(cost):
+    """What a run costs: what holding S does, measuring R², and choosing R before, if it is asked
+    for.
+    """
+
+    def whole(job):
+        plan = cost(job)
+        plan = replace(plan, bytes=plan.bytes + predicting_bytes(job))
+        if not job.chooses:
+            return plan
+        return replace(
+            plan,
+            bytes=max(plan.bytes, choosing_bytes(job)),
+            seconds=plan.seconds + fitted.summing_seconds(job),
+            reads=plan.reads + 1,
         )
-    return FittedCovariance(
-        reading,
-        metric_of(settings),
-        settings.starts_in_double,
-        resources.exchange,
-        resources.counters,
-        earlier=resumed.unfinished if resumed else None,
-    )
+
+    return whole
 
 
-KINDS = {"gram": Kind(load, cost)}
+KINDS = {
+    "gram": Kind(fitted.load, _whole(fitted.cost)),
+    "in-memory": Kind(in_memory.load, _whole(in_memory.cost), lacks=by_rows.lacks),
+    "streaming": Kind(streaming.load, _whole(streaming.cost), lacks=by_rows.lacks),
+    "dual": Kind(dual.load, _whole(dual.cost), lacks=dual.lacks, suits=dual.suits),
+}
 
 
-def metric_of(settings):
-    """The ``Metric`` that settings ask for."""
-    return Metric(
-        inputs=settings.whiten != "none",
-        targets=settings.whiten == "both",
-        ridge=settings.rho(),
-        ridge_targets=settings.ridge_y,
-    )
+def kinds_for(settings):
+    """Those that ``settings`` ask for, or that can do what they ask for."""
+    if settings.operator in KINDS:
+        return {settings.operator: KINDS[settings.operator]}
+    return {
+        name: each
+        for name, each in KINDS.items()
+        if each.lacks(settings) is None and each.suits(settings)
+    }

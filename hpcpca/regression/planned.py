@@ -3,12 +3,13 @@
 from ..errors import UsageError
 from ..files.result import ours_among
 from ..operators.cost import Job, Plan
+from ..options import AUTO
 from ..planning.plan import choose
 from ..planning.planned import Planned, shape_of
 from .data import open_data
 from .job import PairSizes, job_of, most_pairs
-from .kinds import KINDS
-from .settings import AUTO, RegressSettings
+from .kinds import kinds_for
+from .settings import RegressSettings
 
 
 class PlannedRegression(Planned):
@@ -26,6 +27,7 @@ class PlannedRegression(Planned):
         "covariance",
         "inputs",
         "no_centre",
+        "operator",
         "exchange",
         "tol",
         "precision",
@@ -76,8 +78,8 @@ class PlannedRegression(Planned):
         return job_of(self.config, sizes, panel, machine)
 
     def choose(self, job) -> Plan:
-        """Return the plan of holding the sums."""
-        return choose(job, "gram", None, KINDS)
+        """Return the plan of the quickest way to hold S that fits, or of the one asked for."""
+        return choose(job, self.config.operator, None, kinds_for(self.config))
 
     def notes(self, most):
         """Say what pairs were planned for, if the data say how many there will be."""

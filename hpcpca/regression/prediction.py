@@ -52,6 +52,11 @@ def load_model(path, count=None):
             f"{path} is a result of 'hpcpca {stored.problem}'; predictions are made with results"
             " of 'hpcpca regress'"
         )
+    if stored.is_checkpoint and "inputs" not in stored.shapes:
+        raise DataError(
+            f"{path} is a checkpoint, which has not the inputs' side of its pairs yet; go on with"
+            f" 'hpcpca resume {path}'"
+        )
     if "r2" not in stored.arrays:
         raise DataError(
             f"{path} relates inputs and targets (--whiten {stored.config['whiten']}), and predicts"

@@ -4,21 +4,24 @@ import numpy as np
 
 from ..engine.machine import machine_of, warm_up
 from ..engine.problem import Problem
+from ..engine.stopping import INTERRUPTED
 from ..errors import DataError, on_all_ranks
 from ..files.hdf5 import Rows
 from ..files.paths import split_dataset
 from ..kernels import kernels_for
 from ..linalg.orth import with_positive_peak
 from ..operators.resources import Resources
+from ..options import AUTO
 from ..planning.plan import choose
 from ..planning.rates import cached_rates
 from . import resuming, verification
+from .base import metric_of
 from .data import open_data
 from .job import job_of, most_pairs
-from .kinds import KINDS, load, metric_of
+from .kinds import KINDS, kinds_for
 from .rank import chosen
 from .result import explained
-from .settings import AUTO, RegressSettings
+from .settings import RegressSettings
 
 COLLINEAR = 1e-3  # errors of S, over its largest eigenvalue, that the user is told of
 
@@ -56,10 +59,12 @@ class Regression(Problem):
         return most_pairs(self.config, data)
 
     def plan(self, context):
-        """Return the plan of holding the sums."""
+        """Choose how S is held: the quickest way that fits the memory, or the one asked for."""
+        config = self.config
         rates = context.world.decide(cached_rates)
-        job = job_of(self.config, context.data, context.panel, machine_of(context, rates))
-        plan = context.world.decide(lambda: choose(job, "gram", self.config.basis, KINDS))
+        job = job_of(config, context.data, context.panel, machine_of(context, rates))
+        asked = job, config.operator, config.basis, kinds_for(config)
+        plan = context.world.decide(lambda: choose(*asked))
         self.kernels = kernels_for(plan.elements)
         return plan
 
@@ -75,7 +80,8 @@ class Regression(Problem):
             team=context.team,
             seed=self.config.seed,
         )
-        operator = load(resources, self.config, resumed)
+        kind, resumed = KINDS[context.plan.operator], resumed or resuming.Resumed()
+        operator = kind.load(resources, self.config, context.plan, resumed)
         self._check_solved(context, operator)
         return operator
 
@@ -119,13 +125,11 @@ class Regression(Problem):
         count = max(0, min(len(state.vectors), content.components - content.first))
         signs = with_positive_peak(state.vectors[:count])[:, None]
         own = state.vectors[:count] * signs
-        inputs = operator.inputs_of(own, state.eigenvalues[content.first :][:count])
         offsets = np.minimum(content.offsets, content.components)
         values = np.maximum(content.eigenvalues[: content.components], 0.0)
         arrays = {
             self.eigenvalues: values,
             "strength": np.sqrt(values * operator.divisor),
-            "inputs": Rows(inputs, offsets),
             "input_deviation": np.ldexp(np.sqrt(operator.x.variances), operator.x.exponent),
         }
         if self.curve is not None:
@@ -144,6 +148,12 @@ class Regression(Problem):
         }
         if operator.n is not None:
             attributes["n_samples"] = operator.n
+        if not (content.is_result or operator.inputs_at_hand):
+            return arrays, attributes  # a reading of all rows is too dear for a checkpoint
+        known = state.eigenvalues[content.first :][:count]
+        may_stop = content.attributes["outcome"] != INTERRUPTED
+        inputs = operator.inputs_of(own, known, offsets, may_stop)
+        arrays["inputs"] = Rows(inputs, offsets)
         if config.predicts:
             images = np.ldexp(state.images[:count], operator.exponent) * signs
             arrays |= self._prediction(operator, own, images, inputs, offsets)
@@ -177,7 +187,7 @@ class Regression(Problem):
 
     def restored(self, context, pending):
         """Return these again."""
-        return resuming.restored(context.start, context.data, self.kernels)
+        return resuming.restored(context, self.kernels, pending)
 
     @classmethod
     def plain(cls, request):

@@ -20,6 +20,7 @@ from ..units import format_size
 from .fitted import solve
 from .job import choosing_bytes, job_of
 from .sums import Reading
+from .tiles import Products
 
 
 @dataclass(frozen=True)
@@ -91,12 +92,9 @@ def _curve(problem, data, exchange, team):
     if config.r2 is None:
         kept = kept_back(data, config.held_out, config.seed)
         parts = [kept, merged(list(outside(0, data.n, kept)))]
-    fitted, *others = (
-        Reading(resources, is_centred=not config.no_centre, with_targets=False, left_out=rows).sums(
-            config.starts_in_double
-        )
-        for rows in parts
-    )
+    how = {"is_centred": not config.no_centre, "products": Products()}
+    readings = [Reading(resources, left_out=rows, **how) for rows in parts]
+    fitted, *others = (reading.sums(config.starts_in_double) for reading in readings)
 
     def found():
         solved = solve(fitted, problem.metric)

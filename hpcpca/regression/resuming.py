@@ -1,10 +1,14 @@
-"""What checkpoints keep of sums that a run was stopped in, and how a run takes them up."""
+"""What checkpoints keep of the sums, or of the application, that a run was stopped in, and how a
+run takes them up.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..files.hdf5 import Rows
 from ..operators.centring import Centring, is_whole
+from .streaming import UnfinishedHalf
 from .sums import Unfinished
 
 SIDES = "x", "y"
@@ -14,34 +18,44 @@ SIDES = "x", "y"
 class Resumed:
     """What a run that was stopped knew of its operator."""
 
-    unfinished: Unfinished | None = None
+    unfinished: Unfinished | None = None  # sums
+    half: UnfinishedHalf | None = None
 
 
 def stored(unfinished):
-    """Return ({name: array}, {attribute: value}) of the ``Unfinished`` sums, or of None."""
+    """Return ({name: array}, {attribute: value}) of ``Unfinished`` sums, of an ``UnfinishedHalf``,
+    or of None.
+    """
     if unfinished is None:
         return {}, {}
-    arrays = {
-        "state/gram": unfinished.total,
-        "state/rows_done": unfinished.rows,
-        "state/moments": unfinished.moments,
-    }
-    attributes = {}
-    for name in SIDES:
-        centring = getattr(unfinished, name)
+    arrays, attributes = {"state/rows_done": unfinished.rows}, {}
+    if unfinished.panel is None:
+        arrays |= {"state/gram": unfinished.total, "state/moments": unfinished.moments}
+        centrings = unfinished.x, unfinished.y
+    else:
+        panels = {"pending": unfinished.panel, "pending_sums": unfinished.sums}
+        if unfinished.solved is not None:
+            panels["pending_inputs"] = unfinished.solved
+        arrays |= {f"state/{name}": Rows(rows, unfinished.offsets) for name, rows in panels.items()}
+        centrings = unfinished.centring
+    for name, centring in zip(SIDES, centrings):
         arrays[f"state/shift_{name}"] = centring.shift
         attributes[f"state_{name}_exponent"] = centring.exponent
         attributes["state_sums_double"] = centring.work == np.float64
     return arrays, attributes
 
 
-def restored(start, data, kernels):
-    """Return what a ``Stored`` checkpoint knew: ``Resumed``."""
+def restored(context, kernels, pending):
+    """Return what the checkpoint ``context.start`` knew: ``Resumed``.
+
+    ``pending`` = (own vectors, number of all) of the application that was stopped, or None.
+    """
+    start, data, exchange = context.start, context.data, context.exchange
     arrays, at = start.arrays, start.attributes
     if "state/rows_done" not in arrays:
         return Resumed()
-    work = np.dtype(np.float64 if at["state_sums_double"] else np.float32)
-    x, y = (
+    work, rows = np.dtype(np.float64 if at["state_sums_double"] else np.float32), {}
+    centrings = tuple(
         Centring(
             arrays[f"state/shift_{name}"],
             at[f"state_{name}_exponent"],
@@ -51,5 +65,15 @@ def restored(start, data, kernels):
         )
         for name in SIDES
     )
-    total = start.rows("state/gram", 0, start.shapes["state/gram"][0])
-    return Resumed(Unfinished(total, arrays["state/rows_done"], arrays["state/moments"], x, y))
+    done = arrays["state/rows_done"]
+    if pending is None:
+        total = start.rows("state/gram", 0, start.shapes["state/gram"][0])
+        return Resumed(Unfinished(total, done, arrays["state/moments"], *centrings))
+    own, count = pending
+    mine = exchange.owned(count)
+    for name in ("state/pending_sums", "state/pending_inputs"):
+        rows[name] = start.rows(name, mine.start, mine.stop) if name in start.shapes else None
+    offsets = exchange.grid.offsets(count)
+    sums, solved = rows.values()
+    half = UnfinishedHalf(own, sums, done, None, centrings, offsets=offsets, solved=solved)
+    return Resumed(half=half)

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from ..engine.settings import COMMON, PanelSettings
 from ..errors import UsageError
 from ..methods.registry import DEFAULT
-from ..options import Settings, compose, option
-
-AUTO = "auto"
+from ..options import AUTO, Settings, compose, option
+from .kinds import KINDS
 
 
 @dataclass(frozen=True)
@@ -135,8 +134,30 @@ class RegressionSettings(Settings):
             )
 
 
+@dataclass(frozen=True)
+class HeldSettings(Settings):
+    """Machine"""
+
+    operator: str = option(
+        "How S = DᵀC⁻¹D is held; auto decides by expected time and memory.",
+        default=AUTO,
+        choices=(AUTO, *KINDS),
+    )
+
+    def check(self):
+        """Raise UsageError if that cannot do what is asked for."""
+        if self.operator in (AUTO, "gram"):
+            return
+        if self.covariance:
+            raise UsageError(
+                "--covariance data are the sums themselves: --operator gram is the only one"
+            )
+        if why := KINDS[self.operator].lacks(self):
+            raise UsageError(f"--operator {self.operator}: {why}; leave --operator out")
+
+
 # the regression's own rule for precision comes before the common one
-PARTS = (PairSettings, RegressionSettings, *COMMON)
+PARTS = (PairSettings, RegressionSettings, *COMMON, HeldSettings)
 
 
 @dataclass(frozen=True)

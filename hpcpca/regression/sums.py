@@ -41,7 +41,7 @@ class Sums:
     """
 
     cxx: np.ndarray | None  # (d, d) C, without the ridge
-    cxy: np.ndarray | None  # (d, q) D
+    cxy: np.ndarray | None  # (d, q) D, or (d, s) D·Ω
     cyy: np.ndarray | None  # (q, q) E, if it was asked for
     x: Side
     y: Side
@@ -54,7 +54,7 @@ class Sums:
 class Unfinished:
     """Sums over some of the rows, of a run that was stopped; they are on the root.
 
-    ``rows`` (r, 2) are those rows; ``total`` (p, d + q), ``moments`` (2, d + q).
+    ``rows`` (r, 2) are those rows; ``total`` is as ``Products`` has it, ``moments`` (2, d + q).
     """
 
     total: np.ndarray
@@ -74,22 +74,30 @@ class Unfinished:
 class Reading:
     """Reads pairs of rows, once if shifts and scales from a sample fit all of them. Collective.
 
-    ``is_centred`` is False if rows are taken as they are; ``with_targets`` asks for E too. Rows
-    that are ``left_out`` (r, 2) are not read.
+    ``is_centred`` is False if rows are taken as they are; ``products`` says what is summed. Rows
+    that are ``left_out`` (r, 2) are not read. ``centrings``, of X and of Y, are measured by then.
     """
 
-    def __init__(self, resources, *, is_centred, with_targets, left_out=NO_ROWS):
-        self.resources, self.is_centred, self.with_targets = resources, is_centred, with_targets
+    def __init__(self, resources, *, is_centred, products, left_out=NO_ROWS):
+        self.resources, self.is_centred, self.products = resources, is_centred, products
         self.source, self.exchange, self.left_out = resources.source, resources.exchange, left_out
-        self.n = self.source.n - count_rows(left_out)
+        self.n, self.centrings = self.source.n - count_rows(left_out), None
 
-    def sums(self, is_double, earlier=None):
-        """Return the ``Sums`` of all rows; a resumed run has ``earlier`` some of them."""
-        centrings = self._sampled(is_double) if earlier is None else (earlier.x, earlier.y)
+    def sums(self, is_double, earlier=None, known=None):
+        """Return the ``Sums`` of all rows; a resumed run has ``earlier`` some of them, or the
+        ``known`` centrings of the pass that it was stopped in.
+        """
+        shape = self.products.shape(self.source.x.d, self.source.y.d)
+        if earlier is not None and earlier.total.shape != shape:
+            earlier = None  # of another operator
+        if earlier is not None:
+            known = earlier.x, earlier.y
+        centrings = known or self._sampled(is_double)
         for _ in range(READINGS):
             found, centrings = self._one_read(centrings, earlier)
             earlier = None
             if found is not None:
+                self.centrings = centrings
                 return found
         raise on_all_ranks(
             DataError(
@@ -121,20 +129,19 @@ class Reading:
         What ``earlier`` holds is not read again. Raises Interrupted, with what is finished, on all
         ranks within a piece of a request to stop.
         """
-        source, exchange, counters = self.source, self.exchange, self.resources.counters
-        d, q = source.x.d, source.y.d
-        total, moments = np.zeros((d + q * self.with_targets, d + q)), np.zeros((2, d + q))
+        exchange, counters = self.exchange, self.resources.counters
+        d, q = self.source.x.d, self.source.y.d
+        total, moments = np.zeros(self.products.shape(d, q)), np.zeros((2, d + q))
         largest, finished = np.zeros(2), []
         done = earlier.rows if earlier else self.left_out
         if earlier and exchange.rank == 0:
             total += earlier.total
             moments += earlier.moments
         interrupt = exchange.interrupt
-        tiles = PairedTiles(*centrings, self.with_targets)
+        tiles = PairedTiles(*centrings, self.products)
         with exchange.agreed():
-            places = source.pieces_left(done, exchange.size, exchange.rank)
-            for block in read_ahead(source, places, counters, interrupt.requested):
-                largest = np.maximum(largest, source.check_finite(block))
+            for block, most in self._blocks(done):
+                largest = np.maximum(largest, most)
                 with counters.time("apply"):
                     tiles.add(block.rows, total, moments)
                 finished.append((block.first, block.stop))
@@ -142,9 +149,20 @@ class Reading:
             interrupt.requested(),
             lambda: self._unfinished(centrings, total, moments, finished, earlier),
         )
-        counters.reads += 1 - count_rows(done) / source.n
-        counters.passes += 1
+        self._count(1 - count_rows(done) / self.source.n)
         return self._finished(centrings, total, moments, largest)
+
+    def _blocks(self, done):
+        """Yield this rank's blocks without the rows ``done``, and max |value| of X's and Y's."""
+        source, exchange = self.source, self.exchange
+        places = source.pieces_left(done, exchange.size, exchange.rank)
+        counters, halt = self.resources.counters, exchange.interrupt.requested
+        for block in read_ahead(source, places, counters, halt):
+            yield block, source.check_finite(block)
+
+    def _count(self, share):
+        self.resources.counters.reads += share
+        self.resources.counters.passes += 1
 
     def _unfinished(self, centrings, total, moments, finished, earlier):
         """The sums so far, on the root. Collective."""
@@ -159,7 +177,7 @@ class Reading:
         exchange, source = self.exchange, self.source
         n, d = self.n, source.x.d
         joint = exchange.sum(np.concatenate([moments, np.zeros((1, moments.shape[1]))]))
-        diagonal = exchange.sum(np.diag(total).copy())
+        diagonal = exchange.sum(np.diagonal(total).copy())
         if not (np.isfinite(joint).all() and np.isfinite(diagonal).all()):
             scales = (exponent_of(exchange.maximum(most), centrings[0].work) for most in largest)
             return None, tuple(
@@ -175,7 +193,8 @@ class Reading:
         if self.is_centred and any(centring.is_off() for centring in measured):
             return None, tuple(centring.at_the_mean() for centring in measured)
         whole = np.empty(total.shape) if exchange.rank == 0 else None
-        sum_by_slabs(total, whole, exchange.sum)
+        if total.size:
+            sum_by_slabs(total, whole, exchange.sum)
         return self._divided(whole, measured, _rounding(diagonal, squares, centrings)), measured
 
     def _measured(self, centring, n, columns, squares):
@@ -190,18 +209,18 @@ class Reading:
         sides = (Side(each.exponent, each.squares / divisor, each.mean) for each in measured)
         if whole is not None:
             if self.is_centred:
-                offsets = np.concatenate([centring.offset for centring in measured])
+                offsets = self.products.offsets(*(centring.offset for centring in measured))
                 for row, offset in zip(whole, offsets):
                     row -= n * (offset * offsets)
             whole /= divisor
-        return _parted(whole, d, self.with_targets, (*sides, n, divisor, rounding))
+        return _parted(whole, d, (*sides, n, divisor, rounding))
 
 
-def _parted(whole, d, with_targets, known):
-    """The ``Sums`` whose matrices are parts of ``whole`` (p, d + q), or None."""
+def _parted(whole, d, known):
+    """The ``Sums`` whose matrices are parts of ``whole`` (p, d + …), or None."""
     if whole is None:
         return Sums(None, None, None, *known)
-    return Sums(whole[:d, :d], whole[:d, d:], whole[d:, d:] if with_targets else None, *known)
+    return Sums(whole[:d, :d], whole[:d, d:], whole[d:, d:] if len(whole) > d else None, *known)
 
 
 class Given:
@@ -226,7 +245,7 @@ class Given:
         x, y = Side(half, found[:d], None), Side(half, found[d:-1], None)
         for side, what in ((x, "inputs"), (y, "targets")):
             _check_variance(side.variances, what)
-        return _parted(whole, d, True, (x, y, None, 1, ROUNDING[True]))
+        return _parted(whole, d, (x, y, None, 1, ROUNDING[True]))
 
 
 def _check_variance(squares, what):
@@ -241,5 +260,6 @@ def _rounding(diagonal, squares, centrings):
     if centrings[0].work == np.float64:
         return ROUNDING[True]
     known = squares[: len(diagonal)]
-    error = np.max(np.abs(diagonal - known) / np.maximum(known, np.finfo(float).tiny))
+    errors = np.abs(diagonal - known) / np.maximum(known, np.finfo(float).tiny)
+    error = np.max(errors, initial=0.0)
     return float(max(ROUNDING[False], 2 * error))

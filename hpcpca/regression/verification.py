@@ -177,6 +177,8 @@ class PlainFitted:
         strengths and R² are true, and X·W + intercept goes through the means.
         """
         stored, config = self.stored, self.config
+        if "inputs" not in stored.shapes:
+            return ("input sides: a checkpoint has none yet",), ()
         vectors = self.world.decide(stored.vectors)
         inputs = self.world.decide(lambda: stored.rows("inputs", 0, stored.count))
         true = vectors @ self._solved.T

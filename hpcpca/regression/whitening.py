@@ -74,7 +74,14 @@ def best_ridge(cxx, cxy, total, divisor):
     values, vectors = np.linalg.eigh(cxx)
     kept = values > EPSILON * len(values) * values[-1]
     values = values[kept]
-    along = ((vectors[:, kept].T @ cxy) ** 2).sum(axis=1) / values  # of Y, along X's components
+    along = ((vectors[:, kept].T @ cxy) ** 2).sum(axis=1) / values
+    return best_of_ridges(values, along, total, divisor)
+
+
+def best_of_ridges(values, along, total, divisor):
+    """Return the same from the positive eigenvalues of C (r), smallest first, and how much of E's
+    trace lies ``along`` X's components (r).
+    """
     freedom = divisor - len(values)  # that no fit takes
     outside = max(0.0, total - along.sum()) if freedom > 0 else 0.0
 

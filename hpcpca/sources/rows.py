@@ -3,6 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor, wait
 from time import perf_counter
 
+import numpy as np
+
 from ..partition import NO_ROWS
 
 LOOK_EVERY = 0.02  # seconds
@@ -22,7 +24,8 @@ def shard_rows(source, shards, shard):
 
 def load_shard(source, place, counters, rows, halt=never):
     """Read the rows of a shard into ``rows`` (r, d) of the files' type; return max |value| among
-    them. ``place`` is (number of shards, which of them). Ends early if ``halt()``.
+    them, as ``source.check_finite`` gives it. ``place`` is (number of shards, which of them). Ends
+    early if ``halt()``.
     """
     first, last = source.blocks.shard(*place)
     largest, done = 0.0, 0
@@ -31,7 +34,7 @@ def load_shard(source, place, counters, rows, halt=never):
             break
         with counters.time("read"):
             block = source.read(number, start, stop, rows[done:])
-        largest, done = max(largest, source.check_finite(block)), done + len(block)
+        largest, done = np.maximum(largest, source.check_finite(block)), done + len(block)
     return largest
 
 

@@ -23,9 +23,14 @@ from hpcpca.operators.in_memory import InMemoryCovariance
 from hpcpca.operators.streaming import StreamingCovariance
 from hpcpca.pca.problem import Pca
 from hpcpca.pca.verification import PlainCovariance
+from hpcpca.regression.dual import DualFitted
+from hpcpca.regression.fitted import FittedCovariance
+from hpcpca.regression.in_memory import InMemoryFitted
+from hpcpca.regression.streaming import StreamingFitted
 from hpcpca.sources.source import Source
 
-Operators = GramCovariance | InMemoryCovariance | StreamingCovariance
+OfRows = GramCovariance | InMemoryCovariance | StreamingCovariance
+Operators = OfRows | FittedCovariance | InMemoryFitted | StreamingFitted | DualFitted
 Exact = RitzExchange | BlockKrylov | OrthogonalIteration | VectorExchange | WindowExchange
 Methods = Exact | SampledRitz | Oja | Polished
 Monitors = Checkpointing | History | Lines | Table | Note | JsonLog

@@ -33,7 +33,7 @@ def test_the_walk(tmp_path, monkeypatch):
             said.append(line)
     words = {line: shlex.split(line.partition("hpcpca ")[2]) for line in shown}
     words["full"] = shlex.split("regress left.h5 --targets right.h5 -r 392 -o full.h5")
-    done = batch(1, words, tmp_path, cwd=tmp_path)
+    done = batch(1, words, cwd=tmp_path)
     for line, said in shown.items():
         printed = (done[line].ok().stderr + done[line].stdout).splitlines()
         for each in said:

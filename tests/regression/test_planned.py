@@ -28,12 +28,12 @@ def test_a_plan_says_what_the_run_says(tmp_path):
     machine = ("--ranks", 2, "--memory", "1G")
     planned = {name: ("plan", *words, *machine) for name, words in asked.items()}
     planned["shapes"] = ("plan", *shapes, "-r", 2, *machine)
-    said = {name: done.ok().stdout for name, done in batch(0, planned, tmp_path).items()}
+    said = {name: done.ok().stdout for name, done in batch(0, planned).items()}
     runs = {
         name: ("regress", *words, "--threads", 1, "--memory", "1G", "-o", tmp_path / f"{name}.out")
         for name, words in asked.items()
     }
-    did = {name: done.ok().stderr for name, done in batch(2, runs, tmp_path).items()}
+    did = {name: done.ok().stderr for name, done in batch(2, runs).items()}
     for name, text in did.items():
         held = (re.search(r"operator: .* s, (.*)", each)[1] for each in (said[name], text))
         if name != "auto":
@@ -58,7 +58,7 @@ def test_what_a_plan_refuses_and_writes(tmp_path):
         ("plan", "50x6"): "one of -k ('hpcpca fit') and -r ('hpcpca regress')",
         ("plan", "50x6", "-k", 2, "-r", 2): "one of -k",
         (*pair, "-k", 2): "--targets does not go with -k",
-        (*pair, "-r", 2, "--operator", "gram"): "--operator does not go with -r",
+        (*pair, "-r", 2, "--operator", "dual", "--whiten", "both"): "which only gram holds",
         (*pair, "-r", 5): "at most 4 pairs",
         ("plan", "50x6", "-r", 2): "--targets is missing",
         ("plan", "50x6", "--targets", "40x4", "-r", 2): "both as many rows",
@@ -68,7 +68,7 @@ def test_what_a_plan_refuses_and_writes(tmp_path):
     }
     job = tmp_path / "job.sh"
     words = ("-r", "auto", "--r2", 0.5, "--ridge", 3, "--sbatch", job)
-    done = batch(0, dict(enumerate(refused)) | {"job": (*pair, *words)}, tmp_path)
+    done = batch(0, dict(enumerate(refused)) | {"job": (*pair, *words)})
     for number, told in enumerate(refused.values()):
         assert told in done[number].ended(2).messages[0]
     assert "DATA.h5 and TARGETS.h5 stand for your data" in done["job"].ok().stdout
@@ -84,5 +84,5 @@ def test_choosing_is_refused_where_memory_is_short(tmp_path):
         with h5py.File(tmp_path / f"{name}.h5", "w") as file:
             file["rows"] = np.random.default_rng(1).normal(size=(200, 100))
     words = ["regress", tmp_path / "x.h5", "--targets", tmp_path / "y.h5", "-r", "auto", "-o"]
-    done = batch(1, {"run": [*words, tmp_path / "out.h5", "--memory", "1M"]}, tmp_path)
+    done = batch(1, {"run": [*words, tmp_path / "out.h5", "--memory", "1M"]})
     assert "-r auto needs" in done["run"].ended(2).messages[0]

@@ -33,7 +33,7 @@ def folder(tmp_path_factory):
         "none": ("plot", here / "turns.h5", "--images", "5x5", "-o", here / "none.png"),
         "two": ("plot", here / "turns.h5", "--images", "3x4", "--lines", "-o", here / "none.png"),
     }
-    done = batch(1, commands, here)
+    done = batch(1, commands)
     assert "inputs have 12 entries, targets have 6 entries" in done["none"].ended(2).messages[0]
     assert "give one of them" in done["two"].ended(2).messages[0]
     for name in commands.keys() - {"none", "two"}:

@@ -1,0 +1,262 @@
+"""The ways to hold S, each against regressions solved in plain numpy, and what only some can do."""
+
+import os
+import signal
+
+import h5py
+import numpy as np
+import pytest
+from closed_form import planted, solved
+from launch import batch, end, finish, ranks_of, run, start, wait_for
+from test_regress import CASES, errors, folder, words  # noqa: F401 – the fixture
+
+from hpcpca.planning.plan import choose
+from hpcpca.regression.job import PairJob
+from hpcpca.regression.kinds import kinds_for
+from hpcpca.regression.settings import RegressSettings
+from hpcpca.units import parse_size
+
+BY_ROWS = "in-memory", "streaming"
+OPERATORS = *BY_ROWS, "dual"
+NAMES = (
+    *("tall", "single", "ridge", "not centred", "whole numbers", "units", "many targets"),
+    *("low rank", "more inputs than rows"),
+)
+UNITS = "units", "dual"
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_closed_form(folder, tmp_path, n):  # noqa: F811
+    """Every operator gives the pairs, on any number of ranks and as groups."""
+    names = NAMES if n == 2 else NAMES[n % 3 :: 3]
+    # without a ridge the dual leaves out what is small in the data's own units
+    asked = [(name, held) for name in names for held in OPERATORS if (name, held) != UNITS]
+    commands = {
+        (name, operator): words(
+            folder,
+            name,
+            tmp_path / f"{name}.{operator}.h5",
+            *("--operator", operator, "--tol", 1e-5 if name == "single" else 1e-9),
+            *(("--grid", "2x2") if n == 4 else ()),
+        )
+        for name, operator in asked
+    }
+    found, wrong = batch(n, commands), {}
+    for name, operator in asked:
+        found[name, operator].ok()
+        told = errors(name, tmp_path / f"{name}.{operator}.h5")
+        wrong |= {(name, operator, key): pair for key, pair in told.items() if pair[0] > pair[1]}
+    assert not wrong
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_like_gram(folder, tmp_path, operator):  # noqa: F811
+    """What is not in the closed form is what gram finds; readings are counted, the last too."""
+    ways = {"pls": "--whiten none", "auto": "-r auto", "window": "--exchange window --tol 1e-6"}
+    ways |= {"pairs": "--exchange vectors --tol 1e-6", "rank": ""}
+    if operator == "dual":
+        ways["ridge"] = "--ridge auto --tol 1e-6"
+    commands = {
+        (way, held): words(
+            folder,
+            "low rank",
+            tmp_path / f"{way}.{held}.h5",
+            *("--operator", held, *options.split()),
+            *(["--tol", 1e-9] if "tol" not in options else []),
+        )
+        for way, options in ways.items()
+        for held in ("gram", operator)
+    }
+    commands["verify"] = ["verify", tmp_path / f"rank.{operator}.h5", f"{folder}/low rank.x*.h5"]
+    commands["verify"] += ["--targets", f"{folder}/low rank.y*.h5"]
+    commands["info"] = ["info", tmp_path / f"rank.{operator}.h5"]
+    found = batch(2, commands)
+    assert all(done.code == 0 for done in found.values()), found
+    for way, options in ways.items():
+        near = 1e-5 if "tol" in options else 1e-8
+        paths = [tmp_path / f"{way}.{held}.h5" for held in ("gram", operator)]
+        with h5py.File(paths[0]) as gram, h5py.File(paths[1]) as file:
+            assert gram.attrs["inputs_rank"] == file.attrs["inputs_rank"]
+            np.testing.assert_allclose(file["strength"], gram["strength"], rtol=near)
+            np.testing.assert_allclose(file["inputs"], gram["inputs"], atol=near)
+            np.testing.assert_allclose(file.attrs["ridge"], gram.attrs["ridge"], rtol=1e-6)
+            halves = file.attrs["passes"] - 1
+            assert file.attrs["reads"] == (1 + halves if operator == "streaming" else 1)
+            if operator == "dual":
+                assert not halves
+                continue
+            np.testing.assert_allclose(file.attrs["condition"], gram.attrs["condition"], rtol=1e-9)
+            # applications take two, and the inputs' side one
+            if way != "window":
+                assert halves == int(halves) and halves % 2 == 1
+    assert "inputs of rank 8" in found["info"].stdout
+
+
+REFUSED = {  # (options, what is said)
+    "both": ("--whiten both --operator {held}", "only gram holds; leave --operator out"),
+    "auto": ("--ridge auto --operator {held}", "--operator {held}: --ridge auto takes"),
+}
+
+
+@pytest.mark.once
+def test_refused(folder, tmp_path):  # noqa: F811
+    commands = {
+        (held, name): words(folder, "tall", tmp_path / "out.h5", *options.format(held=held).split())
+        for held in OPERATORS
+        for name, (options, _) in REFUSED.items()
+        if (held, name) != ("dual", "auto")
+    }
+    joint = ["regress", f"{folder}/tall.x0.h5", "--covariance", "--inputs", 5, "-r", 2, "-o", "o"]
+    found = batch(0, commands | {"joint": [*joint, "--operator", "streaming"]})
+    assert "gram is the only one" in found.pop("joint").ended(2).messages[0]
+    for (held, name), done in found.items():
+        told = done.ended(2).messages
+        assert len(told) == 1 and REFUSED[name][1].format(held=held) in told[0]
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory):
+    """Few inputs and many targets, in two files each."""
+    made = tmp_path_factory.mktemp("wide")
+    x, y = planted(np.random.default_rng(8), 600, 6, 900, np.array([9.0, 6.0, 4.0, 3.0]), 0.1)
+    for number, rows in enumerate(np.array_split(np.arange(600), 2)):
+        for name, side in (("x", x), ("y", y)):
+            with h5py.File(made / f"{name}{number}.h5", "w") as file:
+                file["rows"] = side[rows]
+    return made, solved(x, y, 3)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    "shape, memory, ridge, operator",
+    [
+        ((50_000, 100, 200), "8G", "1", "gram"),
+        ((3000, 1500, 40_000), "8G", "0", "in-memory"),
+        ((3000, 1500, 40_000), "1300M", "0", "streaming"),
+        ((1500, 30_000, 1000), "8G", "auto", "dual"),
+    ],
+)
+def test_auto_goes_by_time_and_memory(shape, memory, ridge, operator):
+    """With many targets rows are held or, where memory is small, read again and again; with more
+    inputs than rows and a ridge the dual is quickest.
+    """
+    n, inputs, targets = shape
+    job = PairJob(
+        n=n,
+        d=targets,
+        inputs=inputs,
+        pair_bytes=8 * (inputs + targets),
+        with_targets=False,
+        dtype=np.dtype(float),
+        panel=16,
+        double=True,
+        ritz=True,
+        ranks=2,
+        ranks_on_node=2,
+        threads=1,
+        shards=None,
+        memory=parse_size(memory),
+    )
+    settings = RegressSettings(data=("x.h5",), targets=("y.h5",), ridge=ridge)
+    assert choose(job, "auto", None, kinds_for(settings)).operator == operator
+
+
+PIECES = """
+from hpcpca.sources import source
+from hpcpca.regression import streaming
+streaming.LARGEST_PIECE = source.PIECE_BYTES = 200_000
+source.Source.pieces_left.__defaults__ = source.Source.pieces.__defaults__ = (200_000,)
+"""
+SLOW = (
+    PIECES
+    + """
+import os, time
+from pathlib import Path
+from hpcpca.regression import tiles
+true, count = tiles.Across.add_product, [0]
+def add_product(self, *arguments):
+    true(self, *arguments)
+    count[0] += 1
+    if count[0] > {quick}:
+        Path({path!r}).touch()
+        time.sleep(0.3)
+tiles.Across.add_product = add_product
+"""
+)
+
+
+@pytest.mark.parametrize("quick", [6, 42])  # pieces of a rank; a half of an application is 12
+def test_stopped_in_a_reading(wide, tmp_path, quick):
+    """Rows that were multiplied before a stop are not read again for that, in either half of an
+    application, and another number of ranks gives the same.
+    """
+    here, truth = wide
+    out, begun = tmp_path / "out.h5", tmp_path / "begun"
+    data = ["regress", f"{here}/x*.h5", "--targets", f"{here}/y*.h5", "-r", 3, "-o", out]
+    data += ["--operator", "streaming", "--tol", 1e-10]
+    going = start(2, *data, inject=SLOW.format(path=str(begun), quick=quick))
+    wait_for(begun.exists)
+    os.kill(ranks_of(going)[0], signal.SIGTERM)
+    finish(going).ended(75)
+    with h5py.File(f"{out}.ckpt") as file:
+        assert 0 < np.diff(file["state/rows_done"], axis=1).sum() < 600
+        assert "inputs" not in file
+        assert ("state/pending_inputs" in file) == (quick == 42)
+        stopped = file.attrs["reads"]
+    assert "resume" in run(0, "predict", f"{out}.ckpt", f"{here}/x*.h5", "-o", "p").ended(3).stderr
+    run(0, "info", f"{out}.ckpt").ok()
+    run(3, "resume", f"{out}.ckpt", inject=PIECES).ok()
+    with h5py.File(out) as file:
+        np.testing.assert_allclose(file["strength"], truth.strength, rtol=1e-9)
+        np.testing.assert_allclose(file["r2"], truth.r2, atol=1e-9)
+        # C is summed again, but no other row twice
+        assert abs(file.attrs["reads"] - round(file.attrs["reads"])) < 1e-9
+        assert file.attrs["reads"] > stopped
+
+
+LAST = """
+from hpcpca.regression import by_rows
+at_last = by_rows.FittedByRows._coefficients_of
+def coefficients_of(self, *arguments):
+    count[0] = 1_000_000
+    return at_last(self, *arguments)
+by_rows.FittedByRows._coefficients_of = coefficients_of
+"""
+
+
+def test_stopped_in_the_last_reading(wide, tmp_path):
+    """The reading for the inputs' side can be stopped too; a run that goes on does only that."""
+    here, truth = wide
+    out, begun = tmp_path / "out.h5", tmp_path / "begun"
+    data = ["regress", f"{here}/x*.h5", "--targets", f"{here}/y*.h5", "-r", 3, "-o", out]
+    slow = SLOW.format(path=str(begun), quick=100_000) + LAST
+    going = start(2, *data, "--operator", "streaming", inject=slow)
+    wait_for(begun.exists)
+    os.kill(ranks_of(going)[0], signal.SIGTERM)
+    finish(going).ended(75)
+    with h5py.File(f"{out}.ckpt") as file:
+        rounds = file.attrs["rounds"]
+        assert "state/rows_done" not in file
+    run(1, "resume", f"{out}.ckpt").ok()
+    with h5py.File(out) as file:
+        assert file.attrs["rounds"] == rounds
+        np.testing.assert_allclose(file["strength"], truth.strength, rtol=1e-6)
+        np.testing.assert_allclose(file["r2"], truth.r2, atol=1e-6)
+
+
+def test_killed_and_resumed(wide, tmp_path):
+    """A run that is killed in a round goes on from its last checkpoint."""
+    here, truth = wide
+    out, begun = tmp_path / "out.h5", tmp_path / "begun"
+    data = ["regress", f"{here}/x*.h5", "--targets", f"{here}/y*.h5", "-r", 3, "-o", out]
+    data += ["--operator", "streaming", "--exchange", "vectors", "--tol", 1e-9]
+    data += ["--checkpoint-every", "1"]
+    going = start(2, *data, inject=SLOW.format(path=str(begun), quick=200))
+    wait_for(lambda: begun.exists() and os.path.exists(f"{out}.ckpt"))
+    end(going)
+    going.communicate()
+    told = run(2, "resume", f"{out}.ckpt").ok().stderr
+    assert "streaming" in told
+    with h5py.File(out) as file:
+        assert file.attrs["rounds"] > 1
+        np.testing.assert_allclose(file["strength"], truth.strength, rtol=1e-8)
