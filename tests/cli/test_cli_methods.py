@@ -48,6 +48,7 @@ def components(path):
         return file["components"][...]
 
 
+@pytest.mark.once
 def test_go_on_exactly(folder, tmp_path):
     """Nine rounds, stopped after four (with a worker that has not begun) and resumed on other
     ranks, another grid and operator.

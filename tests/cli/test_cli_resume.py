@@ -242,6 +242,7 @@ def gone(path):
     path.unlink()
 
 
+@pytest.mark.once
 def test_damaged_checkpoints(stopped, whole, tmp_path):
     """The previous one serves, with a warning that says so; without one: exit 3, one line,
     nothing changed.

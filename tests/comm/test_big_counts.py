@@ -31,11 +31,11 @@ def marks():
 
 @pytest.fixture
 def sparse(tmp_path):
-    """A chunked int8 dataset of over 4 GiB on a few MB of disk: only the marked rows were ever
-    written.
+    """A chunked int8 dataset of over 4 GiB on a few MB of disk: only the chunks of the marked rows
+    were ever written.
     """
     with h5py.File(tmp_path / "sparse.h5", "w") as file:
-        item = file.create_dataset("X", (ROWS, WIDTH), np.int8, chunks=(1, WIDTH))
+        item = file.create_dataset("X", (ROWS, WIDTH), np.int8, chunks=(16, WIDTH))
         for row in marks():
             item[row] = np.arange(WIDTH) % 100 + row % 7 + 1
     return tmp_path / "sparse.h5"

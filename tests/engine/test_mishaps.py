@@ -49,7 +49,10 @@ def fit(folder, *options, inject, n=2):
     )
 
 
-@pytest.mark.parametrize("how", ["removed", "cut", "replaced"])
+@pytest.mark.parametrize(
+    "how",
+    ["cut", *(pytest.param(each, marks=pytest.mark.once) for each in ("removed", "replaced"))],
+)
 def test_a_shard_vanishes(folder, how):
     """One line that names it; the last checkpoint stays, and goes on when the file is back."""
     shard, kept = folder / "data" / "s2.h5", folder / "kept.h5"

@@ -25,7 +25,10 @@ def edges(tmp_path_factory):
     return path, np.sort(np.add.outer(*paths).ravel())[::-1]
 
 
-@pytest.mark.parametrize("exchange", ["ritz", "vectors", "window"])
+@pytest.mark.parametrize(
+    "exchange",
+    [*(pytest.param(each, marks=pytest.mark.once) for each in ("ritz", "vectors")), "window"],
+)
 def test_a_graph(edges, tmp_path, exchange):
     data, values = edges
     out, options = tmp_path / "out.h5", ["--exchange", exchange, "--tol", 1e-7, "--max-rounds"]

@@ -49,7 +49,13 @@ def finished_rows(path):
 
 @pytest.mark.parametrize(
     "operator, to",
-    [("streaming", "one"), ("streaming", "all"), ("gram", "one"), ("in-memory", "all")],
+    [
+        ("streaming", "one"),
+        *(
+            pytest.param(*each, marks=pytest.mark.once)
+            for each in (("streaming", "all"), ("gram", "one"), ("in-memory", "all"))
+        ),
+    ],
 )
 def test_stops_within_a_block_of_a_long_pass(folder, tmp_path, operator, to):
     """A signal to one rank or to all: gone long before the end of the pass, and nobody left
@@ -80,7 +86,7 @@ def test_stops_within_a_block_of_a_long_pass(folder, tmp_path, operator, to):
 @pytest.mark.parametrize(
     "operator, n",
     [
-        ("gram", 1),
+        pytest.param("gram", 1, marks=pytest.mark.once),
         ("streaming", 4),
     ],
 )

@@ -67,6 +67,7 @@ def write_rows(path, rows):
         file["X"] = rows
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("title", RECIPES)
 def test_recipe(title, tmp_path):
     written, lines, commands = follow(RECIPES[title], copied(tmp_path))

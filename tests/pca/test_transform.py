@@ -100,6 +100,7 @@ def reference(kind, path, count=K, centre=True):
     return (wide @ components.T.astype(np.longdouble)).astype(np.float64)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("n", FEW + MANY)
 def test_scores_of_every_type(folder, tmp_path, n):
     kinds = KINDS if n in (1, 4) else ("uint8", "int64", "mean-1000", "float64")
@@ -117,6 +118,7 @@ def test_scores_of_every_type(folder, tmp_path, n):
     assert not [path.name for path in tmp_path.iterdir() if path.name.endswith(".part")]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("n", [FEW[0], MANY[1]])
 def test_options(folder, tmp_path, n):
     """Type, fewer components, whitened, not centred, compressed, in little memory."""
@@ -350,6 +352,7 @@ ERRORS = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("n", [1, 3])
 def test_errors(wrong, tmp_path, n):
     words = {

@@ -29,6 +29,7 @@ def numbers(folder, share):
     return np.concatenate([np.arange(*each) for each in kept_back(pairs, share, seed=0)])
 
 
+@pytest.mark.once
 def test_rank_by_rows_kept_back(rows, tmp_path):
     folder, x, y = rows
     words = ["regress", folder / "x.h5", "--targets", folder / "y.h5", "-r", "auto", "-o"]

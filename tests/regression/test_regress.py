@@ -119,6 +119,7 @@ def test_closed_form(folder, tmp_path, n):
     assert "900 × 14 float64 in 3 file(s) → y, 900 × 9 float64 in 2 file(s)" in said
 
 
+@pytest.mark.once
 def test_against_peers(folder, tmp_path):
     """Ridge, PLS-SVD and canonical correlations are scikit-learn's where definitions agree."""
     from sklearn.cross_decomposition import CCA, PLSSVD
@@ -163,6 +164,7 @@ def correlations(a, b):
     return [np.corrcoef(*columns)[0, 1] for columns in zip(a.T, b.T)]
 
 
+@pytest.mark.once
 def test_ridge_by_cross_validation(folder, tmp_path):
     """No ridge has a smaller error of generalised cross-validation than the one that is found."""
     x, y, _, _ = CASES["more inputs than rows"]
@@ -180,6 +182,7 @@ def test_ridge_by_cross_validation(folder, tmp_path):
     assert error(found) <= min(error(each) for each in np.geomspace(1e-3, 1e5, 400)) * (1 + 1e-9)
 
 
+@pytest.mark.once
 def test_a_covariance(folder, tmp_path):
     """A joint covariance gives what the rows give, but for what needs rows."""
     x, y, _, _ = CASES["tall"]
@@ -224,6 +227,7 @@ REFUSED = {  # a mistake: (options, exit code, what is said)
 }
 
 
+@pytest.mark.once
 def test_refused(folder, tmp_path):
     rng = np.random.default_rng(1)
     x, y = rng.standard_normal((60, 5)), rng.standard_normal((60, 3))
@@ -247,6 +251,7 @@ def test_refused(folder, tmp_path):
     assert not list(tmp_path.glob("out.h5*"))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("exchange", ["vectors", "window"])
 def test_other_exchanges(folder, tmp_path, exchange):
     """Vectors alone find the same pairs, to the accuracy that is asked for."""
@@ -319,6 +324,7 @@ def test_stopped_while_it_reads(folder, tmp_path):
         assert abs(file.attrs["reads"] - 1) < 1e-9
 
 
+@pytest.mark.once
 def test_predictions(folder, tmp_path):
     """``predict`` and ``verify`` give what numpy gives with the stored pairs."""
     x, y, _, _ = CASES["offset"]
@@ -357,6 +363,7 @@ def test_predictions(folder, tmp_path):
     assert "9 targets by 4 pairs" in found["of predictions"].stdout
 
 
+@pytest.mark.once
 def test_a_wrong_model_is_found(folder, tmp_path):
     """``verify`` tells of input sides, R² and intercepts that are not those of the data."""
     out, data = tmp_path / "out.h5", f"{folder}/tall.x*.h5"

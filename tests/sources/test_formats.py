@@ -51,6 +51,7 @@ def test_a_new_format_is_a_file_and_a_line(folder, monkeypatch):
         assert isinstance(opened, Hdf5Rows)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "operator", ["streaming", "in-memory", "gram", pytest.param("batch", id="mini-batch")]
 )
