@@ -58,6 +58,33 @@ def hebb(apply, vectors, images, steps, hints):
     return vectors
 
 
+def gradient(apply, vectors, images, steps, hints):
+    """Steps of both sides of a pair at once, b ← b + η(M_kᵀa − b·aᵀa) and
+    a ← a + η(M_k b − a·bᵀb), from a = M_k b on, scaled to be as long as b; M_kᵀM_k = Σ_k.
+
+    η = ½/‖M_k b‖ of the worker's own unit b. All is written with a = M_k y, as long as b; so the
+    first step needs no product, and ``steps`` of them are enough for one step more.
+    """
+    squares = np.sum(vectors * images, axis=1, keepdims=True)
+    lengths = np.linalg.norm(images, axis=1, keepdims=True)
+    there = (squares > 0) & (lengths > hints.floor)
+    size = np.sqrt(np.where(there, squares, 1.0))
+    half = np.sqrt(size)
+    b, y, image_b, image_y = half * vectors, vectors / half, half * images, images / half
+    eta = 0.5 / size
+    for number in range(steps + 1):
+        of_a = 1 - eta * np.sum(b * b, axis=1, keepdims=True)
+        of_b = 1 - eta * np.sum(y * image_y, axis=1, keepdims=True)
+        if 0 < number < steps:
+            image_b = apply(b)
+        b, y, image_y = (
+            of_b * b + eta * image_y,
+            of_a * y + eta * b,
+            of_a * image_y + eta * image_b,
+        )
+    return np.where(there, normalised(b, 0.0), 0.0)
+
+
 def momentum(apply, vectors, images, steps, hints):
     """``steps`` steps w⁺ = Σ_k w − β w_before, both over ‖w⁺‖, with β from the rate seen
     (Austin, Pollock & Zhu, arXiv 2403.09618).
@@ -145,13 +172,14 @@ TAKE_A_STEP = ("hebb", "oja")  # those that --step-size is for
 
 def held_by(solver, steps):
     """Vectors that a solver holds beside each one, for the memory budget."""
-    return {"lanczos": 4 * steps, "momentum": 4, "chebyshev": 3}.get(solver, 0)
+    return {"lanczos": 4 * steps, "momentum": 4, "chebyshev": 3, "gradient": 4}.get(solver, 0)
 
 
 SOLVERS = {
     "power": power,
     "hebb": hebb,
     "oja": hebb,
+    "gradient": gradient,
     "momentum": momentum,
     "lanczos": lanczos,
     "chebyshev": chebyshev,

@@ -18,7 +18,8 @@ class Top1Settings(Settings):
     """Exchange of vectors"""
 
     top1: str | None = option(
-        "Top1 solver: what improves a vector (default power; with --batch-rows oja).",
+        "Top1 solver: what improves a vector (default power, which is alternating least squares on"
+        " pairs; with --batch-rows oja).",
         choices=SOLVERS,
     )
 

@@ -17,9 +17,32 @@ def unit(vector):
     return vector / np.linalg.norm(vector)
 
 
-def adapad(x, y, start, steps, schedule):
+def als(target, x, solve, b, steps):
+    """``steps`` steps of alternating least squares."""
+    for _ in range(steps):
+        b = unit(target.T @ (x @ (solve @ (x.T @ (target @ b)))))
+    return b
+
+
+def gradient(target, x, solve, b, steps):
+    """Steps down the gradient of ½‖target − x·a·bᵀ‖², of both sides at once, one more than
+    ``steps``; lengths of a are those of x·a.
+    """
+    fit = x @ (solve @ (x.T @ (target @ b)))
+    size = np.linalg.norm(fit)
+    a, b = solve @ (x.T @ (target @ b)) / np.sqrt(size), np.sqrt(size) * b
+    for _ in range(steps + 1):
+        left = target - np.outer(x @ a, b)
+        a, b = a + 0.5 / size * solve @ (x.T @ (left @ b)), b + 0.5 / size * left.T @ (x @ a)
+    return unit(b)
+
+
+SOLVERS = {"power": als, "gradient": gradient}
+
+
+def adapad(x, y, start, steps, schedule, solver=als):
     """Rows b (R, q) and columns a (d, R) after every round: worker k fits what its superiors'
-    pairs of the round before leave of Y, in ``steps`` steps of alternating least squares.
+    pairs of the round before leave of Y, in ``steps`` steps of a ``solver``.
     """
     right, left = start.copy(), np.zeros((x.shape[1], R))
     solve = np.linalg.inv(x.T @ x)
@@ -31,18 +54,15 @@ def adapad(x, y, start, steps, schedule):
                 continue
             seen = min(k, number - 1) if schedule == "advance" else k
             target = y - x @ before[1][:, :seen] @ before[0][:seen]
-            b = before[0][k]
-            for _ in range(steps):
-                a = solve @ (x.T @ (target @ b))
-                b = unit(target.T @ (x @ a))
+            b = solver(target, x, solve, before[0][k], steps)
             right[k], left[:, k] = b, solve @ (x.T @ (target @ b))
         found.append((right.copy(), left.copy()))
     return found
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
-@pytest.mark.parametrize("steps", [1, 3])
-def test_follows_plain_numpy(comm, exchange_over, gram_operator, schedule, steps):
+@pytest.mark.parametrize("steps, solver", [(1, "power"), (3, "power"), (3, "gradient")])
+def test_follows_plain_numpy(comm, exchange_over, gram_operator, schedule, steps, solver):
     """Vectors, what pairs fit, and the Gram matrix of their input sides."""
     from hpcpca.regression.settings import RegressSettings
 
@@ -50,7 +70,7 @@ def test_follows_plain_numpy(comm, exchange_over, gram_operator, schedule, steps
     x = rng.standard_normal((N, D)) @ rng.standard_normal((D, D))
     y = x @ rng.standard_normal((D, Q)) + rng.standard_normal((N, Q))
     start = np.array([unit(row) for row in rng.standard_normal((R, Q))])
-    truth = adapad(x, y, start, steps, schedule)
+    truth = adapad(x, y, start, steps, schedule, SOLVERS[solver])
     gram, cross = x.T @ x, x.T @ y
     sigma = cross.T @ np.linalg.solve(gram, cross)
     config = RegressSettings(
@@ -59,6 +79,7 @@ def test_follows_plain_numpy(comm, exchange_over, gram_operator, schedule, steps
         exchange="vectors",
         deflation="pairs",
         local_steps=steps,
+        top1=solver,
         **SCHEDULES[schedule],
     ).check()
     for groups, shards in grids(comm.size):

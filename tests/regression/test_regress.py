@@ -6,6 +6,7 @@ import signal
 import h5py
 import numpy as np
 import pytest
+import spectra
 from closed_form import conditioned, planted, solved
 from launch import batch, finish, ranks_of, run, start, wait_for
 
@@ -158,6 +159,32 @@ def test_against_peers(folder, tmp_path):
         for scores in mine:
             np.testing.assert_allclose(scores.var(axis=0, ddof=1), 1, rtol=1e-9)
         np.testing.assert_allclose(correlations(*mine), file["strength"], atol=1e-9)
+
+
+@pytest.mark.once
+def test_angle_bounds(tmp_path):
+    """Of runs that were stopped early no pair is further off than its bound says."""
+    told = 0
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        x, y = planted(rng, 400, 150, 120, 2.0 * 0.9 ** np.arange(40))
+        fitted = (x - x.mean(0)) @ solved(x, y, 120).weights
+        true = np.linalg.svd(fitted, full_matrices=False)[2]
+        for name, rows in {"x": x, "y": y}.items():
+            with h5py.File(tmp_path / f"{seed}.{name}.h5", "w") as file:
+                file["rows"] = rows
+        data = [tmp_path / f"{seed}.x.h5", "--targets", tmp_path / f"{seed}.y.h5", "-r", 5]
+        for rounds in (2, 4, 6):
+            ends = ["--max-rounds", rounds, "--tol", 1e-12]
+            ends += ["--no-checkpoint", "-o", tmp_path / f"{seed} {rounds}"]
+            assert run(2, "regress", *data, *ends).code in (0, 4)
+            with h5py.File(tmp_path / f"{seed} {rounds}") as file:
+                bounds, vectors = file["angle_bounds"][:], file["components"][:]
+            for k in np.flatnonzero(bounds < 1):
+                off = spectra.sine(vectors[k], true[k : k + 1])
+                assert off <= bounds[k] + 1e-9, (seed, rounds, k)
+                told += 1
+    assert told > 50
 
 
 def correlations(a, b):

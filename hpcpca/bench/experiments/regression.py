@@ -27,6 +27,7 @@ WAYS |= {
         "deflation": "projection",
         "local_steps": 5,
     },
+    ("pairs, staggered", "gradient, T = 5"): {**LETTER, "local_steps": 5, "top1": "gradient"},
     ("joint refit", "–"): {"tol": 1e-14},
 }
 SEQUENTIAL = ("sequential", "power, T = 1")
@@ -89,7 +90,3 @@ def _table(series, settings):
         ]
         lines.append(f"| {' | '.join([*map(str, each.labels.values()), *cells])} |")
     return lines
-
-
-def _reached(series, what, level):
-    return np.array([rounds_to(getattr(one, what), level) for one in series.trajectories])
