@@ -54,6 +54,8 @@ def whitened(sums, metric, cxy, deviation):
     left = found.factor.T @ cxy
     plain = found.factor @ left
     rounding = _rounding(found, plain, left, sums.rounding, deviation)
+    if found.left_out is not None:
+        rounding += (norm(found.left_out.T @ cxy) / max(norm(left), np.finfo(float).tiny)) ** 2
     return found, left, plain, Found(found.rank, found.condition, ridge, rounding)
 
 

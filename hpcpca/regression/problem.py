@@ -101,8 +101,9 @@ class Regression(Problem):
         if operator.rounding > COLLINEAR:
             context.say(
                 f"hpcpca: warning: the inputs are nearly collinear (condition"
-                f" {operator.condition:.1e}): results may be off by {operator.rounding:.1e}; leave"
-                " inputs out, or give --ridge"
+                f" {operator.condition:.1e}): results may be off by {operator.rounding:.1e};"
+                f" {'leave inputs' if operator.is_double else 'leave --precision single'} out, or"
+                " give --ridge"
             )
         elif config.predicts and operator.rank < operator.inputs and not operator.ridge:
             context.say(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-EPSILON = 2.0**-52
+EPSILON, TINY = 2.0**-52, np.finfo(float).tiny
 GRID, REFINED = 61, 40  # ridges tried, and steps between the two best
 
 
@@ -18,6 +18,7 @@ class Whitening:
     largest: float  # eigenvalue of that
     scale: np.ndarray  # (d) of those rows and columns
     null: np.ndarray | None = None  # (d, d − r) orthonormal: what C takes to nothing, if any
+    left_out: np.ndarray | None = None  # (d, d − r) what ``factor`` would have for these
 
     def least(self, vectors):
         """Return vectors (d, c) less their part that C takes to nothing: the smallest that do the
@@ -44,13 +45,16 @@ def whitening(matrix, ridge, rounding):
     cut = max(values[-1], 0.0) * d * max(EPSILON, rounding)
     kept = values > cut
     factor = vectors[:, kept] / np.sqrt(values[kept]) * scale[:, None]
-    null = None
+    null = left_out = None
     if not kept.all():
         # C·v = 0 is the scaled matrix on v / scale
         null = np.linalg.qr(vectors[:, ~kept] * scale[:, None])[0]
+        known = np.maximum(values[~kept], max(values[-1], TINY) * max(EPSILON, rounding))
+        left_out = vectors[:, ~kept] / np.sqrt(known) * scale[:, None]
     least = values[kept][0] if kept.any() else np.nan
     largest = float(values[-1])
-    return Whitening(factor, int(kept.sum()), float(largest / least), largest, scale, null)
+    condition = float(largest / least)
+    return Whitening(factor, int(kept.sum()), condition, largest, scale, null, left_out)
 
 
 def root(matrix, ridge, rounding):

@@ -17,7 +17,7 @@ def unit(vector):
     return vector / np.linalg.norm(vector)
 
 
-def als(target, x, solve, b, steps):
+def least_squares(target, x, solve, b, steps):
     """``steps`` steps of alternating least squares."""
     for _ in range(steps):
         b = unit(target.T @ (x @ (solve @ (x.T @ (target @ b)))))
@@ -37,10 +37,10 @@ def gradient(target, x, solve, b, steps):
     return unit(b)
 
 
-SOLVERS = {"power": als, "gradient": gradient}
+SOLVERS = {"power": least_squares, "gradient": gradient}
 
 
-def adapad(x, y, start, steps, schedule, solver=als):
+def adapad(x, y, start, steps, schedule, solver=least_squares):
     """Rows b (R, q) and columns a (d, R) after every round: worker k fits what its superiors'
     pairs of the round before leave of Y, in ``steps`` steps of a ``solver``.
     """

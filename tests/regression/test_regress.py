@@ -187,6 +187,25 @@ def test_angle_bounds(tmp_path):
     assert told > 50
 
 
+@pytest.mark.once
+def test_the_bound_covers_what_is_left_out(tmp_path):
+    """In single precision some inputs look dependent, and what they explain is lost."""
+    rng = np.random.default_rng(3)
+    latent = rng.standard_normal((500, 14))
+    x = latent @ conditioned(rng, 14, 3e3)
+    y = latent @ rng.standard_normal((14, 9)) + rng.standard_normal((500, 9))
+    for name, rows in {"x": x, "y": y}.items():
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            file["rows"] = rows.astype("f4")
+    data = [tmp_path / "x.h5", "--targets", tmp_path / "y.h5", "-r", R, "-o", tmp_path / "out"]
+    told = run(1, "regress", *data, "--precision", "single", "--tol", 1e-4).ended(4).stderr
+    truth = solved(x.astype("f4"), y.astype("f4"), R).strength ** 2
+    with h5py.File(tmp_path / "out") as file:
+        off = np.abs(file["strength"][:] ** 2 - truth).max() / truth[0]
+        assert 1e-3 < off <= file.attrs["rounding"] and file.attrs["inputs_rank"] < 14
+    assert "leave --precision single out" in told
+
+
 def correlations(a, b):
     return [np.corrcoef(*columns)[0, 1] for columns in zip(a.T, b.T)]
 
