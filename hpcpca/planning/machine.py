@@ -53,6 +53,24 @@ def process_age():
 
 
 def used_memory():
-    """Bytes this process holds, shared pages divided among those who share them (PSS)."""
-    pss = _number("/proc/self/smaps_rollup", r"^Pss:\s+(\d+)")
-    return (pss or 0) << 10
+    """Bytes that this process holds: (shared pages divided among those who share them (PSS), what
+    whole ones would add).
+    """
+    pss, rss = (_number("/proc/self/smaps_rollup", rf"^{n}:\s+(\d+)") or 0 for n in ("Pss", "Rss"))
+    return pss << 10, max(0, rss - pss) << 10
+
+
+def most_memory():
+    """Bytes that this process has held at most, with all of its shared pages, since
+    ``forget_most_memory``.
+    """
+    return (_number("/proc/self/status", r"^VmHWM:\s+(\d+)") or 0) << 10
+
+
+def forget_most_memory():
+    """Let ``most_memory`` begin anew, if the system lets us."""
+    try:
+        with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
+            file.write("5")
+    except OSError:
+        pass
