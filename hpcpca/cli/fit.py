@@ -1,5 +1,7 @@
 """``hpcpca fit`` and ``hpcpca resume``."""
 
+from dataclasses import fields
+
 import click
 
 from ..engine.settings import AccuracySettings, MachineSettings, OutputSettings
@@ -50,17 +52,22 @@ def command_of(name, settings, text, data="DATA[:dataset]..."):
     @options_of(*settings.parts, names=settings.offered())
     @shown
     def command(log_json, quiet, **options):
-        config = settings(**given(settings, options)).check()
-        if not config.output.strip():
-            raise UsageError("-o '': name the result file")
-        with Signals() as signals, world() as ranks:
-            problem = problem_named(name)(config)
-            ranks.decide(lambda: check_places(config, log_json))
-            with holding(ranks, config) as lock:
-                ranks.decide(lambda: check_new(problem, log_json))
-                return run(problem, ranks, None, Shown(quiet, log_json), signals, lock=lock)
+        return begun(name, settings(**given(settings, options)), Shown(quiet, log_json))
 
     return command
+
+
+def begun(name, settings, shown):
+    """Run the problem ``name`` from the start; return the exit code."""
+    config, log_json = settings.check(), shown.log_json
+    if not config.output.strip():
+        raise UsageError("-o '': name the result file")
+    with Signals() as signals, world() as ranks:
+        problem = problem_named(name)(config)
+        ranks.decide(lambda: check_places(config, log_json))
+        with holding(ranks, config) as lock:
+            ranks.decide(lambda: check_new(problem, log_json))
+            return run(problem, ranks, None, shown, signals, lock=lock)
 
 
 fit = command_of(
@@ -106,7 +113,7 @@ def resume(file, log_json, quiet, **options):
         kind = ranks.decide(lambda: problem_of(start))
         check_known(kind, options)
         changes = given(kind.settings, options)
-        if start.config["grid"] and "grid" not in changes:
+        if start.config.get("grid") and "grid" not in changes:
             changes["grid"] = None  # it belonged to another number of ranks
         config = ranks.decide(lambda: resumed(kind.settings, start, changes).check())
         problem = kind(config)
@@ -120,7 +127,8 @@ def resumed(settings, stored, changes):
     """Return the settings of a run that resumes the ``stored`` one, with ``changes``."""
     chain = (*stored.config.get("resumed_from", ()), stored.path)
     # these belong to the run that was stopped
-    own = dict.fromkeys(("threads", "memory", "max_time", "inject_latency"))
+    known = {each.name for each in fields(settings)}
+    own = dict.fromkeys({"threads", "memory", "max_time", "inject_latency"} & known)
     changes = {**own, "no_checkpoint": False, "resumed_from": chain, **changes}
     return settings.restored(stored.config, **changes)
 

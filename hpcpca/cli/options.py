@@ -93,7 +93,7 @@ def options_of(*parts, names=None):
                 ]
             ):
                 function = click.option(
-                    *flags_of(each), each.name, cls=_headed(part), **_words(each)
+                    *flags_of(each), each.name, cls=headed(part), **_words(each)
                 )(function)
         return function
 
@@ -142,8 +142,8 @@ def options_of_all(offered):
     return decorate
 
 
-def _headed(part):
-    """The class of options under the heading of a part: the first line of its docstring."""
+def headed(part):
+    """Return the class of options under the heading of a part: the first line of its docstring."""
     return _under(part.__doc__.splitlines()[0].rstrip("."))
 
 

@@ -51,6 +51,7 @@ def plot(file, output, images, lines, overwrite):
         experiment.draw(file, output)
     else:
         stored = Stored(file)
+        stored.require_vectors()
         said = about(stored)
         shares = said.shares(stored)
         if what:

@@ -6,6 +6,10 @@ from importlib import import_module
 PROBLEMS = {
     "fit": ("hpcpca.pca.problem", "hpcpca.pca.result"),
     "regress": ("hpcpca.regression.problem", "hpcpca.regression.result"),
+    "regress --modules": (
+        "hpcpca.regression.modules.problem",
+        "hpcpca.regression.modules.result",
+    ),
 }
 
 # command: the module with what of it can be PLANNED; the first is the usual one

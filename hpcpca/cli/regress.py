@@ -1,22 +1,66 @@
 """``hpcpca regress`` and ``hpcpca predict``."""
 
+from dataclasses import fields
+
 import click
 
+from ..errors import UsageError
+from ..options import spelled
+from ..regression.modules.settings import GrowthSettings, ModulesSettings
 from ..regression.settings import RegressSettings
-from .fit import command_of
-from .options import follow_links
+from .fit import begun, shown
+from .options import GroupedCommand, follow_links, given, headed, options_of
+from .running import Shown
 from .session import speaker, world
 from .transform import DTYPES, writing_options
 
-regress = command_of(
-    "regress",
-    RegressSettings,
+# options of modules beside those that every regression has; --budget has another meaning there
+OF_MODULES = ("budget", "rank_max", "grow", "warm_up", "grow_every", "grow_by")
+
+
+@click.command(cls=GroupedCommand)
+@click.argument("data", nargs=-1, metavar="DATA[:dataset]...")
+@options_of(*RegressSettings.parts, names=RegressSettings.offered() - {"budget"})
+@click.option(
+    "--modules",
+    multiple=True,
+    metavar="FILE",
+    cls=headed(GrowthSettings),
+    help=(
+        "Instead of DATA and --targets: many regressions, of X and Y in every group of these files;"
+        " they share a --budget."
+    ),
+)
+@options_of(GrowthSettings, names=OF_MODULES)
+@shown
+def regress(data, modules, log_json, quiet, **options):
     """Predict --targets from DATA through R rank-one pairs: reduced-rank regression.
 
     DATA (the inputs) and the targets are HDF5 files, globs or folders, in order; row i of the one
     belongs to row i of the other. The files may be cut differently.
-    """,
-)
+    """
+    show = Shown(quiet, log_json)
+    if not modules:
+        if not data:
+            raise UsageError("DATA is missing: name the inputs, or many regressions by --modules")
+        _refuse(options, RegressSettings, "goes with --modules")
+        settings = RegressSettings(data=data, **given(RegressSettings, options))
+        return begun("regress", settings, show)
+    if data:
+        raise UsageError(f"{data[0]}: --modules has inputs and targets; leave DATA out")
+    _refuse(options, ModulesSettings, "does not go with --modules")
+    settings = ModulesSettings(data=modules, **given(ModulesSettings, options))
+    return begun("regress --modules", settings, show)
+
+
+def _refuse(options, settings, why):
+    """Raise UsageError if an option was given that ``settings`` do not have."""
+    known = {
+        each.name: each for part in (RegressSettings, ModulesSettings) for each in fields(part)
+    }
+    for name, value in options.items():
+        if value not in (None, ()) and name not in settings.offered():
+            raise UsageError(f"{spelled(known[name], value)} {why}")
 
 
 @click.command()

@@ -27,7 +27,7 @@ def run(problem, ranks, start, shown, signals, *, lock):
     if start is None:
         problem.settle(ranks, say)
     config = problem.config
-    begun = engine.Run(problem, ranks, say, start)
+    begun = (problem.runs or engine.Run)(problem, ranks, say, start)
     if crowding := ranks.crowding(begun.context.threads):
         say(crowding)
     _listen(ranks, config, signals, begun.recorder, say)
@@ -102,13 +102,13 @@ def _summarise(say, outcome, config, size):
         (report.goals < config.tol).any()
     )
     say(
-        f"{outcome.name}: {done} of {config.components} components within {within} (largest"
+        f"{outcome.name}: {done} of {report.components} components within {within} (largest"
         f" residual {report.residuals.max():.1e}{', estimated' if report.state.estimated else ''}),"
         f" {report.state.round} rounds, "
         + ("of this run: " if config.resumed_from else "")
         + f"{counters.passes:.4g} passes, {counters.reads:.4g} reads"
     )
-    if report.state.has_images and not report.state.estimated:
+    if outcome.standing is not None and not report.state.estimated:
         from ..linalg.determination import in_words
 
         say(in_words(outcome.standing))

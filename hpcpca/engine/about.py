@@ -4,6 +4,11 @@
 class About:
     """The defaults; a problem may say more. Nothing here needs MPI."""
 
+    def described(self, stored):
+        """Return all lines on a Stored file of a problem whose results are none of vectors, else
+        None.
+        """
+
     def counted(self, stored):
         """Return how many components of what a Stored result has, in a few words."""
         return f"{stored.count} components of {stored.d} features"

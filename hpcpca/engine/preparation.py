@@ -28,7 +28,7 @@ def prepare(problem, world, say, start=None):
         )
     with world.agreed():
         if start is not None:
-            _check_start(made.data.describe(), start, say)
+            check_start(made.data.describe(), start, say)
         made.rank_limit = problem.check(made.data)
     made.panel = panel_width(config.components, config.guards, made.rank_limit, config.is_ritz)
     # windows have every worker apply the operator by itself
@@ -51,7 +51,7 @@ def prepare(problem, world, say, start=None):
     return made
 
 
-def _check_start(parts, start, say):
+def check_start(parts, start, say):
     """Raise DataError if a run would be resumed with other data; say if a file may have changed."""
     if other := other_data(parts, start.source):
         raise DataError(

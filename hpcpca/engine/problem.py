@@ -91,6 +91,9 @@ class Problem(Protocol):
     vectors: ClassVar[str] = "vectors"  # the dataset of a result that holds the vectors (K, d)
     eigenvalues: ClassVar[str] = "eigenvalues"  # and the one that holds their eigenvalues (K)
 
+    # of a problem that has a loop of its own: what runs it, as engine.run.Run does others
+    runs: ClassVar[type | None] = None
+
     config: Any
 
     def __init__(self, config):

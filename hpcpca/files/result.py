@@ -80,10 +80,12 @@ class Stored:
             self.problem, self._vectors = named["problem"], named["vectors"]
             panels = {name for name in names_of(file) if self._is_panel(name)}
             self.arrays = {name: file[name][...] for name in names_of(file) if name not in panels}
-            self.count, self.d = file[self._vectors].shape
+            self.eigenvalues = self.arrays[named["eigenvalues"]]
+            self.count, self.d = len(self.eigenvalues), 0
+            if self._vectors:
+                self.count, self.d = file[self._vectors].shape
             self.shapes = {name: file[name].shape for name in panels}
             self.panel = self.shapes.get("state/vectors", (self.count,))[0]
-            self.eigenvalues = self.arrays[named["eigenvalues"]]
             self.config, self.source = (
                 json.loads(self.attributes["config"]),
                 json.loads(self.attributes["source"]),
@@ -91,8 +93,19 @@ class Stored:
         self.is_checkpoint = kind == CHECKPOINT
 
     def vectors(self, start=0, stop=None):
-        """Vectors start..stop−1 of the K: (stop − start, d) float64."""
+        """Vectors start..stop−1 of the K: (stop − start, d) float64; raise DataError if there are
+        several sets of them.
+        """
+        self.require_vectors()
         return self.rows(self._vectors, start, self.count if stop is None else stop)
+
+    def require_vectors(self):
+        """Raise DataError unless the problem is one of a single set of vectors."""
+        if not self._vectors:
+            raise DataError(
+                f"{self.path} is a result of 'hpcpca {self.problem}', with pairs of every module:"
+                " 'hpcpca info' lists them, and any HDF5 library reads them"
+            )
 
     def rows(self, name, start, stop):
         """Rows start..stop−1 of a panel of the state: (stop − start, d) float64."""

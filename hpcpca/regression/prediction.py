@@ -47,6 +47,11 @@ def load_model(path, count=None):
     UsageError. For one rank to call.
     """
     stored = Stored(path)
+    if stored.problem == "regress --modules":
+        raise UsageError(
+            f"{path} has pairs of many modules: multiply a module's rows by its inputsᵀ·components"
+            " and add its intercept yourself"
+        )
     if stored.problem != "regress":
         raise DataError(
             f"{path} is a result of 'hpcpca {stored.problem}'; predictions are made with results"

@@ -9,21 +9,32 @@ from ..options import AUTO, Settings, compose, option
 from .kinds import KINDS
 
 
+def ridge_of(text):
+    """Return the ridge that ``text`` says as a number, or "auto"; raise UsageError."""
+    if text == AUTO:
+        return AUTO
+    try:
+        found = float(text)
+        if not 0 <= found < float("inf"):
+            raise ValueError
+    except ValueError:
+        raise UsageError(f"--ridge {text}: a number from 0 on is needed, or auto") from None
+    return found
+
+
 @dataclass(frozen=True)
 class PairSettings(PanelSettings):
     """Data and pairs"""
 
-    components: int | str = option(
+    components: int | str | None = option(
         "Number of rank-one pairs R; auto: as many as predict best the rows kept back.",
         *("-r", "--rank"),
-        default=1,
         least=1,
-        required=True,
         or_auto=True,
         metavar="R|auto",
     )
     held_out: float = option(
-        "With -r auto: share of the rows that is kept back to choose R (default 0.1).",
+        "With -r auto or --grow held-out: share of the rows that is kept back (default 0.1).",
         default=0.1,
     )
     r2: float | None = option(
@@ -33,6 +44,8 @@ class PairSettings(PanelSettings):
     def check(self):
         """Raise UsageError if what chooses R makes no sense."""
         super().check()
+        if self.components is None:
+            raise UsageError("-r is missing: say how many pairs, or -r auto")
         for name in ("held_out", "r2"):
             value = getattr(self, name)
             if value is not None and not 0 < value < 1:
@@ -90,17 +103,7 @@ class RegressionSettings(Settings):
 
     def rho(self):
         """The ridge as a number, or "auto"; raise UsageError."""
-        if self.ridge == AUTO:
-            return AUTO
-        try:
-            found = float(self.ridge)
-            if not 0 <= found < float("inf"):
-                raise ValueError
-        except ValueError:
-            raise UsageError(
-                f"--ridge {self.ridge}: a number from 0 on is needed, or auto"
-            ) from None
-        return found
+        return ridge_of(self.ridge)
 
     def check(self):
         """Raise UsageError if options contradict each other."""

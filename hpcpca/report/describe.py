@@ -37,7 +37,9 @@ def describe_file(path, about, dataset=None):
     if kind not in (RESULT, CHECKPOINT):
         return describe_data(path, dataset)
     stored = Stored(path)
-    return _stored(stored, about(stored))
+    knows = about(stored)
+    found = knows.described(stored)
+    return _stored(stored, knows) if found is None else found + _origin(stored.source)
 
 
 def _head(file, path, what):

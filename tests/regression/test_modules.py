@@ -1,0 +1,395 @@
+"""``hpcpca regress --modules``: pairs against closed forms, growth against a plain simulation."""
+
+import os
+import signal
+
+import h5py
+import numpy as np
+import pytest
+from closed_form import planted, solved
+from launch import batch, finish, ranks_of, run, start, wait_for
+
+from hpcpca.rng import stream
+
+# name: (n, d, q, singular values of what is planted)
+SIZES = {
+    "encoder/0/query": (400, 12, 9, (9.0, 6.0, 4.0)),
+    "encoder/0/value": (300, 7, 20, (5.0,)),
+    "encoder/1/query": (400, 12, 9, (12.0, 7.0, 5.0, 3.5)),
+    "one target": (150, 5, 1, (4.0,)),
+    "Kopf/größer": (500, 20, 15, (3.0, 2.0)),
+}
+RANKS = [len(each[3]) for each in SIZES.values()]
+TYPES = "f8", "f4", "f8", "i4", "f2"
+BUDGET, LOCAL_STEPS = 9, 3
+GOOD = ["--budget", BUDGET, "--local-steps", LOCAL_STEPS, "--tol", 1e-10]
+
+
+def made():
+    """{name: (X, Y)}"""
+    rng, found = np.random.default_rng(3), {}
+    for (name, (n, d, q, strengths)), kind in zip(SIZES.items(), TYPES):
+        x, y = planted(rng, n, d, q, np.array(strengths))
+        x, y = x + 2, y - 3
+        found[name] = (
+            (np.rint(9 * x).astype(kind), np.rint(9 * y).astype(kind))
+            if kind == "i4"
+            else (x.astype(kind), y.astype(kind))
+        )
+    return found
+
+
+DATA = made()
+NAMES = sorted(DATA)  # the order in files
+
+
+def write(path, data):
+    """A file with these modules; return its path."""
+    with h5py.File(path, "w") as file:
+        for name, (x, y) in data.items():
+            file[f"{name}/X"], file[f"{name}/Y"] = x, y
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("modules")
+    write(place / "all.h5", DATA)
+    return place
+
+
+def words(folder, out, *more):
+    return ["regress", "--modules", folder / "all.h5", *GOOD, "-o", out, *more]
+
+
+def growth(path):
+    """[(round, module)] of a model."""
+    with h5py.File(path) as file:
+        return list(zip(file["growth/round"][:].tolist(), file["growth/module"][:].tolist()))
+
+
+def errors(path, ridge=0.0, is_centred=True):
+    """What pairs of a model are off by, over the largest of their kind."""
+    wrong = {}
+    with h5py.File(path) as file:
+        names = [name.decode() for name in file["names"][:]]
+        assert names == NAMES
+        for name, rank in zip(names, file["ranks"][:]):
+            x, y = DATA[name]
+            group = file[f"modules/{name}"]
+            truth = solved(x, y, rank, ridge, is_centred)
+            weights = group["inputs"][:].T @ group["components"][:]
+            gaps = {
+                "θ": np.abs(group["strength"][:] - truth.strength).max() / truth.strength[0],
+                "W": np.abs(weights - truth.weights).max() / np.abs(truth.weights).max(),
+                "R²": np.abs(group["r2"][:] - truth.r2).max(),
+                "rank": len(group["strength"]) - rank,
+            }
+            if is_centred:
+                size = np.abs(y.astype(float)).max() + np.abs(truth.weights).sum()
+                gaps["intercept"] = np.abs(group["intercept"][:] - truth.intercept).max() / size
+            wrong |= {(name, what): gap for what, gap in gaps.items() if not gap <= 1e-8}
+    return wrong
+
+
+HOW = {
+    "gain": ([], {}),
+    "edge": (["--grow", "edge"], {}),
+    "importance": (["--grow", "importance"], {}),
+    "ridge": (["--ridge", 30], {"ridge": 30.0}),
+    "not centred": (["--no-centre"], {"is_centred": False}),
+}
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_closed_form(folder, tmp_path, n):
+    names = list(HOW) if n in (1, 3) else ["gain"]
+    commands = {name: words(folder, tmp_path / f"{name}.h5", *HOW[name][0]) for name in names}
+    for name, done in batch(n, commands, tmp_path).items():
+        done.ok()
+        assert not errors(tmp_path / f"{name}.h5", **HOW[name][1]), name
+        rule = name if name in ("edge", "importance") else "gain"
+        how = HOW[name][1] if name != "edge" else {}
+        assert growth(tmp_path / f"{name}.h5") == [each[:2] for each in simulated(rule, **how)[0]]
+
+
+# a plain simulation: rows, and least squares on what superiors leave of them
+
+
+def simulated(rule="gain", ridge=0.0, is_centred=True, budget=BUDGET, rounds=60, by=1, most=8):
+    """[(round, module, score)] of growth, and ranks (N), as the paper's letter has it: a by least
+    squares, b by the image of a.
+    """
+    modules = [Simulated(*DATA[name], number, most, ridge, is_centred)
+               for number, name in enumerate(NAMES)]  # fmt: skip
+    grown = []
+    for round in range(1, rounds + 1):
+        for module in modules:
+            module.step()
+            module.observe()
+        if round < 5 or (round - 5) % 3:
+            continue
+        scores = [module.score(rule) for module in modules]
+        left = budget - sum(module.rank for module in modules)
+        for number in np.argsort(-np.array(scores), kind="stable")[: min(by, left)]:
+            if scores[number] > 0:
+                grown.append((round, int(number), scores[number]))
+                modules[number].grow()
+    return grown, [module.rank for module in modules]
+
+
+class Simulated:
+    def __init__(self, x, y, number, most, ridge, is_centred):
+        x, y = x.astype(float), y.astype(float)
+        self.dof = len(x) - is_centred - x.shape[1]
+        if is_centred:
+            x, y = x - x.mean(0), y - y.mean(0)
+        if ridge:
+            x = np.vstack([x, np.sqrt(ridge) * np.eye(x.shape[1])])
+            y = np.vstack([y, np.zeros((x.shape[1], y.shape[1]))])
+        self.x, self.y, self.number, self.rank = x, y, number, 1
+        self.inverse = np.linalg.pinv(x)
+        self.limit, self.pairs = min(most, x.shape[1], y.shape[1]), []
+        self.average = self.change = 0.0
+        self.add()
+        self.add()
+
+    def add(self):
+        if len(self.pairs) < self.limit:
+            b = stream(0, self.number, len(self.pairs)).standard_normal(self.y.shape[1])
+            self.pairs.append((np.zeros(self.x.shape[1]), b / np.linalg.norm(b)))
+
+    def grow(self):
+        self.rank += 1
+        self.add()
+
+    def left(self, count):
+        """What the first pairs leave of Y."""
+        return self.y - self.x @ sum((np.outer(*each) for each in self.pairs[:count]), 0 * self.w)
+
+    @property
+    def w(self):
+        return np.zeros((self.x.shape[1], self.y.shape[1]))
+
+    def step(self):
+        new = []
+        for k, (_, b) in enumerate(self.pairs):
+            left = self.left(min(k, self.rank))
+            for _ in range(LOCAL_STEPS):
+                b = left.T @ (self.x @ (self.inverse @ (left @ b)))
+                b = b / np.linalg.norm(b)
+            new.append((self.inverse @ (left @ b), b))
+        self.pairs = new
+
+    def observe(self):
+        w = sum((np.outer(*each) for each in self.pairs[: self.rank]), self.w)
+        gradient = -self.x.T @ (self.y - self.x @ w)
+        size = np.abs(w * gradient).sum() / np.sqrt(w.size)
+        self.average = 0.85 * self.average + 0.15 * size
+        self.change = 0.85 * self.change + 0.15 * abs(size - self.average)
+
+    def score(self, rule):
+        if len(self.pairs) == self.rank:
+            return 0.0
+        left = self.left(self.rank)
+        a, b = self.pairs[self.rank]
+        gain = (left**2).sum() - ((left - self.x @ np.outer(a, b)) ** 2).sum()
+        if rule == "importance":
+            return self.average * self.change
+        if rule == "edge":
+            (d, q), noise = self.w.shape, (left**2).sum() / (self.w.shape[1] * self.dof)
+            ratio = gain / (noise * (np.sqrt(d) + np.sqrt(q)) ** 2)
+            return ratio if ratio > 1.5 else 0.0
+        return gain
+
+
+@pytest.mark.once
+def test_budget(folder, tmp_path):
+    """Never more than the budget, or than a module may have; the least loss at a budget; ranks that
+    were planted.
+    """
+    cases = {
+        "three at a time": (["--grow-by", 3, "--budget", 10], 10, None),
+        "most": (["--rank-max", 2, "--budget", 30], 9, [2, 2, 2, 2, 1]),
+        "none to grow": (["--budget", 5], 5, [1] * 5),
+        "edge": (["--grow", "edge", "--budget", 40], sum(RANKS), "planted"),
+        "held out": (["--grow", "held-out", "--budget", 40, "--held-out", 0.2], None, "planted"),
+        "early": (["--warm-up", 1, "--grow-every", 1, "--tol", 1e-3], BUDGET, None),
+    }
+    commands = {
+        name: words(folder, tmp_path / f"{name}.h5", *how) for name, (how, *_) in cases.items()
+    }
+    done = batch(2, commands, tmp_path)
+    for name, (_, total, ranks) in cases.items():
+        done[name].ok()
+        with h5py.File(tmp_path / f"{name}.h5") as file:
+            found = file["ranks"][:].tolist()
+            pairs = file["history/pairs"][:]
+        assert total is None or sum(found) == total == pairs[-1], (name, found)
+        assert (np.diff(pairs) >= 0).all()
+        if ranks:
+            planted_ranks = [len(SIZES[each][3]) for each in NAMES]
+            assert found == (planted_ranks if ranks == "planted" else ranks), name
+    assert growth(tmp_path / "three at a time.h5") == [
+        each[:2] for each in simulated(by=3, budget=10)[0]
+    ]
+    assert best_over(tmp_path / "early.h5", BUDGET) < 1.01
+
+
+def best_over(path, budget):
+    """The loss of a model over the least with so many pairs."""
+    strengths = [solved(*DATA[name], min(DATA[name][0].shape[1], DATA[name][1].shape[1])).strength
+                 for name in NAMES]  # fmt: skip
+    total = sum(((y - y.astype(float).mean(0)) ** 2).sum() for _, y in DATA.values())
+    later = np.sort(np.concatenate([each[1:] for each in strengths]) ** 2)[::-1]
+    first = sum(each[0] ** 2 for each in strengths)
+    least = (total - first - later[: budget - len(NAMES)].sum()) / 2
+    with h5py.File(path) as file:
+        assert file.attrs["loss"] > least * (1 - 1e-9)
+        return file.attrs["loss"] / least
+
+
+# stops, and going on
+
+
+def assert_same(one, other):
+    """Two models are the same but for rounding."""
+    with h5py.File(one) as first, h5py.File(other) as second:
+        assert first["ranks"][:].tolist() == second["ranks"][:].tolist()
+        assert growth(one) == growth(other)
+        assert first["history/round"][:].tolist() == second["history/round"][:].tolist()
+        for name in NAMES:
+            for what in ("inputs", "components", "strength", "r2", "intercept"):
+                a, b = (file[f"modules/{name}/{what}"][:] for file in (first, second))
+                np.testing.assert_allclose(a, b, rtol=0, atol=1e-8 * np.abs(a).max())
+
+
+SLOW = """
+import pathlib
+from hpcpca.regression.modules.discovery import Discovery
+step = Discovery.step
+def slowly(self, state):
+    import time
+    if state.round == 9:
+        pathlib.Path({path!r}).touch()
+        time.sleep({seconds})
+    return step(self, state)
+Discovery.step = slowly
+"""
+
+
+def test_stopped(folder, tmp_path):
+    """A run that is stopped by rounds, a signal or SIGKILL goes on to the same model, on other
+    numbers of ranks; one that has no checkpoint goes on from its model.
+    """
+    rule = ["--grow", "importance"]
+    batch(2, {"whole": words(folder, tmp_path / "whole.h5", *rule)}, tmp_path)["whole"].ok()
+    commands = {
+        "rounds": words(folder, tmp_path / "rounds.h5", *rule, "--max-rounds", 7),
+        "again": ["resume", tmp_path / "rounds.h5.ckpt", "--max-rounds", 500],
+        "model": words(folder, tmp_path / "m.h5", "--max-rounds", 9, "--no-checkpoint"),
+        "from model": ["resume", tmp_path / "m.h5", "--max-rounds", 500],
+        "status": ["status", tmp_path / "rounds.h5"],
+    }
+    done = batch(1, commands, tmp_path)
+    told = done["rounds"].ended(4).stderr
+    assert "--max-rounds 7 reached; pair" in told and "go on with 'hpcpca resume" in told
+    assert "converged" in done["status"].ok().stdout
+    done["again"].ok()
+    assert_same(tmp_path / "whole.h5", tmp_path / "rounds.h5")
+    done["from model"].ok()
+    assert not errors(tmp_path / "m.h5")
+    for number, code in ((signal.SIGTERM, 75), (signal.SIGKILL, None)):
+        out, begun = tmp_path / f"{number}.h5", tmp_path / f"begun{number}"
+        inject = SLOW.format(path=str(begun), seconds=1 if code else 60)
+        going = start(2, *words(folder, out, *rule, "--checkpoint-every", "4r"), inject=inject)
+        wait_for(begun.exists)
+        os.kill(ranks_of(going)[0], number)
+        ended = finish(going)
+        assert ended.code == code if code else ended.code != 0
+        run(3, "resume", f"{out}.ckpt").ok()
+        assert_same(tmp_path / "whole.h5", out)
+        assert not os.path.exists(f"{out}.ckpt")
+
+
+@pytest.mark.once
+def test_mistakes(folder, tmp_path):
+    """Whatever is wrong is said in one line: file, group and row of what the data have."""
+    x, y = DATA["encoder/0/query"]
+    bad = y.copy()
+    bad[17, 3] = np.nan
+    files = {
+        "nan": {"a": (x, bad)},
+        "rows": {"a": (x, y[:-1])},
+        "flat": {"a": (x, y[:, 0])},
+        "one row": {"a": (x[:1], y[:1])},
+        "through": {"a": (x[:10], y[:10])},
+        "same": {"a": (x, 0 * y + 1)},
+        "again": {"encoder/0/query": (x, y)},
+    }
+    for name, data in files.items():
+        write(tmp_path / f"{name}.h5", data)
+    with h5py.File(tmp_path / "half.h5", "w") as file:
+        file["a/b/X"] = x
+    with h5py.File(tmp_path / "root.h5", "w") as file:
+        file["X"], file["Y"] = x, y
+    with h5py.File(tmp_path / "none.h5", "w") as file:
+        file["rows"] = x
+    out = tmp_path / "out.h5"
+    every = folder / "all.h5"
+    start = ["regress", "--budget", 9, "-o", out, "--modules"]
+    cases = {
+        "nan": (3, "nan.h5:a/Y: row 17, column 3 is nan", []),
+        "rows": (3, "a/X) have 400 rows, the targets", []),
+        "flat": (3, "flat.h5:a/Y", []),
+        "one row": (3, "module a has one row only", []),
+        "through": (3, "module a: the inputs have rank 9 over 10 rows", []),
+        "same": (3, "zero variance", []),
+        "again": (3, "module encoder/0/query is in", ["--modules", every]),
+        "half": (3, "module a/b has no Y", []),
+        "root": (3, "X and Y stand outside of groups", []),
+        "none": (3, "has no modules", []),
+    }
+    commands = {
+        name: [*start, tmp_path / f"{name}.h5", *more] for name, (_, _, more) in cases.items()
+    }
+    usage = {
+        "small": ("--budget 4: 5 modules have a pair each", ["--budget", 4]),
+        "targets": ("--targets does not go with --modules", ["--targets", every]),
+        "rank": ("-r does not go with --modules", ["-r", 3]),
+        "whiten": ("--whiten does not go with --modules", ["--whiten", "both"]),
+        "share": ("--held-out 2.0", ["--grow", "held-out", "--held-out", 2]),
+        "rule": ("is not one of", ["--grow", "most"]),
+        "ridge": ("--ridge -1: a number from 0 on", ["--ridge", -1]),
+        "memory": ("the modules need", ["--memory", "1K"]),
+        "every": ("--grow-every 0: at least 1", ["--grow-every", 0]),
+    }
+    alone = {name: [*start, every, *more] for name, (_, more) in usage.items()}
+    cases |= {name: (2, text, []) for name, (text, _) in usage.items()}
+    model = tmp_path / "model.h5"
+    alone |= {"model": [*start[:3], "-o", model, "--modules", every]}
+    through, rho = tmp_path / "through.h5", ["--ridge", 1]
+    about = {
+        "predict": (2, "multiply a module's rows", ["predict", model, every, "-o", out]),
+        "verify": (3, "pairs of every module", ["verify", model, every]),
+        "plot": (3, "pairs of every module", ["plot", model, "-o", tmp_path / "a.png"]),
+        "grow": (2, "--grow goes with --modules", ["regress", every, "--grow", "edge", "-o", out]),
+        "data": (2, "leave DATA out", ["regress", every, "--modules", every, "-o", out]),
+        "budget": (2, "--budget is missing", ["regress", "--modules", every, "-o", out]),
+        "pairs": (2, "-r is missing", ["regress", every, "--targets", every, "-o", out]),
+        "moved": (2, "--targets does not belong", ["resume", model, "--targets", every]),
+        "edge": (2, "none are left to measure noise", [*start, through, "--grow", "edge", *rho]),
+    }
+    alone |= {name: each for name, (_, _, each) in about.items()}
+    cases |= {name: (code, text, []) for name, (code, text, _) in about.items()}
+    alone["info"] = ["info", model]
+    done = batch(2, commands, tmp_path) | batch(0, alone, tmp_path)
+    done["model"].ok()
+    for name, (code, text, _) in cases.items():
+        done[name].ended(code)
+        assert text in done[name].stderr, (name, done[name].stderr)
+        assert len(done[name].messages) == 1
+    assert not out.exists()
+    table = done["info"].ok().stdout
+    assert "regressions of 5 modules, 9 pairs of a budget of 9, by gain" in table
+    assert "encoder/1/query      12       9" in table
