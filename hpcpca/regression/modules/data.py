@@ -12,6 +12,11 @@ from ...sources.source import Source
 from ..data import Pairs
 
 INPUTS, TARGETS = "X", "Y"
+# what a model has of a module, in a group of its name
+STORED = (
+    *("inputs", "components", "strength", "r2"),
+    *("intercept", "input_mean", "target_mean"),
+)
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,20 @@ def open_modules(config, own=()):
                 raise DataError(
                     f"{path}: module {name} has one row only; a regression needs at least two"
                 )
+    _check_names(found)
     return Modules(tuple(found), tuple(found.values()))
+
+
+def _check_names(names):
+    """Raise DataError if a name is that of something of another module in a model."""
+    for name in names:
+        parts = name.split("/")
+        for k, part in enumerate(parts[1:], start=1):
+            if part in STORED and "/".join(parts[:k]) in names:
+                raise DataError(
+                    f"module {name} would lie in what a model has of module"
+                    f" {'/'.join(parts[:k])}; rename one of them"
+                )
 
 
 def _files(arguments, own):

@@ -46,7 +46,7 @@ class Discovery:
         self.modules, self.here, self.homes = modules, here, homes
         self.exchange, self.config, self.rule = exchange, config, config.rule
         self.limits = np.array([each.facts.limit for each in modules])
-        self.layout = Layout([each.facts.targets for each in modules], exchange)
+        self.layout = self._no_workers()
         self.images = {}  # S·b of this rank's own workers: {module: (c, q)}
         self.sources = {}  # u of modules at home here, with a = C⁻¹D u: {module: (w, q)}
         self.averages = {i: np.zeros(2) for i in here}  # what rules keep of them
@@ -164,6 +164,9 @@ class Discovery:
             images = self.modules[i].apply(vector)
             self.images[i] = np.vstack([self.images.get(i, images[:0]), images])
 
+    def _no_workers(self):
+        return Layout([each.facts.targets for each in self.modules], self.exchange)
+
     def _is_due(self, round):
         since = round - self.config.warm_up
         return since >= 0 and since % self.config.grow_every == 0
@@ -199,6 +202,7 @@ class Discovery:
         """Return a ``state`` of which vectors and fits are known, and ``sources`` (w_i, q_i), with
         all that follows from them. Collective.
         """
+        self.layout, self.images = self._no_workers(), {}
         self.sources = {i: sources[i] for i in self.here}
         for i, each in enumerate(state.vectors):
             for _ in each:

@@ -71,7 +71,7 @@ class Home:
     coefficients: np.ndarray  # (d, q) C⁻¹D
     x: Side
     y: Side
-    held: np.ndarray  # what ``Module`` has of it on all nodes
+    held: np.ndarray | None  # what ``Module`` has of it on all nodes, until it is there
     cross: np.ndarray | None = None  # (d, q) D, if growth asks for it
     kept: Kept | None = None  # if growth asks for it
 
@@ -105,14 +105,11 @@ def home_of(sums, metric, most, needs=(), kept=None):
 class Homes:
     """Which rank is the home of which modules: runs of them that take about as long to solve."""
 
-    def __init__(self, pairs, size):
-        """``pairs`` are what was opened of each module, ``size`` is the number of ranks."""
-        works = [
-            EIGH_FLOPS * each.inputs**3 + each.n * each.inputs * (each.inputs + 2 * each.d)
-            for each in pairs
-        ]
-        done = np.cumsum(works) - np.array(works) / 2
-        self.of = np.minimum(size * done // max(1, sum(works)), size - 1).astype(int)
+    def __init__(self, works, size):
+        """``works`` (N) are how long each takes, ``size`` is the number of ranks."""
+        works = np.asarray(works, dtype=float)
+        done = np.cumsum(works) - works / 2
+        self.of = np.minimum(size * done // works.sum(), size - 1).astype(int)
         self.offsets = np.searchsorted(self.of, np.arange(size + 1))
 
     def span(self, rank):
@@ -124,13 +121,22 @@ class Homes:
         return np.concatenate([[0], np.cumsum(sizes)])[self.offsets]
 
 
+def homes_for(pairs, size):
+    """Return the ``Homes`` of modules with these ``Pairs`` on so many ranks."""
+    works = [
+        EIGH_FLOPS * each.inputs**3 + each.n * each.inputs * (each.inputs + 2 * each.d)
+        for each in pairs
+    ]
+    return Homes(works, size)
+
+
 def load(data, resources, config, metric):
     """Return (list of ``Module``, {number: ``Home``} of those at home here, the ``Homes``).
 
     Each home reads and solves its modules by itself. Collective.
     """
     exchange = resources.exchange
-    homes = Homes(data.pairs, exchange.size)
+    homes = homes_for(data.pairs, exchange.size)
     found, is_halted = {}, False
     with exchange.agreed():
         try:
@@ -145,7 +151,8 @@ def load(data, resources, config, metric):
         facts |= each
     ordered = [facts[number] for number in range(len(data))]
     here = {number: one[1] for number, one in found.items()}
-    return _on_nodes(ordered, here, homes, exchange), here, homes
+    modules = _on_nodes(ordered, here, homes, exchange)
+    return modules, {number: replace(home, held=None) for number, home in here.items()}, homes
 
 
 def _count_reads(exchange, count):
@@ -162,7 +169,12 @@ def _solved(data, number, resources, config, metric):
     if "kept" in config.rule.needs:
         rows = kept_back(pairs, config.held_out, config.seed)
     reading = Reading(own, is_centred=not config.no_centre, with_targets=False, left_out=rows)
-    sums = reading.sums(True)
+    try:
+        sums = reading.sums(True)
+    except DataError as error:
+        if pairs.x.parts[0].path in str(error):
+            raise
+        raise DataError(f"module {name}: {error}") from error
     if len(rows):
         kept = _kept(pairs, rows, sums, config)
     facts, home = home_of(sums, metric, config.rank_max, config.rule.needs, kept)
@@ -219,15 +231,16 @@ def bytes_needed(data, config, homes, world):
     they solve, and what ranks send. Collective.
     """
     shared = sum(8 * min(each.d**2, each.d * each.inputs) for each in data.pairs)
-    kept = solving = 0
+    kept = solving = own = 0
     for number in homes.span(world.rank):
         each = data.pairs[number]
         d, q = each.inputs, each.d
         copies = 1 + ("cross" in config.rule.needs)
-        kept += 8 * (copies * d * q + min(q * q, d * q))
+        kept += 8 * copies * d * q
+        own += 2 * 8 * min(q * q, d * q)  # of S, until it is on the nodes
         if "kept" in config.rule.needs:
             kept += int(8 * config.held_out * each.n * (d + q))
         solving = max(solving, 8 * (5 * d * d + 4 * d * q) + 2 * each.chunk_bytes)
     workers = min(config.budget, config.rank_max * len(data)) + len(data)
     sent = 6 * 8 * workers * (2 * max(each.d for each in data.pairs) + 2)
-    return shared + world.node.allreduce(kept + solving + sent)
+    return shared + world.node.allreduce(kept + max(solving + own, sent))

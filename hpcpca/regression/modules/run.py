@@ -30,7 +30,7 @@ from ..fitted import Metric
 from ..settings import ridge_of
 from . import result
 from .discovery import Discovery, State
-from .module import Homes, bytes_needed, load
+from .module import bytes_needed, homes_for, load
 
 ORTHONORMAL_TO = 1e-2  # max|BBᵀ − I| above which pairs may be copies of one another
 
@@ -88,8 +88,9 @@ class Run:
                 check_start(context.data.describe(), start, self.say)
             self.problem.check(context.data)
         context.threads = config.threads or world.default_threads()
-        needed = bytes_needed(context.data, config, Homes(context.data.pairs, world.size), world)
-        needed, allowed = world.most(needed), machine_of(context, Rates()).memory
+        homes = homes_for(context.data.pairs, world.size)
+        needed = world.most(bytes_needed(context.data, config, homes, world))
+        allowed = machine_of(context, Rates()).memory
         if needed > allowed:
             raise on_all_ranks(
                 UsageError(
@@ -168,7 +169,8 @@ class Run:
             tol=self.config.tol,
             loss=result.loss_of(self.discovery, state),
         )
-        self.history = [each for each in self.history if each[0] < state.round]
+        if self.history and self.history[-1][0] == state.round:  # where an earlier run stopped
+            self.history.pop()
         self.history.append((state.round, len(residuals), self.report.loss))
         for each in told:
             each(self.report)
@@ -240,27 +242,37 @@ class Run:
 
     def _stopped(self, stop):
         """Write a checkpoint of what there is; without checkpoints, the model so far."""
-        if self.report is None or not self.report.state.round:
+        path, text = self.config.checkpoint_path, f"interrupted ({stop})"
+        if self.report is None or not (path or self.report.state.round):
+            left = self._left()
             raise on_all_ranks(
-                NotAchieved(f"interrupted ({stop}) before the first round was over; {self._left()}")
+                Interrupted(f"{text} while reading; go on with 'hpcpca resume {left}'")
+                if left
+                else NotAchieved(f"{text} before the first round; nothing is left: start again")
             )
-        if not self.config.checkpoint_path:
+        if not path:
             self._write(INTERRUPTED)
             return self._outcome(INTERRUPTED, reason=str(stop))
         try:
             self._checkpoint(INTERRUPTED, str(stop))
         except DataError as error:
-            raise on_all_ranks(
-                DataError(f"interrupted ({stop}), and {error}; {self._left()}")
-            ) from error
+            left = self._left()
+            remedy = f"go on with 'hpcpca resume {left}'" if left else "make room, and start again"
+            raise on_all_ranks(DataError(f"{text}, and {error}; {remedy}")) from error
         return self._outcome(INTERRUPTED, reason=str(stop))
 
     def _left(self):
-        """What there is to go on from, in words."""
+        """The file to go on from if nothing can be written: the last checkpoint, or what this run
+        resumed; None if there is neither.
+        """
         path, start = self.config.checkpoint_path, self.context.start
-        is_there = path and self.world.decide(lambda: any(map(os.path.exists, (path, path + ".1"))))
-        left = path if is_there else start and start.path
-        return f"go on with 'hpcpca resume {left}'" if left else "nothing is left: start again"
+
+        def left():
+            if path and any(map(os.path.exists, (path, path + ".1"))):
+                return path
+            return start and start.path
+
+        return self.world.decide(left)
 
     def _outcome(self, name, reason=None, lack=None):
         seconds = self.context.counters.split()
