@@ -25,6 +25,7 @@ EXPERIMENTS = (
     "asynchronous",
     "regression",
     "advance",
+    "rank-discovery",
     "mnist",
 )
 ON_DATA, ALSO_ON_DATA = ("mnist",), ("step-size", "batch-size", "high-dimensional")
@@ -244,9 +245,10 @@ def cold(data, components, memory, tol, ranks, runs, mpiexec):
     ),
 )
 def experiments(names, folder, seeds, overwrite, quick, data):
-    """The paper's experiments on this machine: synthetic, local-steps, gaps, top1, step-size,
-    batch-size, high-dimensional, scaling, asynchronous, and, on --data, mnist (default: all;
-    mnist only with --data), with medians and ranges over seeds.
+    """Experiments on this machine: the paper's, synthetic, local-steps, gaps, top1, step-size,
+    batch-size, high-dimensional, scaling, asynchronous, and, on --data, mnist; of regressions
+    regression, advance and rank-discovery (default: all; mnist only with --data). With medians and
+    ranges over seeds.
     """
     from importlib import import_module
 

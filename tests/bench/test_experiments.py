@@ -24,6 +24,7 @@ AT_THE_END = {
     "batch-size": "error",
     "high-dimensional": "memory",
     "scaling": "bytes a round",
+    "rank-discovery": "excess",
 }  # what their figures show
 
 
@@ -383,3 +384,15 @@ def test_targets_come_nearer_as_fast_as_the_slowest_superior(quick):
             steps = json.loads(group.attrs["labels"])["T"]
             over = np.median(group["slopes"], axis=0) / expected(steps)
             np.testing.assert_allclose(over, 1, atol=0.02)
+
+
+def test_planted_ranks_are_found(quick):
+    """By all rules but importance, and with them the least loss."""
+    with h5py.File(quick[0] / "rank-discovery.h5") as file:
+        for group in file["series"].values():
+            way = json.loads(group.attrs["labels"])["way"]
+            if way in ("gain", "edge", "held-out"):
+                assert (group["right"][...] == 6).all(), way
+                assert (group["excess"][...] < 1e-6).all(), way
+            elif way != "pruned":
+                assert (group["excess"][...] > 1e-3).all(), way

@@ -40,7 +40,9 @@ class State:
 
 
 class Discovery:
-    """The workers of ``modules``; ``here`` {number: ``Home``} are those at home on this rank."""
+    """The workers of ``modules``, a list of ``Module``; ``here`` {number: ``Home``} are those at
+    home on this rank, ``homes`` are all. Made on all ranks.
+    """
 
     def __init__(self, modules, here, homes, exchange, config):
         self.modules, self.here, self.homes = modules, here, homes
@@ -79,13 +81,10 @@ class Discovery:
         """The state in which all know what workers have ``published``, and what homes make of it:
         two Allgathers.
         """
-        after = State(
-            round, before.ranks, *self.layout.gathered(published), grown=before.grown,
-            has_ended=before.has_ended,
-        )  # fmt: skip
+        after = replace(before, round=round, **self._told(published))
         for i in self.here:
             self._combine(before.vectors[i], after.vectors[i], i, after.ranks[i])
-        return self._measured(after, self.rule.observe)
+        return self._measured(after, is_new=True)
 
     def _grown(self, state):
         """The state in which the reserves of the modules with the largest scores have joined, as
@@ -110,17 +109,21 @@ class Discovery:
         errors = np.linalg.norm(images - values[:, None] * vectors, axis=1)
         return vectors, fits, values, errors
 
+    def _told(self, published):
+        """What all workers publish, by the names of the state. Collective."""
+        return dict(zip(("vectors", "fits", "values", "errors"), self.layout.gathered(published)))
+
     def _combine(self, before, vectors, i, rank):
         """u_k = b_k − Σ_j u_j(before)·(b_j(before)ᵀb_k) over superiors j: a = C⁻¹D u."""
         along = np.tril(vectors @ before[:rank].T, -1)
         self.sources[i] = vectors - along @ self.sources[i][:rank]
 
-    def _measured(self, state, observe=lambda module, home, own: None):
-        """The state with what homes tell of their modules; they let the rule ``observe`` them.
-        Collective.
+    def _measured(self, state, is_new=False):
+        """The state with what homes tell of their modules; the rule observes each round that
+        ``is_new``. Collective.
         """
         widths = [len(each) for each in state.vectors]
-        told = [self._figures(state, i, observe) for i in self.here]
+        told = [self._figures(state, i, is_new) for i in self.here]
         sent = np.concatenate(told) if told else np.zeros(0)
         edges = np.cumsum([0, *(w * w + 4 for w in widths)])
         whole = self.exchange.gather_small(sent, self.homes.edges(np.diff(edges)))
@@ -130,10 +133,11 @@ class Discovery:
             state, grams=grams, taken=taken, gains=gains, disorder=disorder, scores=scores
         )
 
-    def _figures(self, state, i, observe):
+    def _figures(self, state, i, is_new):
         """The Gram matrix of a module at home here, and four figures: (w² + 4)."""
         module, home, own = self.modules[i], self.here[i], self._worked(state, i)
-        observe(module, home, own)
+        if is_new:
+            self.rule.observe(module, home, own)
         score = self.rule.score(module, home, own) if self._is_due(state.round) else 0.0
         off = orthonormality_error(own.vectors[: own.rank])
         return np.concatenate([own.gram.reshape(-1), [own.taken, own.gain, off, score]])
@@ -212,9 +216,7 @@ class Discovery:
             vectors = state.vectors[i][own]
             images = self.modules[i].apply(vectors)
             published[i] = self._published(i, vectors, images, state.fits[i][own])
-        names = "vectors", "fits", "values", "errors"
-        known = dict(zip(names, self.layout.gathered(published)))
-        state = self._measured(replace(state, **known))
+        state = self._measured(replace(state, **self._told(published)))
         for i, each in enumerate(state.vectors):
             if len(each) == state.ranks[i]:
                 self._add_reserve(state, i)
