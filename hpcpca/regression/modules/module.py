@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...errors import DataError, Interrupted
+from ...operators.cost import LARGEST_PIECE
 from ...partition import NO_ROWS
 from ..fitted import solve
 from ..job import EIGH_FLOPS
 from ..rank import kept_back
 from ..sums import Reading, Side
+from ..tiles import STRIP, rows_at_once
 
 WIDTH = 1024  # numbers in a row of the panel that holds S of all
 
@@ -76,13 +78,23 @@ class Home:
     kept: Kept | None = None  # if growth asks for it
 
 
+def _is_tall(d, q):
+    """Whether S is held, and not M."""
+    return q <= 2 * d
+
+
+def _most_held(d, q):
+    """How many numbers are held of a module at most."""
+    return q * q if _is_tall(d, q) else d * q
+
+
 def home_of(sums, metric, most, needs=(), kept=None):
     """Return (``Facts``, ``Home``) of ``Sums`` that are solved here, with ``most`` pairs at
     most; ``needs`` of growth are "cross" and "kept".
     """
     solved = solve(sums, metric)
     d, q = sums.cxy.shape
-    held = solved.left.T @ solved.left if q <= 2 * d else solved.left
+    held = solved.left.T @ solved.left if _is_tall(d, q) else solved.left
     facts = Facts(
         n=sums.n,
         inputs=d,
@@ -98,7 +110,7 @@ def home_of(sums, metric, most, needs=(), kept=None):
         unit=float(np.ldexp(sums.divisor, 2 * sums.y.exponent)),
         total=float(sums.y.variances.sum()),
     )
-    cross = sums.cxy if "cross" in needs else None
+    cross = sums.cxy.copy() if "cross" in needs else None
     return facts, Home(solved.coefficients, sums.x, sums.y, held, cross, kept)
 
 
@@ -226,21 +238,29 @@ def rows_of(offsets, rank):
     return int(offsets[rank + 1] - offsets[rank])
 
 
+def _reading_bytes(pairs):
+    """Of pieces of the rows, and of a tile and its products."""
+    d, q = pairs.inputs, pairs.d
+    piece = max(min(LARGEST_PIECE, pairs.n * pairs.row_bytes), pairs.chunk_bytes)
+    tile = 8 * rows_at_once(d, q, 8, 1) * (d + q)
+    return 2 * piece + tile + min(2 * STRIP, 8 * d * max(d, q))
+
+
 def bytes_needed(data, config, homes, world):
     """Return the memory per node that modules take: S of all, what their homes keep and use while
     they solve, and what ranks send. Collective.
     """
-    shared = sum(8 * min(each.d**2, each.d * each.inputs) for each in data.pairs)
+    shared = sum(8 * _most_held(each.inputs, each.d) for each in data.pairs)
     kept = solving = own = 0
     for number in homes.span(world.rank):
         each = data.pairs[number]
         d, q = each.inputs, each.d
         copies = 1 + ("cross" in config.rule.needs)
         kept += 8 * copies * d * q
-        own += 2 * 8 * min(q * q, d * q)  # of S, until it is on the nodes
+        own += 2 * 8 * _most_held(d, q)  # until it is on the nodes
         if "kept" in config.rule.needs:
             kept += int(8 * config.held_out * each.n * (d + q))
-        solving = max(solving, 8 * (5 * d * d + 4 * d * q) + 2 * each.chunk_bytes)
+        solving = max(solving, 8 * (5 * d * d + 4 * d * q) + _reading_bytes(each))
     workers = min(config.budget, config.rank_max * len(data)) + len(data)
     sent = 6 * 8 * workers * (2 * max(each.d for each in data.pairs) + 2)
     return shared + world.node.allreduce(kept + max(solving + own, sent))
