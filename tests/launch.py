@@ -37,6 +37,7 @@ TOLD = r"hpcpca: (?:error|internal error|not converged|verification failed|data 
 PATIENCE = 300  # seconds; nothing takes that long, on however busy a machine, unless it hangs
 STARTED = []  # processes that nobody has waited for yet, perhaps
 FROM_A_LAUNCHER = ("PMI_", "PMIX_", "OMPI_COMM_", "MPI_LOCAL", "HYDRA_")
+OF_PYTEST = ("PYTEST_",)  # the name of the test at hand, which would make every environment new
 
 
 @dataclass(frozen=True)
@@ -93,15 +94,17 @@ def is_open_mpi(mpiexec):
 
 
 def environment(**changes):
-    """This process's environment for a child: one thread per rank, nothing of a launcher; None
-    removes a variable.
+    """This process's environment for a child: one thread per rank, nothing of a launcher or of
+    pytest; None removes a variable.
 
     To be given to every program started from here: what would be inherited has variables of Open
     MPI, where MPI runs in this process, and an mpiexec that sees them ends with exit code 1 and no
     word.
     """
     inherited = {
-        name: value for name, value in os.environ.items() if not name.startswith(FROM_A_LAUNCHER)
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(FROM_A_LAUNCHER + OF_PYTEST)
     }
     merged = {**inherited, **ONE_THREAD, **OPEN_MPI, **changes}
     return {name: str(value) for name, value in merged.items() if value is not None}
@@ -296,7 +299,7 @@ class Standing:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-STANDING = {}  # {(n, their environment): Standing}
+STANDING, KEPT = {}, 6  # {(n, their environment): Standing}, of which so many are kept
 
 
 def standing(n, env=None):
@@ -305,6 +308,8 @@ def standing(n, env=None):
     if key in STANDING and not STANDING[key].is_fit:
         STANDING.pop(key).close()
     if key not in STANDING:
+        if len(STANDING) == KEPT:
+            STANDING.pop(next(iter(STANDING))).close()
         STANDING[key] = Standing(n, env=env)
     return STANDING[key]
 
