@@ -105,7 +105,7 @@ HOW = {
 def test_closed_form(folder, tmp_path, n):
     names = list(HOW) if n == 3 else ["gain"]
     commands = {name: words(folder, tmp_path / f"{name}.h5", *HOW[name][0]) for name in names}
-    for name, done in batch(n, commands, tmp_path).items():
+    for name, done in batch(n, commands).items():
         done.ok()
         assert not errors(tmp_path / f"{name}.h5", **HOW[name][1]), name
         rule = name if name in ("edge", "importance") else "gain"
@@ -219,7 +219,7 @@ def test_budget(folder, tmp_path):
     commands = {
         name: words(folder, tmp_path / f"{name}.h5", *how) for name, (how, *_) in cases.items()
     }
-    done = batch(2, commands, tmp_path)
+    done = batch(2, commands)
     for name, (_, total, ranks) in cases.items():
         done[name].ok()
         with h5py.File(tmp_path / f"{name}.h5") as file:
@@ -290,7 +290,7 @@ def test_stopped(folder, tmp_path):
         "model": words(folder, made["model"], "--max-rounds", 9, "--no-checkpoint"),
         "status": ["status", made["rounds"]],
     }
-    done = batch(2, commands, tmp_path)
+    done = batch(2, commands)
     told = done["rounds"].ended(4).stderr
     assert "--max-rounds 7 reached; pair" in told and "go on with 'hpcpca resume" in told
     assert "round 7" in done["status"].ok().stdout
@@ -307,7 +307,7 @@ def test_stopped(folder, tmp_path):
     again = {name: ["resume", f"{made[name]}.ckpt"] for name in ("rounds", "term", "kill")}
     again["rounds"] += ["--max-rounds", 500]
     again["model"] = ["resume", made["model"], "--max-rounds", 500]
-    for name, each in batch(3, again, tmp_path).items():
+    for name, each in batch(3, again).items():
         each.ok()
         if name != "model":
             assert_same(made["whole"], made[name])
@@ -388,7 +388,7 @@ def test_mistakes(folder, tmp_path):
     alone |= {name: each for name, (_, _, each) in about.items()}
     cases |= {name: (code, text, []) for name, (code, text, _) in about.items()}
     alone["info"] = ["info", model]
-    done = batch(2, commands, tmp_path) | batch(0, alone, tmp_path)
+    done = batch(2, commands) | batch(0, alone)
     done["model"].ok()
     for name, (code, text, _) in cases.items():
         done[name].ended(code)

@@ -15,7 +15,7 @@ from ..fitted import solve
 from ..job import EIGH_FLOPS
 from ..rank import kept_back
 from ..sums import Reading, Side
-from ..tiles import STRIP, rows_at_once
+from ..tiles import STRIP, Products, rows_at_once
 
 WIDTH = 1024  # numbers in a row of the panel that holds S of all
 
@@ -93,6 +93,7 @@ def home_of(sums, metric, most, needs=(), kept=None):
     most; ``needs`` of growth are "cross" and "kept".
     """
     solved = solve(sums, metric)
+    known = solved.found
     d, q = sums.cxy.shape
     held = solved.left.T @ solved.left if _is_tall(d, q) else solved.left
     facts = Facts(
@@ -102,11 +103,11 @@ def home_of(sums, metric, most, needs=(), kept=None):
         limit=min(most, d, q, sums.divisor),
         divisor=sums.divisor,
         rows=len(held),
-        rank=solved.rank,
-        condition=solved.condition,
-        ridge=float(np.ldexp(solved.ridge * sums.divisor, 2 * sums.x.exponent)),
-        scaled_ridge=solved.ridge,
-        rounding=solved.rounding,
+        rank=known.rank,
+        condition=known.condition,
+        ridge=float(np.ldexp(known.ridge * sums.divisor, 2 * sums.x.exponent)),
+        scaled_ridge=known.ridge,
+        rounding=known.rounding,
         unit=float(np.ldexp(sums.divisor, 2 * sums.y.exponent)),
         total=float(sums.y.variances.sum()),
     )
@@ -180,7 +181,8 @@ def _solved(data, number, resources, config, metric):
     kept, rows = None, NO_ROWS
     if "kept" in config.rule.needs:
         rows = kept_back(pairs, config.held_out, config.seed)
-    reading = Reading(own, is_centred=not config.no_centre, with_targets=False, left_out=rows)
+    how = {"is_centred": not config.no_centre, "products": Products(with_targets=False)}
+    reading = Reading(own, left_out=rows, **how)
     try:
         sums = reading.sums(True)
     except DataError as error:

@@ -26,7 +26,7 @@ from ...operators.resources import Resources
 from ...operators.team import Team
 from ...partition import Grid
 from ...units import format_size
-from ..fitted import Metric
+from ..base import Metric
 from ..settings import ridge_of
 from . import result
 from .discovery import Discovery, State
