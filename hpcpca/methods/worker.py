@@ -18,9 +18,10 @@ class Top1Settings(Settings):
     """Exchange of vectors"""
 
     top1: str | None = option(
-        "Top1 solver: what improves a vector (default power, which is alternating least squares on"
-        " pairs; with --batch-rows oja).",
+        f"What improves a vector: {', '.join(SOLVERS)} (default power, which is alternating least"
+        " squares on pairs; with --batch-rows oja).",
         choices=SOLVERS,
+        metavar="SOLVER",
     )
 
     @property

@@ -4,8 +4,7 @@ from ..operators.cost import Plan, algebra_seconds, convert_seconds, pass_second
 from ..operators.in_memory import centred_tiles, held_rows
 from ..operators.products import panel_product
 from ..partition import span
-from ..sources.block import Block
-from ..sources.paired import Rows
+from ..sources.block import Block, PairedRows
 from ..sources.rows import load_shard, never, shard_rows
 from .base import metric_of
 from .by_rows import FittedByRows, build_seconds, held_bytes, products_of
@@ -42,7 +41,7 @@ class HeldReading(Reading):
         return super().sums(is_double)
 
     def _rows(self):
-        return Rows(*(side.array for side in self.held))
+        return PairedRows(*(side.array for side in self.held))
 
     def _blocks(self, done):
         """As in ``Reading``: of the rows in memory, which all groups have, this one's part."""

@@ -29,3 +29,17 @@ class Block:
     def nbytes(self):
         """Memory that the values take."""
         return self.rows.nbytes
+
+
+@dataclass(frozen=True)
+class PairedRows:
+    """Rows of both sets in memory: ``x`` (r, d) and ``y`` (r, q), each of its own type."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+    def __len__(self):
+        return len(self.x)
+
+    def __getitem__(self, rows):
+        return PairedRows(self.x[rows], self.y[rows])

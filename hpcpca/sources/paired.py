@@ -5,28 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import DataError
+from .block import PairedRows
 from .source import Source
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows of both sets in memory: ``x`` (r, d) and ``y`` (r, q), each of its own type."""
-
-    x: np.ndarray
-    y: np.ndarray
-
-    def __len__(self):
-        return len(self.x)
-
-    def __getitem__(self, rows):
-        return Rows(self.x[rows], self.y[rows])
 
 
 @dataclass(frozen=True)
 class PairedBlock:
     """Consecutive rows of both sets; those of Y may lie in several files."""
 
-    rows: Rows
+    rows: PairedRows
     first: int  # number of the first row
     read: tuple  # the Block of X, and those of Y
 
@@ -85,7 +72,7 @@ class PairedSource(Source):
 
     def buffer(self, rows):
         """Memory that ``read`` can put so many rows into."""
-        return Rows(self.x.buffer(rows), self.y.buffer(rows))
+        return PairedRows(self.x.buffer(rows), self.y.buffer(rows))
 
     def read(self, number, start, stop, into=None):
         """Return the ``PairedBlock`` of rows start..stop−1 of file ``number`` of X; raise

@@ -10,7 +10,7 @@ import numpy as np
 from ...comm.counters import Counters
 from ...comm.exchange import Exchange
 from ...partition import Grid
-from ...regression.fitted import Metric
+from ...regression.base import Metric
 from ...regression.modules.discovery import Discovery, State
 from ...regression.modules.growth import RULES, Worked, chosen
 from ...regression.modules.module import Homes, Kept, Module, home_of
