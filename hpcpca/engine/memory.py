@@ -12,9 +12,8 @@ class PeakMemory:
     """
 
     def __init__(self):
-        self.bytes, self._shared, self._last = 0, 0, -1.0
+        self.bytes, self._shared, self._last = 0, 0, 0.0
         forget_most_memory()
-        self.look()
 
     def __call__(self, report):
         if report.seconds - self._last >= 1.0:

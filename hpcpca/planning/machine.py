@@ -56,7 +56,12 @@ def used_memory():
     """Bytes that this process holds: (shared pages divided among those who share them (PSS), what
     whole ones would add).
     """
-    pss, rss = (_number("/proc/self/smaps_rollup", rf"^{n}:\s+(\d+)") or 0 for n in ("Pss", "Rss"))
+    try:
+        with open("/proc/self/smaps_rollup", encoding="ascii") as file:
+            text = file.read()  # once: the system goes over all pages for it
+    except OSError:
+        return 0, 0
+    pss, rss = (int(re.search(rf"^{name}:\s+(\d+)", text, re.M)[1]) for name in ("Pss", "Rss"))
     return pss << 10, max(0, rss - pss) << 10
 
 

@@ -121,18 +121,21 @@ def command(folder, number, rows, k, operator, options=()):
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory):
-    """{(case, operator): (fit's Run, verify's Run, result)} of all cases on two ranks."""
+    """{(case, operator): (fit's Run, verify's Run, result)} of all cases on two ranks; of every
+    case one operator's result is verified, in turn.
+    """
     folder, commands, outputs = tmp_path_factory.mktemp("data"), {}, {}
     cases = {**ANSWERS, **{name: (rows, 1) for name, (rows, _) in REFUSALS.items()}, **EITHER}
     for number, (name, (rows, k)) in enumerate(cases.items()):
-        for operator in OPERATORS:
+        for turn, operator in enumerate(OPERATORS):
             data, output, words = command(folder, number, rows, k, operator)
             commands[name, operator, "fit"] = [*words, "-o", output]
-            commands[name, operator, "verify"] = ["verify", output, data]
+            if turn == number % len(OPERATORS):
+                commands[name, operator, "verify"] = ["verify", output, data]
             outputs[name, operator] = output
     done = batch(2, commands)
     return {
-        case: (done[(*case, "fit")], done[(*case, "verify")], output)
+        case: (done[(*case, "fit")], done.get((*case, "verify")), output)
         for case, output in outputs.items()
     }
 
@@ -205,7 +208,8 @@ def test_right_answer(outcomes, name, operator):
     fit, verify, path = outcomes[name, operator]
     fit.ok()
     check(path, ANSWERS[name][0])
-    verify.ok()
+    if verify:
+        verify.ok()
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
@@ -224,7 +228,8 @@ def test_right_or_refused(outcomes, name, operator):
         return
     fit.ok()
     check(path, EITHER[name][0])
-    verify.ok()
+    if verify:
+        verify.ok()
 
 
 @pytest.mark.parametrize("operator", OPERATORS)

@@ -123,9 +123,9 @@ def test_the_mean_is_measured_again_in_double(tmp_path):
     assert (np.abs(stored - measured) <= 2e-14).all(), (stored, measured)
 
 
-@pytest.mark.parametrize("n", [1, 2, 4])
+@pytest.mark.parametrize("n", [2, 3])
 def test_nothing_is_silently_wrong(folder, n):
-    """Everything on two ranks; on one and on four what is hardest."""
+    """Everything on two ranks; on three what is hardest."""
     kinds = OPERATORS | EXCHANGES
     rows = ROWS if n == 2 else HARDEST
     names = [(name, dtype, kind) for name in rows for dtype in TYPES for kind in kinds]
