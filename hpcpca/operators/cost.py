@@ -134,6 +134,21 @@ class Job:
         return work_type(self.dtype, self.double)
 
 
+def of_settings(settings, panel, machine):
+    """Return the fields of a ``Job`` that settings and machine give, whatever the problem."""
+    needs = settings.chosen.needs(settings)
+    return {
+        **vars(machine),
+        "panel": panel,
+        "double": settings.starts_in_double,
+        "tol": settings.tol,
+        "ritz": needs.has_history,
+        "panels": needs.panels,
+        "own": needs.own,
+        "private": needs.private,
+    }
+
+
 @dataclass(frozen=True)
 class Plan:
     """What was chosen and what it is expected to take."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import UsageError
-from ..operators.cost import Job
+from ..operators.cost import Job, of_settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,27 +32,13 @@ class Sizes:
 
 def job_of(settings, sizes, panel, machine):
     """Return the ``Job`` of a fit with ``settings`` and ``panel`` vectors of data of ``sizes``."""
-    needs = settings.chosen.needs(settings)
     batch_rows = (settings.batch_rows or 0) * (settings.local_steps or 1)
     return Job(
         n=None if settings.covariance else sizes.n,
         d=sizes.d,
         dtype=sizes.dtype,
-        panel=panel,
-        double=settings.starts_in_double,
-        ritz=needs.has_history,
-        ranks=machine.ranks,
-        ranks_on_node=machine.ranks_on_node,
-        threads=machine.threads,
-        shards=machine.shards,
-        memory=machine.memory,
         chunk_bytes=sizes.chunk_bytes,
-        shm=machine.shm,
-        tol=settings.tol,
-        rates=machine.rates,
-        panels=needs.panels,
-        own=needs.own,
-        private=needs.private,
+        **of_settings(settings, panel, machine),
         batch_rows=batch_rows,
         drawn=batch_rows * settings.max_rounds,
     )

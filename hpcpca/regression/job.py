@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..errors import UsageError
-from ..operators.cost import LARGEST_PIECE, Job, share_bytes
+from ..operators.cost import LARGEST_PIECE, Job, of_settings, share_bytes
 from ..options import AUTO
 from .tiles import STRIP, rows_at_once
 
@@ -73,7 +73,6 @@ class PairJob(Job):
 
 def job_of(settings, data, panel, machine):
     """Return the ``PairJob`` of a regression of ``data`` with ``panel`` vectors."""
-    needs = settings.chosen.needs(settings)
     return PairJob(
         n=data.n,
         d=data.d,
@@ -83,21 +82,8 @@ def job_of(settings, data, panel, machine):
         with_inputs=settings.whiten != "none",
         chooses=settings.components == AUTO,
         dtype=data.dtype,
-        panel=panel,
-        double=settings.starts_in_double,
-        ritz=needs.has_history,
-        ranks=machine.ranks,
-        ranks_on_node=machine.ranks_on_node,
-        threads=machine.threads,
-        shards=machine.shards,
-        memory=machine.memory,
         chunk_bytes=data.chunk_bytes,
-        shm=machine.shm,
-        tol=settings.tol,
-        rates=machine.rates,
-        panels=needs.panels,
-        own=needs.own,
-        private=needs.private,
+        **of_settings(settings, panel, machine),
         grams=PAIR_GRAMS if settings.deflation == "pairs" else 0,
     )
 
