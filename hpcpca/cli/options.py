@@ -46,7 +46,10 @@ class NumberOrAuto(click.ParamType):
         """The number, or "auto"; a usage error for anything else."""
         if value == "auto" or isinstance(value, int):
             return value
-        return click.INT.convert(value, param, ctx)
+        try:
+            return int(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a whole number nor auto", param, ctx)
 
 
 follow_links = click.option(

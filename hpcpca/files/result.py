@@ -63,8 +63,8 @@ class Stored:
             kind = file.attrs.get("format")
             if kind not in (RESULT, CHECKPOINT):
                 raise DataError(
-                    f"{path} is not a result or checkpoint of hpcpca; name a file that 'hpcpca fit'"
-                    " has written"
+                    f"{path} is not a result or checkpoint of hpcpca; name a file that a run of"
+                    " 'hpcpca fit' or another command has written"
                 )
             if int(file.attrs.get("format_version", 0)) > VERSIONS[kind]:
                 raise DataError(

@@ -22,6 +22,8 @@ from .job import choosing_bytes, job_of
 from .sums import Reading
 from .tiles import Products
 
+SHARE = 0.1  # of the rows, that is kept back unless users say another
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -90,7 +92,7 @@ def _curve(problem, data, exchange, team):
     resources = Resources(data, exchange, exchange.counters, kernels, team, config.seed)
     parts = [np.zeros((0, 2), np.int64)]
     if config.r2 is None:
-        kept = kept_back(data, config.held_out, config.seed)
+        kept = kept_back(data, config.held_out or SHARE, config.seed)
         parts = [kept, merged(list(outside(0, data.n, kept)))]
     how = {"is_centred": not config.no_centre, "products": Products()}
     readings = [Reading(resources, left_out=rows, **how) for rows in parts]

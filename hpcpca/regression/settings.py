@@ -33,9 +33,8 @@ class PairSettings(PanelSettings):
         or_auto=True,
         metavar="R|auto",
     )
-    held_out: float = option(
-        "With -r auto or --grow held-out: share of the rows that is kept back (default 0.1).",
-        default=0.1,
+    held_out: float | None = option(
+        "With -r auto or --grow held-out: share of the rows that is kept back (default 0.1)."
     )
     r2: float | None = option(
         "With -r auto: the smallest R whose R² on the rows fitted is at least this."
@@ -52,6 +51,11 @@ class PairSettings(PanelSettings):
                 raise UsageError(f"{self.typed(name)} {value}: a number between 0 and 1 is needed")
         if self.r2 is not None and self.components != AUTO:
             raise UsageError(f"--r2 {self.r2} goes with -r auto")
+        if self.held_out is not None and (self.components != AUTO or self.r2 is not None):
+            raise UsageError(
+                f"--held-out {self.held_out} goes with -r auto without --r2; else all rows are"
+                " fitted"
+            )
         if self.components == AUTO and (self.covariance or not self.predicts):
             raise UsageError("-r auto chooses by predictions, of rows with --whiten x; give -r R")
 

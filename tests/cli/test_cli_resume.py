@@ -321,17 +321,20 @@ def test_killed_at_any_moment(folder, whole, tmp_path, seed, victims):
     assert not [path.name for path in tmp_path.iterdir() if path.name.endswith(".part")]
 
 
+def written(path):
+    """When the file was written, or None if it is not there, as while another takes its place."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
+
+
 def killed_after(process, checkpoint, delay, victims, chance):
     """Wait for a (new) checkpoint and ``delay`` seconds more, kill, and wait until the job is
     gone.
     """
-    before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
-    wait_for(
-        lambda: (
-            process.poll() is not None
-            or (checkpoint.exists() and checkpoint.stat().st_mtime_ns != before)
-        )
-    )
+    before = written(checkpoint)
+    wait_for(lambda: process.poll() is not None or written(checkpoint) not in (None, before))
     time.sleep(delay)
     pids = ranks_of(process)
     for pid in pids if victims == "all" else [chance.choice(pids)] if pids else []:

@@ -260,6 +260,8 @@ REFUSED = {  # a mistake: (options, exit code, what is said)
     "interpolation": ("{tmp}/wide.h5 --targets {tmp}/few.h5 -r 2", 3, "give --ridge"),
     "constant": ("{tmp}/flat.h5 --targets {tmp}/y.h5 -r 1", 3, "the inputs have zero variance"),
     "flat targets": ("{tmp}/x.h5 --targets {tmp}/flat.h5 -r 1", 3, "the targets have zero var"),
+    "nothing kept back": ("{tmp}/x.h5 --targets {tmp}/y.h5 -r 2 --held-out 0.2", 2, "with -r auto"),
+    "no number of pairs": ("{tmp}/x.h5 --targets {tmp}/y.h5 -r all", 2, "nor auto"),
     "too many pairs": ("{tmp}/x.h5 --targets {tmp}/y.h5 -r 4", 2, "ask for 3 or fewer"),
     "no targets": ("{tmp}/x.h5 -r 2", 2, "--targets is missing"),
     "no number": ("{tmp}/x.h5 --targets {tmp}/y.h5 -r 2 --ridge much", 2, "--ridge much"),

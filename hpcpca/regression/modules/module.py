@@ -13,7 +13,7 @@ from ...operators.cost import LARGEST_PIECE
 from ...partition import NO_ROWS
 from ..fitted import solve
 from ..job import EIGH_FLOPS
-from ..rank import kept_back
+from ..rank import SHARE, kept_back
 from ..sums import Reading, Side
 from ..tiles import STRIP, Products, rows_at_once
 
@@ -180,7 +180,7 @@ def _solved(data, number, resources, config, metric):
     own = replace(resources, source=pairs, exchange=resources.exchange.alone())
     kept, rows = None, NO_ROWS
     if "kept" in config.rule.needs:
-        rows = kept_back(pairs, config.held_out, config.seed)
+        rows = kept_back(pairs, config.held_out or SHARE, config.seed)
     how = {"is_centred": not config.no_centre, "products": Products(with_targets=False)}
     reading = Reading(own, left_out=rows, **how)
     try:
@@ -261,7 +261,7 @@ def bytes_needed(data, config, homes, world):
         kept += 8 * copies * d * q
         own += 2 * 8 * _most_held(d, q)  # until it is on the nodes
         if "kept" in config.rule.needs:
-            kept += int(8 * config.held_out * each.n * (d + q))
+            kept += int(8 * (config.held_out or SHARE) * each.n * (d + q))
         solving = max(solving, 8 * (5 * d * d + 4 * d * q) + _reading_bytes(each))
     workers = min(config.budget, config.rank_max * len(data)) + len(data)
     sent = 6 * 8 * workers * (2 * max(each.d for each in data.pairs) + 2)

@@ -31,7 +31,7 @@ class GrowthSettings(Settings):
     warm_up: int = option("Rounds before the first growth (default 5).", default=5, least=1)
     grow_every: int = option("Rounds from one growth to the next (default 3).", default=3, least=1)
     grow_by: int = option("Modules that grow at a time (default 1).", default=1, least=1)
-    held_out: float = option("Share of the rows kept back.", default=0.1)
+    held_out: float | None = option("Share of the rows kept back.")
     ridge: str = option("Penalty on the coefficients.", default="0", metavar="RHO|auto")
     no_centre: bool = option("Take rows as they are.", default=False)
     local_steps: int = option("Applications of S between two exchanges.", default=1, least=1)
@@ -46,7 +46,11 @@ class GrowthSettings(Settings):
         """Raise UsageError if options make no sense."""
         if self.budget is None:
             raise UsageError("--budget is missing: say how many pairs all modules share")
-        if not 0 < self.held_out < 1:
+        if self.held_out is not None and self.grow != "held-out":
+            raise UsageError(
+                f"--held-out {self.held_out} goes with --grow held-out; else all rows are fitted"
+            )
+        if self.held_out is not None and not 0 < self.held_out < 1:
             raise UsageError(f"--held-out {self.held_out}: a number between 0 and 1 is needed")
         ridge_of(self.ridge)
 
