@@ -55,6 +55,7 @@ def whitened(sums, metric, cxy, deviation):
     plain = found.factor @ left
     rounding = _rounding(found, plain, left, sums.rounding, deviation)
     if found.left_out is not None:
+        # directions that look dependent may be real
         rounding += (norm(found.left_out.T @ cxy) / max(norm(left), np.finfo(float).tiny)) ** 2
     return found, left, plain, Found(found.rank, found.condition, ridge, rounding)
 

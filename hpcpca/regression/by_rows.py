@@ -67,7 +67,8 @@ class FittedByRows(FittedValues):
         earlier = self._earlier_part(own, offsets)
         solved = earlier and earlier.solved
         if solved is None:
-            solved = self._solve(self._across(panel, offsets, False, Half(own, None, earlier)))
+            images = self._across(panel, offsets, False, Half(own, None, earlier))
+            solved = self._solve(images, self._factor)
             earlier = None
         whole = self._exchange.gather_in_group(solved, offsets)
         return self._across(whole, offsets, True, Half(own, solved, earlier))
@@ -86,16 +87,18 @@ class FittedByRows(FittedValues):
         images /= self.divisor
         return images
 
-    def _solve(self, images):
-        """C⁻¹T for T (own, d)."""
+    def _solve(self, images, factor):
+        """C⁻¹T for T (own, d), by the first factor and another. An image of S takes the same one:
+        S is symmetric also if what the smallest coefficients lack is not quite nothing to X̃.
+        """
         if not self._metric.inputs:
             return images
         with self._counters.time("apply"):
-            return (images @ self._factor.array) @ self._least.array.T
+            return (images @ self._factor.array) @ factor.array.T
 
     def _coefficients_of(self, vectors, offsets, may_stop):
         panel = self._exchange.gather_in_group(vectors, offsets)
-        return self._solve(self._across(panel, offsets, False, None, may_stop))
+        return self._solve(self._across(panel, offsets, False, None, may_stop), self._least)
 
 
 def lacks(settings):

@@ -49,6 +49,41 @@ def test_closed_form(folder, tmp_path, n):  # noqa: F811
     assert not wrong
 
 
+@pytest.mark.once
+def test_inputs_that_are_nearly_dependent(tmp_path):
+    """A sum of two columns, rounded to float32, is left out; S stays symmetric, and its bound says
+    what may be lost.
+    """
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((800, 30))
+    x[:, 5], x[:, 8], x[:, 9] = x[:, 6] + x[:, 7], 3.0, 1e-8 * x[:, 9]
+    y = x @ rng.standard_normal((30, 20)) + rng.standard_normal((800, 20))
+    data = {"x": x.astype("f4"), "y": y}
+    for name, rows in data.items():
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            file["rows"] = rows
+    given = [tmp_path / "x.h5", "--targets", tmp_path / "y.h5", "-r", 4]
+    ways = ("gram", *BY_ROWS)
+    done = batch(
+        2, {way: ["regress", *given, "--operator", way, "-o", tmp_path / way] for way in ways}
+    )
+    centred = data["x"] - data["x"].astype(float).mean(axis=0)
+    lengths = np.linalg.norm(centred, axis=0)
+    left, sizes, _ = np.linalg.svd(
+        centred / np.where(lengths > 1e-9, lengths, 1), full_matrices=False
+    )
+    basis = left[:, sizes > 1e-9 * sizes[0]]
+    truth = np.linalg.svd(basis.T @ (y - y.mean(axis=0)), compute_uv=False)[:4] ** 2 / 799
+    found = {}
+    for way in ways:
+        done[way].ok()
+        with h5py.File(tmp_path / way) as file:
+            found[way], bound = file["explained_variance"][:], file.attrs["rounding"]
+        assert 1e-7 < np.abs(found[way] - truth).max() / truth[0] < bound < 1e-3
+        np.testing.assert_allclose(found[way], found["gram"], rtol=1e-12)
+
+
+@pytest.mark.once
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_like_gram(folder, tmp_path, operator):  # noqa: F811
     """What is not in the closed form is what gram finds; readings are counted, the last too."""
