@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 import spectra
-from launch import environment, launcher, run
+from launch import environment, launched, launcher, run
 from slow_reading import D, K, N, slowed
 
 pytestmark = pytest.mark.skipif(
@@ -48,7 +48,8 @@ def folder(tmp_path_factory):
         )
     )
     command.chmod(0o755)
-    run(2, "fit", here / "data", "-k", K, "-o", here / "whole.h5", "--operator", "streaming").ok()
+    words = ("fit", here / "data", "-k", K, "-o", here / "whole.h5", "--operator", "streaming")
+    launched(2, *words).ok()
     return here
 
 
