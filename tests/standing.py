@@ -11,13 +11,12 @@ from pathlib import Path
 
 from hpcpca import __main__ as entry
 
-entry.prepare()
-
-from mpi4py import MPI  # noqa: E402 - as the entry has it: its environment comes first
-
 
 def main(folder):
     """Execute what the pipe says, until it ends."""
+    entry.prepare()
+    from mpi4py import MPI  # after that, as in a command
+
     exec(os.environ.get("HPCPCA_TEST_INJECT", ""), {})
     comm, entry.LINGER = MPI.COMM_WORLD, 0.0  # there is no launcher that has to hear of an error
     with (folder / str(comm.rank)).open() as pipe:

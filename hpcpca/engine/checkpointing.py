@@ -1,4 +1,6 @@
-"""Writes a checkpoint every so many seconds or rounds."""
+"""Writes a checkpoint every so many seconds or rounds; knows what is left to go on from."""
+
+import os
 
 from ..errors import DataError
 
@@ -33,3 +35,17 @@ class Checkpointing:
                 f"warning: checkpoint not written: {error}; the run goes on, the last good"
                 " checkpoint stays"
             )
+
+
+def left_by(context):
+    """Return the file to go on from if a run can write no other: its last checkpoint, or what it
+    resumed; None if there is neither. Collective.
+    """
+    path, start = context.config.checkpoint_path, context.start
+
+    def left():
+        if path and any(map(os.path.exists, (path, path + ".1"))):
+            return path
+        return start and start.path
+
+    return context.world.decide(left)

@@ -10,7 +10,7 @@ from ..methods.state import unmeasured
 from ..operators.products import ROUNDING
 from ..units import format_size
 from .breakdown import finite
-from .checkpointing import Checkpointing
+from .checkpointing import Checkpointing, left_by
 from .content import Unbuilt
 from .memory import PeakMemory
 from .outcome import Outcome, laggard, peak_memory
@@ -172,7 +172,7 @@ class Run:
         elif self.state.round > self.beginning.round:
             self.recorder.result(report, self.operator, INTERRUPTED, False)
         else:
-            left = self._left()
+            left = left_by(self.context)
             told = (
                 f"it wrote nothing; begin it again with 'hpcpca resume {left}'"
                 if left
@@ -190,26 +190,13 @@ class Run:
         try:
             self.recorder.checkpoint(report, self.operator, INTERRUPTED, stop)
         except DataError as error:
-            left = self._left()
+            left = left_by(self.context)
             remedy = (
                 f"make room and go on from what was written before with 'hpcpca resume {left}'"
                 if left
                 else "make room and start again: nothing is left of this run"
             )
             raise on_all_ranks(DataError(f"interrupted ({stop}), and {error}; {remedy}")) from error
-
-    def _left(self):
-        """The file to go on from if nothing more can be written: the last checkpoint, or what
-        this run resumed; None if there is neither. Collective.
-        """
-        path, start = self.config.checkpoint_path, self.context.start
-
-        def left():
-            if path and any(map(os.path.exists, (path, path + ".1"))):
-                return path
-            return start and start.path
-
-        return self.world.decide(left)
 
     def _has_only_what_it_resumed(self, stop):
         """Whether a resumed run was stopped before it knew more than its checkpoint, which may

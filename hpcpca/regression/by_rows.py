@@ -1,4 +1,4 @@
-"""S applied by passes over the rows: T = X̃ᵀ(Ỹb), then Ỹᵀ(X̃C⁻¹T). Of the sums, only C's are held."""
+"""S applied by passes over the rows: T = X̃ᵀ(Ỹb), then Ỹᵀ(X̃C⁻¹T). Of the sums, C is held."""
 
 from collections import namedtuple
 

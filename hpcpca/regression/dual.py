@@ -1,5 +1,5 @@
-"""S by the products of rows with one another, where inputs are more than rows: with K = X̃X̃ᵀ (n, n)
-it is ỸᵀK(K + ρI)⁻¹Ỹ.
+"""S by the products of rows with one another, where inputs are more than rows: ỸᵀK(K + ρI)⁻¹Ỹ
+with K = X̃X̃ᵀ (n, n).
 """
 
 import numpy as np

@@ -6,9 +6,9 @@ import signal
 import h5py
 import numpy as np
 import pytest
+from cases import errors, words
 from closed_form import planted, solved
 from launch import batch, end, finish, ranks_of, run, start, wait_for
-from test_regress import CASES, errors, folder, words  # noqa: F401 – the fixture
 
 from hpcpca.planning.plan import choose
 from hpcpca.regression.job import PairJob
@@ -26,7 +26,7 @@ UNITS = "units", "dual"
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4])
-def test_closed_form(folder, tmp_path, n):  # noqa: F811
+def test_closed_form(folder, tmp_path, n):
     """Every operator gives the pairs, on any number of ranks and as groups."""
     names = NAMES if n == 2 else NAMES[n % 3 :: 3]
     # without a ridge the dual leaves out what is small in the data's own units
@@ -85,7 +85,7 @@ def test_inputs_that_are_nearly_dependent(tmp_path):
 
 @pytest.mark.once
 @pytest.mark.parametrize("operator", OPERATORS)
-def test_like_gram(folder, tmp_path, operator):  # noqa: F811
+def test_like_gram(folder, tmp_path, operator):
     """What is not in the closed form is what gram finds; readings are counted, the last too."""
     ways = {"pls": "--whiten none", "auto": "-r auto", "window": "--exchange window --tol 1e-6"}
     ways |= {"pairs": "--exchange vectors --tol 1e-6", "rank": ""}
@@ -134,7 +134,7 @@ REFUSED = {  # (options, what is said)
 
 
 @pytest.mark.once
-def test_refused(folder, tmp_path):  # noqa: F811
+def test_refused(folder, tmp_path):
     commands = {
         (held, name): words(folder, "tall", tmp_path / "out.h5", *options.format(held=held).split())
         for held in OPERATORS

@@ -1,6 +1,5 @@
 """One run of many regressions: read and solve, rounds until all is converged, files."""
 
-import os
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from ...comm.counters import Counters
 from ...comm.exchange import Exchange
-from ...engine.checkpointing import Checkpointing
+from ...engine.checkpointing import Checkpointing, left_by
 from ...engine.machine import machine_of, warm_up
 from ...engine.memory import PeakMemory
 from ...engine.outcome import Outcome, laggard, peak_memory
@@ -205,9 +204,14 @@ class Run:
     def _checkpointing(self):
         if self.config.checkpoint_path is None:
             return []
-        since = self.before["seconds"]
-        write = lambda report: self._checkpoint(RUNNING)  # noqa: E731
-        return [Checkpointing(self.config.cadence(), write, self.say, since=since)]
+        return [
+            Checkpointing(
+                self.config.cadence(),
+                lambda report: self._checkpoint(RUNNING),
+                self.say,
+                since=self.before["seconds"],
+            )
+        ]
 
     def _content(self, kind, outcome):
         context = self.context
@@ -244,7 +248,7 @@ class Run:
         """Write a checkpoint of what there is; without checkpoints, the model so far."""
         path, text = self.config.checkpoint_path, f"interrupted ({stop})"
         if self.report is None or not (path or self.report.state.round):
-            left = self._left()
+            left = left_by(self.context)
             raise on_all_ranks(
                 Interrupted(f"{text} while reading; go on with 'hpcpca resume {left}'")
                 if left
@@ -256,23 +260,10 @@ class Run:
         try:
             self._checkpoint(INTERRUPTED, str(stop))
         except DataError as error:
-            left = self._left()
+            left = left_by(self.context)
             remedy = f"go on with 'hpcpca resume {left}'" if left else "make room, and start again"
             raise on_all_ranks(DataError(f"{text}, and {error}; {remedy}")) from error
         return self._outcome(INTERRUPTED, reason=str(stop))
-
-    def _left(self):
-        """The file to go on from if nothing can be written: the last checkpoint, or what this run
-        resumed; None if there is neither.
-        """
-        path, start = self.config.checkpoint_path, self.context.start
-
-        def left():
-            if path and any(map(os.path.exists, (path, path + ".1"))):
-                return path
-            return start and start.path
-
-        return self.world.decide(left)
 
     def _outcome(self, name, reason=None, lack=None):
         seconds = self.context.counters.split()
