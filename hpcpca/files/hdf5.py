@@ -36,7 +36,7 @@ LIBVER = (
 @dataclass(frozen=True)
 class Rows:
     """This rank's rows ``own`` (r, d) of an array whose rows are spread over the ranks as
-    ``offsets`` says.
+    ``offsets`` says; floats of one type on all ranks.
     """
 
     own: np.ndarray
@@ -185,7 +185,7 @@ def _plan(world, attributes, arrays):
                 (
                     name,
                     array.shape() if name in local else np.shape(array),
-                    np.float64 if name in local else np.asarray(array).dtype,
+                    array.own.dtype if name in local else np.asarray(array).dtype,
                     checksum(crcs[name] if name in local else row_checksums(array)),
                 )
                 for name, array in arrays.items()
@@ -239,10 +239,10 @@ def _write_by_root(world, temporary, attributes, datasets, arrays):
     writer = _RootWriter()
     if world.is_root:
         writer.call(lambda: writer.open(temporary, attributes, datasets))
-    for name, shape, *_ in datasets:
+    for name, shape, dtype, _ in datasets:
         array = arrays.get(name)
         if isinstance(array, Rows):
-            _gather_rows(world, writer, name, shape, array)
+            _gather_rows(world, writer, name, (shape, dtype), rows=array)
         elif world.is_root:
             writer.put(name, ..., array)
     with world.agreed(also=H5PY_ERRORS):
@@ -285,8 +285,9 @@ class _RootWriter:
             raise self.error
 
 
-def _gather_rows(world, writer, name, shape, rows):
+def _gather_rows(world, writer, name, kind, rows):
     """The root receives rows rank by rank, a piece at a time, and writes them; others send."""
+    shape, dtype = kind
     step = max(1, PIECE_BYTES // max(8, shape[1] * 8))
     for start in range(0, shape[0], step):
         stop = min(shape[0], start + step)
@@ -303,15 +304,15 @@ def _gather_rows(world, writer, name, shape, rows):
                 else None
             )
             if rank != 0:
-                mine = _send_to_root(world, rank, mine, (last - first, shape[1]))
+                mine = _send_to_root(world, rank, mine, (last - first, shape[1]), dtype)
             if world.is_root:
                 writer.put(name, slice(first, last), mine)
 
 
-def _send_to_root(world, rank, mine, shape):
+def _send_to_root(world, rank, mine, shape, dtype):
     if world.rank == rank:
-        world.comm.Send(np.ascontiguousarray(mine, dtype=np.float64), 0)
+        world.comm.Send(np.ascontiguousarray(mine, dtype=dtype), 0)
     elif world.is_root:
-        mine = np.empty(shape)
+        mine = np.empty(shape, dtype)
         world.comm.Recv(mine, rank)
     return mine

@@ -28,7 +28,7 @@ LINES = [
     {"planning"},
     {"engine"},
     {"mapping"},
-    {"pca", "regression"},
+    {"pca", "regression", "compression"},
     {"report"},
     {"bench"},
     {"cli"},
