@@ -5,6 +5,7 @@ from urllib.parse import quote, unquote
 import h5py
 import numpy as np
 
+from .._version import __version__
 from ..errors import DataError
 from .formats import VERSIONS, WORKER_STATE
 from .hdf5 import Rows, write
@@ -31,6 +32,7 @@ def write_state(world, path, own, shared):
     attributes = {
         "format": WORKER_STATE,
         "format_version": VERSIONS[WORKER_STATE],
+        "hpcpca_version": __version__,
         "workers": world.size,
     }
     write(world, path, attributes, arrays, keep_previous=True)

@@ -14,6 +14,7 @@ from ..files.formats import (
     RESULT,
     SCORES,
     TRUTH,
+    WORKER_STATE,
 )
 from ..files.opening import open_file
 from ..files.result import Stored
@@ -82,6 +83,18 @@ def _predictions(file, path):
             f" {at['result']}: /predictions {made.dtype}"
         ),
         *_origin(json.loads(at["source"])),
+    ]
+
+
+def _worker_state(file, path):
+    own, shared = file.get("own", {}), file.get("shared", {})
+    steps = f"after {shared['step'][()]} steps; " if "step" in shared else ""
+    owed = {name: item.shape for name, item in own.items()}
+    return [
+        _head(file, path, f"state of {file.attrs['workers']} workers"),
+        f"  {steps}{len(owed)} arrays of each worker, {len(shared)} of all alike",
+        *(f"  /own/{name} {shape}" for name, shape in list(owed.items())[:SHOWN]),
+        *["  …"] * (len(owed) > SHOWN),
     ]
 
 
@@ -207,6 +220,7 @@ def cluster_lines(clusters, bounds, words):
 
 KINDS = {
     SCORES: _scores,
+    WORKER_STATE: _worker_state,
     RECONSTRUCTION: _reconstruction,
     PREDICTIONS: _predictions,
     EXPERIMENT: _experiment,

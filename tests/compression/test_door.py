@@ -18,6 +18,7 @@ from hpcpca.compression import (
     save,
 )
 from hpcpca.errors import DataError, UsageError
+from hpcpca.report.describe import describe_file
 
 pytestmark = pytest.mark.mpi
 
@@ -169,6 +170,8 @@ def test_files(comm, findings, shared_path):
     findings.that(set(a) == set(b), f"{sorted(a)} became {sorted(b)}")
     findings.that(all(np.array_equal(a[n], b[n]) and a[n].dtype == b[n].dtype for n in a), "values")
     if comm.rank == 0:
+        told = "\n".join(describe_file(path, None))
+        findings.that(f"state of {comm.size} workers" in told and "after 1 steps" in told, told)
         data = bytearray((shared_path / "state.h5").read_bytes())
         data[len(data) // 2] ^= 1
         (shared_path / "damaged.h5").write_bytes(data)
