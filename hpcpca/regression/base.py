@@ -41,6 +41,7 @@ class Found:
     condition: float  # of C + ρI
     ridge: float  # divided, scaled
     rounding: float  # of S, relative to its largest eigenvalue
+    is_least_ridge: bool = False  # the one that was found is the smallest looked at
 
 
 def whitened(sums, metric, cxy, deviation):
@@ -49,7 +50,7 @@ def whitened(sums, metric, cxy, deviation):
     ``cxy`` (d, …) is D, or a sketch of it; ``deviation`` that of the target that varies most. On
     the root.
     """
-    ridge = _ridge(sums, metric)
+    ridge, is_least = _ridge(sums, metric)
     found = whitening(sums.cxx, ridge, sums.rounding)
     left = found.factor.T @ cxy
     plain = found.factor @ left
@@ -57,14 +58,14 @@ def whitened(sums, metric, cxy, deviation):
     if found.left_out is not None:
         # directions that look dependent may be real
         rounding += (norm(found.left_out.T @ cxy) / max(norm(left), np.finfo(float).tiny)) ** 2
-    return found, left, plain, Found(found.rank, found.condition, ridge, rounding)
+    return found, left, plain, Found(found.rank, found.condition, ridge, rounding, is_least)
 
 
 def _ridge(sums, metric):
     """ρ as the sums are: divided, and scaled as C is."""
     if metric.ridge == "auto":
         return best_ridge(sums.cxx, sums.cxy, float(sums.y.variances.sum()), sums.divisor)
-    return scaled_ridge(sums, metric)
+    return scaled_ridge(sums, metric), False
 
 
 def scaled_ridge(sums, metric):
@@ -117,8 +118,11 @@ class FittedValues(Operator):
         self.x, self.y, self.n, self.divisor = sums.x, sums.y, sums.n, sums.divisor
         self.inputs, self.d = len(sums.x), len(sums.y)
         shape = len(fields(Found))
-        figures = self._exchange.from_root(lambda: [np.array(astuple(found))], shape)[0]
-        rank, self.condition, self.ridge, self.rounding = figures.tolist()
+        figures = self._exchange.from_root(lambda: [np.array(astuple(found), dtype=float)], shape)[
+            0
+        ]
+        rank, self.condition, self.ridge, self.rounding, is_least = figures.tolist()
+        self.is_least_ridge = bool(is_least)
         self.rank, self.exponent = int(rank), 2 * self._exponent
 
     @property

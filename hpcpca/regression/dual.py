@@ -2,6 +2,8 @@
 with K = X̃X̃ᵀ (n, n).
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..kernels.tiles import Tiles
@@ -127,15 +129,18 @@ class DualFitted(FittedValues):
     def _weigh(self, sums, values):
         """Make M of ``_left``, and find the ridge on the way. Collective."""
         exchange, metric, left = self._exchange, self._metric, self._left
-        along, ridge = left.array, 0.0
+        along, ridge, is_least = left.array, 0.0, False
         if metric.ridge == "auto":
             known = values, (along**2).sum(axis=1), float(sums.y.variances.sum()), sums.divisor
-            ridge = float(exchange.from_root(lambda: [np.array([best_of_ridges(*known)])], 1)[0][0])
+            found = exchange.from_root(lambda: [np.array(best_of_ridges(*known), dtype=float)], 2)
+            ridge, is_least = found[0].tolist()
         elif metric.inputs:
             ridge = scaled_ridge(sums, metric)
         shrunk = values + ridge if metric.inputs else np.ones(len(values))
         roots = np.sqrt(values / shrunk)
-        found = _found(sums, values, ridge, along, metric) if exchange.rank == 0 else None
+        found = None
+        if exchange.rank == 0:
+            found = replace(_found(sums, values, ridge, along, metric), is_least_ridge=is_least)
         left.fence()
         if left.node.rank == 0:
             left.array *= roots[:, None]

@@ -98,6 +98,11 @@ class Regression(Problem):
             )
         if config.ridge == "auto":
             context.say(f"ridge by generalised cross-validation: {operator.true_ridge:.6g}")
+            if operator.is_least_ridge:
+                context.say(
+                    "hpcpca: warning: that is the least ridge looked at, and less would do as well:"
+                    " these rows do not say how much is right; give a number, or more rows"
+                )
         if operator.rounding > COLLINEAR:
             context.say(
                 f"hpcpca: warning: the inputs are nearly collinear (condition"

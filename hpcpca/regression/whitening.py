@@ -71,7 +71,8 @@ def root(matrix, ridge, rounding):
 
 def best_ridge(cxx, cxy, total, divisor):
     """Return the ridge with the least generalised cross-validation error of the full-rank fit
-    (Golub, Heath and Wahba 1979), divided by ``divisor`` as the sums are.
+    (Golub, Heath and Wahba 1979), divided by ``divisor`` as the sums are; and whether less would
+    do as well, however little.
 
     ``cxx`` (d, d), ``cxy`` (d, q); ``total`` is the trace of E; ``divisor`` rows less one.
     """
@@ -104,4 +105,4 @@ def best_of_ridges(values, along, total, divisor):
             high = right
         else:
             low = left
-    return float(np.exp((low + high) / 2))
+    return float(np.exp((low + high) / 2)), best == 0

@@ -134,6 +134,31 @@ def test_ridge_by_cross_validation(folder, tmp_path):
         return ((yc - hat @ yc) ** 2).sum() / (1 - np.trace(hat) / (len(x) - 1)) ** 2
 
     assert error(found) <= min(error(each) for each in np.geomspace(1e-3, 1e5, 400)) * (1 + 1e-9)
+    assert "least ridge looked at" not in told
+
+
+@pytest.mark.once
+def test_a_ridge_that_rows_do_not_tell(tmp_path):
+    """If less always looks better, the run says so, whatever holds S."""
+    rng = np.random.default_rng(2)
+    x = rng.standard_normal((30, 50))
+    for name, rows in {"x": x, "y": x @ rng.standard_normal((50, 8))}.items():
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            file["rows"] = rows
+    data = [
+        "regress",
+        tmp_path / "x.h5",
+        "--targets",
+        tmp_path / "y.h5",
+        "-r",
+        R,
+        "--ridge",
+        "auto",
+    ]
+    ways = ("gram", "dual")
+    runs = {held: [*data, "--operator", held, "-o", tmp_path / f"{held}.h5"] for held in ways}
+    for told in batch(2, runs).values():
+        assert "that is the least ridge looked at" in told.ok().stderr
 
 
 @pytest.mark.once
