@@ -217,6 +217,27 @@ def cold(data, components, memory, tol, ranks, runs, mpiexec):
 
 
 @bench.command()
+@click.argument("shape", type=Shape(), default="2048x2048", metavar="[NxM]")
+@click.option("--count", type=click.IntRange(1), default=4, show_default=True, help="Matrices.")
+@click.option(
+    "-r", "--rank", type=click.IntRange(1), default=2, show_default=True, help="Of means."
+)
+@click.option(
+    "--ranks", type=click.IntRange(1), default=2, show_default=True, help="Ranks of one thread."
+)
+@RUNS
+@MPIEXEC
+def compression(shape, count, rank, ranks, runs, mpiexec):
+    """A step of PowerSGD on matrices NxM (default 2048x2048): seconds by part, beside the two
+    products and the memory traffic alone, and beside PyTorch's hook if Debian's python3-torch is
+    installed.
+    """
+    from ..bench.compression import compare
+
+    show(compare(shape, count, rank, ranks, runs=runs, mpiexec=mpiexec))
+
+
+@bench.command()
 @click.argument("names", nargs=-1, type=click.Choice(EXPERIMENTS), metavar="[NAME]...")
 @click.option(
     "--folder",

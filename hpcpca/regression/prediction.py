@@ -48,7 +48,7 @@ def load_model(path, count=None):
     """
     stored = Stored(path)
     if stored.problem == "regress --modules":
-        raise UsageError(
+        raise DataError(
             f"{path} has pairs of many modules: multiply a module's rows by its inputsᵀ·components"
             " and add its intercept yourself"
         )

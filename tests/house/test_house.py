@@ -47,7 +47,16 @@ OPEN_TO = {
     "planning": {"numpy", "threadpoolctl", "mpi4py"},
     "engine": {"numpy", "rich"},
     "report": {"numpy", "matplotlib"},
-    "bench": {"numpy", "h5py", "sklearn", "slepc4py", "petsc4py", "threadpoolctl", "mpi4py"},
+    "bench": {
+        "numpy",
+        "h5py",
+        "sklearn",
+        "slepc4py",
+        "petsc4py",
+        "threadpoolctl",
+        "mpi4py",
+        "torch",
+    },
     "cli": {"click", "numpy", "mpi4py", "threadpoolctl"},
     "__main__": {"click"},
 }

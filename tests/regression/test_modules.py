@@ -375,7 +375,7 @@ def test_mistakes(folder, tmp_path):
     alone |= {"model": [*start[:3], "-o", model, "--modules", every]}
     through, rho = tmp_path / "through.h5", ["--ridge", 1]
     about = {
-        "predict": (2, "multiply a module's rows", ["predict", model, every, "-o", out]),
+        "predict": (3, "multiply a module's rows", ["predict", model, every, "-o", out]),
         "verify": (3, "pairs of every module", ["verify", model, every]),
         "plot": (3, "pairs of every module", ["plot", model, "-o", tmp_path / "a.png"]),
         "grow": (2, "--grow goes with --modules", ["regress", every, "--grow", "edge", "-o", out]),
