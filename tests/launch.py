@@ -2,8 +2,8 @@
 limit.
 
 ``run(n, *arguments)`` is one command on n ranks (0: without a launcher). Ranks that stand by for
-commands do it, since starting them takes longer than most commands; ``launched`` starts new ones,
-and ``start`` lets a test do something while they work.
+commands do it, since starting them takes longer than most commands; ``launched`` starts new ones.
+``start``, and ``Standing.begin``, let a test do something while they work.
 """
 
 import atexit
@@ -13,7 +13,6 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from processes import end, ranks_of
 
 HERE = Path(__file__).resolve().parent
 PROGRAM = (sys.executable, "-m", "hpcpca")
@@ -136,7 +136,10 @@ def start(n, *arguments, env=None, inject=None, cwd=None, command=None, mpiexec=
 
 
 def end_started():
-    """End what a test started and did not wait for, as one does that fails half-way."""
+    """End what a test started or began and did not wait for, as one does that fails half-way."""
+    for ranks in STANDING.values():
+        if ranks.last and not ranks.last.is_over():
+            end(ranks.process)
     while STARTED:
         process = STARTED.pop()
         if process.poll() is None:
@@ -199,45 +202,6 @@ def _tried(n, once):
     return done
 
 
-def end(process):
-    """Kill a started command and everything that it started."""
-    for pid in [*descendants(process.pid), process.pid]:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-
-
-def descendants(pid):
-    """Ids of the processes below ``pid``, from /proc."""
-    children = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(path.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-        children.setdefault(parent, []).append(int(path.parent.name))
-    found, waiting = [], [pid]
-    while waiting:
-        below = children.get(waiting.pop(), [])
-        found += below
-        waiting += below
-    return found
-
-
-def ranks_of(process):
-    """Process ids of the ranks of a started command."""
-    found = []
-    for pid in descendants(process.pid):
-        try:
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if words[0] == os.fsencode(sys.executable):
-            found.append(pid)
-    return sorted(found)
-
-
 class Standing:
     """n ranks (0: one process without a launcher) that execute one command after the other, where
     starting each anew would take too long. ``place`` is a folder for what they say.
@@ -250,7 +214,7 @@ class Standing:
     def __init__(self, n, place=None, **options):
         self.ranks = max(1, n)
         self.folder = Path(tempfile.mkdtemp(prefix="standing-", dir=place))
-        self.count = 0
+        self.count, self.last = 0, None
         paths = [self.folder / str(rank) for rank in range(self.ranks)]
         for path in paths:
             os.mkfifo(path)
@@ -264,32 +228,20 @@ class Standing:
         """Whether these ranks can take another command."""
         return self.process.poll() is None and self.count < self.MOST
 
-    def execute(self, words, cwd=None, timeout=PATIENCE):
-        """Run a command on these ranks and return its ``Run``.
-
-        A command that takes the whole job down (MPI_Abort) counts with the job's exit code.
+    def begin(self, words, cwd=None, env=None):
+        """Begin a command on these ranks, with these changes of their environment while it goes
+        on; return the ``Command``.
         """
-        begun, number = time.monotonic(), self.count
         self.count += 1
-        line = json.dumps([number, str(cwd or os.getcwd()), [*map(str, words)]]) + "\n"
+        line = json.dumps([self.count, str(cwd or os.getcwd()), env or {}, [*map(str, words)]])
         for pipe in self.pipes:
-            os.write(pipe, line.encode())
-        codes = [self.folder / f"{number}.{rank}.code" for rank in range(self.ranks)]
-        while not all(path.exists() for path in codes) and self.process.poll() is None:
-            if time.monotonic() > begun + timeout:
-                end(self.process)
-                said = self._said(number, "out"), self._said(number, "err")
-                pytest.fail(f"hang: not finished after {timeout} s: {words}\n{said}")
-            time.sleep(0.002)
-        found = {path.read_text() for path in codes if path.exists()}
-        is_whole = all(path.exists() for path in codes) and len(found) == 1
-        code = int(found.pop()) if is_whole else self.process.wait() or 1
-        said = self._said(number, "out"), self._said(number, "err")
-        return Run(code, *said, time.monotonic() - begun)
+            os.write(pipe, f"{line}\n".encode())
+        self.last = Command(self, self.count, words)
+        return self.last
 
-    def _said(self, number, kind):
-        paths = (self.folder / f"{number}.{rank}.{kind}" for rank in range(self.ranks))
-        return "".join(path.read_text() for path in paths if path.exists())
+    def execute(self, words, cwd=None, timeout=PATIENCE):
+        """Run a command on these ranks and return its ``Run``."""
+        return self.begin(words, cwd).finish(timeout)
 
     def close(self):
         """End the ranks, and remove what they said."""
@@ -297,6 +249,49 @@ class Standing:
             os.close(pipe)
         finish(self.process)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Command:
+    """A command under way on ranks that stand by."""
+
+    def __init__(self, ranks, number, words):
+        self.ranks, self.number, self.words = ranks, number, words
+        self.begun = time.monotonic()
+
+    def pids(self):
+        """Process ids of the ranks."""
+        return ranks_of(self.ranks.process)
+
+    def said(self, kind):
+        """What all ranks have said until now on "out" or "err"."""
+        return "".join(path.read_text() for path in self._files(kind) if path.exists())
+
+    def _files(self, kind):
+        return [
+            self.ranks.folder / f"{self.number}.{rank}.{kind}" for rank in range(self.ranks.ranks)
+        ]
+
+    def is_over(self):
+        """Whether all ranks are done with it, or gone."""
+        codes = self._files("code")
+        return all(path.exists() for path in codes) or self.ranks.process.poll() is not None
+
+    def finish(self, timeout=PATIENCE):
+        """Wait for the command and return its ``Run``; past ``timeout`` seconds fail: a hang.
+
+        A command that takes the whole job down (MPI_Abort) counts with the job's exit code.
+        """
+        process, codes = self.ranks.process, self._files("code")
+        while not self.is_over():
+            if time.monotonic() > self.begun + timeout:
+                end(process)
+                said = self.said("out"), self.said("err")
+                pytest.fail(f"hang: not finished after {timeout} s: {self.words}\n{said}")
+            time.sleep(0.002)
+        found = {path.read_text() for path in codes if path.exists()}
+        is_whole = all(path.exists() for path in codes) and len(found) == 1
+        code = int(found.pop()) if is_whole else process.wait() or 1
+        return Run(code, self.said("out"), self.said("err"), time.monotonic() - self.begun)
 
 
 STANDING, KEPT = {}, 6  # {(n, their environment): Standing}, of which so many are kept
@@ -307,10 +302,9 @@ def standing(n, env=None):
     key = n, tuple(sorted(environment(**(env or {})).items()))
     if key in STANDING and not STANDING[key].is_fit:
         STANDING.pop(key).close()
-    if key not in STANDING:
-        if len(STANDING) == KEPT:
-            STANDING.pop(next(iter(STANDING))).close()
-        STANDING[key] = Standing(n, env=env)
+    if key not in STANDING and len(STANDING) == KEPT:
+        STANDING.pop(next(iter(STANDING))).close()  # those that waited longest
+    STANDING[key] = STANDING.pop(key, None) or Standing(n, env=env)
     return STANDING[key]
 
 

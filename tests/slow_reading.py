@@ -1,6 +1,10 @@
 """Runs whose reading takes as long as a test wants, so that it can stop them in it."""
 
+import itertools
 import os
+import signal
+
+from launch import standing, wait_for
 
 K, N, D = 5, 4000, 40
 PIECE = 20_000  # bytes: 64 pieces in all
@@ -25,6 +29,28 @@ def slow(self, number, start, stop, into=None):
     return old(self, number, start, stop, into)
 s.Source.read = slow"""
 )
+PACED = (
+    CUT
+    + """
+import os
+pieces, known = [0], [""]
+def seen():
+    pace = os.environ.get("HPCPCA_TEST_PACE", "")
+    if pace != known[0]:
+        known[0], pieces[0] = pace, 0
+    return pieces
+def paced(self, number, start, stop, into=None):
+    if seen() and known[0] and stop - start > 10:
+        seconds, quick = map(float, known[0].split()[1:])
+        pieces[0] += 1
+        os.write(2, b"piece\\n")
+        if pieces[0] > quick:
+            time.sleep(seconds)
+    return old(self, number, start, stop, into)
+s.Source.read = paced
+"""
+)
+TURNS = itertools.count()  # a pace of its own for every command
 OPEN_MPI = os.environ.get("HPCPCA_TEST_STACK") == "openmpi"
 
 
@@ -43,3 +69,33 @@ def begun(process, pieces=1):
         line = process.stderr.readline()
         assert line, "the run is over"
         pieces -= line.endswith("piece\n")
+
+
+def paced(n, *words, seconds, quick=0, inject=PACED):
+    """Begin a command that is ``slowed`` on n ranks that stand by; return the ``Command``."""
+    ranks = standing(n, {"HPCPCA_TEST_INJECT": inject})
+    return ranks.begin(words, env={"HPCPCA_TEST_PACE": f"{next(TURNS)} {seconds} {quick}"})
+
+
+def read(command, pieces):
+    """Wait until the ranks of a ``paced`` command have begun to read so many pieces in all."""
+    wait_for(lambda: command.said("err").count("piece\n") >= pieces or command.is_over())
+    assert not command.is_over(), f"the run is over: {command.said('err')}"
+
+
+def stopped(n, *words, after, seconds, quick=0, to=slice(1), number=signal.SIGUSR1):
+    """Run a command that is ``slowed``, of which some ranks get a signal after so many pieces;
+    return its ``Run``.
+    """
+    command = paced(n, *words, seconds=seconds, quick=quick)
+    read(command, after)
+    for pid in command.pids()[to]:
+        os.kill(pid, number)
+    return command.finish()
+
+
+def cut(n, *words):
+    """Run a command that reads in pieces of the same size, on n ranks that stand by; return its
+    ``Run``.
+    """
+    return standing(n, {"HPCPCA_TEST_INJECT": PACED}).execute(words)

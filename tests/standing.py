@@ -21,8 +21,11 @@ def main(folder):
     comm, entry.LINGER = MPI.COMM_WORLD, 0.0  # there is no launcher that has to hear of an error
     with (folder / str(comm.rank)).open() as pipe:
         for line in pipe:
-            number, place, arguments = json.loads(line)
+            number, place, changes, arguments = json.loads(line)
+            os.environ.update(changes)
             execute(folder / f"{number}.{comm.rank}", place, arguments)
+            for name in changes:
+                del os.environ[name]
 
 
 def execute(path, place, arguments):

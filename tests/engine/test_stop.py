@@ -2,18 +2,19 @@
 checkpoint; and what goes on from there.
 """
 
-import json
 import os
+import shutil
 import signal
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 import spectra
-from launch import PATIENCE, batch, finish, ranks_of, run, start
-from slow_reading import CUT, OPEN_MPI, D, K, N, begun, slowed
+from launch import PATIENCE, finish, ranks_of, run, start, wait_for
+from slow_reading import CUT, OPEN_MPI, PACED, D, K, N, begun, cut, paced, slowed, stopped
 
 VECTORS = ("--exchange", "vectors", "--precision", "double", "--tol", "0", "--max-rounds", "6")
 SIGNALS = {"USR1": signal.SIGUSR1, "TERM": signal.SIGTERM, "INT": signal.SIGINT}
@@ -28,13 +29,16 @@ def folder(tmp_path_factory):
     return here
 
 
-def fit(folder, output, *options, quick=0):
-    """Start a fit on two ranks, each of which takes half a second for a piece, after some quick
-    ones: a quarter of a minute for a pass.
+def words(folder, output, *options):
+    """The words of a fit that holds its data in files."""
+    return "fit", folder / "data", "-k", K, "-o", output, "--operator", "streaming", *options
+
+
+def fit(folder, output, *options):
+    """Start a fit on two ranks of its own, each of which takes half a second for a piece: a quarter
+    of a minute for a pass.
     """
-    return start(
-        2, "fit", folder / "data", "-k", K, "-o", output, *options, inject=slowed(0.5, quick)
-    )
+    return start(2, *words(folder, output, *options), inject=slowed(0.5))
 
 
 def stored(path, *names):
@@ -45,6 +49,20 @@ def stored(path, *names):
 
 def finished_rows(path):
     return int(np.diff(stored(path, "state/rows_done"), axis=1).sum())
+
+
+@pytest.fixture(scope="module")
+def half(folder):
+    """The checkpoint of a run on two ranks that was stopped in its second pass."""
+    kept = folder / "half" / "out.h5.ckpt"
+    kept.parent.mkdir()
+    command = words(folder, kept.with_suffix(""), "--cold")
+    stopped(2, *command, after=94, seconds=0.3, quick=45).ended(75)
+    return kept
+
+
+def copied(checkpoint, folder):
+    return Path(shutil.copy(checkpoint, folder))
 
 
 @pytest.mark.parametrize(
@@ -58,15 +76,11 @@ def finished_rows(path):
     ],
 )
 def test_stops_within_a_block_of_a_long_pass(folder, tmp_path, operator, to):
-    """A signal to one rank or to all: gone long before the end of the pass, and nobody left
-    behind.
-    """
+    """A signal to one rank or to all: gone long before the end of the pass."""
     output, checkpoint = tmp_path / "out.h5", tmp_path / "out.h5.ckpt"
-    process = fit(folder, output, "--operator", operator)
-    begun(process, 10)
-    for pid in ranks_of(process)[: 1 if to == "one" else None]:
-        os.kill(pid, signal.SIGUSR1)
-    done = finish(process).ended(75)
+    command = words(folder, output, "--operator", operator)
+    to = slice(1 if to == "one" else None)
+    done = stopped(2, *command, after=6, seconds=0.3, to=to).ended(75)
     assert done.stderr.count("piece") < 20
     assert (
         done.stderr.count(
@@ -78,9 +92,9 @@ def test_stops_within_a_block_of_a_long_pass(folder, tmp_path, operator, to):
     assert [path.name for path in tmp_path.iterdir()] == [checkpoint.name]
     known = finished_rows(checkpoint) if operator != "in-memory" else 0
     assert known > 0 or operator == "in-memory"
-    done = run(2, "resume", checkpoint, inject=CUT).ok()
+    cut(2, "resume", checkpoint).ok()
     assert [path.name for path in tmp_path.iterdir()] == [output.name]
-    run(1, "verify", output, folder / "data").ok()
+    cut(1, "verify", output, folder / "data").ok()
 
 
 @pytest.mark.parametrize(
@@ -95,48 +109,23 @@ def test_the_next_run_does_only_the_rest(folder, tmp_path, operator, n):
     and the answer is that of one run.
     """
     output, checkpoint, whole = tmp_path / "out.h5", tmp_path / "out.h5.ckpt", tmp_path / "whole.h5"
-    run(
-        2,
-        "fit",
-        folder / "data",
-        "-k",
-        K,
-        "-o",
-        whole,
-        "--operator",
-        operator,
-        "--cold",
-        inject=CUT,
-    ).ok()
-    finished, command = (
-        [0],
-        (
-            "fit",
-            folder / "data",
-            "-k",
-            K,
-            "-o",
-            output,
-            "--operator",
-            operator,
-            "--cold",
-        ),
-    )
+    options = ("--operator", operator, "--cold")
+    cut(2, *words(folder, whole, *options)).ok()
+    finished, command = [0], words(folder, output, *options)
     for ranks in (2, n, 3):
-        process = start(ranks, *command, inject=slowed(0.25 * ranks))
-        begun(process, 8)
-        os.kill(ranks_of(process)[-1], signal.SIGTERM)
-        finish(process).ended(75)
+        last, number = slice(-1, None), signal.SIGTERM
+        pace = {"after": 8, "seconds": 0.15 * ranks}
+        stopped(ranks, *command, **pace, to=last, number=number).ended(75)
         finished.append(finished_rows(checkpoint))
         command = ("resume", checkpoint)
     assert (np.diff(finished) > 0).all() and finished[-1] < N, finished
-    run(n, "resume", checkpoint, inject=CUT).ok()
+    cut(n, "resume", checkpoint).ok()
     for name in ("reads", "passes"):
         assert stored(output, name) == pytest.approx(stored(whole, name), abs=1e-9), name
     np.testing.assert_allclose(
         stored(output, "explained_variance"), stored(whole, "explained_variance"), rtol=1e-9
     )
-    run(1, "verify", output, folder / "data").ok()
+    cut(1, "verify", output, folder / "data").ok()
 
 
 @pytest.mark.parametrize("exchange", ["vectors", "ritz"])
@@ -146,33 +135,19 @@ def test_stopped_in_a_later_round(folder, tmp_path, exchange):
     """
     options = VECTORS if exchange == "vectors" else ("--cold", "--tol", "1e-10")
     output, checkpoint, whole = tmp_path / "out.h5", tmp_path / "out.h5.ckpt", tmp_path / "whole.h5"
-    run(
-        2,
-        "fit",
-        folder / "data",
-        "-k",
-        K,
-        "-o",
-        whole,
-        "--operator",
-        "streaming",
-        *options,
-        inject=CUT,
-    ).ended(4 if exchange == "vectors" else 0)
-    process = fit(folder, output, "--operator", "streaming", *options, quick=80)
-    begun(process, 166)
-    os.kill(ranks_of(process)[0], signal.SIGUSR1)
-    finish(process).ended(75)
+    end = 4 if exchange == "vectors" else 0
+    cut(2, *words(folder, whole, *options)).ended(end)
+    stopped(2, *words(folder, output, *options), after=166, seconds=0.3, quick=80).ended(75)
     round_, done = stored(checkpoint, "state_round", "state/rows_done")
     assert 1 <= round_ <= 3 and 0 < np.diff(done, axis=1).sum() < N
-    run(3, "resume", checkpoint, inject=CUT).ended(4 if exchange == "vectors" else 0)
+    cut(3, "resume", checkpoint).ended(end)
     if exchange == "vectors":
         np.testing.assert_allclose(
             stored(output, "components"), stored(whole, "components"), rtol=0, atol=1e-12
         )
         assert stored(output, "reads") == pytest.approx(stored(whole, "reads"), abs=1e-9)
     else:
-        run(1, "verify", output, folder / "data", "--tol", "1e-10").ok()
+        cut(1, "verify", output, folder / "data", "--tol", "1e-10").ok()
         assert (
             stored(output, "reads") < stored(whole, "reads") + 3
         )  # the history before the round is given up
@@ -180,14 +155,19 @@ def test_stopped_in_a_later_round(folder, tmp_path, exchange):
 
 @pytest.mark.once
 @pytest.mark.parametrize("operator", ["gram", "in-memory"])
-def test_another_operator_goes_on(folder, tmp_path, operator):
-    output, checkpoint = tmp_path / "out.h5", tmp_path / "out.h5.ckpt"
-    process = fit(folder, output, "--operator", "streaming", quick=45)
-    begun(process, 94)
-    os.kill(ranks_of(process)[0], signal.SIGUSR1)
-    finish(process).ended(75)
-    run(4, "resume", checkpoint, "--operator", operator, "--tol", "1e-9").ok()
-    run(1, "verify", output, folder / "data", "--tol", "1e-9").ok()
+def test_another_operator_goes_on(folder, half, tmp_path, operator):
+    output, checkpoint = tmp_path / "on.h5", copied(half, tmp_path)
+    options = ("-o", output, "--operator", operator, "--tol", "1e-9")
+    cut(4, "resume", checkpoint, *options).ok()
+    cut(1, "verify", output, folder / "data", "--tol", "1e-9").ok()
+
+
+CLOCK = """
+import hpcpca.engine.deadline, hpcpca.planning.machine
+class Clock:
+    monotonic = staticmethod(lambda: 3.0 * seen()[0])
+hpcpca.engine.deadline.time, hpcpca.planning.machine.process_age = Clock, lambda: 0
+"""
 
 
 @pytest.mark.once
@@ -195,64 +175,35 @@ def test_max_time(folder, tmp_path):
     """Over and over, until it is done, by a clock that goes on three seconds with every piece of
     the root. A piece takes longer than the root waits between two looks at its clock.
     """
-    inject = (
-        slowed(0.02)
-        + """
-import hpcpca.engine.deadline, hpcpca.planning.machine
-class Clock:
-    monotonic = staticmethod(lambda: 3.0 * pieces[0])
-hpcpca.engine.deadline.time, hpcpca.planning.machine.process_age = Clock, lambda: 0
-"""
-    )
     output, checkpoint = tmp_path / "out.h5", tmp_path / "out.h5.ckpt"
-    command, codes = (
-        (
-            "fit",
-            folder / "data",
-            "-k",
-            K,
-            "-o",
-            output,
-            "--operator",
-            "streaming",
-            "--cold",
-        ),
-        [],
-    )
+    command, codes = words(folder, output, "--cold"), []
     while not codes or codes[-1] == 75:
-        done = run(2, *command, "--max-time", "100s", inject=inject)
+        command = paced(2, *command, "--max-time", "200s", seconds=0.02, inject=PACED + CLOCK)
+        done = command.finish()
         codes.append(done.code)
-        assert done.code == 0 or "--max-time 100s is over" in done.stderr
+        assert done.code == 0 or "--max-time 200s is over" in done.stderr
         command = ("resume", checkpoint)
     assert 2 < len(codes) < 12 and codes[-1] == 0
-    run(1, "verify", output, folder / "data").ok()
+    cut(1, "verify", output, folder / "data").ok()
 
 
 @pytest.mark.parametrize("name", SIGNALS)
 def test_signals_through_the_launcher(folder, tmp_path, name):
     if name != "USR1" and OPEN_MPI:
         pytest.skip("Open MPI's mpiexec kills its ranks a second after TERM and INT")
-    process = fit(folder, tmp_path / "out.h5", "--operator", "streaming")
+    process = fit(folder, tmp_path / "out.h5")
     begun(process, 4)
+    pids = ranks_of(process)
     process.send_signal(SIGNALS[name])
     done = finish(process).ended(75)
     assert f"SIG{name} received" in done.stderr and (tmp_path / "out.h5.ckpt").exists(), done
+    assert len(pids) == 2
+    wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids))
 
 
 def test_a_second_signal_ends_at_once(folder, tmp_path):
     """Within a piece that would take for ever."""
-    process = start(
-        2,
-        "fit",
-        folder / "data",
-        "-k",
-        K,
-        "-o",
-        tmp_path / "out.h5",
-        "--operator",
-        "streaming",
-        inject=slowed(10**6),
-    )
+    process = start(2, *words(folder, tmp_path / "out.h5"), inject=slowed(10**6))
     begun(process, 2)
     for _ in range(PATIENCE):
         for pid in (pids := ranks_of(process)):
@@ -268,20 +219,15 @@ def test_a_second_signal_ends_at_once(folder, tmp_path):
 
 @pytest.mark.once
 def test_without_checkpoints_the_result_so_far_is_written(folder, tmp_path):
-    output = tmp_path / "out.h5"
-    process = fit(folder, output, "--operator", "streaming", "--no-checkpoint", "--cold", quick=45)
-    begun(process, 94)
-    os.kill(ranks_of(process)[0], signal.SIGUSR1)
-    assert f"hpcpca resume {output}" in finish(process).ended(4).stderr
+    output, early = tmp_path / "out.h5", tmp_path / "early.h5"
+    command = words(folder, output, "--no-checkpoint", "--cold")
+    told = stopped(2, *command, after=94, seconds=0.3, quick=45).ended(4).stderr
+    assert f"hpcpca resume {output}" in told
     assert stored(output, "outcome") == "interrupted" and list(tmp_path.iterdir()) == [output]
-    run(2, "resume", output).ok()
-    process = fit(folder, tmp_path / "early.h5", "--operator", "streaming", "--no-checkpoint")
-    begun(process, 4)
-    os.kill(ranks_of(process)[0], signal.SIGUSR1)
-    assert (
-        "nothing is left" in finish(process).ended(4).stderr
-        and not (tmp_path / "early.h5").exists()
-    )
+    cut(2, "resume", output).ok()
+    command = words(folder, early, "--no-checkpoint")
+    told = stopped(2, *command, after=4, seconds=0.3).ended(4).stderr
+    assert "nothing is left" in told and not early.exists()
 
 
 def test_two_runs_on_one_checkpoint(folder, tmp_path):
@@ -289,18 +235,7 @@ def test_two_runs_on_one_checkpoint(folder, tmp_path):
     leaves nothing in the way.
     """
     output, checkpoint = tmp_path / "out.h5", tmp_path / "out.h5.ckpt"
-    process = start(
-        2,
-        "fit",
-        folder / "data",
-        "-k",
-        K,
-        "-o",
-        output,
-        "--operator",
-        "streaming",
-        inject=slowed(10**6),
-    )
+    process = start(2, *words(folder, output), inject=slowed(10**6))
     begun(process, 2)
     for command in (
         ("fit", folder / "data", "-k", K, "-o", output),
@@ -326,153 +261,32 @@ def test_two_runs_on_one_checkpoint(folder, tmp_path):
 
 
 @pytest.mark.once
-def test_status_of_a_stopped_run(folder, tmp_path):
-    output, checkpoint = tmp_path / "out.h5", tmp_path / "out.h5.ckpt"
-    process = fit(folder, output, "--operator", "streaming", "--cold", quick=45)
-    begun(process, 94)
-    os.kill(ranks_of(process)[0], signal.SIGUSR1)
-    finish(process).ended(75)
-    shown = run(0, "status", checkpoint).ok().stdout
-    assert (
-        "interrupted" in shown
-        and "% of the rows" in shown
-        and f"hpcpca resume {checkpoint}" in shown
-    ), shown
-    found = json.loads(run(0, "status", "--json", checkpoint).ok().stdout)
-    assert json.loads(run(0, "status", "--json", output).ok().stdout) == found, (
-        "the result's name stands for its run"
-    )
-    assert (
-        found["state"] == "interrupted"
-        and found["round"] == stored(checkpoint, "state_round")
-        and 0 < found["pass_done"] < 1
-    )
-    assert "no such file" in run(0, "status", tmp_path / "none.ckpt").ended(3).messages[0]
-    run(2, "resume", checkpoint).ok()
-    assert (
-        f"{checkpoint}: finished" in run(0, "status", checkpoint).ok().stdout
-        and f"{output}: finished" in run(0, "status", output).ok().stdout
-    )
-    assert (
-        "is not a result or checkpoint"
-        in run(0, "status", folder / "data" / "s1.h5").ended(3).messages[0]
-    )
-
-
-@pytest.mark.once
 def test_stops_while_kernels_are_compiled(folder, tmp_path, monkeypatch):
     """Compiling takes a while on a new machine: a stop comes through between two kernels."""
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "numba"))
     output = tmp_path / "out.h5"
-    process = start(
-        2,
-        "fit",
-        folder / "data",
-        "-k",
-        K,
-        "-o",
-        output,
-        "--operator",
-        "streaming",
-        inject=CUT + "import hpcpca.kernels as k\nk.WORTH_COMPILING = 0",
-    )
+    compiling = CUT + "import hpcpca.kernels as k\nk.WORTH_COMPILING = 0"
+    process = start(2, *words(folder, output), inject=compiling)
     while not process.stderr.readline().startswith("compiling kernels"):
         assert process.poll() is None
     os.kill(ranks_of(process)[0], signal.SIGUSR1)
     finish(process).ended(75)
     assert not list((tmp_path / "numba").rglob("warm-*")), "all were compiled first"
-    run(1, "resume", output.with_name("out.h5.ckpt"), inject=CUT).ok()
-
-
-def test_a_run_stopped_before_its_first_pass(folder, tmp_path):
-    """Nothing was measured: no variances, no clusters, and the rows are those of the files."""
-    output, checkpoint = tmp_path / "out.h5", tmp_path / "out.h5.ckpt"
-    run(
-        2,
-        "fit",
-        folder / "data",
-        "-k",
-        K,
-        "-o",
-        output,
-        "--operator",
-        "gram",
-        "--max-time",
-        "0.01s",
-    ).ended(75)
-    shown = run(0, "info", checkpoint).ok().stdout
-    assert (
-        f"{K} components of {D} features, {N} samples" in shown and "nothing measured yet" in shown
-    ), shown
-    assert not any(word in shown for word in ("nan", "cluster", "eigenvalue", "covariance")), shown
-    assert "largest residual not known yet" in run(0, "status", checkpoint).ok().stdout
-    run(2, "resume", checkpoint).ok()
-    assert f"{K} components of {D} features, {N} samples" in run(0, "info", output).ok().stdout
-
-
-@pytest.mark.once
-def test_status_of_a_result(folder, tmp_path):
-    """That it is there, how it ended, and what to type to go on only where there is something
-    left to do.
-    """
-    output = tmp_path / "out.h5"
-    for rounds, code, outcome in ((1, 4, "max_rounds"), (1000, 0, "converged")):
-        run(
-            1,
-            "fit",
-            folder / "data",
-            "-k",
-            K,
-            "-o",
-            output,
-            "--cold",
-            "--max-rounds",
-            rounds,
-            "--no-checkpoint",
-            "--overwrite",
-        ).ended(code)
-        paths = (output, f"{output}.ckpt")
-        commands = {
-            (path, *how): ("status", *how, path) for path in paths for how in ((), ("--json",))
-        }
-        told = {key: done.ok().stdout for key, done in batch(0, commands).items()}
-        for path in paths:
-            shown = told[path,]
-            assert (
-                f"result ({outcome}) of " in shown
-                and f"the result is there: hpcpca info {output}" in shown
-                and "checkpoint of" not in shown
-            ), shown
-            assert (
-                (f"to go on: hpcpca resume {output} --max-rounds 2\n" in shown)
-                == (code == 4)
-                == ("to go on" in shown)
-            ), shown
-            found = json.loads(told[path, "--json"])
-            assert (found["state"], found["outcome"]) == ("finished", outcome) and found[
-                "result"
-            ] == str(output)
-    assert (
-        "s1.h5 is not a result or checkpoint"
-        in run(0, "status", folder / "data" / "s1.h5.ckpt").ended(3).messages[0]
-    )
+    cut(1, "resume", output.with_name("out.h5.ckpt")).ok()
 
 
 @pytest.mark.once
 def test_a_resumed_run_that_is_stopped_at_once_loses_nothing(folder, tmp_path):
     """What its checkpoint holds of a pass is not taken up by then, and stays in it."""
     checkpoint = tmp_path / "out.h5.ckpt"
-    words = ["fit", folder / "data", "-k", K, "-o", tmp_path / "out.h5", "--operator", "gram"]
-    process = start(2, *words, inject=slowed(0.25))
-    begun(process, 8)
-    os.kill(ranks_of(process)[0], signal.SIGTERM)
-    finish(process).ended(75)
+    command = words(folder, tmp_path / "out.h5", "--operator", "gram")
+    stopped(2, *command, after=8, seconds=0.25, number=signal.SIGTERM).ended(75)
     rows, before = finished_rows(checkpoint), checkpoint.read_bytes()
     for _ in range(2):
-        told = run(2, "resume", checkpoint, "--max-time", "0.01s").ended(75)
+        told = cut(2, "resume", checkpoint, "--max-time", "0.01s").ended(75)
         assert "--max-time 0.01s is over" in told.stderr
     assert 0 < rows == finished_rows(checkpoint) and checkpoint.read_bytes() == before
-    run(3, "resume", checkpoint, inject=CUT).ok()
+    cut(3, "resume", checkpoint).ok()
 
 
 @pytest.mark.once
@@ -481,30 +295,24 @@ def test_groups_that_are_stopped_keep_what_was_finished_before(folder, tmp_path)
     the run before had finished is.
     """
     checkpoint = tmp_path / "out.h5.ckpt"
-    command = ("fit", folder / "data", "-k", K, "-o", tmp_path / "out.h5", "--cold")
-    words, finished = ("--operator", "streaming"), []
+    command, finished = words(folder, tmp_path / "out.h5", "--cold"), []
     for grid in ("1x2", "2x1", "2x2"):
-        process = start(
-            2 if grid != "2x2" else 4, *command, *words, "--grid", grid, inject=slowed(0.25)
-        )
-        begun(process, 8)
-        os.kill(ranks_of(process)[-1], signal.SIGTERM)
-        finish(process).ended(75)
+        ranks, last = 4 if grid == "2x2" else 2, slice(-1, None)
+        pace = {"after": 8, "seconds": 0.25, "to": last, "number": signal.SIGTERM}
+        stopped(ranks, *command, "--grid", grid, **pace).ended(75)
         finished.append(finished_rows(checkpoint))
-        command, words = ("resume", checkpoint), ()
+        command = ("resume", checkpoint)
     assert finished[0] > 0 and finished == finished[:1] * 3
-    run(2, "resume", checkpoint, "--grid", "2x1", inject=CUT).ok()
-    run(1, "verify", tmp_path / "out.h5", folder / "data").ok()
+    cut(2, "resume", checkpoint, "--grid", "2x1").ok()
+    cut(1, "verify", tmp_path / "out.h5", folder / "data").ok()
 
 
 @pytest.mark.once
 def test_stopped_before_a_pass_is_taken_up(folder, tmp_path):
     """What the run before had finished of the pass stays in the checkpoint."""
     output, checkpoint = tmp_path / "out.h5", tmp_path / "out.h5.ckpt"
-    process = fit(folder, output, "--operator", "streaming", "--cold", quick=90)
-    begun(process, 190)
-    os.kill(ranks_of(process)[0], signal.SIGUSR1)
-    finish(process).ended(75)
+    command = words(folder, output, "--cold")
+    stopped(2, *command, after=190, seconds=0.3, quick=90).ended(75)
     round_, done = stored(checkpoint, "state_round", "state/rows_done")
     inject = """import os, signal, hpcpca.engine.run as r
 def build_and_stop(self, build=r.Run._build):
@@ -514,10 +322,10 @@ def build_and_stop(self, build=r.Run._build):
         pass
 r.Run._build = build_and_stop
 """
-    run(3, "resume", checkpoint, inject=inject).ended(75)
+    run(1, "resume", checkpoint, inject=inject).ended(75)
     assert round_ > 0 and stored(checkpoint, "state_round") == round_
     np.testing.assert_array_equal(stored(checkpoint, "state/rows_done"), done)
-    run(2, "resume", checkpoint, inject=CUT).ok()
+    cut(2, "resume", checkpoint).ok()
 
 
 @pytest.mark.once
