@@ -1,6 +1,7 @@
 """Runs whose reading takes as long as a test wants, so that it can stop them in it."""
 
 import itertools
+import json
 import os
 import signal
 
@@ -32,20 +33,24 @@ s.Source.read = slow"""
 PACED = (
     CUT
     + """
-import os
-pieces, known = [0], [""]
+import json, os
+from mpi4py import MPI
+RANK, pieces, known, pace = MPI.COMM_WORLD.rank, [0], [""], {}
 def seen():
-    pace = os.environ.get("HPCPCA_TEST_PACE", "")
-    if pace != known[0]:
-        known[0], pieces[0] = pace, 0
+    told = os.environ.get("HPCPCA_TEST_PACE", "")
+    if told != known[0]:
+        known[0], pieces[0] = told, 0
+        pace.clear()
+        pace.update(json.loads(told or "{}"))
     return pieces
 def paced(self, number, start, stop, into=None):
-    if seen() and known[0] and stop - start > 10:
-        seconds, quick = map(float, known[0].split()[1:])
+    if seen() and pace and stop - start > 10:
         pieces[0] += 1
         os.write(2, b"piece\\n")
-        if pieces[0] > quick:
-            time.sleep(seconds)
+        if pieces[0] > pace["quick"] and pace["rank"] in (RANK, None):
+            time.sleep(pace["seconds"])
+            while pace["gate"] and not os.path.exists(pace["gate"]):
+                time.sleep(0.002)
     return old(self, number, start, stop, into)
 s.Source.read = paced
 """
@@ -71,10 +76,15 @@ def begun(process, pieces=1):
         pieces -= line.endswith("piece\n")
 
 
-def paced(n, *words, seconds, quick=0, inject=PACED):
-    """Begin a command that is ``slowed`` on n ranks that stand by; return the ``Command``."""
+def paced(n, *words, seconds=0, quick=0, rank=None, gate=None, inject=PACED):
+    """Begin a command on n ranks that stand by, and return the ``Command``. After some quick pieces
+    every one takes so many seconds to read, or until there is a file ``gate``: on all ranks, or on
+    one.
+    """
     ranks = standing(n, {"HPCPCA_TEST_INJECT": inject})
-    return ranks.begin(words, env={"HPCPCA_TEST_PACE": f"{next(TURNS)} {seconds} {quick}"})
+    pace = {"turn": next(TURNS), "seconds": seconds, "quick": quick, "rank": rank}
+    pace["gate"] = gate and str(gate)
+    return ranks.begin(words, env={"HPCPCA_TEST_PACE": json.dumps(pace)})
 
 
 def read(command, pieces):
