@@ -27,12 +27,14 @@ from processes import end, ranks_of
 HERE = Path(__file__).resolve().parent
 PROGRAM = (sys.executable, "-m", "hpcpca")
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
-OPEN_MPI = {
+OF_MPI = {
     "OMPI_ALLOW_RUN_AS_ROOT": "1",
     "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
     "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
     "OMPI_MCA_mpi_yield_when_idle": "1",
-}  # the last: more ranks than cores must not wait for one another's time slices
+    "MPIR_CVAR_ENABLE_HEAVY_YIELD": "1",
+    "MPIR_CVAR_POLLS_BEFORE_YIELD": "100",
+}  # the last three: more ranks than cores must not take the time that those they wait for need
 TOLD = r"hpcpca: (?:error|internal error|not converged|verification failed|data changed)"
 PATIENCE = 300  # seconds; nothing takes that long, on however busy a machine, unless it hangs
 STARTED = []  # processes that nobody has waited for yet, perhaps
@@ -106,7 +108,7 @@ def environment(**changes):
         for name, value in os.environ.items()
         if not name.startswith(FROM_A_LAUNCHER + OF_PYTEST)
     }
-    merged = {**inherited, **ONE_THREAD, **OPEN_MPI, **changes}
+    merged = {**inherited, **ONE_THREAD, **OF_MPI, **changes}
     return {name: str(value) for name, value in merged.items() if value is not None}
 
 
