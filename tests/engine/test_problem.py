@@ -3,7 +3,7 @@
 import h5py
 import numpy as np
 import pytest
-from launch import HERE, batch, run
+from launch import HERE, batch
 
 PLUGGED_IN = f"""import sys
 sys.path.insert(0, {str(HERE / "graph")!r})
@@ -25,6 +25,11 @@ def edges(tmp_path_factory):
     return path, np.sort(np.add.outer(*paths).ravel())[::-1]
 
 
+def plugged_in(n, *words):
+    """Run a command of a program that has the problem, on ranks that stand by."""
+    return batch(n, {"it": words}, env={"HPCPCA_TEST_INJECT": PLUGGED_IN})["it"]
+
+
 @pytest.mark.parametrize(
     "exchange",
     [*(pytest.param(each, marks=pytest.mark.once) for each in ("ritz", "vectors")), "window"],
@@ -32,20 +37,18 @@ def edges(tmp_path_factory):
 def test_a_graph(edges, tmp_path, exchange):
     data, values = edges
     out, options = tmp_path / "out.h5", ["--exchange", exchange, "--tol", 1e-7, "--max-rounds"]
-    fit = run(
-        2, "laplacian", data, "--nodes", 63, "-k", 3, "-o", out, *options, 2, inject=PLUGGED_IN
-    ).ended(4)
+    words = ("laplacian", data, "--nodes", 63, "-k", 3, "-o", out, *options, 2)
+    fit = plugged_in(3, *words).ended(4)
     assert "9 × 7" not in fit.stderr and "63 nodes, 110 edges" in fit.stderr
-    status = run(0, "status", f"{out}.ckpt", inject=PLUGGED_IN).ok().stdout
+    status = plugged_in(1, "status", f"{out}.ckpt").ok().stdout
     assert "of 3 components converged" in status
-    again = ["resume", f"{out}.ckpt", "--max-rounds", 3000]
-    run(3, *again, inject=PLUGGED_IN).ok()
+    plugged_in(1, "resume", f"{out}.ckpt", "--max-rounds", 3000).ok()
     with h5py.File(out) as file:
         np.testing.assert_allclose(file["eigenvalues"], values[:3], rtol=1e-9)
         assert file["vectors"].shape == (3, 63) and "mean" not in file
-    assert "3 components of 63 features" in run(0, "info", out, inject=PLUGGED_IN).ok().stdout
-    run(0, "plot", out, inject=PLUGGED_IN).ok()
-    assert "nothing missed" in run(1, "verify", out, data, inject=PLUGGED_IN).ok().stdout
+    assert "3 components of 63 features" in plugged_in(1, "info", out).ok().stdout
+    plugged_in(1, "plot", out).ok()
+    assert "nothing missed" in plugged_in(1, "verify", out, data).ok().stdout
 
 
 def test_what_belongs_to_other_problems(edges, tmp_path):
@@ -60,7 +63,7 @@ def test_what_belongs_to_other_problems(edges, tmp_path):
         **{("resume", option): ("resume", out, option) for option in again},
         "short": (*words, "--overwrite", "--max-rounds", 1),
     }
-    done = batch(0, commands, env={"HPCPCA_TEST_INJECT": PLUGGED_IN})
+    done = batch(1, commands, env={"HPCPCA_TEST_INJECT": PLUGGED_IN})
     done["fit"].ok()
     done["short"].ended(4)
     for option in fresh:
@@ -76,7 +79,7 @@ def test_what_belongs_to_other_problems(edges, tmp_path):
         "verify": ("verify", out, data),
         "checkpoint": ("status", f"{out}.ckpt"),
     }
-    done = batch(0, commands)
+    done = batch(1, commands)
     assert "scores are of results of 'hpcpca fit'" in done["scores"].ended(3).messages[0]
     for name in ("info", "verify", "resume"):
         (told,) = done[name].ended(3).messages
