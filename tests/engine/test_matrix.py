@@ -70,14 +70,16 @@ def written(tmp_path_factory):
 
 @pytest.mark.parametrize("ranks", RANKS)
 def test_every_pair(written, tmp_path, ranks):
-    """A Latin square says which operator goes on."""
+    """Two Latin squares say on how many ranks a checkpoint goes on, and with which operator."""
     checkpoints, sigma, data = written
     assert len(checkpoints) >= 9
     commands, outputs = {}, {}
     for source in checkpoints:
         _, before, held = source
-        turn = RANKS.index(ranks) + RANKS.index(int(before)) + OPERATORS.index(held)
-        operator = OPERATORS[turn % len(OPERATORS)]
+        row, column = RANKS.index(int(before)), OPERATORS.index(held)
+        if RANKS[(row + column) % 3] != ranks:
+            continue
+        operator = OPERATORS[(2 * row + column) % 3]
         name = "-".join((*source, operator))
         (tmp_path / name).mkdir()
         copy, outputs[name] = tmp_path / name / "c.ckpt", tmp_path / name / "out.h5"
