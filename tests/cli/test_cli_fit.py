@@ -44,28 +44,31 @@ OPTIONS = {  # on every number of ranks
     ),
     "no checkpoint": "--no-checkpoint",
 }
-EXCHANGES = {"ritz": "--exchange ritz", "vectors": "--exchange vectors"}
-OPERATORS = ("gram", "in-memory")
+PAIRS = (("gram", "ritz"), ("in-memory", "vectors")), (("gram", "vectors"), ("in-memory", "ritz"))
 GRIDS = {2: ("2x1", "1x2"), 3: ("3x1", "1x3"), 4: ("4x1", "2x2", "1x4"), 6: ("3x2",)}
 FEW_ROWS = {(3, 2, 6), (5, 1, 6), (6, 5, 4)}  # rows, K, ranks
 
 
 def on_grids(n):
+    """Every grid with every operator and every exchange, which take turns in pairs."""
     return {
-        f"{grid} {operator} {exchange}": f"--grid {grid} --operator {operator} {option}"
-        for grid in GRIDS.get(n, ())
-        for operator in OPERATORS
-        for exchange, option in EXCHANGES.items()
+        f"{grid} {operator} {exchange}": (
+            f"--grid {grid} --operator {operator} --exchange {exchange}"
+        )
+        for turn, grid in enumerate(GRIDS.get(n, ()))
+        for operator, exchange in PAIRS[turn % 2]
     }
 
 
 def on_few_rows(n):
+    """The same of few rows."""
     return {
-        f"{rows} rows, {k}, {operator} {exchange}": f"-k {k} --operator {operator} {option}"
-        for rows, k, ranks in FEW_ROWS
+        f"{rows} rows, {k}, {operator} {exchange}": (
+            f"-k {k} --operator {operator} --exchange {exchange}"
+        )
+        for turn, (rows, k, ranks) in enumerate(sorted(FEW_ROWS))
         if ranks == n
-        for operator in OPERATORS
-        for exchange, option in EXCHANGES.items()
+        for operator, exchange in PAIRS[turn % 2]
     }
 
 
@@ -198,7 +201,7 @@ def compare(path, rows, tol=1e-6, count=K):
 )
 def test_agrees_with_dense(results, rows, n, name):
     """Fewer ranks than components, more ranks than components, more ranks than rows: the same
-    answer.
+    answer. On grids and few rows each operator has each exchange on some.
     """
     done, path = results(n)[name]
     done.ok()
@@ -212,30 +215,28 @@ def test_agrees_with_dense(results, rows, n, name):
         )
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 4])
-def test_golden_trajectories(tmp_path, n):
+@pytest.mark.parametrize(
+    "n, name", [(1, "exponential"), (2, "powerlaw"), (3, "exponential"), (4, "powerlaw")]
+)
+def test_golden_trajectories(tmp_path, n, name):
+    """Each on an odd and on an even number of ranks."""
     options = ("--exchange", "vectors", "--top1", "power", "--local-steps", 3, "--stagger")
-    commands, expected = {}, {}
-    for name in ("powerlaw", "exponential"):
-        golden = HERE / "golden" / f"{name}.h5"
-        with h5py.File(golden) as file:
-            last = expected[name] = file["parallel_deflation_power/T3"][-1]
-        commands[name] = (
-            *("fit", f"{golden}:sigma", "--covariance", "--init", f"{golden}:v0"),
-            *("-k", len(last), *options, "--max-rounds", 40, "--tol", 0),
-            *("-o", tmp_path / f"{name}.h5"),
-        )
-    for name, done in batch(n, commands).items():
-        assert done.ended(4).messages[0].startswith("hpcpca: not converged: --max-rounds 40")
-        last = expected[name]
-        with h5py.File(tmp_path / f"{name}.h5") as file:
-            found = file["components"][...]
-            assert (
-                file.attrs["rounds"] == 40 and "mean" not in file and "singular_values" not in file
-            )
-        signs = np.sign(np.einsum("kd,kd->k", found, last))
-        np.testing.assert_allclose(signs[:, None] * found, last, rtol=0, atol=1e-9, err_msg=name)
-        assert (found[np.arange(len(last)), np.abs(found).argmax(axis=1)] > 0).all()
+    golden = HERE / "golden" / f"{name}.h5"
+    with h5py.File(golden) as file:
+        last = file["parallel_deflation_power/T3"][-1]
+    done = run(
+        n,
+        *("fit", f"{golden}:sigma", "--covariance", "--init", f"{golden}:v0"),
+        *("-k", len(last), *options, "--max-rounds", 40, "--tol", 0),
+        *("-o", tmp_path / "out.h5"),
+    )
+    assert done.ended(4).messages[0].startswith("hpcpca: not converged: --max-rounds 40")
+    with h5py.File(tmp_path / "out.h5") as file:
+        found = file["components"][...]
+        assert file.attrs["rounds"] == 40 and "mean" not in file and "singular_values" not in file
+    signs = np.sign(np.einsum("kd,kd->k", found, last))
+    np.testing.assert_allclose(signs[:, None] * found, last, rtol=0, atol=1e-9)
+    assert (found[np.arange(len(last)), np.abs(found).argmax(axis=1)] > 0).all()
 
 
 @pytest.mark.once
@@ -252,7 +253,7 @@ def test_ways_to_name_the_data(folder, rows, tmp_path):
         words: ("fit", *words.split(), "-k", K, "-o", tmp_path / f"{number}.h5")
         for number, words in enumerate(ways)
     }
-    for number, (words, done) in enumerate(batch(2, commands, cwd=folder).items()):
+    for number, (words, done) in enumerate(batch(1, commands, cwd=folder).items()):
         done.ok()
         compare(tmp_path / f"{number}.h5", rows)
         with h5py.File(tmp_path / f"{number}.h5") as file:
@@ -434,10 +435,10 @@ def test_more_threads_than_processors_are_warned_of_once(folder, tmp_path):
 @pytest.mark.once
 def test_times(folder, tmp_path):
     """On a machine that does nothing else; on a busy one as much longer as processes share a
-    core.
+    core. One of three is fast enough.
     """
     busy = max(1, os.getloadavg()[0] / len(os.sched_getaffinity(0)))
-    assert min(launched(0, "--help").ok().seconds for _ in range(3)) < 0.4 * busy
+    assert any(launched(0, "--help").ok().seconds < 0.4 * busy for _ in range(3))
     heavy = "import sys\nfrom hpcpca.__main__ import run\nrun({})\nprint({} & set(sys.modules))"
     for words, modules in (
         (["--help"], {"numba", "mpi4py", "h5py", "numpy"}),
@@ -446,8 +447,6 @@ def test_times(folder, tmp_path):
         assert run(0, command=(sys.executable, "-c", heavy.format(words, modules))).stdout.endswith(
             "set()\n"
         )
-    fits = [
-        launched(2, "fit", folder / "one.h5:a", "-k", 2, "-o", tmp_path / f"{i}.h5").ok().seconds
-        for i in range(3)
-    ]
-    assert min(fits) < 2 * busy, fits
+    fit = ("fit", folder / "one.h5:a", "-k", 2, "-o")
+    outputs = (tmp_path / f"{i}.h5" for i in range(3))
+    assert any(launched(2, *fit, output).ok().seconds < 2 * busy for output in outputs)
