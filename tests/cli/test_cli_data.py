@@ -121,19 +121,21 @@ def command(folder, number, rows, k, operator, options=()):
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory):
-    """{(case, operator): (fit's Run, verify's Run, result)} of all cases on two ranks; of every
-    case one operator's result is verified, in turn.
+    """{(case, operator): (fit's Run, verify's Run, result)} of all cases: one operator on two
+    ranks, the other one on one, in turn; what one of them found is verified, two ranks' or one's
+    in turn.
     """
-    folder, commands, outputs = tmp_path_factory.mktemp("data"), {}, {}
+    folder, commands, verified, outputs = tmp_path_factory.mktemp("data"), {1: {}, 2: {}}, {}, {}
     cases = {**ANSWERS, **{name: (rows, 1) for name, (rows, _) in REFUSALS.items()}, **EITHER}
     for number, (name, (rows, k)) in enumerate(cases.items()):
         for turn, operator in enumerate(OPERATORS):
             data, output, words = command(folder, number, rows, k, operator)
-            commands[name, operator, "fit"] = [*words, "-o", output]
-            if turn == number % len(OPERATORS):
-                commands[name, operator, "verify"] = ["verify", output, data]
+            ranks = 1 + (turn + number) % 2
+            commands[ranks][name, operator, "fit"] = [*words, "-o", output]
+            if turn == number // 2 % len(OPERATORS):
+                verified[name, operator, "verify"] = ["verify", output, data]
             outputs[name, operator] = output
-    done = batch(2, commands)
+    done = {**batch(1, commands[1]), **batch(2, commands[2]), **batch(1, verified)}
     return {
         case: (done[(*case, "fit")], done.get((*case, "verify")), output)
         for case, output in outputs.items()
