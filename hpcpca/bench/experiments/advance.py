@@ -13,24 +13,25 @@ from .trajectory import rounds_to
 # worker is the one just before it
 RATIOS = (0.8, 0.86, 0.9, 0.93, 0.95)
 SHAPE, ROUNDS = (120, 90), {1: 480, 2: 240, 5: 100}
+QUICK = {2: 240, 5: 100}
 FITTED = 1e-2, 1e-11  # of what the pairs are: the mismatches that a slope is taken from
 LEVEL = 1e-6
 
 
 def run(world, seeds, quick):
     """The ``Record`` of the experiment. Collective."""
-    shape = (30, 24) if quick else SHAPE
+    shape, most = ((30, 24), QUICK) if quick else (SHAPE, ROUNDS)
     strengths = np.cumprod([1.0, *RATIOS])
     count = len(RATIOS)
     series = [
-        Series({"T": steps, "schedule": schedule}) for steps in ROUNDS for schedule in SCHEDULES
+        Series({"T": steps, "schedule": schedule}) for steps in most for schedule in SCHEDULES
     ]
     for seed in range(seeds):
         case = regression(with_tail(strengths, min(shape)), shape, count, seed)
         for each in series:
             steps, schedule = each.labels.values()
             options = {**LETTER, "local_steps": steps, **SCHEDULES[schedule]}
-            each.trajectories.append(follow_pairs(world, case, ROUNDS[steps], **options))
+            each.trajectories.append(follow_pairs(world, case, most[steps], **options))
     for each in series:
         each.measures["slopes"] = np.array([slopes(one.mismatch) for one in each.trajectories])
     settings = {"d": shape[0], "q": shape[1], "pairs": count, "seeds": seeds}

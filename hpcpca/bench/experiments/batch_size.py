@@ -28,7 +28,7 @@ WAYS = {
 
 def run(world, seeds, quick, data=()):
     """The ``Record`` of the experiment; with pictures in ``data`` on them too. Collective."""
-    d, count, sizes, seen = (60, 4, (50, 200), (1000, 2000)) if quick else (1000, 30, SIZES, SEEN)
+    d, count, sizes, seen = (60, 4, (50, 200), (200, 600)) if quick else (1000, 30, SIZES, SEEN)
     series = []
     for rows in [PowerLaw(d, count), *([Rows(data, count)] if data else [])]:
         made = {

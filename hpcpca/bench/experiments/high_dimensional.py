@@ -15,7 +15,7 @@ from ..process import output_of
 from .commands import fitted, measured
 from .record import Record, Series, middle
 
-MEMORY, RANKS, ROWS = "1G", 2, 500
+MEMORY, ROWS = "1G", 500
 FEATURES = 0xFEA7
 ETAS = (10.0, 100.0, 1000.0)  # of EigenGame mu with the authors' schedule, in units of 1/λ_0
 WAYS = {"Ritz exchange": None} | {f"EigenGame mu, harmonic, η·λ₀ = {eta:g}": eta for eta in ETAS}
@@ -26,8 +26,8 @@ def run(world, seeds, quick, data=()):
     """The ``Record`` of the experiment, which starts its own ranks; with pictures in ``data`` on
     features of them too.
     """
-    d, wide, n, count, batch, rounds = (
-        (500, 800, 300, 3, 40, 12) if quick else (50_000, 100_000, 2500, 8, 100, 100)
+    d, wide, n, count, batch, rounds, ranks = (
+        (500, 800, 300, 3, 40, 4, 1) if quick else (50_000, 100_000, 2500, 8, 100, 100, 2)
     )
     series = []
     with tempfile.TemporaryDirectory() as folder:
@@ -36,7 +36,7 @@ def run(world, seeds, quick, data=()):
             made[f"ReLU features (d = {d})"] = _features(folder, n, d, data)
         for name, path in made.items():
             out = os.path.join(folder, "exact.h5")
-            fitted(RANKS, [path, "-k", str(count), "--memory", MEMORY], out)
+            fitted(ranks, [path, "-k", str(count), "--memory", MEMORY], out)
             with h5py.File(out) as file:
                 true, largest = file["components"][...], file["explained_variance"][0]
             for method, eta in list(WAYS.items())[: 2 if quick else None]:
@@ -59,7 +59,7 @@ def run(world, seeds, quick, data=()):
                         "--seed",
                         str(seed),
                     ]
-                    wall, memory = fitted(RANKS, [*words, *options], out)
+                    wall, memory = fitted(ranks, [*words, *options], out)
                     error, residual, _ = measured(out, true)
                     for measure, value in {
                         "error": error,
@@ -75,7 +75,7 @@ def run(world, seeds, quick, data=()):
         "batch": batch,
         "rounds": rounds,
         "memory": MEMORY,
-        "ranks": RANKS,
+        "ranks": ranks,
         "data": [str(name) for name in data],
     }
     return Record(
@@ -134,7 +134,7 @@ def _table(series, settings):
     lines = [
         (
             f"{settings['n']} rows of float32, K = {settings['components']}, {settings['rounds']}"
-            f" rounds of batches of {settings['batch']} rows, {settings['ranks']} ranks of one"
+            f" rounds of batches of {settings['batch']} rows, {settings['ranks']} rank(s) of one"
             f" thread, --memory {settings['memory']}; {settings['seeds']} seeds, median [least,"
             " most]. Memory is that of all processes, interpreters too. The error is against"
             " components of exact passes to 1e-6."

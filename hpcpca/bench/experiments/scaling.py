@@ -18,7 +18,7 @@ PLACES = {"one each": lambda workers: workers, "1": lambda workers: 1}
 
 def run(world, seeds, quick):
     """The ``Record`` of the experiment, which starts its own ranks."""
-    d, workers, rounds = (100, (1, 3), 5) if quick else (1000, WORKERS, 20)
+    d, workers, rounds = (100, (1, 2), 5) if quick else (1000, WORKERS, 20)
     series = [
         Series({"data": "k^-0.5", "ranks": ranks, "workers": count})
         for ranks in PLACES

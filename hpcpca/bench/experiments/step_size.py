@@ -35,7 +35,7 @@ WIDE = 1.5  # times a method's least error: what still counts as good
 def run(world, seeds, quick, data=()):
     """The ``Record`` of the experiment; with pictures in ``data`` on them too. Collective."""
     d, count, batch, lengths = (
-        (60, 4, 100, {"k^-0.5": 40, "data": 40})
+        (60, 4, 100, {"k^-0.5": 20, "data": 10})
         if quick
         else (1000, 30, BATCH, {"k^-0.5": 600, "data": 1200})
     )

@@ -18,7 +18,7 @@ ABOUT = "λ = 1/k, full rank; T = {} local steps."
 
 def run(world, seeds, quick):
     """The ``Record`` of the experiment. Collective."""
-    d, count, steps, rounds = (120, 8, 4, 20) if quick else (1000, 30, 4, 100)
+    d, count, steps, rounds = (120, 8, 4, 15) if quick else (1000, 30, 4, 100)
     series = [
         Series({"solver": solver, "deflation": deflation, "start": start})
         for solver, deflation, start in itertools.product(SOLVERS, DEFLATIONS, STARTS)
