@@ -14,9 +14,11 @@ from launch import batch, finish, ranks_of, run, start, wait_for
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4])
 def test_closed_form(folder, tmp_path, n):
-    names = list(CASES) if n in (1, 3) else ["tall", "single", "low rank", "many targets"]
+    """Every case, shared out over numbers of ranks."""
+    names = list(CASES)[n - 1 :: 4]
     commands = {name: words(folder, name, tmp_path / f"{name}.h5", "--tol", 1e-9) for name in names}
-    commands["single"] = words(folder, "single", tmp_path / "single.h5", "--tol", 1e-5)
+    if "single" in names:
+        commands["single"] = words(folder, "single", tmp_path / "single.h5", "--tol", 1e-5)
     found = batch(n, commands)
     wrong = {}
     for name in names:
@@ -24,8 +26,9 @@ def test_closed_form(folder, tmp_path, n):
         told = errors(name, tmp_path / f"{name}.h5")
         wrong |= {(name, key): pair for key, pair in told.items() if not pair[0] <= pair[1]}
     assert not wrong
-    said = found[names[0]].stderr
-    assert "900 × 14 float64 in 3 file(s) → y, 900 × 9 float64 in 2 file(s)" in said
+    if "tall" in names:
+        said = found["tall"].stderr
+        assert "900 × 14 float64 in 3 file(s) → y, 900 × 9 float64 in 2 file(s)" in said
 
 
 @pytest.mark.once
@@ -73,10 +76,11 @@ def test_against_peers(folder, tmp_path):
 def test_angle_bounds(tmp_path):
     """Of runs that were stopped early no pair is further off than its bound says."""
     told = 0
-    for seed in range(10):
+    for seed in range(6):
         rng = np.random.default_rng(seed)
         x, y = planted(rng, 400, 150, 120, 2.0 * 0.9 ** np.arange(40))
-        fitted = (x - x.mean(0)) @ solved(x, y, 120).weights
+        centred = x - x.mean(axis=0)
+        fitted = centred @ np.linalg.lstsq(centred, y - y.mean(axis=0), rcond=None)[0]
         true = np.linalg.svd(fitted, full_matrices=False)[2]
         for name, rows in {"x": x, "y": y}.items():
             with h5py.File(tmp_path / f"{seed}.{name}.h5", "w") as file:
@@ -92,7 +96,7 @@ def test_angle_bounds(tmp_path):
                 off = spectra.sine(vectors[k], true[k : k + 1])
                 assert off <= bounds[k] + 1e-9, (seed, rounds, k)
                 told += 1
-    assert told > 50
+    assert told > 30
 
 
 @pytest.mark.once
