@@ -3,7 +3,7 @@
 import h5py
 import numpy as np
 import pytest
-from launch import run
+from launch import batch
 
 from hpcpca.errors import DataError
 from hpcpca.sources.block import Block
@@ -58,8 +58,12 @@ def test_a_new_format_is_a_file_and_a_line(folder, monkeypatch):
 def test_a_run_reads_it(folder, operator):
     how = ("--batch-rows", 8) if operator == "batch" else ("--operator", operator)
     out = folder / "out.h5"
-    run(2, "fit", folder, "-k", 2, "-o", out, "--tol", 0.05, *how, inject=LINE).ok()
-    run(2, "verify", out, folder, "--tol", 0.05, inject=LINE).ok()
+    commands = {
+        "fit": ("fit", folder, "-k", 2, "-o", out, "--tol", 0.05, *how),
+        "verify": ("verify", out, folder, "--tol", 0.05),
+    }
+    for done in batch(2, commands, env={"HPCPCA_TEST_INJECT": LINE}).values():
+        done.ok()
     with h5py.File(out) as file:
         exact = np.linalg.eigvalsh(np.cov(ROWS, rowvar=False))[::-1][:2]
         np.testing.assert_allclose(file["explained_variance"], exact, rtol=0.05)
