@@ -187,7 +187,7 @@ def test_plan_looks_whether_kernels_are_compiled(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "ranks, grid", [(1, "1x1"), (2, "1x2"), (3, "3x1"), (4, "2x2"), (5, "1x5")]
+    "ranks, grid", [(1, "1x1"), (2, "1x2"), (3, "3x1"), (3, "1x3"), (4, "2x2")]
 )
 def test_measured_traffic_equals_the_formula(tmp_path, ranks, grid):
     data = tmp_path / "x.h5"
