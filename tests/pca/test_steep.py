@@ -123,17 +123,17 @@ def test_the_mean_is_measured_again_in_double(tmp_path):
     assert (np.abs(stored - measured) <= 2e-14).all(), (stored, measured)
 
 
-@pytest.mark.parametrize("n", [2, 3])
+@pytest.mark.parametrize("n", [1, 3])
 def test_nothing_is_silently_wrong(folder, n):
-    """On two ranks all rows in every way, with types in turn; on three what is hardest, of the type
-    that it does not have on two.
+    """On one rank all rows in every way, with types in turn; on three what is hardest, of the type
+    that it does not have on one.
     """
     kinds = OPERATORS | EXCHANGES
     names = [
-        (name, TYPES[(row + way + n) % 2], kind)
+        (name, TYPES[(row + way + (n > 1)) % 2], kind)
         for row, name in enumerate(ROWS)
         for way, kind in enumerate(kinds)
-        if n == 2 or name in HARDEST
+        if n == 1 or name in HARDEST
     ]
     done = batch(
         n,
