@@ -13,7 +13,8 @@ def folder(tmp_path_factory):
         cuts = [round(part * len(x)) for part in SHARDS]
         for number, (first, last) in enumerate(zip(cuts, cuts[1:])):
             with h5py.File(made / f"{name}.x{number}.h5", "w") as file:
-                file.create_dataset("x", data=x[first:last], chunks=(min(7, last - first), 1))
+                chunks = min(29, last - first), min(3, x.shape[1])
+                file.create_dataset("x", data=x[first:last], chunks=chunks)
         for number, rows in enumerate(np.array_split(y, 2)):
             with h5py.File(made / f"{name}.y{number}.h5", "w") as file:
                 file["y"] = rows

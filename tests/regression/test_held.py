@@ -263,7 +263,8 @@ def test_stopped_in_a_reading(wide, tmp_path, quick):
         stopped = file.attrs["reads"]
     assert "resume" in run(0, "predict", f"{out}.ckpt", f"{here}/x*.h5", "-o", "p").ended(3).stderr
     run(0, "info", f"{out}.ckpt").ok()
-    run(3, "resume", f"{out}.ckpt", inject=PIECES).ok()
+    commands = {"resume": ("resume", f"{out}.ckpt")}
+    batch(3, commands, env={"HPCPCA_TEST_INJECT": PIECES})["resume"].ok()
     with h5py.File(out) as file:
         np.testing.assert_allclose(file["strength"], truth.strength, rtol=1e-9)
         np.testing.assert_allclose(file["r2"], truth.r2, atol=1e-9)

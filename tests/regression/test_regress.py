@@ -43,7 +43,7 @@ def test_against_peers(folder, tmp_path):
         "pls": words(folder, "tall", tmp_path / "pls.h5", "--whiten", "none", "--tol", 1e-9),
         "cca": words(folder, "tall", tmp_path / "cca.h5", "--whiten", "both", "--tol", 1e-9),
     }
-    for done in batch(2, commands).values():
+    for done in batch(1, commands).values():
         done.ok()
     with h5py.File(tmp_path / "ridge.h5") as file:
         peer = Ridge(alpha=70).fit(x, y)
@@ -89,7 +89,7 @@ def test_angle_bounds(tmp_path):
         for rounds in (2, 4, 6):
             ends = ["--max-rounds", rounds, "--tol", 1e-12]
             ends += ["--no-checkpoint", "-o", tmp_path / f"{seed} {rounds}"]
-            assert run(2, "regress", *data, *ends).code in (0, 4)
+            assert run(1, "regress", *data, *ends).code in (0, 4)
             with h5py.File(tmp_path / f"{seed} {rounds}") as file:
                 bounds, vectors = file["angle_bounds"][:], file["components"][:]
             for k in np.flatnonzero(bounds < 1):
@@ -127,7 +127,7 @@ def test_ridge_by_cross_validation(folder, tmp_path):
     """No ridge has a smaller error of generalised cross-validation than the one that is found."""
     x, y, _, _ = CASES["more inputs than rows"]
     out = tmp_path / "out.h5"
-    told = run(2, *words(folder, "more inputs than rows", out, "--ridge", "auto")).ok().stderr
+    told = run(1, *words(folder, "more inputs than rows", out, "--ridge", "auto")).ok().stderr
     with h5py.File(out) as file:
         found = float(file.attrs["ridge"])
     assert f"ridge by generalised cross-validation: {found:.6g}" in told
@@ -179,7 +179,7 @@ def test_a_covariance(folder, tmp_path):
         "cca": words(folder, "tall", tmp_path / "cca.h5", "--whiten", "both"),
         "verify": ["verify", tmp_path / "given.h5", tmp_path / "joint.h5"],
     }
-    for done in batch(2, commands).values():
+    for done in batch(1, commands).values():
         done.ok()
     for one, other in (("rows", "given"), ("cca", "both")):
         with h5py.File(tmp_path / f"{one}.h5") as a, h5py.File(tmp_path / f"{other}.h5") as b:
@@ -370,7 +370,7 @@ trailer.append_trailer({str(tmp_path / name)!r} + '.h5')
         name: ["verify", tmp_path / f"{name}.h5", data, *targets, "--no-search"] for name in spoilt
     }
     commands["no targets"] = ["verify", out, data]
-    found = batch(2, commands)
+    found = batch(1, commands)
     for name, said in spoilt.items():
         assert said in found[name].ended(4).stderr
     assert "--targets is missing" in found["no targets"].ended(2).messages[0]
