@@ -63,7 +63,9 @@ def ended(folder, *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **env)
     return done.returncode, done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("stream, which", [(full, "stderr"), (closed, "stderr"), (full, "stdout")])
+@pytest.mark.parametrize(
+    "stream, which", [(full, "stderr"), (closed, "stderr"), (full, "stdout"), (closed, "stdout")]
+)
 def test_a_run_goes_on_without_its_streams(folder, tmp_path, stream, which):
     with stream() as taken:
         words = ("fit", "x.h5", "-k", 2, "-o", tmp_path / "out.h5")
