@@ -142,14 +142,15 @@ def _tolerance(axis, stored):
 def draw_sides(path, sides, shapes=(), shares=None):
     """Components by their ``sides`` {name: rows (count, entries)}: as
     pictures of one of the ``shapes`` (rows, columns), blue for negative and red for positive
-    entries; as lines if no shapes are given, or none fits that side.
+    entries; as lines if no shapes are given, or none fits that side. Each has to fit one.
     """
     count = len(next(iter(sides.values())))
     pictured = {name: _fitting(shapes, rows.shape[1]) for name, rows in sides.items()}
-    if shapes and not any(pictured.values()):
-        pixels = " and ".join(f"{height}x{width}" for height, width in shapes)
+    lengths = {rows.shape[1] for rows in sides.values()}
+    if idle := [shape for shape in shapes if shape[0] * shape[1] not in lengths]:
+        pixels = " and ".join(f"{height}x{width}" for height, width in idle)
         entries = ", ".join(f"{name} have {rows.shape[1]} entries" for name, rows in sides.items())
-        raise UsageError(f"--images {pixels} are {_products(shapes)} pixels, {entries}")
+        raise UsageError(f"--images {pixels} are {_products(idle)} pixels, {entries}")
     across = int(np.ceil(np.sqrt(count)))
     tall = max(shape[0] / shape[1] if shape else 0.6 for shape in pictured.values())
     width = 1.6 if all(pictured.values()) else 2.6

@@ -30,13 +30,15 @@ def folder(tmp_path_factory):
         "figure": ("plot", here / "auto.h5", "-o", here / "figure.png"),
         "images": ("plot", here / "both.h5", "--images", "3x4", "--images", "2x3"),
         "lines": ("plot", here / "turns.h5", "--lines"),
+        "one": ("plot", here / "both.h5", *("--images", "3x4", "--images", "5x5"), "-o", "one.png"),
         "none": ("plot", here / "turns.h5", "--images", "5x5", "-o", here / "none.png"),
         "two": ("plot", here / "turns.h5", "--images", "3x4", "--lines", "-o", here / "none.png"),
     }
     done = batch(1, commands)
     assert "inputs have 12 entries, targets have 6 entries" in done["none"].ended(2).messages[0]
+    assert "--images 5x5 are 25 pixels" in done["one"].ended(2).messages[0]
     assert "give one of them" in done["two"].ended(2).messages[0]
-    for name in commands.keys() - {"none", "two"}:
+    for name in commands.keys() - {"none", "one", "two"}:
         done[name].ok()
     made = {"figure.png", "both-images.png", "turns-lines.png"}
     assert made == {path.name for path in here.glob("*.png")}
