@@ -45,7 +45,7 @@ class Compressor:
         """
         values, forms, trouble = self._look_at(tensors)
         if self._forms is None:
-            self._forms = agree(self.world, self._number, forms, trouble)
+            self._work_on(agree(self.world, self._number, forms, trouble))
         differs = trouble is not None or forms != self._forms
         self.messages.begin(differs)
         try:
@@ -61,12 +61,25 @@ class Compressor:
                         " hand them in as float64"
                     )
                 ) from None
-            self._forms = agreed
+            self._work_on(agreed)
             return self.aggregate(tensors, out)
         if out is None:
             out = {name: np.empty(form.shape, form.dtype) for name, form in forms.items()}
         self._finish(*averaged, out)
         return {name: out[name] for name in forms}
+
+    def _work_on(self, forms):
+        """Take tensors of these forms from now on; raise DataError if the state is of others."""
+        for name, axis, length in self._held():
+            if name in forms and (forms[name].matrix or (0, 0))[axis] != length:
+                raise on_all_ranks(
+                    DataError(
+                        f"tensor '{name}' is {forms[name]}, and the state is of one with {length}"
+                        f" {'columns' if axis else 'rows'}; restore one of the same tensors, or"
+                        " make a new compressor"
+                    )
+                )
+        self._forms = forms
 
     def _look_at(self, tensors):
         """Return {name: value}, {name: Form} and, if some tensor cannot be taken, why not."""
@@ -138,6 +151,10 @@ class Compressor:
         """Return the mean of each of ``parts``, with ``settle(part, out)``; change nothing."""
         raise NotImplementedError
 
+    def _held(self):
+        """Return (tensor, axis, length as a matrix) of what is kept of tensors."""
+        return []
+
     def _keep(self, parts, sent, whole):
         """Keep for the next step what the scheme needs of this one."""
 
@@ -151,4 +168,4 @@ class Compressor:
 
     def restore(self, state):
         """Take up what ``state`` has returned, with as many workers."""
-        self.step = int(state["step"])
+        self.step, self._forms = int(state["step"]), None

@@ -151,14 +151,21 @@ class MatrixCompressor(Compressor):
         n, m = form.matrix
         if (n + m) * self._rank_of(form) * self.least > n * m:
             return None
-        if self.feedback is not None and name not in self._owed:
-            self._owed[name] = np.zeros((n, m), form.work)
-        return Delta(name, form, value, self._owed.get(name) if self.feedback else None)
+        owed = None
+        if self.feedback is not None:
+            owed = self._owed.get(name)
+            if owed is None or owed.dtype != form.work:
+                owed = np.zeros((n, m)) if owed is None else owed
+                owed = self._owed[name] = owed.astype(form.work)
+        return Delta(name, form, value, owed)
 
     def _whole(self, name, value):
         value = super()._whole(name, value)
         owed = self._owed.get(name)
         return value if owed is None else value + owed.reshape(value.shape)
+
+    def _held(self):
+        return [(name, k, owed.shape[k]) for name, owed in self._owed.items() for k in (0, 1)]
 
     def _keep(self, parts, sent, whole):
         for name in whole:

@@ -67,10 +67,11 @@ class ParallelDeflation(MatrixCompressor):
     def _pairs_before(self, delta):
         """Return the pairs of the step before; those that are new have a random q and no p."""
         r, old = self._rank_of(delta.form), self._pairs.get(delta.name)
-        if old is not None and len(old.q) == r and old.q.any(axis=1).all():
+        work = delta.form.work
+        if old is not None and (len(old.q), old.q.dtype) == (r, work) and old.q.any(axis=1).all():
             return old
         new = Pairs(
-            np.zeros((r, delta.n), delta.form.work),
+            np.zeros((r, delta.n), work),
             self._random(delta, (r, delta.m)),
             np.zeros(r),
         )
@@ -79,6 +80,11 @@ class ParallelDeflation(MatrixCompressor):
             new.p[kept], new.resting[kept] = old.p[kept], old.resting[kept]
             new.q[kept] = refilled(old.q[kept], lambda: new.q[kept])
         return new
+
+    def _held(self):
+        sides = [(name, (pairs.p, pairs.q)) for name, pairs in self._pairs.items()]
+        of_pairs = [(name, k, rows.shape[1]) for name, both in sides for k, rows in enumerate(both)]
+        return super()._held() + of_pairs
 
     def _keep(self, parts, sent, whole):
         super()._keep(parts, sent, whole)

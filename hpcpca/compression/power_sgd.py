@@ -43,7 +43,7 @@ class PowerSGD(MatrixCompressor):
         r = self._rank_of(delta.form)
         kept = self._factors.get(delta.name)
         if kept is not None and len(kept) >= r:
-            return kept[:r]
+            return kept[:r].astype(delta.form.work, copy=False)
         start = self._random(delta, (r, delta.m))
         if kept is not None:
             start[: len(kept)] = kept
@@ -56,6 +56,9 @@ class PowerSGD(MatrixCompressor):
     def _orthonormal(self, p):
         with self.tally.part("orthonormalisation"):
             return [ORTHONORMALISE[self.orthonormalise](rows) for rows in p]
+
+    def _held(self):
+        return super()._held() + [(name, 1, q.shape[1]) for name, q in self._factors.items()]
 
     def _keep(self, parts, sent, whole):
         super()._keep(parts, sent, whole)

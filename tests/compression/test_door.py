@@ -9,6 +9,7 @@ from reference import mean_of
 from hpcpca.compression import (
     SGD,
     AllReduce,
+    ParallelDeflation,
     PowerSGD,
     RandomK,
     RankDAD,
@@ -184,6 +185,21 @@ def test_files(comm, findings, shared_path):
             text = str(error)
         findings.that(text and name in text and "\n" not in text, str(text))
     findings.that(all(np.array_equal(b[n], v) for n, v in other.state().items()), "half restored")
+
+
+@pytest.mark.parametrize("scheme", [PowerSGD, ParallelDeflation, TopK])
+def test_a_state_of_other_tensors(comm, findings, scheme):
+    """Is refused in the step after, whatever kept it; a state in another precision is taken."""
+    first, other = scheme(comm, 1), scheme(comm, 1)
+    first.aggregate(tensors(comm))
+    for shape, side in (((9, 9), "8 rows"), ((8, 10), "9 columns"), ((72,), "8 rows")):
+        other.restore(first.state())
+        text = refused(comm, other, {"w": np.zeros(shape)})
+        findings.that(text and f"is of one with {side}" in text, str(text))
+    other.restore(first.state())
+    mean = other.aggregate({"w": tensors(comm)["w"].astype("f4")})["w"]
+    expected = first.aggregate(tensors(comm))["w"]
+    findings.that(np.allclose(mean, expected, atol=1e-5), "another mean in float32")
 
 
 def test_statistics_of_a_wrong_shape(comm, findings):
