@@ -4,6 +4,7 @@ from dataclasses import fields
 
 import click
 
+from ..averaging.settings import AveragingSettings
 from ..engine.settings import AccuracySettings, MachineSettings, OutputSettings
 from ..engine.signals import Signals
 from ..errors import UsageError, on_all_ranks
@@ -100,6 +101,7 @@ fit = command_of(
     {
         "fit": parameters(FitSettings, ("operator",)),
         "regress": parameters(RegressSettings, ("operator",)),
+        "compress": parameters(AveragingSettings, ("steps",)),
     }
 )
 @shown

@@ -10,6 +10,7 @@ PROBLEMS = {
         "hpcpca.regression.modules.problem",
         "hpcpca.regression.modules.result",
     ),
+    "compress": ("hpcpca.averaging.problem", "hpcpca.averaging.result"),
 }
 
 # command: the module with what of it can be PLANNED; the first is the usual one

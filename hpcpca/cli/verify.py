@@ -50,12 +50,16 @@ def verify(vectors, data, tol, save, search, quiet, holdout, **about):
     import sys
     from dataclasses import replace
 
-    from ..engine.vectors import load_vectors, save_finding
+    from ..engine.vectors import load_vectors, save_finding, stored_whole
     from ..engine.verification import Request, examine
     from ..errors import UsageError, on_all_ranks
     from ..linalg.determination import in_words
 
     with world() as ranks:
+        whole = ranks.decide(lambda: stored_whole(vectors))
+        if whole is not None:
+            request = Request(**about, data=data, stored=whole, length=0, ranks=ranks, say=print)
+            return _examined(problem_of(whole), request, quiet)
         rows, stored = ranks.decide(lambda: load_vectors(vectors))
         if save and not search:
             raise on_all_ranks(UsageError("--save stores whole findings; leave out --no-search"))
@@ -96,6 +100,21 @@ def verify(vectors, data, tol, save, search, quiet, holdout, **about):
         if ranks.is_root:
             tell(f"hpcpca: verification failed: {'; '.join(finding.failures)}", sys.stderr)
         return 4
+
+
+def _examined(problem, request, quiet):
+    """Measure a result that has many sets of vectors; return the exit code."""
+    import sys
+
+    if not hasattr(problem, "examined"):
+        request.stored.require_vectors()
+    lines, failures = problem.examined(request)
+    say = speaker(request.ranks, quiet, sys.stdout)
+    for line in lines:
+        say(line)
+    if failures and request.ranks.is_root:
+        tell(f"hpcpca: verification failed: {'; '.join(failures)}", sys.stderr)
+    return 4 if failures else 0
 
 
 def _held_out(problem, request, save, say):

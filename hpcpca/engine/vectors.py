@@ -40,6 +40,19 @@ def load_vectors(text):
     return vectors.astype(np.float64), stored
 
 
+def stored_whole(text):
+    """Return the Stored result at a path if it has many sets of vectors, else None; raise
+    DataError. For one rank to call.
+    """
+    path, dataset = split_dataset(text)
+    if dataset is not None or not os.path.isfile(path) or not _is_own(path):
+        return None
+    with reporting_damage(path), open_file(path) as file:
+        if file.attrs.get("vectors", None) != "":
+            return None
+    return Stored(path)
+
+
 def _is_own(path):
     """Whether a file is a result or a checkpoint."""
     if path.endswith(".npy"):

@@ -103,8 +103,8 @@ class Stored:
         """Raise DataError unless the problem is one of a single set of vectors."""
         if not self._vectors:
             raise DataError(
-                f"{self.path} is a result of 'hpcpca {self.problem}', with pairs of every module:"
-                " 'hpcpca info' lists them, and any HDF5 library reads them"
+                f"{self.path} is a result of 'hpcpca {self.problem}', which has not one set of"
+                " vectors but many: 'hpcpca info' lists them, and any HDF5 library reads them"
             )
 
     def rows(self, name, start, stop):

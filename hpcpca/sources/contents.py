@@ -33,6 +33,7 @@ class Held:
     trouble: str  # why it cannot be taken as rows and columns, or ""
     is_numeric: bool
     is_sparse: bool = False
+    is_real: bool = False  # real numbers of at most 64 bits
 
     @property
     def is_flat(self):
@@ -83,7 +84,15 @@ def _dataset(name, item):
     kind = CANNOT[dtype.kind] if dtype.kind in "OSUV" else str(dtype)
     if h5py.check_string_dtype(dtype):
         kind = "text"
-    return Held(name, shape, kind, size, _trouble(shape, dtype), is_numeric=dtype.kind in "biufc")
+    return Held(
+        name,
+        shape,
+        kind,
+        size,
+        _trouble(shape, dtype),
+        is_numeric=dtype.kind in "biufc",
+        is_real=item.shape is not None and is_held(dtype),
+    )
 
 
 def _trouble(shape, dtype):

@@ -28,7 +28,7 @@ LINES = [
     {"planning"},
     {"engine"},
     {"mapping"},
-    {"pca", "regression", "compression"},
+    {"pca", "regression", "compression", "averaging"},
     {"report"},
     {"bench"},
     {"cli"},

@@ -376,8 +376,8 @@ def test_mistakes(folder, tmp_path):
     through, rho = tmp_path / "through.h5", ["--ridge", 1]
     about = {
         "predict": (3, "multiply a module's rows", ["predict", model, every, "-o", out]),
-        "verify": (3, "pairs of every module", ["verify", model, every]),
-        "plot": (3, "pairs of every module", ["plot", model, "-o", tmp_path / "a.png"]),
+        "verify": (3, "not one set of vectors", ["verify", model, every]),
+        "plot": (3, "not one set of vectors", ["plot", model, "-o", tmp_path / "a.png"]),
         "grow": (2, "--grow goes with --modules", ["regress", every, "--grow", "edge", "-o", out]),
         "data": (2, "leave DATA out", ["regress", every, "--modules", every, "-o", out]),
         "budget": (2, "--budget is missing", ["regress", "--modules", every, "-o", out]),

@@ -15,7 +15,6 @@ from ..result import explained
 from .discovery import State
 
 SHOWN = 40  # modules
-COUNTS = ("passes", "reads", "applications", "bytes_exchanged")
 PAIRS, SOURCES = "state/pairs", "state/sources"
 
 
@@ -168,22 +167,6 @@ def _parted(flat, shapes):
 def _growth(arrays):
     columns = (arrays[f"growth/{name}"].tolist() for name in ("round", "module", "score"))
     return tuple(zip(*columns))
-
-
-def history_arrays(history):
-    """Return {dataset: array} of what rounds were like: [(round, pairs, loss)]."""
-    columns = np.array(history, dtype=float).reshape(-1, 3).T
-    return {
-        "history/round": columns[0].astype(int),
-        "history/pairs": columns[1].astype(int),
-        "history/loss": columns[2],
-    }
-
-
-def history_of(stored):
-    """The inverse of ``history_arrays``."""
-    columns = (stored.arrays[f"history/{name}"].tolist() for name in ("round", "pairs", "loss"))
-    return list(zip(*columns))
 
 
 def root_attributes(kind, context, report, outcome, counts):

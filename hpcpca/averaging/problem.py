@@ -1,0 +1,35 @@
+"""The mean of the matrices in many files, in factors of low rank."""
+
+from ..engine.problem import Problem
+from .data import open_averages
+from .run import Run
+from .settings import AveragingSettings
+from .verification import examined
+
+
+class Averaging(Problem):
+    """``compress``. It has a loop of its own: there are many matrices, each with its pairs."""
+
+    name = "compress"
+    settings = AveragingSettings
+    runs = Run
+
+    def open(self, own=()):
+        """Return the ``Averages``."""
+        return open_averages(self.config, own)
+
+    def reads(self, own=()):
+        """Return the files that are averaged."""
+        return dict.fromkeys(self.open(own).files, "the data")
+
+    @classmethod
+    def examined(cls, request):
+        """Return lines on the errors of a result's factors, measured on files, and failures."""
+        return examined(request)
+
+    def check(self, data):
+        """Return how many pairs there are."""
+        return sum(each.rank for each in data.matrices)
+
+
+PROBLEM = Averaging

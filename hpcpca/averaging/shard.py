@@ -1,0 +1,76 @@
+"""This worker's rows of the mean of a matrix: held in memory, or read and averaged each time."""
+
+import numpy as np
+
+from ..partition import span
+
+BLOCK_BYTES = 16 << 20  # of the mean in float64, read at a time
+
+
+class Shard:
+    """Rows first..stop−1 of a mean."""
+
+    def __init__(self, matrix, rank, size):
+        self.matrix, self.work, self.held = matrix, matrix.work, None
+        self.first, self.stop = span(matrix.shape[0], size, rank)
+        self.edges = np.array(
+            [*(span(matrix.shape[0], size, r)[0] for r in range(size)), matrix.shape[0]]
+        )
+
+    @property
+    def held_bytes(self):
+        """Of the rows, if they are held."""
+        return (self.stop - self.first) * self.matrix.shape[1] * self.work.itemsize
+
+    @property
+    def block_rows(self):
+        """Rows of a block that is read at a time: whole chunks of the files."""
+        chunk = max(source.parts[0].chunk_rows for source in self.matrix.sources)
+        rows = max(1, BLOCK_BYTES // (8 * self.matrix.shape[1]))
+        return max(chunk, rows // chunk * chunk)
+
+    @property
+    def reading_bytes(self):
+        """Of what is read at a time: a mean in float64 and in the type of the work, and buffers."""
+        rows = min(self.block_rows, self.stop - self.first)
+        kinds = {source.dtype for source in self.matrix.sources}
+        wide = 8 + self.work.itemsize + sum(kind.itemsize for kind in kinds)
+        return rows * self.matrix.shape[1] * wide
+
+    def hold(self, counters, ended):
+        """Read all rows and keep them; give up if ``ended()``."""
+        held = np.empty((self.stop - self.first, self.matrix.shape[1]), self.work)
+        for rows, block in self._read(counters, ended):
+            held[rows] = block
+        self.held = held
+
+    def blocks(self, counters, ended):
+        """Yield (slice of this worker's rows, the rows in the type of the work); stop early if
+        ``ended()``.
+        """
+        if self.held is not None:
+            step = self.block_rows
+            for start in range(0, len(self.held), step):
+                rows = slice(start, min(len(self.held), start + step))
+                yield rows, self.held[rows]
+            return
+        yield from self._read(counters, ended)
+
+    def _read(self, counters, ended):
+        count = self.stop - self.first
+        buffers = self.matrix.buffers(min(self.block_rows, count))
+        start = 0
+        while start < count:
+            # up to where blocks of the whole matrix end, so that no chunk is read twice
+            stop = min(
+                count,
+                (self.first + start) // self.block_rows * self.block_rows
+                + self.block_rows
+                - self.first,
+            )
+            with counters.time("read"):
+                block = self.matrix.read(self.first + start, self.first + stop, buffers, ended)
+            if block is None:
+                return
+            yield slice(start, stop), block.astype(self.work, copy=False)
+            start = stop
