@@ -33,7 +33,7 @@ class Matrix:
 
     @property
     def work(self):
-        """The type that rows of the mean are multiplied in."""
+        """The type of factors, and in which rows are multiplied unless --tol asks for more."""
         return np.result_type(*(work_type(source.dtype, False) for source in self.sources))
 
     def read(self, start, stop, buffer, ended=lambda: False):

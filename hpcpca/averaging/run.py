@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..engine.own_loop import LoopReport, OwnLoop, history_of
+from ..engine.settings import SMALLEST_SINGLE_TOL
 from ..engine.stopping import CONVERGED
 from ..units import format_size
 from . import result
@@ -18,7 +19,10 @@ class Run(OwnLoop):
 
     def _needed(self, context, allowed):
         world, config = self.world, self.config
-        self.shards = [Shard(each, world.rank, world.size) for each in context.data.matrices]
+        is_double = config.steps is None and config.tol < SMALLEST_SINGLE_TOL
+        self.shards = [
+            Shard(each, world.rank, world.size, is_double) for each in context.data.matrices
+        ]
         vectors = sum(
             3 * shard.matrix.shape[1] + 2 * (shard.stop - shard.first) for shard in self.shards
         )

@@ -10,8 +10,9 @@ BLOCK_BYTES = 16 << 20  # of the mean in float64, read at a time
 class Shard:
     """Rows first..stop−1 of a mean."""
 
-    def __init__(self, matrix, rank, size):
-        self.matrix, self.work, self.held = matrix, matrix.work, None
+    def __init__(self, matrix, rank, size, is_double=False):
+        self.matrix, self.held = matrix, None
+        self.work = np.dtype(np.float64) if is_double else matrix.work
         self.first, self.stop = span(matrix.shape[0], size, rank)
         self.edges = np.array(
             [*(span(matrix.shape[0], size, r)[0] for r in range(size)), matrix.shape[0]]
