@@ -2,6 +2,7 @@
 
 from ..engine.problem import Problem
 from .data import open_averages
+from .feedback import check_file
 from .run import Run
 from .settings import AveragingSettings
 from .verification import examined
@@ -20,7 +21,10 @@ class Averaging(Problem):
 
     def reads(self, own=()):
         """Return the files that are averaged."""
-        return dict.fromkeys(self.open(own).files, "the data")
+        found = dict.fromkeys(self.open(own).files, "the data")
+        if self.config.error_feedback:
+            found[self.config.error_feedback] = "the file of what is owed"
+        return found
 
     @classmethod
     def examined(cls, request):
@@ -28,7 +32,9 @@ class Averaging(Problem):
         return examined(request)
 
     def check(self, data):
-        """Return how many pairs there are."""
+        """Return how many pairs there are; raise if what is owed is of others."""
+        if self.config.error_feedback:
+            check_file(self.config.error_feedback, data)
         return sum(each.rank for each in data.matrices)
 
 

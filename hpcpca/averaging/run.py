@@ -6,7 +6,7 @@ from ..engine.own_loop import LoopReport, OwnLoop, history_of
 from ..engine.settings import SMALLEST_SINGLE_TOL
 from ..engine.stopping import CONVERGED
 from ..units import format_size
-from . import result
+from . import feedback, result
 from .iteration import Iteration, State, random_start
 from .shard import Shard
 
@@ -38,6 +38,11 @@ class Run(OwnLoop):
             for count in (always, always + held)
         )
         self.is_held = whole <= allowed
+        if config.error_feedback and not self.is_held:
+            return whole, (
+                f"--error-feedback takes the means in memory, {format_size(whole)} per node, and"
+                f" {format_size(allowed)} may be used; give more with --memory, or use more nodes"
+            )
         if always <= allowed:
             return (whole if self.is_held else always), None
         return always, (
@@ -59,6 +64,8 @@ class Run(OwnLoop):
         self.iteration = Iteration(self.shards, context.exchange, context.counters)
         if self.is_held:
             self.iteration.hold()
+        if config.error_feedback:
+            feedback.add_owed(self.world, config.error_feedback, self.shards)
         if start is None:
             columns = config.rank + config.guards
             vectors = [random_start(each, columns, config.seed) for each in context.data.matrices]
@@ -100,7 +107,15 @@ class Run(OwnLoop):
     def _finish(self, name):
         for line in result.told(self.context.data, self.report.state.found):
             self.say(line)
-        return super()._finish(name)
+        outcome = super()._finish(name)
+        if path := self.config.error_feedback:
+            if name == CONVERGED:
+                found = self.report.state.found
+                feedback.write_owed(self.world, path, self.shards, found, self.context.data)
+                self.say(f"owed: {path}")
+            else:
+                self.say(f"{path} stays as it was, until the run has converged")
+        return outcome
 
     def _content(self, kind, outcome):
         if self.config.steps is not None and outcome == CONVERGED:

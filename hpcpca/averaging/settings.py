@@ -40,6 +40,12 @@ class CompressSettings(Settings):
     guards: int = option(
         "Extra columns past R, which speed the iteration (default 8).", default=8, least=0
     )
+    error_feedback: str | None = option(
+        "Add to the means what this file says is owed of earlier calls, and write to it what these"
+        " factors leave.",
+        path=True,
+        metavar="FILE",
+    )
     seed: int = option("Seed of the start (default 0).", default=0, least=0)
     follow_links: bool = option(
         "Read values that a dataset takes from files outside of its folder.", default=False

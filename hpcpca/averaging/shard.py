@@ -45,9 +45,9 @@ class Shard:
             held[rows] = block
         self.held = held
 
-    def blocks(self, counters, ended):
+    def blocks(self, counters=None, ended=None):
         """Yield (slice of this worker's rows, the rows in the type of the work); stop early if
-        ``ended()``.
+        ``ended()``. Rows that are held need neither.
         """
         if self.held is not None:
             step = self.block_rows

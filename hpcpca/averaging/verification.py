@@ -22,6 +22,13 @@ def examined(request):
     ``request`` has ``stored``, ``data``, ``ranks`` and ``follow_links``.
     """
     stored, world = request.stored, request.ranks
+    if stored.config.get("error_feedback"):
+        raise on_all_ranks(
+            DataError(
+                f"{stored.path} has in it what was owed of earlier calls, which the files have not:"
+                " its errors were measured with both"
+            )
+        )
     config = AveragingSettings.restored(stored.config, data=tuple(request.data))
     data = world.decide(lambda: open_averages(config))
     names = decoded(stored.arrays["compression/names"])

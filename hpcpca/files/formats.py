@@ -3,9 +3,9 @@
 RESULT, CHECKPOINT = "hpcpca-result", "hpcpca-checkpoint"
 SCORES, RECONSTRUCTION = "hpcpca-scores", "hpcpca-reconstruction"
 PREDICTIONS = "hpcpca-predictions"
-WORKER_STATE = "hpcpca-worker-state"
+WORKER_STATE, OWED = "hpcpca-worker-state", "hpcpca-owed"
 # checkpoints of version 1 have no unfinished pass
-VERSIONS = {RESULT: 1, CHECKPOINT: 2, WORKER_STATE: 1}
+VERSIONS = {RESULT: 1, CHECKPOINT: 2, WORKER_STATE: 1, OWED: 1}
 EXPERIMENT, TRUTH = "hpcpca-experiment", "hpcpca-truth"
 
 # An attribute of test data, which have no format: files with one are not taken for data.

@@ -9,6 +9,7 @@ from ..files.damage import reporting_damage
 from ..files.formats import (
     CHECKPOINT,
     EXPERIMENT,
+    OWED,
     PREDICTIONS,
     RECONSTRUCTION,
     RESULT,
@@ -95,6 +96,20 @@ def _worker_state(file, path):
         f"  {steps}{len(owed)} arrays of each worker, {len(shared)} of all alike",
         *(f"  /own/{name} {shape}" for name, shape in list(owed.items())[:SHOWN]),
         *["  …"] * (len(owed) > SHOWN),
+    ]
+
+
+def _owed(file, path):
+    held = {}
+    file["owed"].visititems(
+        lambda name, item: held.update({name: item.shape}) if hasattr(item, "shape") else None
+    )
+    shown = [f"  /owed/{name} {' × '.join(map(str, shape))}" for name, shape in held.items()]
+    return [
+        _head(file, path, f"what is owed of {len(held)} matrices"),
+        *shown[:SHOWN],
+        *["  …"] * (len(shown) > SHOWN),
+        *_origin(json.loads(file.attrs["source"])),
     ]
 
 
@@ -221,6 +236,7 @@ def cluster_lines(clusters, bounds, words):
 KINDS = {
     SCORES: _scores,
     WORKER_STATE: _worker_state,
+    OWED: _owed,
     RECONSTRUCTION: _reconstruction,
     PREDICTIONS: _predictions,
     EXPERIMENT: _experiment,
