@@ -140,6 +140,15 @@ def root_attributes(kind, run, outcome):
 class AboutCompression(About):
     """A table of matrices."""
 
+    def spectra(self, stored):
+        """Return {name: (‖q_k‖ (r), error)} of each matrix, both over its norm."""
+        found, told = stored.arrays, {}
+        columns = (found[f"compression/{what}"] for what in ("norms", "errors"))
+        for name, norm, error in zip(decoded(found["compression/names"]), *columns):
+            sizes = np.linalg.norm(found[f"{name}/Q"].astype(np.float64), axis=0)
+            told[name] = sizes / (norm or 1.0), error
+        return told
+
     def described(self, stored):
         """Return all lines on a Stored file."""
         at, found = stored.attributes, stored.arrays

@@ -28,14 +28,15 @@ from .types import Shape
 @click.option("--overwrite", is_flag=True, help="Replace an existing figure.")
 def plot(file, output, images, lines, overwrite):
     """Draw the spectrum, how components converged, residuals against passes, R² by the number of
-    pairs; components as pictures or lines; or an experiment's series.
+    pairs; components as pictures or lines; of compress what factors keep and leave; or an
+    experiment's series.
     """
     from ..errors import UsageError
     from ..files.formats import EXPERIMENT
     from ..files.opening import open_file
     from ..files.outputs import check_output
     from ..files.result import Stored
-    from ..report import experiment, result
+    from ..report import experiment, result, spectra
     from ..report.canvas import is_no_figure
 
     if images and lines:
@@ -51,8 +52,13 @@ def plot(file, output, images, lines, overwrite):
         experiment.draw(file, output)
     else:
         stored = Stored(file)
-        stored.require_vectors()
         said = about(stored)
+        if many := said.spectra(stored):
+            if what:
+                raise UsageError(f"-{what} goes with one set of vectors; {file} has many matrices")
+            spectra.draw(output, many)
+            return show([f"figure: {output}"])
+        stored.require_vectors()
         shares = said.shares(stored)
         if what:
             sides = said.sides(stored, result.SHOWN)

@@ -17,6 +17,11 @@ class About:
         """Return what a Stored result was computed from, in a few words."""
         return f"{len(stored.source)} file(s)"
 
+    def spectra(self, stored):
+        """Return {name: (values (r), error)} of each matrix of a Stored result, both over its norm,
+        if that is what it has.
+        """
+
     def lines(self, stored):
         """Return lines on a Stored result."""
         return []

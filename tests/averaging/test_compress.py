@@ -137,6 +137,44 @@ def test_what_it_says(folder, result):
     assert "layer/tall       90       14    4" in about
 
 
+def test_drawn(result, tmp_path, monkeypatch):
+    """Every matrix's singular values, and what is kept and left; no pictures."""
+    from contextlib import contextmanager
+    from types import SimpleNamespace
+
+    from hpcpca.averaging.result import ABOUT
+    from hpcpca.files.result import Stored
+    from hpcpca.report import spectra
+
+    out, _ = result
+    assert (run(0, "plot", out, "-o", tmp_path / "a.png").ok()) and (tmp_path / "a.png").exists()
+    said = run(0, "plot", out, "--lines", "-o", tmp_path / "b.png").ended(2).messages[0]
+    assert "has many matrices" in said
+    lines, bars, nothing = {}, [], lambda *args, **words: None
+    left = SimpleNamespace(
+        semilogy=lambda x, y, *m, label, **w: lines.update({label: y}), set=nothing
+    )
+    right = SimpleNamespace(
+        barh=lambda rows, width, **words: bars.append(width),
+        **dict.fromkeys(("set", "set_yticks", "invert_yaxis"), nothing),
+    )
+
+    @contextmanager
+    def canvas(*_):
+        yield [[left, right]]
+
+    for name in ("canvas", "legend_below", "whole_ticks"):
+        monkeypatch.setattr(spectra, name, canvas if name == "canvas" else nothing)
+    drawn = ABOUT.spectra(Stored(str(out)))
+    spectra.draw("a.png", drawn)
+    mean = MATRICES["layer/tall"][0]
+    sizes = np.linalg.svd(mean, compute_uv=False)
+    assert np.allclose(lines["layer/tall"], sizes[:R] / np.linalg.norm(sizes), rtol=1e-4)
+    assert np.allclose(bars[0] + bars[1], 1) and len(bars[0]) == len(MATRICES)
+    worst = np.sqrt(max(bars[1]))
+    assert abs(worst - max(error for _, error in drawn.values())) < 1e-12
+
+
 def test_verified(folder, result, tmp_path):
     """On two ranks: every error is what is stored, and the least; on other files it is not."""
     out, _ = result
