@@ -34,7 +34,8 @@ OF_MPI = {
     "OMPI_MCA_mpi_yield_when_idle": "1",
     "MPIR_CVAR_ENABLE_HEAVY_YIELD": "1",
     "MPIR_CVAR_POLLS_BEFORE_YIELD": "100",
-}  # the last three: more ranks than cores must not take the time that those they wait for need
+}  # the last three: more ranks than cores must not take the time that those they wait for need (but
+# ranks that do nothing but wait for each other, as those of bin/test, are slower for it)
 TOLD = r"hpcpca: (?:error|internal error|not converged|verification failed|data changed)"
 PATIENCE = 300  # seconds; nothing takes that long, on however busy a machine, unless it hangs
 STARTED = []  # processes that nobody has waited for yet, perhaps
