@@ -6,7 +6,7 @@ over rows. Rayleigh–Ritz makes of them right vectors v_k with σ_k² = ‖Mv_k
 p_k = Mv_k/σ_k, which are orthonormal, and q_k = Mᵀp_k. So ‖M − Σ p_k q_kᵀ‖² = ‖M‖² − Σ‖q_k‖².
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from zlib import crc32
 
 import numpy as np
@@ -15,6 +15,8 @@ from ..linalg.orth import orthonormal_rows
 from ..rng import stream
 
 EPSILON = np.finfo(np.float64).eps
+# Squared errors below these are differences of sums of squares that rounding of the products blurs.
+UNSURE = {np.dtype(np.float32): 0.1, np.dtype(np.float64): 1e-8}
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,13 @@ class Found:
     q: np.ndarray  # (r, m)
     squares: np.ndarray  # (r) σ_k², falling
     residuals: np.ndarray  # (r) ‖MᵀMv_k − σ_k²v_k‖/σ_0²
+    measured: float | None = None  # the error, by a look at every entry
 
     @property
     def error(self):
         """‖M − PQᵀ‖/‖M‖."""
-        if not self.norm:
-            return 0.0
+        if self.measured is not None or not self.norm:
+            return self.measured or 0.0
         return float(np.sqrt(max(0.0, 1 - (np.linalg.norm(self.q) / self.norm) ** 2)))
 
 
@@ -87,6 +90,40 @@ class Iteration:
         self.counters.passes += 1
         self.counters.applications += sum(map(len, start))
         return State(state.round + 1, ahead, vectors, found)
+
+    def measured(self, state):
+        """Return the state with those errors measured entry by entry that are too small to be known
+        from sums of squares.
+        """
+        ended, found = self.exchange.interrupt.requested, state.found
+        unsure = [
+            i
+            for i, shard in enumerate(self.shards)
+            if found[i].norm and found[i].error ** 2 < UNSURE[shard.work]
+        ]
+        if not unsure:
+            return state
+        left = np.zeros(len(unsure))
+        with self.exchange.agreed():
+            for number, i in enumerate(unsure):
+                left[number] = self._left(self.shards[i], found[i], ended)
+        self.exchange.interrupt.stop_if_agreed()
+        if any(self.shards[i].held is None for i in unsure):
+            self.counters.reads += 1
+        self.exchange.sum(left)
+        sure = list(found)
+        for i, square in zip(unsure, left):
+            sure[i] = replace(found[i], measured=float(np.sqrt(square)) / found[i].norm)
+        return replace(state, found=sure)
+
+    def _left(self, shard, found, ended):
+        """‖M − PQᵀ‖² of this worker's rows, for factors as they are stored."""
+        kind, total = shard.matrix.work, 0.0
+        p, q = (rows.astype(kind).astype(np.float64) for rows in (found.p, found.q))
+        for rows, block in shard.blocks(self.counters, ended):
+            with self.counters.time("apply"):
+                total += np.square(block - p[:, rows].T @ q).sum()
+        return total
 
     def _summed(self, start):
         """Return, of each matrix, VᵀSV (b, b) and SV (b, m) for S = MᵀM, ‖M‖², and this worker's

@@ -27,9 +27,9 @@ class Averaging(Problem):
         return found
 
     @classmethod
-    def examined(cls, request):
+    def examined(cls, request, search):
         """Return lines on the errors of a result's factors, measured on files, and failures."""
-        return examined(request)
+        return examined(request, search)
 
     def check(self, data):
         """Return how many pairs there are; raise if what is owed is of others."""

@@ -1,5 +1,7 @@
 """One run of ``compress``: rounds until all matrices are as asked for, files."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..engine.own_loop import LoopReport, OwnLoop, history_of
@@ -105,6 +107,9 @@ class Run(OwnLoop):
         return None
 
     def _finish(self, name):
+        state = self.iteration.measured(self.report.state)
+        self.report = replace(self.report, state=state, loss=result.whole_error(state.found))
+        self.history[-1] = (*self.history[-1][:2], self.report.loss)
         for line in result.told(self.context.data, self.report.state.found):
             self.say(line)
         outcome = super()._finish(name)

@@ -68,3 +68,10 @@ class AveragingSettings(compose(*PARTS)):
 
     takes = ("memory",)
     exchange: ClassVar[str] = "sums"
+
+    @classmethod
+    def restored(cls, stored, **changes):
+        """As of ``Settings``; a new tolerance takes the place of a number of steps."""
+        if "tol" in changes:
+            changes.setdefault("steps", None)
+        return super().restored(stored, **changes)

@@ -32,10 +32,12 @@ class Shard:
 
     @property
     def reading_bytes(self):
-        """Of what is read at a time: a mean in float64 and in the type of the work, and buffers."""
+        """Of what is read at a time: a mean in float64 and in the type of the work, buffers, and
+        what is computed with it.
+        """
         rows = min(self.block_rows, self.stop - self.first)
         kinds = {source.dtype for source in self.matrix.sources}
-        wide = 8 + self.work.itemsize + sum(kind.itemsize for kind in kinds)
+        wide = 3 * 8 + self.work.itemsize + sum(kind.itemsize for kind in kinds)
         return rows * self.matrix.shape[1] * wide
 
     def hold(self, counters, ended):

@@ -11,13 +11,15 @@ from .result import decoded
 from .settings import AveragingSettings
 
 LARGEST = 4000  # of the smaller side of a matrix whose singular values are computed
+MOST = 50_000_000  # entries of a wide one, which is held for that
 CLOSE = 1e-6  # how far a stored error may be from the measured one, over ‖M‖
 ROUNDING = 1e-7  # errors below this are those of sums of squares
 ROWS = 256
 
 
-def examined(request):
-    """Yield a line for each matrix of a Stored result, and return failures. Collective.
+def examined(request, search):
+    """Return a line for each matrix of a Stored result, and failures; ``search`` for the least
+    errors too. Collective.
 
     ``request`` has ``stored``, ``data``, ``ranks`` and ``follow_links``.
     """
@@ -40,7 +42,7 @@ def examined(request):
     lines, failures = [], []
     lines.append(f"{'matrix':<24} {'error':>10} {'stored':>10} {'least':>10}  over least")
     for matrix, told in zip(data.matrices, stored.arrays["compression/errors"]):
-        error, least = _measured(matrix, stored.arrays, world)
+        error, least = _measured(matrix, stored.arrays, world, search)
         over = f"{error / least:>10.4f}" if least and error > ROUNDING else f"{'exact':>10}"
         over = "" if np.isnan(least) else over
         shown = f"{'not known':>10}" if np.isnan(least) else f"{least:>10.4g}"
@@ -55,14 +57,16 @@ def examined(request):
     return lines, failures
 
 
-def _measured(matrix, arrays, world):
-    """Return ‖M − PQᵀ‖/‖M‖ and the least that the rank allows; NaN if that is too large to know."""
+def _measured(matrix, arrays, world, search):
+    """Return ‖M − PQᵀ‖/‖M‖ and the least that the rank allows; NaN if that is too large to know, or
+    not searched for.
+    """
     n, m = matrix.shape
     p = arrays[f"{matrix.name}/P"].astype(np.float64)
     q = arrays[f"{matrix.name}/Q"].astype(np.float64)
-    side, is_tall = min(n, m), n >= m
-    gram = np.zeros((side, side)) if side <= LARGEST and is_tall else None
-    rows = np.zeros((n, m)) if side <= LARGEST and not is_tall else None
+    is_tall, is_small = n >= m, search and min(n, m) <= LARGEST
+    gram = np.zeros((m, m)) if is_small and is_tall else None
+    rows = np.zeros((n, m)) if is_small and not is_tall and n * m <= MOST else None
     sums = np.zeros(2)
     first, stop = span(n, world.size, world.rank)
     buffers = matrix.buffers(ROWS)

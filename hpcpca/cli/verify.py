@@ -39,7 +39,8 @@ SHOWN = 64
     "search",
     flag_value=False,
     default=True,
-    help="Do not search for a missed component: one pass instead of nine.",
+    help="Do not search for a missed component: one pass instead of nine. Of compress: not for the"
+    " least error.",
 )
 @follow_links
 @click.option("-q", "--quiet", is_flag=True, help="Only errors and the exit code.")
@@ -59,7 +60,11 @@ def verify(vectors, data, tol, save, search, quiet, holdout, **about):
         whole = ranks.decide(lambda: stored_whole(vectors))
         if whole is not None:
             request = Request(**about, data=data, stored=whole, length=0, ranks=ranks, say=print)
-            return _examined(problem_of(whole), request, quiet)
+            if tol is not None or save or holdout or about["targets"] or about["covariance"]:
+                raise on_all_ranks(
+                    UsageError(f"{vectors} has many sets of vectors: of options only --no-search")
+                )
+            return _examined(problem_of(whole), request, search, quiet)
         rows, stored = ranks.decide(lambda: load_vectors(vectors))
         if save and not search:
             raise on_all_ranks(UsageError("--save stores whole findings; leave out --no-search"))
@@ -102,13 +107,13 @@ def verify(vectors, data, tol, save, search, quiet, holdout, **about):
         return 4
 
 
-def _examined(problem, request, quiet):
+def _examined(problem, request, search, quiet):
     """Measure a result that has many sets of vectors; return the exit code."""
     import sys
 
     if not hasattr(problem, "examined"):
         request.stored.require_vectors()
-    lines, failures = problem.examined(request)
+    lines, failures = problem.examined(request, search)
     say = speaker(request.ranks, quiet, sys.stdout)
     for line in lines:
         say(line)

@@ -84,6 +84,7 @@ class OwnLoop:
             if start is not None:
                 check_start(context.data.describe(), start, self.say)
             self.problem.check(context.data)
+            context.data.tell(self.say)
         context.threads = config.threads or world.default_threads()
         needed, remedy = self._needed(context, machine_of(context, Rates()).memory)
         if remedy:

@@ -28,6 +28,7 @@ MATRICES = {  # the means, and the type they are written in
     "cluster": ((np.eye(30, 5) * CLUSTER) @ falling(5, 25, 1.0, 4), "f8"),
     "rank two": (falling(20, 30, 0.5, 5) @ np.diag(np.arange(30) < 2) * 1e-20, "f8"),
     "zeros": (np.zeros((16, 20)), "f8"),
+    "single": (falling(60, 50, 0.2, 8), "f4"),
     "steep": (falling(30, 30, 0.05, 6), "f8"),
 }
 OTHERS = {
@@ -77,7 +78,7 @@ def least_error(mean, r):
 WAYS = {
     "double": ("--tol", 1e-10),
     "held": (),
-    "streamed": ("--memory", "300K"),
+    "streamed": ("--memory", "420K"),
     "few": ("--guards", 0, "--seed", 3),
 }
 
@@ -105,7 +106,7 @@ def test_factors(folder, tmp_path, n, way):
             mean, unit = found[name], 1e-6 if kind == "f4" else 1e-12
             norm = max(np.linalg.norm(mean), 1e-300)
             error = np.linalg.norm(mean - p @ q.T) / norm
-            assert abs(error - errors[name]) < max(1e-7, unit), name
+            assert abs(error - errors[name]) < 2e-7, name
             assert error <= least_error(mean, R) * (1 + 1e-4) + 10 * unit, name
             own = np.abs(p).max(axis=0) > 0
             # σ_k² come out of a Gram matrix, to rounding of the largest
@@ -130,10 +131,11 @@ def test_what_it_says(folder, result):
     """Of the run, and of the result: sizes, errors, what was left out."""
     out, told = result
     entries = sum(mean.size for mean, _ in MATRICES.values())
-    assert f"5 file(s) with 7 matrices, {entries} entries in all, and 4 other" in told.stderr
-    assert "error ‖M − PQᵀ‖/‖M‖ over 7 matrices: " in told.stderr
+    assert f"5 file(s) with 8 matrices, {entries} entries in all, and 4 other" in told.stderr
+    assert "error ‖M − PQᵀ‖/‖M‖ over 8 matrices: " in told.stderr
+    assert "left out, since they are no real numbers: note" in told.stderr
     about = run(0, "info", out).ok().stdout
-    assert "means of 7 matrices in 5 file(s)" in about and "4 datasets averaged" in about
+    assert "means of 8 matrices in 5 file(s)" in about and "4 datasets averaged" in about
     assert "layer/tall       90       14    4" in about
 
 
@@ -190,9 +192,13 @@ def test_verified(folder, result, tmp_path):
         },
     )
     rows = [line.split() for line in told["same"].ok().stdout.splitlines()[1:]]
-    assert len(rows) == 7
+    assert len(rows) == 8
     for row in rows:
         assert row[-1] == "exact" or abs(float(row[-1]) - 1) < 1e-3, row
+    quick = run(1, "verify", out, folder / "g*.h5", "--no-search").ok().stdout
+    assert quick.count("not known") == 7  # zeros are exact
+    wrong = run(1, "verify", out, folder / "g*.h5", "--tol", 1).ended(2).messages[0]
+    assert "of options only --no-search" in wrong
     told["other"].ended(4)
     assert "the factors are of other data" in told["other"].stderr
 
@@ -201,7 +207,7 @@ def test_expanded(folder, result, tmp_path):
     """The whole datasets again, under their names; never over a file of others."""
     out, _ = result
     full = tmp_path / "full.h5"
-    assert "11 dataset(s)" in run(0, "expand", out, "-o", full).ok().stdout
+    assert "12 dataset(s)" in run(0, "expand", out, "-o", full).ok().stdout
     with h5py.File(full) as made, h5py.File(out) as file:
         for name in MATRICES:
             expected = file[f"{name}/P"][:] @ file[f"{name}/Q"][:].T
@@ -226,11 +232,15 @@ def test_steps_and_going_on(folder, tmp_path):
     }
     told = batch(2, first)
     told["three"].ok(), told["whole"].ok()
+    with h5py.File(out[0]) as three:
+        assert (three.attrs["rounds"], three.attrs["outcome"]) == (3, "steps taken")
     assert "--max-rounds 4 reached" in told["cut"].ended(4).stderr
+    again = run(1, "resume", out[0], "--tol", 1e-5).ok().stderr
+    assert "converged" in again and "of this run: 1 passes" not in again
     resumed = run(3, "resume", f"{out[1]}.ckpt", "--max-rounds", 1000).ok()
     assert "converged" in resumed.stderr
     with h5py.File(out[0]) as three, h5py.File(out[1]) as cut, h5py.File(out[2]) as whole:
-        assert (three.attrs["rounds"], three.attrs["outcome"]) == (3, "steps taken")
+        assert three.attrs["outcome"] == "converged"
         assert cut.attrs["rounds"] == whole.attrs["rounds"]
         errors = (file["compression/errors"][:] for file in (cut, whole))
         assert np.allclose(*errors, atol=1e-9)
