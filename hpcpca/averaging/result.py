@@ -117,6 +117,7 @@ def root_attributes(kind, run, outcome):
         "problem": "compress",
         "vectors": "",
         "eigenvalues": "compression/shares",
+        "residuals": "compression/residuals",
         "rounding": 0.0,
         "config": json.dumps(config.stored()),
         "source": json.dumps(context.data.describe()),

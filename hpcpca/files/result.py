@@ -92,6 +92,11 @@ class Stored:
             )
         self.is_checkpoint = kind == CHECKPOINT
 
+    @property
+    def residuals(self):
+        """Of all pairs: their dataset is named by a root attribute if it is another."""
+        return self.arrays[self.attributes.get("residuals", "residuals")]
+
     def vectors(self, start=0, stop=None):
         """Vectors start..stop−1 of the K: (stop − start, d) float64; raise DataError if there are
         several sets of them.

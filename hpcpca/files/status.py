@@ -61,7 +61,7 @@ def _of_its_run(path):
 
 
 def _of_stored(stored, warning):
-    at, residuals = stored.attributes, stored.arrays["residuals"]
+    at, residuals = stored.attributes, stored.residuals
     done = stored.arrays.get("state/rows_done")
     return {
         "checkpoint" if stored.is_checkpoint else "result": stored.path,

@@ -134,6 +134,7 @@ def test_what_it_says(folder, result):
     assert f"5 file(s) with 8 matrices, {entries} entries in all, and 4 other" in told.stderr
     assert "error ‖M − PQᵀ‖/‖M‖ over 8 matrices: " in told.stderr
     assert "left out, since they are no real numbers: note" in told.stderr
+    assert "32 of 32 components" in run(0, "status", out).ok().stdout
     about = run(0, "info", out).ok().stdout
     assert "means of 8 matrices in 5 file(s)" in about and "4 datasets averaged" in about
     assert "layer/tall       90       14    4" in about
