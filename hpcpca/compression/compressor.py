@@ -44,7 +44,7 @@ class Compressor:
         not finite; then the step may be left out.
         """
         values, forms, trouble = self._look_at(tensors)
-        if self._forms is None:
+        if not self._forms:  # none are agreed on yet, or that there are none
             self._work_on(agree(self.world, self._number, forms, trouble))
         differs = trouble is not None or forms != self._forms
         self.messages.begin(differs)

@@ -95,6 +95,17 @@ def test_other_tensors_on_some_worker(comm, findings):
         findings.that(np.array_equal(mean["c"], [1, 1]), "a tensor that is new")
 
 
+def test_no_tensors(comm, findings):
+    """Are averaged to none; and some may come later, on all workers."""
+    compressor = PowerSGD(comm)
+    findings.that(compressor.aggregate({}) == {}, "something came of nothing")
+    given = tensors(comm) if comm.rank == comm.size - 1 else {}
+    if comm.size > 1:
+        text = refused(comm, compressor, given)
+        findings.that(text and "worker 0 has no tensor" in text, str(text))
+    findings.that(set(compressor.aggregate(tensors(comm))) == {"w", "b"}, "some came later")
+
+
 def test_too_large(comm, findings):
     """Finite, but sums of them are not."""
     text = refused(comm, PowerSGD(comm, least=0), {"w": np.full((8, 9), 3e38, "f4")})
