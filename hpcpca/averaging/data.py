@@ -44,10 +44,9 @@ class Matrix:
         for source, into in zip(self.sources, buffer):
             block = source.read(0, start, stop, into)
             source.check_finite(block)
-            total += block.rows
+            total += block.rows * (1 / len(self.sources))  # sums of huge values would overflow
             if ended():
                 return None
-        total /= len(self.sources)
         return total
 
     def buffers(self, rows):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..errors import DataError
+from ..files.formats import MADE_BY
 from ..files.hdf5 import writing
 from ..files.outputs import NEVER, check_output, whole
 from ..files.result import Stored
@@ -26,7 +27,9 @@ def expand(path, out, overwrite=NEVER):
     averaged = decoded(found["compression/averaged"])
     count = 8 * sum(int(n) * int(m) for n, m in found["compression/shapes"])
     with whole(out, count=count) as part, writing(part) as file:
-        file.attrs.update({"made_from": path, "files": stored.attributes["files"]})
+        file.attrs.update(
+            {MADE_BY: "hpcpca expand", "made_from": path, "files": stored.attributes["files"]}
+        )
         for name in names:
             _write(file, name, found[f"{name}/P"], found[f"{name}/Q"])
         for name in averaged:

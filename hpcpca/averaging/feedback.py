@@ -5,6 +5,8 @@ mean of the next call.
 import json
 import os
 
+import numpy as np
+
 from .._version import __version__
 from ..errors import DataError
 from ..files.formats import OWED, VERSIONS
@@ -52,7 +54,8 @@ def add_owed(world, path, shards):
         for shard in shards:
             item = file[f"owed/{shard.matrix.name}"]
             for rows, block in shard.blocks():
-                block += item[shard.first + rows.start : shard.first + rows.stop]
+                owed = item[shard.first + rows.start : shard.first + rows.stop]
+                block += np.ldexp(owed, -shard.exponent)
 
 
 def write_owed(world, path, shards, found, data):
@@ -64,6 +67,7 @@ def write_owed(world, path, shards, found, data):
     for shard, one in zip(shards, found):
         for rows, block in shard.blocks():
             block -= (one.p[:, rows].T @ one.q).astype(shard.work)
+            np.ldexp(block, shard.exponent, out=block)
         arrays[f"owed/{shard.matrix.name}"] = Rows(shard.held, shard.edges)
     attributes = {
         "format": OWED,

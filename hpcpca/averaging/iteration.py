@@ -63,6 +63,17 @@ class Iteration:
     def __init__(self, shards, exchange, counters):
         self.shards, self.exchange, self.counters = shards, exchange, counters
 
+    def scale(self):
+        """Choose the power of two that each matrix is worked on by, from a look at some rows."""
+        ended, peaks = self.exchange.interrupt.requested, np.zeros(len(self.shards))
+        with self.exchange.agreed():
+            for i, shard in enumerate(self.shards):
+                peaks[i] = shard.peak(self.counters, ended)
+        self.exchange.interrupt.stop_if_agreed()
+        peaks = np.max(self.exchange.gather_objects(peaks), axis=0)
+        for shard, peak in zip(self.shards, peaks):
+            shard.exponent = int(np.frexp(peak)[1]) if peak else 0
+
     def hold(self):
         """Read everything once and keep it."""
         ended = self.exchange.interrupt.requested

@@ -1,6 +1,7 @@
 """The mean of the matrices in many files, in factors of low rank."""
 
 from ..engine.problem import Problem
+from ..errors import UsageError
 from .data import open_averages
 from .feedback import check_file
 from .run import Run
@@ -35,6 +36,11 @@ class Averaging(Problem):
         """Return how many pairs there are; raise if what is owed is of others."""
         if self.config.error_feedback:
             check_file(self.config.error_feedback, data)
+        if not data.matrices:
+            raise UsageError(
+                f"-r {self.config.rank}: no 2-D dataset of {data.files[0]} would get smaller"
+                f" (--least {self.config.least:g}); ask for a lower rank, or for --least 0"
+            )
         return sum(each.rank for each in data.matrices)
 
 

@@ -37,20 +37,23 @@ def shares_of(found):
     return found.squares / max(found.squares.max(initial=0.0), np.finfo(float).tiny)
 
 
-def whole_error(found):
+def whole_error(found, shards):
     """Return the error over all matrices, ‖M − PQᵀ‖/‖M‖ with both summed over them."""
-    squares = np.array([each.norm**2 for each in found])
-    if not squares.sum():
+    unit = max((shard.exponent for shard in shards), default=0)
+    norms = np.ldexp([each.norm for each in found], [s.exponent - unit for s in shards])
+    largest = norms.max(initial=0.0)
+    if not largest:
         return 0.0
+    squares = (norms / largest) ** 2
     errors = np.array([each.error**2 for each in found])
     return float(np.sqrt((squares * errors).sum() / squares.sum()))
 
 
-def told(data, found):
+def told(data, found, error):
     """Yield lines on a run that ends."""
     times = data.entries / max(1, data.kept)
     yield (
-        f"error ‖M − PQᵀ‖/‖M‖ over {len(found)} matrices: {whole_error(found):.3g};"
+        f"error ‖M − PQᵀ‖/‖M‖ over {len(found)} matrices: {error:.3g};"
         f" {times:.3g} times fewer numbers than a file has"
     )
 
@@ -62,7 +65,8 @@ def arrays(run):
     for matrix, shard, one in zip(matrices, run.shards, found):
         kind = matrix.work
         held[f"{matrix.name}/P"] = Rows(np.ascontiguousarray(one.p.T, dtype=kind), shard.edges)
-        held[f"{matrix.name}/Q"] = np.ascontiguousarray(one.q.T, dtype=kind)
+        q = np.ldexp(one.q.T, shard.exponent)
+        held[f"{matrix.name}/Q"] = np.ascontiguousarray(q, dtype=kind)
     others = run.context.data.others
     for each in others:
         name = each[0].dataset
@@ -74,7 +78,9 @@ def arrays(run):
         "compression/shapes": np.array([m.shape for m in matrices], np.int64).reshape(-1, 2),
         "compression/ranks": np.array(ranks, np.int64),
         "compression/errors": np.array([one.error for one in found]),
-        "compression/norms": np.array([one.norm for one in found]),
+        "compression/norms": np.ldexp(
+            [one.norm for one in found], [shard.exponent for shard in run.shards]
+        ),
         # of all pairs, one matrix's after another's
         "compression/shares": run.report.eigenvalues,
         "compression/residuals": run.report.residuals,
@@ -104,7 +110,9 @@ def taken_up(start, names):
     rounds = start.attributes["rounds"]
     if start.is_checkpoint:
         return State(rounds - 1, [start.arrays[f"state/vectors/{name}"] for name in names])
-    return State(rounds, [start.arrays[f"{name}/Q"].T.astype(np.float64) for name in names])
+    rows = [start.arrays[f"{name}/Q"].T.astype(np.float64) for name in names]
+    peaks = [np.abs(each).max(axis=1, keepdims=True, initial=0.0) for each in rows]
+    return State(rounds, [each / np.where(peak > 0, peak, 1) for each, peak in zip(rows, peaks)])
 
 
 def root_attributes(kind, run, outcome):
@@ -146,8 +154,8 @@ class AboutCompression(About):
         found, told = stored.arrays, {}
         columns = (found[f"compression/{what}"] for what in ("norms", "errors"))
         for name, norm, error in zip(decoded(found["compression/names"]), *columns):
-            sizes = np.linalg.norm(found[f"{name}/Q"].astype(np.float64), axis=0)
-            told[name] = sizes / (norm or 1.0), error
+            q = found[f"{name}/Q"].astype(np.float64) / (norm or 1.0)
+            told[name] = np.linalg.norm(q, axis=0), error
         return told
 
     def described(self, stored):

@@ -64,6 +64,7 @@ class Run(OwnLoop):
         context, config, start = self.context, self.config, self.context.start
         self.others = result.averaged(context)
         self.iteration = Iteration(self.shards, context.exchange, context.counters)
+        self.iteration.scale()
         if self.is_held:
             self.iteration.hold()
         if config.error_feedback:
@@ -89,7 +90,7 @@ class Run(OwnLoop):
             eigenvalues=np.concatenate([result.shares_of(each) for each in found] or [np.zeros(0)]),
             residuals=np.concatenate([each.residuals for each in found] or [np.zeros(0)]),
             tol=self.config.tol,
-            loss=result.whole_error(found),
+            loss=result.whole_error(found, self.shards),
         )
 
     def _lack(self, state):
@@ -108,9 +109,11 @@ class Run(OwnLoop):
 
     def _finish(self, name):
         state = self.iteration.measured(self.report.state)
-        self.report = replace(self.report, state=state, loss=result.whole_error(state.found))
+        self.report = replace(
+            self.report, state=state, loss=result.whole_error(state.found, self.shards)
+        )
         self.history[-1] = (*self.history[-1][:2], self.report.loss)
-        for line in result.told(self.context.data, self.report.state.found):
+        for line in result.told(self.context.data, state.found, self.report.loss):
             self.say(line)
         outcome = super()._finish(name)
         if path := self.config.error_feedback:

@@ -12,6 +12,7 @@ class Shard:
 
     def __init__(self, matrix, rank, size, is_double=False):
         self.matrix, self.held = matrix, None
+        self.exponent = 0  # rows are worked on times 2**−exponent, so that squares are in range
         self.work = np.dtype(np.float64) if is_double else matrix.work
         self.first, self.stop = span(matrix.shape[0], size, rank)
         self.edges = np.array(
@@ -40,10 +41,15 @@ class Shard:
         wide = 3 * 8 + self.work.itemsize + sum(kind.itemsize for kind in kinds)
         return rows * self.matrix.shape[1] * wide
 
+    def peak(self, counters, ended):
+        """The largest magnitude in this worker's first rows, which says what range all are in."""
+        block = next(self._read(counters, ended), (None, np.zeros(1)))[1]
+        return float(np.abs(block).max(initial=0.0))
+
     def hold(self, counters, ended):
         """Read all rows and keep them; give up if ``ended()``."""
         held = np.empty((self.stop - self.first, self.matrix.shape[1]), self.work)
-        for rows, block in self._read(counters, ended):
+        for rows, block in self._scaled(counters, ended):
             held[rows] = block
         self.held = held
 
@@ -57,7 +63,11 @@ class Shard:
                 rows = slice(start, min(len(self.held), start + step))
                 yield rows, self.held[rows]
             return
-        yield from self._read(counters, ended)
+        yield from self._scaled(counters, ended)
+
+    def _scaled(self, counters, ended):
+        for rows, block in self._read(counters, ended):
+            yield rows, np.ldexp(block, -self.exponent).astype(self.work, copy=False)
 
     def _read(self, counters, ended):
         count = self.stop - self.first
@@ -75,5 +85,5 @@ class Shard:
                 block = self.matrix.read(self.first + start, self.first + stop, buffers, ended)
             if block is None:
                 return
-            yield slice(start, stop), block.astype(self.work, copy=False)
+            yield slice(start, stop), block
             start = stop

@@ -84,6 +84,8 @@ class DAD(Compressor):
 
     def _taken(self, name, tensor):
         if isinstance(tensor, tuple):
+            if len(tensor) != 2:
+                raise DataError(f"statistics of '{name}' are {len(tensor)} arrays; hand in (D, A)")
             return Layer.taken(name, *tensor)
         return super()._taken(name, tensor)
 
@@ -138,15 +140,10 @@ class RankDAD(DAD):
         if len(layer.d) <= min(n, m):
             b, sizes, c = by_qr(layer.d, layer.a)
         else:
-            r = min(self.rank, n, m)
-            b, sizes, c = by_iteration(
-                layer.d, layer.a, self._random_rows(part, r, n), self.tolerance
-            )
+            rows = self._random(part, (min(n, m, self.rank + 2), n))
+            b, sizes, c = by_iteration(layer.d, layer.a, rows, self.tolerance)
         count = int(np.sum(sizes[: self.rank] > self.threshold * sizes[0]))
         return sizes[:count, None] * b[:count], c[:count]
-
-    def _random_rows(self, part, r, n):
-        return self._random(part, (min(n, r + 2), n))
 
 
 def by_qr(d, a):

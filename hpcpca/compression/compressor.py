@@ -45,6 +45,7 @@ class Compressor:
         """
         values, forms, trouble = self._look_at(tensors)
         if not self._forms:  # none are agreed on yet, or that there are none
+            self._agree_on_options()
             self._work_on(agree(self.world, self._number, forms, trouble))
         differs = trouble is not None or forms != self._forms
         self.messages.begin(differs)
@@ -68,6 +69,23 @@ class Compressor:
         self._finish(*averaged, out)
         return {name: out[name] for name in forms}
 
+    def _agree_on_options(self):
+        """Raise UsageError on all workers if one has another kind of compressor, or options."""
+        plain = (int, float, str, bool, type(None))
+        mine = {name: value for name, value in vars(self).items() if isinstance(value, plain)}
+        mine = {name: v for name, v in mine.items() if name[0] != "_"} | {"of": type(self).__name__}
+        told = sorted(self.world.comm.allgather((self._number, mine)), key=lambda one: one[0])
+        first, asked = told[0]
+        for number, other in told:
+            for name in asked.keys() | other.keys():
+                if asked.get(name) != other.get(name):
+                    raise on_all_ranks(
+                        UsageError(
+                            f"worker {number} has a compressor with {name} = {other.get(name)!r},"
+                            f" worker {first} one with {asked.get(name)!r}; make them alike"
+                        )
+                    )
+
     def _work_on(self, forms):
         """Take tensors of these forms from now on; raise DataError if the state is of others."""
         for name, axis, length in self._held():
@@ -86,6 +104,8 @@ class Compressor:
         values = {}
         try:
             for name, tensor in tensors.items():
+                if not isinstance(name, str):
+                    raise DataError(f"a tensor is called {name!r}; give it a name that is text")
                 values[name] = self._taken(name, tensor)
         except DataError as error:
             return {}, {}, str(error)

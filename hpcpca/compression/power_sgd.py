@@ -24,7 +24,9 @@ class PowerSGD(MatrixCompressor):
         if steps < 1:
             raise UsageError(f"steps = {steps}: give a whole number, at least 1")
         if orthonormalise not in ORTHONORMALISE:
-            raise UsageError(f"orthonormalise = {orthonormalise!r}: give one of {ORTHONORMALISE}")
+            raise UsageError(
+                f"orthonormalise = {orthonormalise!r}: give one of {[*ORTHONORMALISE]}"
+            )
         self.warm_start, self.steps, self.orthonormalise = warm_start, steps, orthonormalise
         self._factors = {}
 

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from ..errors import DataError
-from .formats import CHECKPOINT, MADE_BY, RESULT, TEST_DATA, VERSIONS
+from .formats import CHECKPOINT, MADE_BY, RESULT, VERSIONS
 from .opening import open_file
 from .seal import check, names_of, reading_own
 from .trailer import has_trailer
@@ -27,7 +27,8 @@ FIRST = {"problem": "fit", "vectors": "components", "eigenvalues": "explained_va
 def format_of(path):
     """What an HDF5 file says it is, test data included; "" if it does not; raise DataError."""
     with reading_own(path), open_file(path) as file:
-        made = TEST_DATA if file.attrs.get(MADE_BY) == TEST_DATA else ""
+        made = str(file.attrs.get(MADE_BY, ""))
+        made = made if made.startswith("hpcpca ") else ""
         return str(file.attrs.get("format", made))
 
 

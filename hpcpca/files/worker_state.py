@@ -1,5 +1,6 @@
 """States of workers on disk: arrays that each worker has for itself, and those all have alike."""
 
+import os
 from urllib.parse import quote, unquote
 
 import h5py
@@ -24,6 +25,7 @@ def write_state(world, path, own, shared):
 
     Collective; raises DataError on all ranks.
     """
+    world.decide(lambda: _check_replaced(path))
     workers = np.arange(world.size + 1)
     arrays = {f"{SHARED}/{_coded(name)}": array for name, array in shared.items()}
     for name, array in own.items():
@@ -62,6 +64,14 @@ def _of_worker(rows, rank, size):
     for worker in range(len(rows)):
         total += rows[worker]
     return (total / len(rows)).astype(rows.dtype)
+
+
+def _check_replaced(path):
+    """Raise DataError if another file is at ``path``, which would be lost."""
+    if os.path.exists(path) and os.path.getsize(path):
+        with reading_own(path), open_file(path) as file:
+            if file.attrs.get("format") != WORKER_STATE:
+                raise DataError(f"{path} exists and is no state of workers; name another file")
 
 
 def _check(path):

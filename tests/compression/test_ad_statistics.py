@@ -9,7 +9,12 @@ from hpcpca.compression import DAD, RankDAD
 pytestmark = [pytest.mark.mpi, pytest.mark.once]
 
 TYPES = {np.float32: 1e-5, np.float64: 1e-12}
-LAYERS = {"small batch": (6, 20, 30), "one": (1, 5, 4), "large batch": (80, 7, 9)}
+LAYERS = {
+    "small batch": (6, 20, 30),
+    "one": (1, 5, 4),
+    "large batch": (80, 7, 9),
+    "few inputs": (60, 20, 3),
+}
 
 
 @pytest.fixture(params=TYPES, ids=lambda dtype: dtype.__name__)

@@ -2,6 +2,7 @@
 step goes on as if nothing had been.
 """
 
+import h5py
 import numpy as np
 import pytest
 from reference import mean_of
@@ -93,6 +94,26 @@ def test_other_tensors_on_some_worker(comm, findings):
             compressor.aggregate(tensors(comm, step))
         mean = compressor.aggregate(tensors(comm, c=np.ones(2)))
         findings.that(np.array_equal(mean["c"], [1, 1]), "a tensor that is new")
+
+
+def test_other_compressors_on_some_worker(comm, findings, shared_path):
+    """And names that are no text; and a file that a state would replace."""
+    text = refused(comm, PowerSGD(comm), {3: np.zeros((8, 9))})
+    findings.that(text and "a tensor is called 3" in text, str(text))
+    if comm.size > 1:
+        text = refused(comm, PowerSGD(comm, 1 + (comm.rank == 1)), tensors(comm))
+        findings.that(text and "worker 1 has a compressor with rank = 2" in text, str(text))
+    path = shared_path / "data.h5"
+    if comm.rank == 0:
+        with h5py.File(path, "w") as file:
+            file["x"] = 1.0
+    comm.Barrier()
+    try:
+        save(str(path), PowerSGD(comm))
+        text = None
+    except DataError as error:
+        text = str(error)
+    findings.that(text and "is no state of workers" in text, str(text))
 
 
 def test_no_tensors(comm, findings):
