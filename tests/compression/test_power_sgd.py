@@ -35,6 +35,7 @@ def test_as_pytorchs_hook(comm, findings):
                 findings.that(away < 1e-5, f"{name} after {step} steps is {away:.1e} off")
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("feedback", ["aggregated", "local"])
 @pytest.mark.parametrize("orthonormalise", ["gram-schmidt", "cholesky-qr2"])
 @pytest.mark.parametrize("seed", range(2))
@@ -53,6 +54,7 @@ def test_as_plain_numpy(comm, findings, dtype, feedback, orthonormalise, seed):
         findings.that(away < 10 * TYPES[dtype], f"step {number} is {away:.1e} off")
 
 
+@pytest.mark.once
 def test_many_steps_give_the_best_of_a_rank(comm, findings, dtype):
     """Subspace iteration on one matrix, with a cluster just above the gap."""
     sizes = np.array([1, 0.9, 0.899, 0.898, *0.3 * 0.9 ** np.arange(20)])
@@ -62,6 +64,7 @@ def test_many_steps_give_the_best_of_a_rank(comm, findings, dtype):
     findings.that(np.linalg.norm(found - best(matrix, 4)) < 1e-6, "not the best of rank 4")
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("rank", [5, 12, 40])
 def test_whole_rank_is_exact(comm, findings, dtype, rank):
     """A rank above min(n, m) is cut to it; 12 vectors are too many for the narrow kernels."""
@@ -74,6 +77,7 @@ def test_whole_rank_is_exact(comm, findings, dtype, rank):
         findings.that((away < TYPES[dtype]) == is_whole, f"{shape}: {away:.1e}")
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("scale", [1, 1e30, 1e-30])
 def test_gradients_of_any_size(comm, findings, scale):
     """Zeros, rank one and full rank in float32: nothing overflows, and zeros stay in nobody's
@@ -114,6 +118,7 @@ def test_three_messages_a_step_and_precision(comm, findings):
         findings.that(set(tally.seconds()) >= {"products", "messages", "feedback"}, "seconds")
 
 
+@pytest.mark.once
 def test_cold_starts_are_the_same_on_all(comm, findings):
     """Random starts depend on seed, tensor and step, never on the worker."""
     matrix = matrix_of(lambda k: 0.9**k, (20, 15), 2)
