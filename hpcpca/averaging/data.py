@@ -7,7 +7,7 @@ import numpy as np
 from ..errors import DataError
 from ..files.damage import reporting_damage
 from ..files.opening import open_file
-from ..files.paths import expand, natural_order
+from ..files.paths import natural_order, whole_files
 from ..operators.centring import work_type
 from ..sources.contents import contents
 from ..sources.part import part_of
@@ -107,7 +107,10 @@ def open_averages(config, own=()):
 
     For one rank to call.
     """
-    paths, shapes, notes = _files(config.data, set(own)), {}, []
+    paths = whole_files(config.data, "all datasets of a file are averaged", set(own))
+    if not paths:
+        raise DataError("no file is left to average: what the pattern matches is the run's own")
+    shapes, notes = {}, []
     for path in paths:
         held, left_out = _numbers(path)
         if left_out and not notes:
@@ -129,21 +132,6 @@ def open_averages(config, own=()):
         else:
             others.append(tuple(values_of(path, name, config.follow_links) for path in paths))
     return Averages(tuple(paths), tuple(matrices), tuple(others), tuple(notes))
-
-
-def _files(arguments, own):
-    found = []
-    for each in expand(arguments):
-        if each.dataset:
-            raise DataError(
-                f"{each.path}:{each.dataset}: all datasets of a file are averaged; leave"
-                f" :{each.dataset} out"
-            )
-        if not (each.is_listed and each.path in own):
-            found.append(each.path)
-    if not found:
-        raise DataError("no file is left to average: what the pattern matches is the run's own")
-    return found
 
 
 def _numbers(path):

@@ -215,5 +215,9 @@ def _filled(found, rank):
     missing = rank - len(found.squares)
     if not missing:
         return found
-    pad = lambda array: np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1))  # noqa: E731
-    return Found(found.norm, pad(found.p), pad(found.q), pad(found.squares), pad(found.residuals))
+
+    def filled(array):
+        return np.concatenate([array, np.zeros((missing, *array.shape[1:]))])
+
+    arrays = (found.p, found.q, found.squares, found.residuals)
+    return Found(found.norm, *map(filled, arrays))

@@ -54,7 +54,7 @@ class Messages:
                 np.multiply(part.reshape(-1), 1 / self.size, out=buffer[end - part.size : end])
             buffer[ends[-1] :] = flag
             self._sum(buffer, len(flag))
-            if buffer[ends[-1] :].any() or not _is_finite(buffer):
+            if buffer[ends[-1] :].any() or not is_finite(buffer):
                 raise Flagged
             for i, end, part in zip(numbers, ends, parts):
                 means[i] = buffer[end - part.size : end].reshape(part.shape)
@@ -122,7 +122,7 @@ class Messages:
         self.tally.messages += 1
 
 
-def _is_finite(array):
+def is_finite(array):
     """Whether no element is NaN or infinite; a sum that overflows is not taken for that."""
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..comm.messages import is_finite
 from ..errors import DataError, UsageError
 from .compressor import Compressor
-from .tensors import Form, as_array, form_of, is_finite
+from .tensors import Form, as_array, form_of
 
 ITERATIONS = 100  # of subspace iteration at most, where the batch is larger than the layer
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..comm.messages import is_finite
 from ..errors import UsageError
 from ..kernels import low_rank
 from .compressor import Compressor
-from .tensors import is_finite
 
 FEEDBACK = ("aggregated", "local", None)
 TILE_BYTES = 1 << 20  # of a matrix at a time where BLAS does the products

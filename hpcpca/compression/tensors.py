@@ -6,6 +6,7 @@ from math import prod
 
 import numpy as np
 
+from ..comm.messages import is_finite
 from ..errors import DataError, on_all_ranks
 
 
@@ -65,11 +66,6 @@ def _foreign(tensor):
     if hasattr(tensor, "__dlpack__"):
         return np.from_dlpack(tensor)
     raise TypeError(f"it is of type {type(tensor).__name__}")
-
-
-def is_finite(array):
-    """Whether an array has neither NaN nor infinities; without a copy."""
-    return not array.size or bool(np.isfinite(array.min()) and np.isfinite(array.max()))
 
 
 def _is_finite(value):

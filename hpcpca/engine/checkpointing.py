@@ -37,6 +37,13 @@ class Checkpointing:
             )
 
 
+def checkpointing(config, write, warn, since):
+    """Return the monitors, one or none, that write checkpoints as settings ask for."""
+    if config.checkpoint_path is None:
+        return []
+    return [Checkpointing(config.cadence(), write, warn, since=since)]
+
+
 def left_by(context):
     """Return the file to go on from if a run can write no other: its last checkpoint, or what it
     resumed; None if there is neither. Collective.

@@ -2,6 +2,7 @@
 of many matrices. Its files, stops and reports are as of every other run.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -17,7 +18,7 @@ from ..operators.cost import Rates
 from ..operators.team import Team
 from ..partition import Grid
 from ..units import format_size
-from .checkpointing import Checkpointing, left_by
+from .checkpointing import checkpointing, left_by
 from .machine import machine_of
 from .memory import PeakMemory
 from .outcome import Outcome, laggard, peak_memory
@@ -49,7 +50,7 @@ class LoopReport:
         return np.full(self.components, self.tol)
 
 
-class OwnLoop:
+class OwnLoop(ABC):
     """State → state until nothing is lacking. All methods are collective.
 
     A problem's loop has ``_needed``, ``_told_of``, ``_result_bytes``, ``_begun``, ``_step``,
@@ -103,43 +104,43 @@ class OwnLoop:
 
     # what a problem has to say
 
+    @abstractmethod
     def _needed(self, context, allowed):
         """Return bytes needed per node and, if they are more than ``allowed``, a line that says
         so; before anything is read.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def _told_of(self, context):
         """Return what is asked for, in words."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _result_bytes(self, context):
         """Return about how large the result is."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _begun(self):
         """Return the first state: from the seed, or what a run that was stopped knew."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _step(self, state):
         """Return the state after another round."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _report(self, state, seconds):
         """Return the ``LoopReport`` of a round."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _lack(self, state):
         """Return what is missing from what was asked for, in words, or None."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _content(self, kind, outcome):
         """Return ({attribute: value}, {dataset: array or Rows}) of a result or checkpoint."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _kept(self):
         """Return {dataset: array} that only checkpoints have."""
-        raise NotImplementedError
 
     # the loop
 
@@ -150,7 +151,7 @@ class OwnLoop:
         """
         with self.world.blaming(self.context.data.change):
             try:
-                state, told = self._begun(), [*monitors, *self._checkpointing(), self.memory]
+                state, told = self._begun(), [*monitors, *self._checkpoints(), self.memory]
                 while True:
                     self._tell(state, told)
                     if outcome := self._ended(state):
@@ -185,17 +186,10 @@ class OwnLoop:
         counters = self.context.counters
         return {name: getattr(counters, name) + self.before[name] for name in COUNTS}
 
-    def _checkpointing(self):
-        if self.config.checkpoint_path is None:
-            return []
-        return [
-            Checkpointing(
-                self.config.cadence(),
-                lambda report: self._checkpoint(RUNNING),
-                self.say,
-                since=self.before["seconds"],
-            )
-        ]
+    def _checkpoints(self):
+        return checkpointing(
+            self.config, lambda _: self._checkpoint(RUNNING), self.say, self.before["seconds"]
+        )
 
     def _contents(self, kind, outcome):
         self.changed = self.world.decide(self.context.data.change)

@@ -10,7 +10,7 @@ from ..methods.state import unmeasured
 from ..operators.products import ROUNDING
 from ..units import format_size
 from .breakdown import finite
-from .checkpointing import Checkpointing, left_by
+from .checkpointing import checkpointing, left_by
 from .content import Unbuilt
 from .memory import PeakMemory
 from .outcome import Outcome, laggard, peak_memory
@@ -80,7 +80,7 @@ class Run:
         stopping = Stopping(config.tol, config.max_rounds, config.chosen.orthonormal_to)
         stagnation = Stagnation() if config.precision == "auto" else None
         checks = [*self.problem.monitors(self.operator), finite]
-        told = [self.recorder.history, *monitors, *self._checkpointing(), self.memory]
+        told = [self.recorder.history, *monitors, *self._checkpoints(), self.memory]
         return stopping, stagnation, checks + told
 
     # starting
@@ -144,17 +144,13 @@ class Run:
 
     # writing
 
-    def _checkpointing(self):
-        if self.config.checkpoint_path is None:
-            return []
-        return [
-            Checkpointing(
-                self.config.cadence(),
-                lambda report: self.recorder.checkpoint(report, self.operator, RUNNING),
-                self.say,
-                since=self.recorder.seconds_before,
-            )
-        ]
+    def _checkpoints(self):
+        return checkpointing(
+            self.config,
+            lambda report: self.recorder.checkpoint(report, self.operator, RUNNING),
+            self.say,
+            self.recorder.seconds_before,
+        )
 
     def _finish(self, name, report):
         if self.config.checkpoint_path and name != CONVERGED:

@@ -65,6 +65,19 @@ def expand(arguments, suffixes=SUFFIXES):
     return found
 
 
+def whole_files(arguments, why, own=()):
+    """Return the paths of ``expand`` where no dataset may be named (``why``, in words); those in
+    folders and patterns that are among ``own`` are left out. Raise DataError.
+    """
+    found = []
+    for each in expand(arguments):
+        if each.dataset:
+            raise DataError(f"{each.path}:{each.dataset}: {why}; leave :{each.dataset} out")
+        if not (each.is_listed and each.path in own):
+            found.append(each.path)
+    return found
+
+
 def _files(path, text, suffixes):
     if is_folder(path):
         names = [name for name in _listed(path) if name.lower().endswith(suffixes)]

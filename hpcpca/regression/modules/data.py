@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ...errors import DataError
 from ...files.damage import reporting_damage
 from ...files.opening import open_file
-from ...files.paths import expand, natural_order
+from ...files.paths import natural_order, whole_files
 from ...sources.contents import contents
 from ...sources.part import part_of
 from ...sources.source import Source
@@ -66,7 +66,7 @@ def open_modules(config, own=()):
     """
     found = {}
     least = 1 if config.no_centre else 2
-    for path in _files(config.data, set(own)):
+    for path in whole_files(config.data, "--modules takes whole files", set(own)):
         for name in _named(path):
             if name in found:
                 raise DataError(
@@ -92,17 +92,6 @@ def _check_names(names):
                     f"module {name} would lie in what a model has of module"
                     f" {'/'.join(parts[:k])}; rename one of them"
                 )
-
-
-def _files(arguments, own):
-    for each in expand(arguments):
-        if each.dataset:
-            raise DataError(
-                f"{each.path}:{each.dataset}: --modules takes whole files; leave"
-                f" :{each.dataset} out"
-            )
-        if not (each.is_listed and each.path in own):
-            yield each.path
 
 
 def _named(path):
