@@ -69,9 +69,16 @@ class AveragingSettings(compose(*PARTS)):
     takes = ("memory",)
     exchange: ClassVar[str] = "sums"
 
+    @staticmethod
+    def check_end(given):
+        """Raise UsageError if two of the options ``given`` say when to end."""
+        if given.get("steps") is not None and given.get("tol") is not None:
+            raise UsageError("--steps and --tol both say when to end; give one of them")
+
     @classmethod
     def restored(cls, stored, **changes):
         """As of ``Settings``; a new tolerance takes the place of a number of steps."""
+        cls.check_end(changes)
         if "tol" in changes:
             changes.setdefault("steps", None)
         return super().restored(stored, **changes)

@@ -15,6 +15,7 @@ compress = command_of(
     measured; others are averaged as they are.
     """,
     data="FILE...",
+    check=AveragingSettings.check_end,
 )
 
 

@@ -42,10 +42,11 @@ def shown(function):
     )(function)
 
 
-def command_of(name, settings, text, data="DATA[:dataset]..."):
+def command_of(name, settings, text, data="DATA[:dataset]...", check=lambda options: None):
     """Return the command that runs the problem ``name``, with the options of its ``settings``.
 
-    ``text`` is its help, ``data`` what the user names.
+    ``text`` is its help, ``data`` what the user names; ``check(options)`` raises UsageError for
+    options that do not go together.
     """
 
     @click.command(name, cls=GroupedCommand, help=text)
@@ -53,6 +54,7 @@ def command_of(name, settings, text, data="DATA[:dataset]..."):
     @options_of(*settings.parts, names=settings.offered())
     @shown
     def command(log_json, quiet, **options):
+        check(options)
         return begun(name, settings(**given(settings, options)), Shown(quiet, log_json))
 
     return command

@@ -95,10 +95,7 @@ def test_factors(folder, tmp_path, n, way):
     a lower rank is exact; all else is averaged as it is.
     """
     out, options = tmp_path / "low.h5", ["--tol", 1e-5, "--overwrite", "-q", *WAYS[way]]
-    told = run(n, "compress", folder / "g*.h5", "-r", R, "-o", out, *options)
-    if way == "streamed" and told.code == 2:  # what is needed always depends on the ranks
-        pytest.fail(told.stderr)
-    told.ok()
+    run(n, "compress", folder / "g*.h5", "-r", R, "-o", out, *options).ok()
     with h5py.File(out) as file:
         names = [name.decode() for name in file["compression/names"]]
         assert set(names) == set(MATRICES)
@@ -224,9 +221,8 @@ def test_expanded(folder, result, tmp_path):
             assert np.array_equal(made[name][()], file[f"{name}/mean"][()])
     assert "exists" in run(0, "expand", out, "-o", full).ended(3).messages[0]
     run(0, "expand", out, "-o", full, "--overwrite").ok()
-    assert "no result" in run(0, "expand", folder / "g0.h5", "-o", tmp_path / "a.h5").ended(
-        3
-    ).messages[0].replace("not a result", "no result")
+    other = run(0, "expand", folder / "g0.h5", "-o", tmp_path / "a.h5").ended(3).messages[0]
+    assert "is not a result" in other
 
 
 def test_steps_and_going_on(folder, tmp_path):
@@ -293,6 +289,7 @@ def test_mistakes(tmp_path):
         "rank": (2, "-r 0", [good, "-r", 0]),
         "whole": (2, "ask for a lower rank", [good, "-r", 9]),
         "tol": (2, "--tol 2", [good, "--tol", 2]),
+        "ends": (2, "both say when to end", [good, "--tol", 0.1, "--steps", 3]),
         "memory": (2, "are needed per node", [good, "--memory", "1K"]),
         "over": (2, "would overwrite", [good, "-o", good]),
     }

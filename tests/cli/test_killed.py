@@ -21,6 +21,11 @@ old = h.History.__call__
 h.History.__call__ = lambda self, report: (old(self, report), time.sleep(0.1))[0]"""
 
 
+def fitting(folder, output):
+    """The words of a fit of the data to ``output``, but for when it ends."""
+    return ("fit", folder / "data", "-k", K, "-o", output, *VECTORS)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Rows in three shards."""
@@ -38,8 +43,7 @@ def components(path):
 @pytest.fixture(scope="module")
 def whole(folder):
     """Components of an uninterrupted run."""
-    words = ("fit", folder / "data", "-k", K, "-o", folder / "whole.h5", *VECTORS)
-    run(2, *words, "--max-rounds", LONG).ended(4)
+    run(2, *fitting(folder, folder / "whole.h5"), "--max-rounds", LONG).ended(4)
     return components(folder / "whole.h5")
 
 
@@ -50,21 +54,8 @@ def test_killed_at_any_moment(folder, whole, tmp_path, seed, victims):
     """
     chance, output = random.Random(f"{seed} {victims}"), tmp_path / "out.h5"
     checkpoint = tmp_path / "out.h5.ckpt"
-    process = start(
-        3,
-        "fit",
-        folder / "data",
-        "-k",
-        K,
-        "-o",
-        output,
-        *VECTORS,
-        "--max-rounds",
-        LONG,
-        "--checkpoint-every",
-        "1r",
-        inject=SLOW,
-    )
+    words = (*fitting(folder, output), "--max-rounds", LONG, "--checkpoint-every", "1r")
+    process = start(3, *words, inject=SLOW)
     for _ in range(2):
         killed_after(process, checkpoint, chance.uniform(0, 0.6), victims, chance)
         process = start(chance.choice((1, 2)), "resume", checkpoint, inject=SLOW)
@@ -133,19 +124,8 @@ def test_one_result_is_one_runs(folder, tmp_path):
     output = tmp_path / "out.h5"
     (tmp_path / "link.ckpt").symlink_to(tmp_path / "out.h5.ckpt")
     (tmp_path / "link.h5").symlink_to(tmp_path / "out.h5")
-    process = start(
-        1,
-        "fit",
-        folder / "data",
-        "-k",
-        K,
-        "-o",
-        output,
-        *VECTORS,
-        "--max-rounds",
-        3000,
-        inject=SLOW,
-    )  # five minutes
+    # five minutes
+    process = start(1, *fitting(folder, output), "--max-rounds", 3000, inject=SLOW)
     wait_for((tmp_path / "out.h5.ckpt.lock").exists)
     for options in (
         ("-o", output, "--checkpoint", tmp_path / "other.ckpt", "--overwrite"),

@@ -121,8 +121,11 @@ RULES = {  # velocity m and mean g → what the parameters move by, over the lea
 @pytest.mark.parametrize("decay", [0.0, 0.01])
 def test_sgd(comm, findings, nesterov, decay):
     """Algorithm 2, and PyTorch's two rules, on exact means, with a rate that falls."""
+
+    def rate(step):
+        return 0.1 / (1 + step)
+
     x = np.ones(SHAPE)
-    rate = lambda step: 0.1 / (1 + step)  # noqa: E731
     sgd = SGD({"w": x}, AllReduce(comm), rate, 0.9, weight_decay=decay, nesterov=nesterov)
     expected, m = np.ones(SHAPE), 0.0
     for step in range(5):
