@@ -14,49 +14,39 @@ WIDEST = 8  # vectors; with more than these BLAS is ahead, though it needs the s
 
 
 @compiled
-def _sum_of(first, second, scratch):
-    """The row ``first + second``; ``first`` itself where ``second`` is empty."""
-    if second.shape[0] == 0:
-        return first
-    for j in range(first.shape[0]):
-        scratch[j] = first[j] + second[j]
-    return scratch[: first.shape[0]]
+def _four_rows(matrix, nothing, i, columns):
+    """Rows i to i + 3 of a matrix, or the last one in place of those after it; ``nothing`` where
+    the matrix is empty.
+    """
+    start, stop = columns
+    if matrix.shape[0] == 0:
+        none = nothing[: stop - start]
+        return none, none, none, none
+    last = matrix.shape[0] - 1
+    return (
+        matrix[min(i, last)][start:stop],
+        matrix[min(i + 1, last)][start:stop],
+        matrix[min(i + 2, last)][start:stop],
+        matrix[min(i + 3, last)][start:stop],
+    )
 
 
 @compiled
-def _add_dots(row, vectors, start, sums, i):
-    """sums[:, i] += vectors·row, the vectors from column ``start`` on; four at a time."""
-    r, stop, k = vectors.shape[0], start + row.shape[0], 0
-    while k + 4 <= r:
-        v0, v1 = vectors[k][start:stop], vectors[k + 1][start:stop]
-        v2, v3 = vectors[k + 2][start:stop], vectors[k + 3][start:stop]
-        a0 = a1 = a2 = a3 = row[0] - row[0]
-        for j in range(row.shape[0]):
-            x = row[j]
-            a0 += x * v0[j]
-            a1 += x * v1[j]
-            a2 += x * v2[j]
-            a3 += x * v3[j]
-        sums[k, i] += a0
-        sums[k + 1, i] += a1
-        sums[k + 2, i] += a2
-        sums[k + 3, i] += a3
-        k += 4
-    if k + 2 <= r:
-        v0, v1 = vectors[k][start:stop], vectors[k + 1][start:stop]
-        a0 = a1 = row[0] - row[0]
-        for j in range(row.shape[0]):
-            a0 += row[j] * v0[j]
-            a1 += row[j] * v1[j]
-        sums[k, i] += a0
-        sums[k + 1, i] += a1
-        k += 2
-    if k < r:
-        v0 = vectors[k][start:stop]
-        a0 = row[0] - row[0]
-        for j in range(row.shape[0]):
-            a0 += row[j] * v0[j]
-        sums[k, i] += a0
+def _dots(g, e, v0, v1):
+    """Dot products of four rows g + e with two vectors: 8 sums, those of v0 first."""
+    (g0, g1, g2, g3), (e0, e1, e2, e3) = g, e
+    a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = v0[0] - v0[0]
+    for j in range(v0.shape[0]):
+        x0, x1, x2, x3 = g0[j] + e0[j], g1[j] + e1[j], g2[j] + e2[j], g3[j] + e3[j]
+        a0 += x0 * v0[j]
+        a1 += x1 * v0[j]
+        a2 += x2 * v0[j]
+        a3 += x3 * v0[j]
+        b0 += x0 * v1[j]
+        b1 += x1 * v1[j]
+        b2 += x2 * v1[j]
+        b3 += x3 * v1[j]
+    return (a0, a1, a2, a3), (b0, b1, b2, b3)
 
 
 @compiled
@@ -91,49 +81,55 @@ def right_product(gradient, owed, q, p):
 
     ``gradient`` (n, m), ``owed`` the same or (0, 0) where nothing is; all of one float type.
     """
-    n, m = gradient.shape
-    scratch, p[:] = np.empty(min(m, COLUMNS), gradient.dtype), 0
-    nothing = scratch[:0]
+    (n, m), r = gradient.shape, q.shape[0]
+    nothing, p[:] = np.zeros(min(m, COLUMNS), gradient.dtype), 0
     for start in range(0, m, COLUMNS):
-        stop = min(m, start + COLUMNS)
-        for i in range(n):
-            second = owed[i][start:stop] if owed.shape[0] else nothing
-            row = _sum_of(gradient[i][start:stop], second, scratch)
-            _add_dots(row, q, start, p, i)
+        columns = start, min(m, start + COLUMNS)
+        for i in range(0, n, 4):
+            g = _four_rows(gradient, nothing, i, columns)
+            e = _four_rows(owed, nothing, i, columns)
+            for k in range(0, r, 2):
+                other = min(k + 1, r - 1)
+                v0, v1 = q[k][columns[0] : columns[1]], q[other][columns[0] : columns[1]]
+                first, second = _dots(g, e, v0, v1)
+                for t in range(min(4, n - i)):
+                    p[k, i + t] += first[t]
+                    if other > k:
+                        p[other, i + t] += second[t]
 
 
 @compiled
-def _add_row(row, weights, i, sums):
-    """sums[k] += weights[k, i]·row for all k, two vectors at a time."""
-    r, k = sums.shape[0], 0
-    while k + 2 <= r:
-        w0, w1, s0, s1 = weights[k, i], weights[k + 1, i], sums[k], sums[k + 1]
-        for j in range(row.shape[0]):
-            x = row[j]
-            s0[j] += w0 * x
-            s1[j] += w1 * x
-        k += 2
-    if k < r:
-        w0, s0 = weights[k, i], sums[k]
-        for j in range(row.shape[0]):
-            s0[j] += w0 * row[j]
+def _add_rows(g, e, w, s0, s1):
+    """s0 and s1 += the combinations of four rows g + e with the weights w (8)."""
+    (g0, g1, g2, g3), (e0, e1, e2, e3) = g, e
+    u0, u1, u2, u3, w0, w1, w2, w3 = w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]
+    for j in range(s0.shape[0]):
+        x0, x1, x2, x3 = g0[j] + e0[j], g1[j] + e1[j], g2[j] + e2[j], g3[j] + e3[j]
+        s0[j] += u0 * x0 + u1 * x1 + u2 * x2 + u3 * x3
+        s1[j] += w0 * x0 + w1 * x1 + w2 * x2 + w3 * x3
 
 
 @compiled
 def left_product(gradient, owed, p, q):
     """q (r, m) = p·(G + E) for p (r, n); the rest as in ``right_product``."""
-    n, m = gradient.shape
-    scratch, q[:] = np.empty(min(m, COLUMNS), gradient.dtype), 0
-    nothing, sums = scratch[:0], np.empty((len(q), min(m, COLUMNS)), q.dtype)
+    (n, m), r = gradient.shape, p.shape[0]
+    nothing, q[:] = np.zeros(min(m, COLUMNS), gradient.dtype), 0
+    sums, w = np.empty((r + 1, min(m, COLUMNS)), q.dtype), np.zeros(8, q.dtype)
     for start in range(0, m, COLUMNS):
-        stop = min(m, start + COLUMNS)
+        columns = start, min(m, start + COLUMNS)
+        size = columns[1] - start
         for first in range(0, n, ROWS):
             sums[:] = 0
-            for i in range(first, min(n, first + ROWS)):
-                second = owed[i][start:stop] if owed.shape[0] else nothing
-                _add_row(_sum_of(gradient[i][start:stop], second, scratch), p, i, sums)
-            for k in range(len(q)):
-                for j in range(stop - start):
+            for i in range(first, min(n, first + ROWS), 4):
+                g = _four_rows(gradient, nothing, i, columns)
+                e = _four_rows(owed, nothing, i, columns)
+                for k in range(0, r, 2):
+                    for t in range(4):
+                        w[t] = p[k, i + t] if i + t < n else 0
+                        w[4 + t] = p[k + 1, i + t] if i + t < n and k + 1 < r else 0
+                    _add_rows(g, e, w, sums[k, :size], sums[k + 1, :size])
+            for k in range(r):
+                for j in range(size):
                     q[k, start + j] += sums[k, j]
 
 
@@ -150,20 +146,51 @@ def _keep(gradient, owed, sent):
         owed[j] = (gradient[j] + owed[j]) - sent[j]
 
 
+@exact
+def _hand_out(gradient, owed, some, pair, out):
+    """out = what is sent, ``some`` and a ``pair`` of vectors with their weights; E ← (G + E) −
+    that, as it is in ``out``.
+    """
+    v0, v1, w0, w1 = pair
+    for j in range(out.shape[0]):
+        sent = some[j] + (w0 * v0[j] + w1 * v1[j])
+        owed[j] = (gradient[j] + owed[j]) - sent
+        out[j] = sent
+
+
+@exact
+def _hand_back(both, owed, some, pair):
+    """As ``_hand_out``, with the gradient and ``out`` in one place."""
+    v0, v1, w0, w1 = pair
+    for j in range(both.shape[0]):
+        sent = some[j] + (w0 * v0[j] + w1 * v1[j])
+        owed[j] = (both[j] + owed[j]) - sent
+        both[j] = sent
+
+
 @compiled
 def settle(gradient, owed, p, q, own, out):
     """out (n, m) = pᵀq and E ← (G + E) − pᵀown, each row of all of them at once.
 
     ``own`` is (0, m) where q counts as sent. ``out`` may be ``gradient``.
     """
-    m = out.shape[1]
-    mean, sent = np.empty(m, out.dtype), np.empty(m, out.dtype)
+    m, r, same = out.shape[1], p.shape[0], out.ctypes.data == gradient.ctypes.data
+    mean, sent, none = np.zeros(m, out.dtype), np.empty(m, out.dtype), p[0, 0] - p[0, 0]
     for i in range(out.shape[0]):
-        _combination(q, p, i, mean)
         if own.shape[0]:
+            _combination(q, p, i, mean)
             _combination(own, p, i, sent)
-        _keep(gradient[i], owed[i], sent if own.shape[0] else mean)
-        out[i] = mean
+            _keep(gradient[i], owed[i], sent)
+            out[i] = mean
+            continue
+        last = max(0, r - 2)
+        if last:
+            _combination(q[:last], p[:last], i, mean)
+        pair = q[last], q[r - 1], p[last, i], p[r - 1, i] if r > 1 else none
+        if same:
+            _hand_back(out[i], owed[i], mean, pair)
+        else:
+            _hand_out(gradient[i], owed[i], mean, pair, out[i])
 
 
 @exact
