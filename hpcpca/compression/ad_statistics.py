@@ -2,8 +2,7 @@
 exact, and rank-dAD, which sends the leading pairs of singular vectors.
 
 The gradient of a dense layer on a batch of N is G = DᵀA/N for its inputs A (N, m) and the
-derivatives D (N, n) of the loss by its outputs. Workers send A and D, or pairs found by products
-with them; nobody forms G before the mean.
+derivatives D (N, n) of the loss by its outputs. Workers send A and D, or pairs found from them.
 """
 
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from .compressor import Compressor
 from .tensors import Form, as_array, form_of
 
 ITERATIONS = 100  # of subspace iteration at most, where the batch is larger than the layer
+SVD = 14  # times n·m·min(n, m): flops of LAPACK's
 
 
 @dataclass(frozen=True)
@@ -138,10 +138,15 @@ class RankDAD(DAD):
         layer, (n, m) = part.layer, part.form.shape
         if not len(layer.d) or not layer.is_finite():  # the latter is told to all instead
             return layer.d[:0], layer.a[:0]
-        if len(layer.d) <= min(n, m):
+        batch, vectors = len(layer.d), min(n, m, self.rank + 2)
+        if batch <= min(n, m):
             b, sizes, c = by_qr(layer.d, layer.a)
+        elif (
+            2 * batch * n * m + SVD * n * m * min(n, m) < ITERATIONS * 4 * batch * (n + m) * vectors
+        ):
+            b, sizes, c = by_svd(layer.d, layer.a)
         else:
-            rows = self._random(part, (min(n, m, self.rank + 2), n))
+            rows = self._random(part, (vectors, n))
             b, sizes, c = by_iteration(layer.d, layer.a, rows, self.tolerance)
         count = int(np.sum(sizes[: self.rank] > self.threshold * sizes[0]))
         return sizes[:count, None] * b[:count], c[:count]
@@ -154,6 +159,14 @@ def by_qr(d, a):
     (qd, rd), (qa, ra) = np.linalg.qr(d.T), np.linalg.qr(a.T)
     u, sizes, vt = np.linalg.svd(rd @ ra.T)
     return (qd @ u).T, sizes, vt @ qa.T
+
+
+def by_svd(d, a):
+    """Return all singular triplets of DᵀA as ``by_qr``, by forming it: 2N·n·m flops, and those of
+    LAPACK's. For small layers and large batches.
+    """
+    u, sizes, vt = np.linalg.svd(d.T @ a, full_matrices=False)
+    return u.T, sizes, vt
 
 
 def by_iteration(d, a, start, tolerance):
