@@ -27,7 +27,10 @@ EXPERIMENTS = (
     "advance",
     "rank-discovery",
     "mnist",
+    "compression",
+    "effective-rank",
 )
+OF_TRAINING = ("compression", "effective-rank")
 ON_DATA, ALSO_ON_DATA = ("mnist",), ("step-size", "batch-size", "high-dimensional")
 INPUTS = ("fashion", "tall", "wide")
 PEERS = ("covariance_eigh", "randomized", "arpack", "IncrementalPCA", "SLEPc")
@@ -89,9 +92,17 @@ def _shown(lines):
     metavar="NAME",
     help=f"Peers to compare with, of {', '.join(PEERS)}; may be given several times. Default: all.",
 )
+@click.option(
+    "--compression",
+    is_flag=True,
+    help=(
+        "Train on Fashion-MNIST instead, beside PyTorch with its PowerSGD hook (Debian's"
+        " python3-torch); extra [train]. --runs: seeds."
+    ),
+)
 @RUNS
 @MPIEXEC
-def peers(data, components, inputs, folder, tol, solvers, runs, mpiexec):
+def peers(data, components, inputs, folder, tol, solvers, compression, runs, mpiexec):
     """Compare with scikit-learn, and SLEPc where Debian's python3-slepc4py and python3-h5py are
     installed, end to end on DATA: whole processes, warm cache. Extra [bench].
     """
@@ -99,6 +110,12 @@ def peers(data, components, inputs, folder, tol, solvers, runs, mpiexec):
     from ..bench.peers import compare
     from ..errors import UsageError
 
+    if compression and (data or inputs or components or solvers):
+        raise UsageError("--compression has data of its own; leave DATA and options of fit out")
+    if compression:
+        from ..bench.training.against_torch import compare as against_torch
+
+        return _shown(against_torch(2, runs, mpiexec=mpiexec))
     if bool(data) == bool(inputs) or (data and not components):
         raise UsageError("give DATA and -k, or --input")
     chosen = {
@@ -268,8 +285,9 @@ def compression(shape, count, rank, ranks, runs, mpiexec):
 def experiments(names, folder, seeds, overwrite, quick, data):
     """Experiments on this machine: the paper's, synthetic, local-steps, gaps, top1, step-size,
     batch-size, high-dimensional, scaling, asynchronous, and, on --data, mnist; of regressions
-    regression, advance and rank-discovery (default: all; mnist only with --data). With medians and
-    ranges over seeds.
+    regression, advance and rank-discovery; of training with compressed gradients (extra [train])
+    compression and effective-rank. Default: all but those of training; mnist only with --data. With
+    medians and ranges over seeds.
     """
     from importlib import import_module
 
@@ -284,7 +302,8 @@ def experiments(names, folder, seeds, overwrite, quick, data):
             f"--data is for {', '.join([*ON_DATA, *ALSO_ON_DATA])}; {', '.join(names)}: data of its"
             " own; leave --data out"
         )
-    names = names or [name for name in EXPERIMENTS if data or name not in ON_DATA]
+    left_out = OF_TRAINING if data else (*OF_TRAINING, *ON_DATA)
+    names = names or [name for name in EXPERIMENTS if name not in left_out]
     check_places(names, folder, overwrite)
     with world() as ranks:
         for name in names:

@@ -21,8 +21,8 @@ class Flagged(Exception):
 class Messages:
     """Collective operations on lists of arrays. They count the bytes that this worker hands in.
 
-    ``tally`` has the numbers ``bytes`` and ``messages``, and ``part(name)``, a context that is
-    timed.
+    ``tally`` has the numbers ``bytes``, ``gathered`` and ``messages``, and ``part(name)``, a
+    context that is timed.
     """
 
     def __init__(self, comm, tally):
@@ -79,7 +79,7 @@ class Messages:
             everyone = np.empty((self.size, own.size), dtype)
             with self.tally.part("messages"):
                 self.comm.Allgather(own, everyone)
-            self._count(own.nbytes - len(flag) * own.itemsize)
+            self._count(own.nbytes - len(flag) * own.itemsize, gathered=True)
             if flag and everyone[:, -1].any():
                 raise Flagged
             at = 0
@@ -105,7 +105,7 @@ class Messages:
             everyone = np.empty(sum(totals), dtype)
             with self.tally.part("messages"):
                 self.comm.Allgatherv(own, [everyone, totals])
-            self._count(own.nbytes)
+            self._count(own.nbytes, gathered=True)
             ends = np.cumsum([size for row in sizes for size in row])[:-1]
             pieces = np.split(everyone, ends)
             for place, i in enumerate(numbers):
@@ -117,8 +117,9 @@ class Messages:
         flag, self._flag = self._flag, None
         return [] if flag is None else [flag]
 
-    def _count(self, nbytes):
+    def _count(self, nbytes, gathered=False):
         self.tally.bytes += nbytes
+        self.tally.gathered += nbytes if gathered else 0
         self.tally.messages += 1
 
 

@@ -10,13 +10,15 @@ from ..comm.counters import Counters
 class Tally:
     """Sums over all steps of this worker.
 
-    ``bytes`` are those it handed to collective operations, ``whole`` those it would have handed in
-    with every tensor sent as it is. ``seconds()`` are by part: products, orthonormalisation,
+    ``bytes`` are those it handed to collective operations, ``gathered`` those of them that every
+    worker got as they were, not in a sum, ``whole`` those it would have handed in with every tensor
+    sent as it is. ``seconds()`` are by part: products, orthonormalisation,
     messages, feedback.
     """
 
     steps: int = 0
     bytes: int = 0
+    gathered: int = 0
     whole: int = 0
     messages: int = 0
     _counters: Counters = field(default_factory=Counters, repr=False)

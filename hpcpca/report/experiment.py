@@ -82,23 +82,27 @@ def _draw_against(file, path):
 
 
 def _draw_lines(file, path):
-    """What every worker has of a measure, against rounds: a panel for each series."""
-    what, panels = file.attrs["lines"], {}
+    """What every worker, or other part, has of a measure, against rounds: a panel for each
+    series.
+    """
+    what, rounds, panels = file.attrs["lines"], file.attrs.get("rounds", "round"), {}
     for group in file["series"].values():
         panels.setdefault(group.attrs["panel"], []).append(group)
     with canvas(path, len(panels), max(map(len, panels.values())), (4.2, 3.2)) as axes:
         for row, groups in zip(axes, panels.values()):
             for axis, group in zip(row, groups):
                 values = group[what][...]  # (seeds, R, K)
-                rounds = group.attrs["every"] * np.arange(1, values.shape[1] + 1)
+                at = group.attrs["every"] * np.arange(1, values.shape[1] + 1)
+                names = json.loads(group.attrs.get("of", "null"))
                 for k in range(values.shape[2]):
                     if values[:, :, k].any():
-                        _line(axis, rounds, values[:, :, k], f"worker {k}")
+                        _line(axis, at, values[:, :, k], names[k] if names else f"worker {k}")
                 title = name_of(json.loads(group.attrs["labels"]))
-                axis.set(xlabel="round", yscale="log", title=title)
+                axis.set(xlabel=rounds, yscale="log", title=title)
                 whole_ticks(axis)
+                if names or axis is row[-1]:
+                    axis.legend(fontsize="xx-small", frameon=False)
             row[0].set_ylabel(what)
-            row[-1].legend(fontsize="xx-small", frameon=False)
 
 
 def _points(axis, points, label, color):
@@ -107,6 +111,11 @@ def _points(axis, points, label, color):
         axis.axhline(np.median(points[0][1]), linestyle="--", label=label, color=color)
         return
     x, values = zip(*numbers)  # some were perhaps tried with more seeds than others
+    if len(x) == 1:
+        ends = np.percentile(values[0], [50, 0, 100])
+        span = np.abs(ends[1:] - ends[0])[:, None]
+        axis.errorbar(x, ends[:1], span, marker=".", label=label, color=color)
+        return
     axis.plot(x, [np.median(each) for each in values], marker=".", label=label, color=color)
     axis.fill_between(
         x, [each.min() for each in values], [each.max() for each in values], alpha=0.15, color=color

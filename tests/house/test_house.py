@@ -56,6 +56,7 @@ OPEN_TO = {
         "threadpoolctl",
         "mpi4py",
         "torch",
+        "jax",
     },
     "cli": {"click", "numpy", "mpi4py", "threadpoolctl"},
     "__main__": {"click"},

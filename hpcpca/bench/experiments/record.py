@@ -21,13 +21,15 @@ class Series:
     """One way of doing it, over seeds: ``labels`` say what, ``trajectories`` are one for each
     seed, with every ``every``-th round.
 
-    ``measures`` {name: (seeds)} are what was measured at the end beside them.
+    ``measures`` {name: (seeds, …)} are what was measured at the end beside them. ``of``: names of
+    what lines of a figure are for, if not for workers.
     """
 
     labels: dict
     every: int = 1
     trajectories: list = field(default_factory=list)
     measures: dict = field(default_factory=dict)
+    of: list | None = None
 
     @property
     def rounds(self):
@@ -63,6 +65,7 @@ class Record:
     )
     shown: tuple = ("error",)  # measures that it has on its y axis then
     lines: str | None = None  # what the figure shows of every worker against rounds, if that
+    rounds: str = "round"  # what these are called
 
 
 def middle(values, form="{:.2g}"):
@@ -160,7 +163,7 @@ def _write(record, file):
         }
     )
     if record.lines:
-        file.attrs["lines"] = record.lines
+        file.attrs.update({"lines": record.lines, "rounds": record.rounds})
     if record.against:
         file.attrs.update({"against": record.against, "shown": json.dumps(record.shown)})
     for number, series in enumerate(record.series):
@@ -172,6 +175,8 @@ def _write(record, file):
                 "panel": str(series.labels[record.panel]),
             }
         )
+        if series.of:
+            group.attrs["of"] = json.dumps(series.of)
         if series.trajectories:
             for what in ("errors", "applications", "seconds", *series.trajectories[0].more):
                 group[what] = series.over_seeds(what)  # (seeds, R[, K])

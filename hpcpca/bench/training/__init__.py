@@ -1,0 +1,1 @@
+"""Networks trained on several workers, whose gradients a compressor averages. Extra [train]."""
