@@ -9,7 +9,14 @@ from ..comm.world import World
 from ..errors import DataError, UsageError, on_all_ranks
 from ..rng import stream
 from .tally import Tally
-from .tensors import agree, as_array, form_of, refuse_non_finite
+from .tensors import agree, as_array, form_of, refuse_non_finite, unfit
+
+
+def at_least(least, name, value):
+    """Return ``value`` as an int; raise UsageError unless it is a whole number of at least that."""
+    if value != value // 1 or value < least:
+        raise UsageError(f"{name} = {value}: give a whole number, at least {least}")
+    return int(value)
 
 
 class Compressor:
@@ -23,16 +30,17 @@ class Compressor:
         """Collective. ``comm``: an mpi4py communicator; ``rank`` ≥ 1; ``seed`` of random numbers,
         the same on all workers.
         """
-        if rank < 1:
-            raise UsageError(f"rank = {rank}: give a whole number, at least 1")
-        self.rank, self.seed, self.step, self.tally = int(rank), seed, 0, Tally()
+        self.rank = at_least(1, "rank", rank)
+        self.seed, self.step, self.tally, self._closed = seed, 0, Tally(), False
         self.world = World(comm)
         self.messages = Messages(self.world.comm, self.tally)
         self._number, self._forms = comm.rank, None
 
     def close(self):
-        """Release the communicators; collective."""
-        self.world.free()
+        """Release the communicators; collective. It cannot be used any more then."""
+        if not self._closed:
+            self.world.free()
+        self._closed = True
 
     def aggregate(self, tensors, out=None):
         """Return {name: the mean of the workers' tensors}, arrays of the shapes and types handed
@@ -41,9 +49,13 @@ class Compressor:
         ``tensors``: {name: array of floats, any shape}, the same names, shapes and types on all
         workers. ``out``: {name: array to write the mean to}, which may be the tensors themselves;
         new arrays if it is None. Raises DataError, alike on all workers, if tensors differ or are
-        not finite; then the step may be left out.
+        not finite, or ``out`` does not fit; then the step may be left out.
         """
+        if self._closed:
+            raise on_all_ranks(UsageError("this compressor is closed; make a new one"))
         values, forms, trouble = self._look_at(tensors)
+        if out is not None and trouble is None:
+            trouble = unfit(out, forms)
         if not self._forms:  # none are agreed on yet, or that there are none
             self._agree_on_options()
             self._work_on(agree(self.world, self._number, forms, trouble))

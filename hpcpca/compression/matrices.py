@@ -7,7 +7,7 @@ import numpy as np
 from ..comm.messages import is_finite
 from ..errors import UsageError
 from ..kernels import low_rank
-from .compressor import Compressor
+from .compressor import Compressor, at_least
 
 FEEDBACK = ("aggregated", "local", None)
 TILE_BYTES = 1 << 20  # of a matrix at a time where BLAS does the products
@@ -137,8 +137,10 @@ class MatrixCompressor(Compressor):
         """
         if feedback not in FEEDBACK:
             raise UsageError(f"feedback = {feedback!r}: give 'aggregated', 'local' or None")
+        if not least >= 0:
+            raise UsageError(f"least = {least}: give a number, at least 0")
         super().__init__(comm, rank, seed)
-        self.feedback, self.start, self.least = feedback, start, least
+        self.feedback, self.start, self.least = feedback, at_least(0, "start", start), least
         self._owed = {}
 
     def _rank_of(self, form):

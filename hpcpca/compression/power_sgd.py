@@ -3,6 +3,7 @@ iteration on the mean of the workers' matrices, which nobody forms.
 """
 
 from ..errors import UsageError
+from .compressor import at_least
 from .matrices import Delta, Factors, MatrixCompressor, taken_from
 from .vectors import ORTHONORMALISE, refilled, scaled
 
@@ -21,8 +22,7 @@ class PowerSGD(MatrixCompressor):
         ``options``: feedback, start, least and seed, as of ``MatrixCompressor``.
         """
         super().__init__(comm, rank, **options)
-        if steps < 1:
-            raise UsageError(f"steps = {steps}: give a whole number, at least 1")
+        steps = at_least(1, "steps", steps)
         if orthonormalise not in ORTHONORMALISE:
             raise UsageError(
                 f"orthonormalise = {orthonormalise!r}: give one of {[*ORTHONORMALISE]}"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..errors import UsageError
+from ..errors import DataError, UsageError
 from .matrices import taken_from
 from .tensors import as_array
 
@@ -40,19 +40,29 @@ class SGD:
 
     def step(self, gradients):
         """Average ``gradients`` {name: array} over the workers and take a step; return the
-        parameters. Collective; raises DataError, and then nothing is changed.
+        parameters. Those that have no gradient stay as they are. Collective; raises DataError, and
+        then nothing is changed.
         """
         number, rate = self.compressor.step, self.learning_rate
         gamma = rate(number) if callable(rate) else rate
         if self.weight_decay:
             gradients = {name: self._decayed(name, array) for name, array in gradients.items()}
-        self.compressor.aggregate(gradients, {name: self._mean[name] for name in gradients})
+        self.compressor.aggregate(gradients, self._mean)
         for name in gradients:
             self._move(self.parameters[name], self._velocity[name], self._mean[name], gamma)
         return self.parameters
 
     def _decayed(self, name, gradient):
-        return as_array(name, gradient) + self.weight_decay * self.parameters[name]
+        """The gradient with its weight decay; as it is if it does not fit, which is refused then
+        on all workers.
+        """
+        try:
+            array, own = as_array(name, gradient), self.parameters.get(name)
+        except DataError:
+            return gradient
+        if own is None or array.shape != own.shape:
+            return gradient
+        return array + self.weight_decay * own
 
     def _move(self, x, m, mean, gamma):
         m *= self.momentum

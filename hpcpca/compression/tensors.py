@@ -55,9 +55,29 @@ def as_array(name, tensor):
         array = tensor if isinstance(tensor, np.ndarray) else _foreign(tensor)
     except (TypeError, ValueError, RuntimeError, BufferError) as error:
         raise DataError(f"tensor '{name}' is no array on the CPU: {error}") from None
-    if array.dtype.kind != "f" and "float" not in array.dtype.name:
+    if not _is_float(array.dtype):
         raise DataError(f"tensor '{name}' is of type {array.dtype}; hand in floats")
     return array
+
+
+def _is_float(dtype):
+    """Whether it is a float type, of numpy's or of others (bfloat16)."""
+    return dtype.kind == "f" or "float" in dtype.name
+
+
+def unfit(out, forms):
+    """Return what is wrong with the arrays {name: array} that means of tensors are written to, or
+    None.
+    """
+    for name, form in forms.items():
+        array = out.get(name)
+        if not isinstance(array, np.ndarray):
+            return f"there is no array for the mean of '{name}'"
+        if array.shape != tuple(form.shape):
+            return f"the array for the mean of '{name}' is {array.shape}, not {tuple(form.shape)}"
+        if not _is_float(array.dtype) or not array.flags.writeable:
+            return f"the array for the mean of '{name}' does not take floats, or is read-only"
+    return None
 
 
 def _foreign(tensor):

@@ -96,6 +96,26 @@ def test_attention_does_not_see_what_is_to_come():
     assert np.abs(outputs[0][:, 4:] - outputs[1][:, 4:]).max() > 1e-3
 
 
+@pytest.mark.parametrize("kind", ["bfloat16", "float16", "float32"])
+def test_arrays_of_jax_are_averaged(alone, kind):
+    """What is handed out and what is still owed are what was handed in, to rounding."""
+    import jax.numpy as jnp
+
+    from hpcpca.compression import PowerSGD
+
+    random = np.random.default_rng(7)
+    given = {"w": jnp.asarray(random.standard_normal((40, 30)), kind)}
+    given["b"] = jnp.asarray(random.standard_normal(3), kind)
+    compressor = PowerSGD(alone)
+    means = compressor.aggregate(given)
+    assert means["w"].dtype == means["b"].dtype == np.asarray(given["w"]).dtype
+    owed = compressor.state()["owed/w"]
+    w, back = (np.asarray(each["w"]).astype(np.float32) for each in (given, means))
+    np.testing.assert_allclose(back + owed, w, atol=1e-6)
+    np.testing.assert_array_equal(means["b"], np.asarray(given["b"]))
+    compressor.close()
+
+
 def test_the_rate_rises_and_falls_to_zero():
     rates = [training.rate_of(step, 100, 0.4) for step in range(100)]
     assert rates[0] == pytest.approx(0.4 / 5) and max(rates) == 0.4 == rates[4]

@@ -31,10 +31,11 @@ def tensors(comm, seed=0, **others):
     return {"w": rng.standard_normal((8, 9)), "b": rng.standard_normal(3)} | others
 
 
-def refused(comm, compressor, given):
-    """The error that all workers raise alike."""
+def refused(comm, compressor, *given):
+    """The error that all workers raise alike, of a compressor or of an SGD."""
+    step = compressor.step if isinstance(compressor, SGD) else compressor.aggregate
     try:
-        compressor.aggregate(given)
+        step(*given)
     except (DataError, UsageError) as error:
         (text,) = set(comm.allgather(str(error)))
         assert error.is_agreed
@@ -127,6 +128,34 @@ def test_no_tensors(comm, findings):
     findings.that(set(compressor.aggregate(tensors(comm))) == {"w", "b"}, "some came later")
 
 
+def test_means_that_have_no_place(comm, findings):
+    """On one worker or on all: a wrong ``out``, and gradients of no parameter."""
+    last, compressor = comm.size - 1, PowerSGD(comm)
+    frozen = np.zeros(3)
+    frozen.flags.writeable = False
+    good = {"w": np.zeros((8, 9)), "b": np.zeros(3)}
+    wrong = {
+        "no array for the mean of 'b'": {"b": None},
+        "the mean of 'w' is (9, 8)": {"w": np.zeros((9, 8))},
+        "the mean of 'b' does not take floats": {"b": frozen},
+    }
+    for expected, other in wrong.items():
+        out = good | (other if comm.rank == last else {})
+        text = refused(comm, compressor, tensors(comm), out)
+        findings.that(text and f"worker {last}: " in text and expected in text, str(text))
+    for decay in (0.0, 0.1):
+        sgd = SGD({"w": np.ones((8, 9)), "b": np.ones(3)}, compressor, 1.0, weight_decay=decay)
+        for name, other in (("c", np.zeros(2)), ("b", np.zeros(1)), ("b", "text")):
+            text = refused(comm, sgd, tensors(comm) | ({name: other} if comm.rank == last else {}))
+            findings.that(text and f"'{name}'" in text, str(text))
+        findings.that((sgd.parameters["w"] == 1).all(), "a step was taken")
+    compressor.aggregate(tensors(comm), good)
+    compressor.close()
+    compressor.close()
+    text = refused(comm, compressor, tensors(comm))
+    findings.that(text and "is closed" in text, str(text))
+
+
 def test_too_large(comm, findings):
     """Finite, but sums of them are not."""
     text = refused(comm, PowerSGD(comm, least=0), {"w": np.full((8, 9), 3e38, "f4")})
@@ -134,7 +163,16 @@ def test_too_large(comm, findings):
 
 
 @pytest.mark.parametrize(
-    "options", [{"rank": 0}, {"feedback": "late"}, {"steps": 0}, {"orthonormalise": "qr"}]
+    "options",
+    [
+        {"rank": 0},
+        {"rank": 2.5},
+        {"least": -1},
+        {"start": -1},
+        {"feedback": "late"},
+        {"steps": 0},
+        {"orthonormalise": "qr"},
+    ],
 )
 def test_wrong_words(comm, options):
     with pytest.raises(UsageError, match=next(iter(options))):
