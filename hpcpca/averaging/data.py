@@ -11,6 +11,7 @@ from ..files.paths import natural_order, whole_files
 from ..operators.centring import work_type
 from ..sources.contents import contents
 from ..sources.part import part_of
+from ..sources.reading import Reading
 from ..sources.source import Source
 from ..sources.values import values_of
 
@@ -127,7 +128,7 @@ def open_averages(config, own=()):
             )
         rank = _rank(shape, config)
         if rank:
-            parts = (part_of(path, name, config.follow_links, True) for path in paths)
+            parts = (part_of(path, name, Reading(config.follow_links)) for path in paths)
             matrices.append(Matrix(name, tuple(Source([part]) for part in parts), rank))
         else:
             others.append(tuple(values_of(path, name, config.follow_links) for path in paths))

@@ -21,7 +21,7 @@ def examined(request, search):
     """Return a line for each matrix of a Stored result, and failures; ``search`` for the least
     errors too. Collective.
 
-    ``request`` has ``stored``, ``data``, ``ranks`` and ``follow_links``.
+    ``request`` has ``stored``, ``data``, and ``ranks``.
     """
     stored, world = request.stored, request.ranks
     if stored.config.get("error_feedback"):

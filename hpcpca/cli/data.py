@@ -4,9 +4,10 @@ import time
 
 import click
 
+from ..sources.reading import Reading
 from .info import info
 from .making import make_data, say_written
-from .options import follow_links
+from .options import follow_links, options_of, reading_of
 from .session import speaker, world
 from .types import Shape
 
@@ -189,7 +190,10 @@ def _check_storage(output, shards, chunk_rows, compression):
     ),
 )
 @follow_links
-def shard(data, follow_links, output, shards, uneven, chunk_rows, compression, dataset, dtype):
+@options_of(Reading, names=("samples_axis", "columns"))
+def shard(
+    data, follow_links, output, shards, uneven, chunk_rows, compression, dataset, dtype, **reading
+):
     """Write the rows of DATA again, in order and bit for bit, in other files, chunks or
     compression.
 
@@ -206,7 +210,9 @@ def shard(data, follow_links, output, shards, uneven, chunk_rows, compression, d
     with world() as ranks:
         with ranks.agreed():
             _check_storage(output, shards, chunk_rows, compression)
-        source = ranks.decide(lambda: open_source(data, follow_links, is_whole=False))
+        source = ranks.decide(
+            lambda: open_source(data, Reading(bool(follow_links)), is_whole=False)
+        )
         source.tell(speaker(ranks))
         kind = np.dtype(dtype or source.dtype)
         laid_out = layout(
@@ -237,7 +243,8 @@ def _room(ranks):
 @data.command()
 @click.argument("data", nargs=-1, required=True, metavar="DATA[:dataset]...")
 @follow_links
-def check(data, follow_links):
+@options_of(Reading)
+def check(data, follow_links, **reading):
     """Read all of DATA once and report NaN, constant columns, and chunks that will hurt; exit 4
     where there is trouble.
     """
@@ -250,7 +257,8 @@ def check(data, follow_links):
     begun = time.monotonic()
     with world() as ranks:
         say = speaker(ranks, stream=sys.stdout)
-        source = ranks.decide(lambda: open_source(data, follow_links))
+        how = ranks.decide(lambda: reading_of(None, reading, follow_links))
+        source = ranks.decide(lambda: open_source(data, how))
         source.tell(speaker(ranks))
         say(
             f"{source.n} × {source.d} {source.dtype} in {len(source.parts)} file(s),"

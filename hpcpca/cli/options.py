@@ -8,6 +8,7 @@ from typing import get_args
 import click
 
 from ..options import flags_of, is_option
+from ..sources.reading import Reading
 from ..units import parse_size
 
 SHORT = {
@@ -200,3 +201,11 @@ def as_typed(message, words):
         elif any(re.match(f"-[a-z]*{short[1]}", word) for word in words):
             message = message.replace(f"'{short}' / '{long}'", f"'{short}'")
     return message
+
+
+def reading_of(stored, options, follow_links=False):
+    """Return the ``Reading`` of a result's data, as it is ``stored`` (None: there is no result),
+    and as ``options`` change that.
+    """
+    known = Reading.restored(stored.config if stored else {}, follow_links=bool(follow_links))
+    return known.but(**given(Reading, options))

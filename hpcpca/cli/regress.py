@@ -8,6 +8,7 @@ from ..errors import UsageError
 from ..options import spelled
 from ..regression.modules.settings import GrowthSettings, ModulesSettings
 from ..regression.settings import RegressSettings
+from ..sources.reading import Reading
 from .fit import begun, shown
 from .options import GroupedCommand, follow_links, given, headed, options_of
 from .running import Shown
@@ -76,8 +77,9 @@ def _refuse(options, settings, why):
     ),
 )
 @follow_links
+@options_of(Reading)
 @writing_options
-def predict(model, data, rank, follow_links, quiet, **writing):
+def predict(model, data, rank, quiet, **options):
     """Write what MODEL, a result of 'hpcpca regress', predicts from the rows of DATA as
     /predictions (n, q).
     """
@@ -85,5 +87,5 @@ def predict(model, data, rank, follow_links, quiet, **writing):
         from ..mapping.streaming import Writing
         from ..regression.prediction import predict as run
 
-        say, how = speaker(ranks, quiet), Writing(**writing)
-        run(ranks, say, model, data, how, count=rank, follow_links=follow_links)
+        say, how = speaker(ranks, quiet), Writing(**given(Writing, options))
+        run(ranks, say, model, data, how, count=rank, reading=given(Reading, options))

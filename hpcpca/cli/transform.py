@@ -2,7 +2,8 @@
 
 import click
 
-from .options import Size, follow_links
+from ..sources.reading import Reading
+from .options import Size, follow_links, given, options_of
 from .session import speaker, world
 
 DTYPES = click.Choice(["float32", "float64"])
@@ -48,8 +49,9 @@ def writing_options(function):
     ),
 )
 @follow_links
+@options_of(Reading)
 @writing_options
-def transform(result, data, components, whiten, no_centre, follow_links, quiet, **writing):
+def transform(result, data, components, whiten, no_centre, quiet, **options):
     """Write the scores (Y − 1μᵀ)Vᵀ of DATA's rows on the components in RESULT as /scores (n, K).
 
     DATA may be other rows than those fitted, with the same columns.
@@ -63,9 +65,9 @@ def transform(result, data, components, whiten, no_centre, follow_links, quiet, 
             speaker(ranks, quiet),
             result,
             data,
-            Writing(**writing),
+            Writing(**given(Writing, options)),
             onto=transformation.Onto(components, whiten, not no_centre),
-            follow_links=follow_links,
+            reading=given(Reading, options),
         )
 
 

@@ -4,7 +4,8 @@ import math
 
 import click
 
-from .options import follow_links
+from ..sources.reading import Reading
+from .options import follow_links, options_of, reading_of
 from .problems import problem_named, problem_of
 from .session import speaker, world
 from .wrapping import tell
@@ -43,8 +44,9 @@ SHOWN = 64
     " least error.",
 )
 @follow_links
+@options_of(Reading)
 @click.option("-q", "--quiet", is_flag=True, help="Only errors and the exit code.")
-def verify(vectors, data, tol, save, search, quiet, holdout, **about):
+def verify(vectors, data, tol, save, search, quiet, holdout, targets, covariance, **reading):
     """Measure VECTORS against DATA in float64, with passes of its own; exit 4 where the
     tolerance does not hold.
     """
@@ -59,8 +61,9 @@ def verify(vectors, data, tol, save, search, quiet, holdout, **about):
     with world() as ranks:
         whole = ranks.decide(lambda: stored_whole(vectors))
         if whole is not None:
-            request = Request(**about, data=data, stored=whole, length=0, ranks=ranks, say=print)
-            if tol is not None or save or holdout or about["targets"] or about["covariance"]:
+            how = ranks.decide(lambda: reading_of(None, **_split(reading)))
+            request = Request(data, how, whole, 0, ranks, say=print)
+            if tol is not None or save or holdout or targets or covariance or how.asked():
                 raise on_all_ranks(
                     UsageError(f"{vectors} has many sets of vectors: of options only --no-search")
                 )
@@ -77,8 +80,9 @@ def verify(vectors, data, tol, save, search, quiet, holdout, **about):
         if tol is None:
             tol = stored.attributes["tol"] if stored else DEFAULT_TOL
         problem = ranks.decide(lambda: problem_of(stored) if stored else problem_named("fit"))
-        about |= {"data": data, "stored": stored, "length": rows.shape[1], "ranks": ranks}
-        request = Request(**about, say=speaker(ranks, quiet))
+        how = ranks.decide(lambda: reading_of(stored, **_split(reading)))
+        about = {"covariance": covariance, "targets": targets, "say": speaker(ranks, quiet)}
+        request = Request(data, how, stored, rows.shape[1], ranks, **about)
         if holdout:
             return _held_out(problem, request, save, speaker(ranks, quiet, sys.stdout))
         plain = problem.plain(request)
@@ -105,6 +109,10 @@ def verify(vectors, data, tol, save, search, quiet, holdout, **about):
         if ranks.is_root:
             tell(f"hpcpca: verification failed: {'; '.join(finding.failures)}", sys.stderr)
         return 4
+
+
+def _split(reading):
+    return {"follow_links": reading.pop("follow_links"), "options": reading}
 
 
 def _examined(problem, request, search, quiet):

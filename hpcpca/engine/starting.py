@@ -11,6 +11,7 @@ from ..files.lock import SUFFIX
 from ..files.result import MEMORY, ours_among
 from ..methods.state import State, unmeasured
 from ..rng import unit_vectors
+from ..sources.reading import Reading
 from ..sources.source import open_source
 
 
@@ -131,7 +132,7 @@ def _given(context, own):
             )
     if not config.init:
         return np.zeros((0, d)), 0
-    given = world.decide(lambda: open_source([config.init], config.follow_links))
+    given = world.decide(lambda: open_source([config.init], Reading(config.follow_links)))
     if given.d != d:
         raise on_all_ranks(
             DataError(

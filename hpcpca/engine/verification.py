@@ -25,7 +25,7 @@ class Request:
     """What a problem makes its plain operator of."""
 
     data: tuple  # words of the command line
-    follow_links: bool
+    reading: Any  # the Reading of the data
     stored: Any  # the Stored result that is verified, or None
     length: int  # d of the vectors
     ranks: Any  # World

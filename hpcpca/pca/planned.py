@@ -5,6 +5,7 @@ from ..files.result import ours_among
 from ..operators.cost import Job, Plan
 from ..planning.plan import choose
 from ..planning.planned import Planned, shape_of
+from ..sources.reading import NAMES as READING
 from ..sources.source import open_source
 from .job import Sizes, job_of, most_components, operator_of
 from .settings import FitSettings
@@ -23,6 +24,7 @@ class PlannedFit(Planned):
         "precision",
         "covariance",
         "follow_links",
+        *READING,
     )
     output = "pca.h5"
 
@@ -32,7 +34,7 @@ class PlannedFit(Planned):
         if shape := shape_of(config.data, dtype):
             n, d, kind = shape
             return Sizes(n=n, d=d, dtype=kind)
-        source = open_source(config.data, config.follow_links, own=ours_among(own))
+        source = open_source(config.data, config, own=ours_among(own))
         source.tell(tell)
         return Sizes.of(source)
 

@@ -38,11 +38,11 @@ class Pca(Problem):
 
     def __init__(self, config):
         super().__init__(config)
-        self.kernels = self.reader = self._dtype = None
+        self.kernels = self.reader = self._dtype = self._feature_shape = None
 
     def open(self, own=()):
         """Return the ``Source`` of the rows, or of the covariance."""
-        return open_source(self.config.data, self.config.follow_links, own=own)
+        return open_source(self.config.data, self.config, own=own)
 
     def reads(self, own=()):
         """Return the files of the data, and that of the start vectors."""
@@ -76,6 +76,7 @@ class Pca(Problem):
         plan = world.decide(lambda: choose(job, operator_of(config), config.basis))
         self.kernels = kernels_for(plan.elements)
         self.reader, self._dtype = RowReader(source, plan.cache_bytes), source.dtype
+        self._feature_shape = source.feature_shape
         return plan
 
     def _rates(self, context):
@@ -165,6 +166,8 @@ class Pca(Problem):
             n, mean = operator.n, operator.mean
         variance = np.maximum(content.eigenvalues[: content.components], 0.0)
         attributes = {"total_variance": total} | ({} if n is None else {"n_samples": n})
+        if len(self._feature_shape) > 1:
+            attributes["feature_shape"] = self._feature_shape
         arrays = {self.eigenvalues: variance} | result.arrays_of(variance, total, n, mean)
         return arrays, attributes
 

@@ -12,6 +12,7 @@ from ..files.formats import RECONSTRUCTION, SCORES
 from ..files.opening import open_file
 from ..files.result import Stored
 from ..files.seal import reading_own
+from ..sources.reading import Reading
 from ..sources.source import open_source
 
 FORMAT_VERSION = 1
@@ -31,6 +32,7 @@ class Basis:
     is_whitened: bool
     seal: int  # of the result
     checksum: int  # of its components
+    reading: Reading  # of the data that were fitted
 
     def attributes(self):
         """What files made with this basis say about it."""
@@ -89,6 +91,7 @@ def load_basis(path, count=None, centre=True, whiten=False):
         is_whitened=whiten,
         seal=int(stored.attributes["seal"]),
         checksum=checksum,
+        reading=Reading.restored(stored.config, follow_links=False),
     )
 
 

@@ -6,6 +6,7 @@ from ..engine.settings import COMMON, PanelSettings
 from ..errors import UsageError
 from ..operators.settings import OperatorSettings
 from ..options import Settings, compose, option
+from ..sources.reading import Reading
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class PcaSettings(Settings):
 
 
 @dataclass(frozen=True)
-class FitSettings(compose(PanelSettings, PcaSettings, *COMMON, OperatorSettings)):
+class FitSettings(compose(PanelSettings, PcaSettings, Reading, *COMMON, OperatorSettings)):
     """All that a fit is asked for; None means the default that the method, the data or the
     machine gives.
     """

@@ -3,6 +3,7 @@
 """
 
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -25,16 +26,20 @@ class Onto:
     centre: bool = True
 
 
-def transform(world, say, result, data, writing, *, onto=Onto(), follow_links=False):
+def transform(world, say, result, data, writing, *, onto=Onto(), reading=MappingProxyType({})):
     """Write the scores (Y − 1μᵀ)Vᵀ of the rows of ``data`` on the components of ``result``;
     raise DataError, UsageError on all ranks.
+
+    ``data`` are read as the result's were, but for what ``reading`` {option: value} says.
     """
     output = writing.output
     world.decide(lambda: check_written(writing, [result, *named(data)]))
     basis = world.decide(
         lambda: files.load_basis(result, onto.components, onto.centre, onto.whiten)
     )
-    source = world.decide(lambda: open_source(data, follow_links, own=ours_among([result, output])))
+    how = world.decide(lambda: basis.reading.but(**reading))
+    own = ours_among([result, output])
+    source = world.decide(lambda: open_source(data, how, own=own))
     source.tell(say)
     if source.d != basis.d:
         raise on_all_ranks(

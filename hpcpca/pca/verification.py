@@ -20,7 +20,7 @@ def plain(request):
     if request.targets:
         raise on_all_ranks(UsageError("--targets is for results of 'hpcpca regress'"))
     own = [stored.path] if stored else []
-    source = ranks.decide(lambda: open_source(request.data, request.follow_links, own=own))
+    source = ranks.decide(lambda: open_source(request.data, request.reading, own=own))
     source.tell(request.say)
     is_covariance = request.covariance or bool(stored and stored.config["covariance"])
     with ranks.agreed():

@@ -2,6 +2,7 @@
 
 from ..errors import DataError, UsageError
 from ..sources.paired import PairedSource
+from ..sources.reading import Reading
 from ..sources.source import open_source
 
 
@@ -53,10 +54,11 @@ def open_data(config, own=()):
 
     For one rank to call.
     """
-    x = open_source(config.data, config.follow_links, own=own)
+    x = open_source(config.data, Reading.of(config), own=own)
     if config.covariance:
         return JointCovariance(x, config.inputs)
-    pairs = Pairs(x, open_source(config.targets, config.follow_links, own=own))
+    reading = Reading(config.follow_links, getattr(config, "targets_axis", 0))
+    pairs = Pairs(x, open_source(config.targets, reading, own=own))
     least = 1 if config.no_centre else 2
     if pairs.n < least:
         raise DataError(f"{x.parts[0].name} has one row only; a regression needs at least two")

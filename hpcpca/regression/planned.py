@@ -6,6 +6,7 @@ from ..operators.cost import Job, Plan
 from ..options import AUTO
 from ..planning.plan import choose
 from ..planning.planned import Planned, shape_of
+from ..sources.reading import NAMES as READING
 from .data import open_data
 from .job import PairSizes, job_of, most_pairs
 from .kinds import kinds_for
@@ -32,6 +33,7 @@ class PlannedRegression(Planned):
         "tol",
         "precision",
         "follow_links",
+        *READING,
     )
     output = "regress.h5"
 

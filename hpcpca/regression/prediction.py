@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from ..kernels import kernels_for
 from ..mapping.projection import Reconstruction, Scoring
 from ..mapping.streaming import Made, Mapping, check_written, named, on_nodes
 from ..operators.centring import work_type
+from ..sources.reading import Reading
 from ..sources.source import open_source
 
 FORMAT_VERSION = 1
@@ -31,6 +33,7 @@ class Model:
     input_mean: np.ndarray  # (d); zero if rows were not centred
     target_mean: np.ndarray  # (q)
     seal: int  # of the result
+    reading: Reading  # of the inputs that were fitted
 
     def rows(self, name):
         """``rows(start, stop)`` of a dataset of the result."""
@@ -84,6 +87,7 @@ def load_model(path, count=None):
         stored.arrays.get("input_mean", np.zeros(inputs)),
         stored.arrays.get("target_mean", np.zeros(stored.d)),
         seal=int(stored.attributes["seal"]),
+        reading=Reading.restored(stored.config, follow_links=False),
     )
 
 
@@ -99,14 +103,15 @@ class Prediction:
         return self.reconstruction.into(scores, largest, out)
 
 
-def predict(world, say, result, data, writing, *, count=None, follow_links=False):
+def predict(world, say, result, data, writing, *, count=None, reading=MappingProxyType({})):
     """Write what ``result`` predicts from the rows of ``data`` as /predictions (n, q); raise
     DataError, UsageError on all ranks. Collective.
     """
     world.decide(lambda: check_written(writing, [result, *named(data)]))
     model = world.decide(lambda: load_model(result, count))
     own = ours_among([result, writing.output])
-    source = world.decide(lambda: open_source(data, follow_links, own=own))
+    how = world.decide(lambda: model.reading.but(**reading))
+    source = world.decide(lambda: open_source(data, how, own=own))
     source.tell(say)
     if source.d != model.inputs:
         raise on_all_ranks(

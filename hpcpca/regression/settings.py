@@ -6,6 +6,7 @@ from ..engine.settings import COMMON, PanelSettings
 from ..errors import UsageError
 from ..methods.registry import DEFAULT
 from ..options import AUTO, Settings, compose, option
+from ..sources.reading import Reading
 from .kinds import KINDS
 
 
@@ -90,6 +91,7 @@ class RegressionSettings(Settings):
         " --inputs.",
         default=False,
     )
+    targets_axis: int = option("As --samples-axis, of the targets (default 0).", default=0)
     inputs: int | None = option("Number of inputs in a --covariance.", metavar="D", least=1)
     no_centre: bool = option("Take rows as they are: no means, no intercept.", default=False)
 
@@ -164,7 +166,7 @@ class HeldSettings(Settings):
 
 
 # the regression's own rule for precision comes before the common one
-PARTS = (PairSettings, RegressionSettings, *COMMON, HeldSettings)
+PARTS = (PairSettings, RegressionSettings, Reading, *COMMON, HeldSettings)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ Nothing of ``kernels``, ``operators``, ``methods`` or of this folder's own solvi
 that an error in one of them cannot hide itself.
 """
 
+from dataclasses import asdict
 from types import SimpleNamespace
 
 import numpy as np
@@ -43,8 +44,8 @@ def held_out(request):
 def _opened(request):
     """The data that a ``Request`` names, and the settings of the result. Collective."""
     ranks, stored = request.ranks, request.stored
-    named = {name: getattr(request, name) for name in ("data", "targets", "follow_links")}
-    config = SimpleNamespace(**(stored.config | named))
+    named = {"data": request.data, "targets": request.targets}
+    config = SimpleNamespace(**(stored.config | named | asdict(request.reading)))
     if not config.covariance and not request.targets:
         raise on_all_ranks(
             UsageError(f"--targets is missing: {stored.path} is about targets; name them too")

@@ -10,29 +10,30 @@ from ..files.damage import reporting_damage
 from ..files.opening import open_file
 from .hdf5 import find_dataset
 
+MALFORMED = (ValueError, EOFError, SyntaxError, TokenError)  # numpy parses the header as Python
 
-def read_array(path, dataset=None):
-    """Return the array in a ``.npy`` file, or the 2-D dataset that is named or meant; raise
-    DataError.
+
+def read_array(path, dataset=None, dimensions=2):
+    """Return the array in a ``.npy`` file, or the dataset of so many dimensions that is named, or
+    meant if it is 2-D; raise DataError.
     """
     if path.endswith(".npy"):
         return _npy(path)
     with reporting_damage(path), open_file(path) as file:
-        return find_dataset(file, path, dataset)[...]
+        return find_dataset(file, path, dataset, dimensions)[...]
+
+
+def refuse_special(path):
+    """Raise DataError for what is there and no regular file."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise DataError(f"{path} is not a regular file")
 
 
 def _npy(path):
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise DataError(f"{path} is not a regular file")
+    refuse_special(path)
     try:
         return np.load(path, allow_pickle=False)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; check the name and the current folder") from None
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        SyntaxError,
-        TokenError,
-    ) as error:  # numpy parses the header as Python
+    except (OSError, *MALFORMED) as error:
         raise DataError(f"{path} is not a .npy file that can be read: {describe(error)}") from None

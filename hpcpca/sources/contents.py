@@ -37,8 +37,8 @@ class Held:
 
     @property
     def is_flat(self):
-        """Whether it has rows and columns."""
-        return len(self.shape) == 2 and not self.is_sparse
+        """Whether it has rows and columns: samples along one axis, and at least another one."""
+        return len(self.shape) >= 2 and not self.is_sparse
 
     @property
     def is_readable(self):
@@ -96,8 +96,6 @@ def _dataset(name, item):
 
 
 def _trouble(shape, dtype):
-    if len(shape) > 2:
-        return f"{len(shape)}-D: not read yet"
     if len(shape) < 2:
         return "1-D" * len(shape)
     return "" if is_held(dtype) else "cannot be read"
@@ -162,7 +160,7 @@ def links(file, path):
 
 
 def meant(file, path):
-    """Name of the 2-D dataset that is meant if none is named; raise DataError if it is unclear."""
+    """Name of the dataset that is meant if none is named; raise DataError if it is unclear."""
     held = contents(file)
     candidates = [each for each in held if each.is_candidate]
     flat = [each for each in candidates or held if each.is_flat]
@@ -170,7 +168,7 @@ def meant(file, path):
         told = [f"{each.name} ({each.words})" for each in held]
         there = listed([*told, *links(file, path)], "; ") or "no dataset at all"
         raise DataError(
-            f"{path} has no two-dimensional dataset ({there}); name another file, "
+            f"{path} has no dataset of two or more dimensions ({there}); name another file, "
             "or write the data as rows (samples) × columns (features)"
         )
     chosen = flat[0]

@@ -3,16 +3,26 @@
 from ..files.opening import CHUNK_CACHE
 from . import (  # each registers itself
     hdf5,
+    npy,  # noqa: F401
 )
 from .opened import FORMATS
 
 
-def open_rows(path, dataset=None, cache=CHUNK_CACHE):
-    """Return the ``OpenRows`` of a file, by its suffix; a file with any other is taken for HDF5."""
+def open_rows(path, dataset=None, axis=0, cache=CHUNK_CACHE):
+    """Return the ``OpenRows`` of a file, by its suffix; a file with any other is taken for HDF5.
+
+    ``axis`` is that of the samples.
+    """
     kinds = (kind for kind in FORMATS.values() if path.lower().endswith(kind.suffixes))
-    return next(kinds, hdf5.Hdf5Rows)(path, dataset, cache)
+    opened = next(kinds, hdf5.Hdf5Rows)(path, dataset, cache)
+    try:
+        opened.turn(axis)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
 
 
 def suffixes():
     """Suffixes of files that are taken for data if a folder is named."""
-    return tuple(suffix for kind in FORMATS.values() for suffix in kind.suffixes)
+    return tuple(suffix for kind in FORMATS.values() if kind.in_folders for suffix in kind.suffixes)

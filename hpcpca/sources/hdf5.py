@@ -1,4 +1,4 @@
-"""Rows of a two-dimensional dataset in an HDF5 file."""
+"""Rows of a dataset in an HDF5 file: samples along one axis, all others flattened to columns."""
 
 import os
 
@@ -11,11 +11,14 @@ from ..files.paths import SUFFIXES
 from .contents import MISSING, meant, readable, sparse_kind
 from .links import check_values
 from .missing import read_attributes
-from .opened import OpenRows, register
+from .opened import register
+from .turned import Turned
 
 
-def find_dataset(file, path, name):
-    """Return the dataset called ``name``, or the one that is meant; raise DataError."""
+def find_dataset(file, path, name, dimensions=2):
+    """Return the dataset called ``name``, of at least so many ``dimensions``, or the one that is
+    meant; raise DataError.
+    """
     if name is None:
         name = meant(file, path)
     try:
@@ -28,7 +31,7 @@ def find_dataset(file, path, name):
                 " opened; restore that file"
             ) from None
         raise DataError(
-            f"{path} has no dataset {name}; its two-dimensional ones: {readable(file)}"
+            f"{path} has no dataset {name}; those that can be read: {readable(file)}"
         ) from None
     if sparse := sparse_kind(item):
         raise DataError(
@@ -37,10 +40,12 @@ def find_dataset(file, path, name):
         )
     if not isinstance(item, h5py.Dataset):
         raise DataError(f"{path}:{name} is a group, not a dataset")
-    if item.ndim != 2:
+    if item.ndim < dimensions:
         raise DataError(
-            f"{path}:{name} has shape {item.shape}; two dimensions (rows = samples, columns ="
-            " features) are needed"
+            f"{path}:{name} has shape {item.shape}; at least two dimensions (rows = samples,"
+            " columns = features) are needed"
+            if dimensions == 2
+            else f"{path}:{name} is a single value; a list is needed"
         )
     return item
 
@@ -49,6 +54,9 @@ def forget(file, item, start, stop):
     """Take rows start..stop−1, and what was read ahead with them, out of the system's page
     cache.
     """
+    if item.ndim > 2:
+        os.posix_fadvise(file.id.get_vfd_handle(), 0, 0, os.POSIX_FADV_DONTNEED)
+        return
     if item.chunks:
         ends = [item.id.get_chunk_info_by_coord((row, 0)) for row in (start, stop - 1)]
         begin, end = ends[0].byte_offset, ends[1].byte_offset + ends[1].size
@@ -58,7 +66,7 @@ def forget(file, item, start, stop):
     os.posix_fadvise(file.id.get_vfd_handle(), begin, max(0, end - begin), os.POSIX_FADV_DONTNEED)
 
 
-class Hdf5Rows(OpenRows):
+class Hdf5Rows(Turned):
     """Rows of the dataset that was named, or of the one that is meant if none was."""
 
     suffixes = SUFFIXES
@@ -72,7 +80,8 @@ class Hdf5Rows(OpenRows):
         except BaseException:
             self.close()
             raise
-        self.shape, self.dtype = self._item.shape, self._item.dtype
+        self.extent, self.dtype = self._item.shape, self._item.dtype
+        self.turn(0)
 
     def _refuse_own(self):
         """Raise DataError for a file that hpcpca has written as its own."""
@@ -91,8 +100,8 @@ class Hdf5Rows(OpenRows):
 
     @property
     def chunks(self):
-        """Shape of the chunks, or None."""
-        return self._item.chunks
+        """Rows and columns of the chunks, or None."""
+        return self._item.chunks and self.along(self._item.chunks)
 
     @property
     def is_filtered(self):
@@ -113,15 +122,16 @@ class Hdf5Rows(OpenRows):
         if start == stop:
             return
         try:
-            if self.dtype != np.bool_:  # as read_direct, at a quarter of its 60 µs
-                space = self._item.id.get_space()
-                space.select_hyperslab((start, 0), out.shape)
+            if self.dtype != np.bool_ and self._axis == 0:
+                # as read_direct, at a quarter of its 60 µs
+                space, corner = self._item.id.get_space(), (0,) * (len(self.extent) - 1)
+                space.select_hyperslab((start, *corner), (stop - start, *self.extent[1:]))
                 self._item.id.read(h5py.h5s.create_simple(out.shape), space, out)
                 return
         except OSError:
             pass  # reading them otherwise says what is wrong
         try:
-            out[:] = self._item[start:stop]
+            self.gather(self._item, start, stop, out)
         except OSError as error:
             self._check_filters()
             raise DataError(

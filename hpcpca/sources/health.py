@@ -10,7 +10,6 @@ from ..comm.counters import Counters
 from ..files.file_set import CHUNK_BYTES
 from ..partition import BLOCK_BYTES, FEWEST_CHUNKS
 from ..units import format_size
-from .formats import open_rows
 from .rows import read_ahead
 from .source_rows import places
 
@@ -150,8 +149,8 @@ def value_findings(source, values):
 def storage_findings(source):
     """Yield (trouble or note, text) on chunks, types and sizes of files. For one rank to call."""
     found = {}
-    for part in source.parts:
-        with open_rows(part.path, part.dataset) as opened:
+    for number, part in enumerate(source.parts):
+        with source.open(number) as opened:
             for finding in _of_type(opened.dtype, source.dtype) + _of_chunks(opened, source.n):
                 found.setdefault(finding, []).append(part.name)
     for (kind, text), names in found.items():

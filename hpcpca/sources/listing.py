@@ -17,10 +17,10 @@ def describe_data(path, dataset=None):
     with reporting_damage(path), open_file(path) as file:
         if dataset:
             line = _dataset(find_dataset(file, path, dataset), dataset)
-            return [f"{path}: data, 1 two-dimensional dataset(s)", line]
+            return [f"{path}: data, 1 dataset(s) of rows", line]
         held = contents(file)
         flat = sum(each.is_flat for each in held)
-        lines = [f"{path}: data, {flat} two-dimensional dataset(s)"]
+        lines = [f"{path}: data, {flat} dataset(s) of rows"]
         for each in held[:MOST_LISTED]:
             lines.append(
                 _dataset(file[each.name], each.name)
@@ -32,7 +32,7 @@ def describe_data(path, dataset=None):
 
 
 def _dataset(item, name):
-    """A line on a two-dimensional dataset."""
+    """A line on a dataset of rows."""
     stored, held = item.id.get_storage_size(), item.size * item.dtype.itemsize
     how = f"chunks {item.chunks}" if item.chunks else "contiguous"
     how += f", {item.compression}" if item.compression else ""
@@ -41,7 +41,9 @@ def _dataset(item, name):
         use = ""
     except DataError as error:
         use = f"  (cannot be used: {error})"
+    rows, *rest = item.shape
+    columns = f"{rest[0]} columns" if len(rest) == 1 else f"({' × '.join(map(str, rest))})"
     return (
-        f"  {name.lstrip('/')}: {item.shape[0]} rows × {item.shape[1]} columns {item.dtype}, "
+        f"  {name.lstrip('/')}: {rows} rows × {columns} {item.dtype}, "
         f"{format_size(held)} ({format_size(stored)} stored), {how}{use}"
     )

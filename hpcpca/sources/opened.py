@@ -1,5 +1,7 @@
 """What every format has in common: the rows of one open file."""
 
+from ..errors import DataError
+
 
 class OpenRows:
     """Rows of one dataset in an open file, closed at the end of a ``with``.
@@ -7,12 +9,14 @@ class OpenRows:
     A format is a subclass, made by ``kind(path, dataset, cache)``: ``dataset`` is None if the user
     named none, ``cache`` is the memory that the file may use to keep what it has decompressed. It
     sets ``path``, ``shape`` (n, d) and ``dtype``, and defines ``read``. All else has defaults, for
-    formats without named datasets, chunks or attributes.
+    formats without named datasets, chunks or attributes, and of two dimensions.
     """
 
     suffixes: tuple = ()  # of its files, in lower case
+    in_folders = True  # whether such files are taken if a folder is named
     path = dataset = ""
     shape, dtype = (0, 0), None
+    extent: tuple = ()  # lengths of all axes, if there are more
     chunks = None  # their shape
     is_filtered = False  # whether chunks are compressed
     attributes: dict = {}  # noqa: RUF012 – what the file says of its values, as in ``missing``
@@ -21,6 +25,15 @@ class OpenRows:
     def name(self):
         """The path, with the dataset if there are several in a file."""
         return f"{self.path}:{self.dataset}" if self.dataset else self.path
+
+    def turn(self, axis):
+        """Take ``axis`` for that of the samples from now on, and flatten the others to columns;
+        raise DataError if that cannot be.
+        """
+        if axis not in (0, -2):
+            raise DataError(
+                f"{self.name}: samples are rows in this format; leave --samples-axis {axis} out"
+            )
 
     @property
     def chunk_rows(self):

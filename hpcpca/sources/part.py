@@ -2,7 +2,7 @@
 
 import os
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
@@ -28,6 +28,23 @@ class Part:
     mtime: float
     content: int  # CRC-32 of a few rows
     attributes: dict = field(default_factory=dict)  # that say what its values mean; not stored
+    extent: tuple = ()  # lengths of all axes
+    axis: int = 0  # that of the samples
+
+    def describe(self):
+        """Return it as a dict, for results and checkpoints."""
+        told = asdict(self)
+        del told["attributes"]
+        if len(self.extent) <= 2 and not self.axis:
+            del told["extent"], told["axis"]
+        else:
+            told["extent"] = list(self.extent)
+        return told
+
+    @property
+    def feature_shape(self):
+        """Lengths of the axes that became columns."""
+        return self.extent[: self.axis] + self.extent[self.axis + 1 :]
 
     @property
     def name(self):
@@ -35,16 +52,16 @@ class Part:
         return f"{self.path}:{self.dataset}" if self.dataset else self.path
 
 
-def part_of(path, dataset, follow_links, is_whole):
-    """Look at a file and return its ``Part``; raise DataError."""
-    with reporting_damage(path), open_rows(path, dataset) as opened:
+def part_of(path, dataset, reading, is_whole=True):
+    """Look at a file and return its ``Part`` as a ``Reading`` has it; raise DataError."""
+    with reporting_damage(path), open_rows(path, dataset, reading.samples_axis) as opened:
         dtype = element_type(opened.dtype, opened.name)
         rows, columns = opened.shape
-        opened.check(follow_links, is_whole)
+        opened.check(reading.follow_links, is_whole)
         attributes = opened.attributes
         if is_whole:
             check_packing(attributes, opened.name)
-        status = os.stat(path)
+        status, extent = os.stat(path), tuple(opened.extent or opened.shape)
         return Part(
             path,
             opened.dataset,
@@ -56,6 +73,8 @@ def part_of(path, dataset, follow_links, is_whole):
             mtime=status.st_mtime,
             content=_fingerprint(opened, dtype),
             attributes=attributes,
+            extent=extent,
+            axis=reading.samples_axis % len(extent),
         )
 
 

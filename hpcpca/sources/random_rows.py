@@ -7,7 +7,6 @@ import numpy as np
 
 from ..files.damage import reporting_damage
 from ..files.opening import CHUNK_CACHE
-from .formats import open_rows
 from .rows import BATCH_PIECE_BYTES
 
 MOST_OPEN = 64  # files: systems allow a process some hundreds
@@ -56,7 +55,8 @@ class RowReader:
         for number, start, count in parts:
             # HDF5 reads one at a time anyway; so no file is closed that is read
             with reporting_damage(self._source.parts[number].path), self._lock:
-                self._opened(number).read(start, start + count, rows[done : done + count])
+                opened = self._opened(number)
+                self._source.fill(number, opened, start, start + count, rows[done : done + count])
             done += count
         return rows
 
@@ -65,10 +65,7 @@ class RowReader:
         if number not in self._open:
             if len(self._open) >= MOST_OPEN:
                 self._open.popitem(last=False)[1].close()
-            part = self._source.parts[number]
-            opened = open_rows(part.path, part.dataset, self._cache)
-            self._source.check_shape(number, opened)
-            self._open[number] = opened
+            self._open[number] = self._source.open(number, self._cache)
         self._open.move_to_end(number)
         return self._open[number]
 

@@ -1,12 +1,12 @@
 """The data of a run: the rows of one or more files, one after the other, as one array."""
 
 import os
-from dataclasses import asdict
 
 import numpy as np
 
 from ..errors import DataError
 from ..files.damage import reporting_damage
+from ..files.opening import CHUNK_CACHE
 from ..files.paths import expand
 from ..partition import blocks_of, outside
 from .block import Block
@@ -14,6 +14,8 @@ from .contents import listed
 from .formats import open_rows, suffixes
 from .missing import missing_values
 from .part import part_of
+from .reading import PLAIN
+from .view import View
 
 PIECE_BYTES = 64 << 20  # read at a time
 FORGET = bool(
@@ -24,14 +26,19 @@ FORGET = bool(
 class Source:
     """Rows of a file set, read as blocks that lie in one file each."""
 
-    def __init__(self, parts, notes=()):
+    def __init__(self, parts, notes=(), reading=PLAIN):
+        """``reading`` says what is made of the rows of the files."""
         self.parts, self.notes = parts, notes
-        self.n, self.d = sum(part.rows for part in parts), parts[0].columns
-        self.dtype = np.dtype(parts[0].dtype)
+        self.view = View(reading, parts[0].columns, np.dtype(parts[0].dtype))
+        self.n, self.d = sum(part.rows for part in parts), self.view.d
+        self.dtype = self.view.dtype
         self.first_rows = np.cumsum(
             [0, *(part.rows for part in parts)]
         )  # of each file, numbered over the whole set
-        self.missing = [missing_values(part.attributes, self.dtype) for part in parts]
+        # what stands for missing values among those of the files, and among those that are read
+        self._raw_missing = [missing_values(part.attributes, self.view.raw) for part in parts]
+        is_gone = reading.changes_values
+        self.missing = [None] * len(parts) if is_gone else self._raw_missing
         self.blocks = blocks_of(
             [p.rows for p in parts], [p.chunk_rows for p in parts], self.row_bytes
         )
@@ -48,10 +55,12 @@ class Source:
 
     def describe(self):
         """The description of the source for results and checkpoints: list of dicts."""
-        told = [asdict(part) for part in self.parts]
-        for part in told:
-            del part["attributes"]
-        return told
+        return [part.describe() for part in self.parts]
+
+    @property
+    def feature_shape(self):
+        """Lengths of the axes that became columns; (d) if some columns are left out."""
+        return self.parts[0].feature_shape if self.view.numbers is None else (self.d,)
 
     @property
     def dataset(self):
@@ -61,7 +70,10 @@ class Source:
     @property
     def title(self):
         """Name, sizes, type and number of files, in words."""
-        return f"{self.dataset}, {self.n} × {self.d} {self.dtype} in {len(self.parts)} file(s)"
+        size = f"{self.n} × {self.d} {self.dtype}"
+        if len(self.feature_shape) > 1:
+            size = f"{self.n} × ({' × '.join(map(str, self.feature_shape))}) {self.dtype}"
+        return f"{self.dataset}, {size} in {len(self.parts)} file(s)"
 
     def tell(self, say):
         """Call ``say(line)`` for everything that is odd about the files."""
@@ -93,12 +105,29 @@ class Source:
         """
         part = self.parts[number]
         rows = (self.buffer(stop - start) if into is None else into)[: stop - start]
-        with reporting_damage(part.path), open_rows(part.path, part.dataset) as opened:
-            self.check_shape(number, opened)
-            opened.read(start, stop, rows)
+        with reporting_damage(part.path), self.open(number) as opened:
+            self.fill(number, opened, start, stop, rows)
             if FORGET:
                 opened.forget(start, stop)
         return Block(rows, int(self.first_rows[number]) + start)
+
+    def open(self, number, cache=CHUNK_CACHE):
+        """Return the open rows of file ``number``; raise DataError if it has another shape by
+        now.
+        """
+        part = self.parts[number]
+        opened = open_rows(part.path, part.dataset, part.axis, cache)
+        if opened.shape != (part.rows, part.columns):
+            opened.close()
+            raise DataError(
+                f"{part.name} changed while it was used: shape {opened.shape} instead of"
+                f" {(part.rows, part.columns)}"
+            )
+        return opened
+
+    def fill(self, number, opened, start, stop, rows):
+        """Put rows start..stop−1 of file ``number``, which is ``opened``, into ``rows``."""
+        self.view.read(opened, start, stop, rows, self._raw_missing[number])
 
     def read_across(self, first, stop, into):
         """Yield the ``Block`` of each file that has some of the rows first..stop−1, numbered over
@@ -122,15 +151,6 @@ class Source:
         """Return (file, row in the file) of the row numbered ``row`` over the whole set."""
         number = int(np.searchsorted(self.first_rows, row, side="right")) - 1
         return number, row - int(self.first_rows[number])
-
-    def check_shape(self, number, opened):
-        """Raise DataError if file ``number``, which is ``opened``, has another shape by now."""
-        part = self.parts[number]
-        if opened.shape != (part.rows, part.columns):
-            raise DataError(
-                f"{part.name} changed while it was used: shape {opened.shape} instead of"
-                f" {(part.rows, part.columns)}"
-            )
 
     def pieces(self, first, last, piece_bytes=PIECE_BYTES):
         """Yield (file, start, stop) of blocks first..last−1 in pieces of about ``piece_bytes``,
@@ -206,20 +226,22 @@ class Source:
         row, column = np.argwhere(bad)[0]
         value, (number, start) = block.rows[row, column], self.place(block.first)
         why = f", {reason(value)}" if reason else ""
+        if self.view.reading.changes_values:
+            why = f" after {', '.join(self.view.reading.asked())}"
         raise DataError(
-            f"{self.parts[number].name}: row {start + row}, column {column} is "
+            f"{self.parts[number].name}: row {start + row}, column {self.view.column(column)} is "
             f"{value}{why}; remove or fill such values first"
         )
 
 
-def open_source(arguments, follow_links=False, is_whole=True, own=()):
+def open_source(arguments, reading=PLAIN, is_whole=True, own=()):
     """Look at the files that DATA arguments name and return their ``Source``; raise DataError.
 
     For one rank to call.
 
-    Values outside of a file's folder are used if ``follow_links`` says so. ``is_whole`` is False if
-    data are copied as they are: values may be packed then, or never written. The files ``own`` are
-    left out of globs and folders.
+    ``reading`` is a ``Reading``, or settings with one. ``is_whole`` is False if data are copied as
+    they are: values may be packed then, or never written. The files ``own`` are left out of globs
+    and folders.
     """
     named, own = expand(arguments, suffixes()), set(map(os.path.realpath, own))
     left_out = [
@@ -234,13 +256,13 @@ def open_source(arguments, follow_links=False, is_whole=True, own=()):
         raise DataError(
             f"{arguments[0]} holds only {left_out[0].path}, which is not data; name the data"
         )
-    parts = _agreeing([part_of(each.path, each.dataset, follow_links, is_whole) for each in found])
+    parts = _agreeing([part_of(each.path, each.dataset, reading, is_whole) for each in found])
     if parts[0].columns == 0 or sum(part.rows for part in parts) == 0:
         raise DataError(
             f"{parts[0].name} is empty: {sum(part.rows for part in parts)} rows, {parts[0].columns}"
             " columns; check its export, or name another dataset"
         )
-    return Source(parts, (*notes, *_odd(parts)))
+    return Source(parts, (*notes, *_odd(parts)), reading)
 
 
 def _odd(parts):
@@ -263,6 +285,11 @@ def _agreeing(parts):
             raise DataError(
                 f"{part.name} has {part.columns} columns, the first file ({first.name}) has"
                 f" {first.columns}; check its export"
+            )
+        if part.feature_shape != first.feature_shape:
+            raise DataError(
+                f"{part.name} has samples of {part.feature_shape}, the first file ({first.name})"
+                f" has {first.feature_shape}; check its export"
             )
         if part.dtype != first.dtype:
             raise DataError(

@@ -90,7 +90,6 @@ ARRAYS = {
     "packed.h5": filled(0, "i2"),
     "unsigned.h5": filled(0, "i1"),
     "shifted.h5": filled(0, "i2"),
-    "air.nc": np.zeros((24, 37, 49), "f4"),
 }
 ATTRIBUTES = {
     "fill.h5": {"_FillValue": np.float64(-999)},
@@ -116,7 +115,6 @@ def folder(tmp_path_factory):
         put(here / name, array)
         with h5py.File(here / name, "a") as file:
             file["X"].attrs.update(ATTRIBUTES.get(name, {}))
-    put(here / "air.nc", np.zeros((24, 2)), "time_bnds")
     put(here / "two.h5", ROWS, "A")
     put(here / "two.h5", ROWS, "B")
     with h5py.File(here / "objects.h5", "w") as file:
@@ -191,12 +189,12 @@ CASES = {
         "fit one-d.h5",
         3,
         "one-d.h5",
-        "no two-dimensional",
+        "no dataset of two or more dimensions",
         "X (8 float64, 1-D)",
         "name another",
     ),
     "one-dimensional, named": ("fit one-d.h5:X", 3, "one-d.h5:X", "(8,)"),
-    "three-dimensional": ("fit three-d.h5:X", 3, "(30, 4, 2)"),
+    "no such axis": ("fit three-d.h5:X --samples-axis 3", 3, "(30, 4, 2)", "none of them"),
     "other columns": ("fit good.h5 seven.h5", 3, "seven.h5:X has 7 columns", "good.h5:X", "8"),
     "other dtype": ("fit good.h5 single.h5", 3, "single.h5:X", "float32", "float64"),
     "NaN": ("fit nan", 3, "s2.h5", "row 17, column 3", "nan"),
@@ -218,12 +216,6 @@ CASES = {
     "packed": ("fit packed.h5", 3, "packed.h5:X is packed: its scale_factor, 0.01,", "unpack it"),
     "packed as signed": ("fit unsigned.h5", 3, "its attribute _Unsigned says", "unsigned integers"),
     "packed by an offset": ("data check shifted.h5", 3, "its add_offset, [273.15],", "unpack it"),
-    "a larger dataset of three dimensions": (
-        "fit air.nc",
-        3,
-        "X (24 × 37 × 49 float32, 3-D: not read yet), time_bnds (24 × 2",
-        "if time_bnds is meant, name it: air.nc:time_bnds",
-    ),
     "one row": ("fit one-row.h5", 3, "one-row.h5", "one row"),
     "no rows": ("fit no-rows.h5", 3, "no-rows.h5", "0 rows", "name another"),
     "no columns": ("fit no-columns.h5", 3, "no-columns.h5", "0 columns", "name another"),

@@ -13,6 +13,7 @@ from hpcpca.engine.settings import COMMON, PanelSettings
 from hpcpca.errors import UsageError
 from hpcpca.operators.cost import Plan
 from hpcpca.options import Settings, compose, option
+from hpcpca.sources.reading import Reading
 from hpcpca.sources.source import open_source
 
 
@@ -88,7 +89,7 @@ class Laplacian(Problem):
 
     def open(self, own=()):
         config = self.config
-        return Graph(open_source(config.data, config.follow_links, own=own), config.nodes)
+        return Graph(open_source(config.data, Reading.of(config), own=own), config.nodes)
 
     def check(self, data):
         if self.config.components >= data.d:
@@ -105,8 +106,8 @@ class Laplacian(Problem):
 
     @classmethod
     def plain(cls, request):
-        data, links, ranks = request.data, request.follow_links, request.ranks
-        source = ranks.decide(lambda: open_source(data, links))
+        data, reading, ranks = request.data, request.reading, request.ranks
+        source = ranks.decide(lambda: open_source(data, reading))
         return Dense(Graph(source, request.stored.config["nodes"]).read(ranks))
 
 

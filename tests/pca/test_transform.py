@@ -338,6 +338,6 @@ def test_info_knows_what_was_made(folder, tmp_path):
         f"1400 × 24 values from scores on {folder / 'uint8.h5'}",
         "m.truth.h5: truth of test data",
         "7 components of 7 features, 50 samples",
-        "s.h5: data, 1 two-dimensional dataset(s)",
+        "s.h5: data, 1 dataset(s) of rows",
     ):
         assert text in shown, (text, shown)

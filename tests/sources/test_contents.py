@@ -1,6 +1,7 @@
 """Which dataset is meant, which files are data, and what must not pass unnoticed about either."""
 
 import os
+import re
 
 import h5py
 import numpy as np
@@ -80,10 +81,17 @@ def test_sparse_matrices_may_be_meant(tmp_path):
     assert "(matrix (60 × 1000 with 3000 values, sparse: not read yet)); " in refused(path)
 
 
+def test_data_of_more_dimensions_are_meant(tmp_path):
+    """If they are by far the largest, as in NetCDF files with bounds of their times."""
+    path = put(tmp_path / "air.nc", air=np.zeros((24, 37, 49), "f4"), time_bnds=np.zeros((24, 2)))
+    source = open_source([path])
+    assert source.title == "air, 24 × (37 × 49) float32 in 1 file(s)"
+
+
 def test_what_cannot_be_read_may_be_meant(tmp_path):
-    path = put(tmp_path / "x.h5", cube=ROWS.reshape(60, 4, 5), waves=ROWS * 1j)
+    path = put(tmp_path / "x.h5", waves=ROWS * 1j, more=ROWS[:, :8] * 1j)
     assert refused(path).endswith(
-        "waves (60 × 20 complex128, cannot be read); none of them can be read: name another file"
+        "more (60 × 8 complex128, cannot be read); none of them can be read: name another file"
     )
 
 
@@ -91,8 +99,8 @@ def test_info_lists_all_that_is_there(tmp_path):
     path = put(tmp_path / "x.h5", cube=np.zeros((60, 4, 50)), flat=ROWS, one=ROWS[0], text=b"text")
     put_sparse(path, "X", 3000, "csr_matrix")
     lines = run(0, "data", "info", path).ok().stdout.splitlines()
-    assert [line.split(", 9.4 KiB")[0] for line in lines[1:]] == [
-        "  cube: 60 × 4 × 50 float64, 3-D: not read yet",
+    assert [re.split(", [0-9.]+ KiB", line)[0] for line in lines[1:]] == [
+        "  cube: 60 rows × (4 × 50) float64",
         "  X: 60 × 1000 with 3000 values, sparse CSR: not read yet",
         "  flat: 60 rows × 20 columns float64",
         "  one: 20 float64, 1-D",

@@ -8,6 +8,7 @@ from ...files.opening import open_file
 from ...files.paths import natural_order, whole_files
 from ...sources.contents import contents
 from ...sources.part import part_of
+from ...sources.reading import Reading
 from ...sources.source import Source
 from ..data import Pairs
 
@@ -117,7 +118,8 @@ def _named(path):
 
 def _pairs(path, name, follow_links):
     sides = (
-        Source([part_of(path, f"{name}/{side}", follow_links, True)]) for side in (INPUTS, TARGETS)
+        Source([part_of(path, f"{name}/{side}", Reading(follow_links))])
+        for side in (INPUTS, TARGETS)
     )
     x, y = sides
     for side in (x, y):

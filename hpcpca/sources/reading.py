@@ -1,0 +1,67 @@
+"""How data become rows: which axis has the samples, which columns are taken, and what is done to
+their values. Nothing heavy is imported here.
+"""
+
+from dataclasses import dataclass, fields, replace
+
+from ..errors import UsageError
+from ..options import Settings, is_option, option
+
+
+@dataclass(frozen=True)
+class Reading(Settings):
+    """Reading"""
+
+    follow_links: bool = False  # an option of its own in each command
+    samples_axis: int = option(
+        "Axis of DATA that has the samples; the others become columns (default 0).", default=0
+    )
+    columns: str | None = option(
+        "Only these columns: a range, numbers, or a dataset with numbers or a mask.",
+        metavar="A:B|I,J,…|FILE:dataset",
+    )
+    normalize_rows: float | None = option(
+        "Scale every row so that its values add up to SUM.", metavar="SUM"
+    )
+    log1p: bool = option("Take log(1 + x) of every value, after --normalize-rows.", default=False)
+
+    @classmethod
+    def of(cls, config, **changes):
+        """Return that of any settings, or of a stored result's (which may know less)."""
+        found = {each.name: getattr(config, each.name, each.default) for each in fields(cls)}
+        return cls(**(found | changes))
+
+    def check(self):
+        """Raise UsageError if an option makes no sense."""
+        total = self.normalize_rows
+        if total is not None and not 0 < total < float("inf"):
+            raise UsageError(f"--normalize-rows {total}: a number above 0 is needed")
+        if getattr(self, "covariance", False) and (asked := self.asked()):
+            raise UsageError(f"--covariance data are no samples: leave {', '.join(asked)} out")
+
+    def but(self, **changes):
+        """Return it with other options; raise UsageError if they make no sense."""
+        found = replace(self, **changes)
+        found.check()
+        return found
+
+    def asked(self):
+        """How the options that were given are typed."""
+        return [
+            self.typed(each.name) for each in OPTIONS if getattr(self, each.name) != each.default
+        ]
+
+    @property
+    def changes_values(self):
+        """Whether values are not what the files have."""
+        return self.log1p or self.normalize_rows is not None
+
+    @property
+    def is_plain(self):
+        """Whether rows are what the files have."""
+        return not self.changes_values and self.columns is None
+
+
+PLAIN = Reading()
+OPTIONS = [each for each in fields(Reading) if is_option(each)]
+NAMES = tuple(each.name for each in OPTIONS)

@@ -1,0 +1,104 @@
+"""Rows as a ``Reading`` has them, from rows as files have them."""
+
+import numpy as np
+
+from ..errors import DataError, UsageError
+from ..files.paths import split_dataset
+from .array import read_array
+
+SLICE_BYTES = 8 << 20  # of a file's rows at a time
+
+
+class View:
+    """What becomes of the rows of files with ``width`` columns of ``dtype``.
+
+    ``d`` is the number of columns that are taken, ``numbers`` (d) which ones (None: all), ``dtype``
+    that of their values.
+    """
+
+    def __init__(self, reading, width, dtype):
+        self.reading, self.width = reading, width
+        self.numbers = None if reading.columns is None else _numbers(reading.columns, width)
+        self.d = width if self.numbers is None else len(self.numbers)
+        self.raw = self.dtype = dtype
+        if reading.changes_values:
+            is_short = dtype.itemsize <= 2 or dtype == np.float32
+            self.dtype = np.dtype(np.float32 if is_short else np.float64)
+
+    def column(self, number):
+        """The number that column ``number`` has in the files."""
+        return number if self.numbers is None else int(self.numbers[number])
+
+    def read(self, opened, start, stop, out, missing=None):
+        """Put rows start..stop−1 of open files into ``out`` (stop − start, d); raise DataError.
+
+        ``missing`` values become NaN if values are changed.
+        """
+        if self.reading.is_plain:
+            opened.read(start, stop, out)
+            return
+        step = max(1, SLICE_BYTES // max(1, self.width * self.raw.itemsize))
+        step = max(step // opened.chunk_rows * opened.chunk_rows, min(step, opened.chunk_rows))
+        raw = np.empty((min(step, stop - start), self.width), self.raw)
+        for first in range(start, stop, step):
+            rows = raw[: min(step, stop - first)]
+            opened.read(first, first + len(rows), rows)
+            self._turn(rows, out[first - start :][: len(rows)], missing)
+
+    def _turn(self, rows, out, missing):
+        reading = self.reading
+        if self.numbers is None:
+            out[...] = rows
+        elif self.dtype == self.raw:
+            np.take(rows, self.numbers, axis=1, out=out)
+        else:
+            out[...] = rows[:, self.numbers]
+        if missing and reading.changes_values:
+            taken = rows if self.numbers is None else rows[:, self.numbers]
+            out[missing.among(taken)] = np.nan
+        if reading.normalize_rows is not None:
+            sums = out.sum(axis=1, dtype=np.float64)
+            with np.errstate(divide="ignore"):
+                factors = np.where(sums == 0, 1.0, reading.normalize_rows / sums)
+            out *= factors[:, None].astype(out.dtype)
+        if reading.log1p:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                np.log1p(out, out=out)
+
+
+def _numbers(text, width):
+    """Return the columns that --columns names; raise UsageError or DataError."""
+    try:
+        if text.count(":") == 1 and not text.strip("0123456789:"):
+            first, last = (int(each) if each else None for each in text.split(":"))
+            found = np.arange(width)[first:last]
+        else:
+            found = np.array([int(each) for each in text.split(",")])
+    except ValueError:
+        found = _of_file(text, width)
+    if not found.size:
+        raise UsageError(f"--columns {text}: these are no columns of {width}; name some")
+    if found.min() < 0 or found.max() >= width:
+        bad = int(found[(found < 0) | (found >= width)][0])
+        raise UsageError(
+            f"--columns {text}: there is no column {bad}; they go from 0 to {width - 1}"
+        )
+    return found
+
+
+def _of_file(text, width):
+    """Columns by the numbers, or the mask, in a dataset; raise DataError."""
+    found = read_array(*split_dataset(text), dimensions=1)
+    if found.ndim != 1:
+        raise DataError(f"--columns {text} has shape {found.shape}; a list, or a mask, is needed")
+    if found.dtype == np.bool_:
+        if found.shape != (width,):
+            raise DataError(
+                f"--columns {text}: a mask of {found.size}, and there are {width} columns"
+            )
+        return np.flatnonzero(found)
+    if found.dtype.kind not in "iu":
+        raise DataError(
+            f"--columns {text} holds {found.dtype}; numbers of columns, or a mask, are needed"
+        )
+    return found.astype(np.int64)
