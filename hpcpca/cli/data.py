@@ -210,9 +210,8 @@ def shard(
     with world() as ranks:
         with ranks.agreed():
             _check_storage(output, shards, chunk_rows, compression)
-        source = ranks.decide(
-            lambda: open_source(data, Reading(bool(follow_links)), is_whole=False)
-        )
+        how = ranks.decide(lambda: reading_of(None, reading, follow_links))
+        source = ranks.decide(lambda: open_source(data, how, is_whole=False))
         source.tell(speaker(ranks))
         kind = np.dtype(dtype or source.dtype)
         laid_out = layout(

@@ -266,6 +266,14 @@ def test_regressions(folder, tmp_path):
     same(tmp_path / "p.h5", tmp_path / "q.h5", ("predictions",), 1e-8)
 
 
+def test_rows_are_written_once_and_for_all(folder, tmp_path):
+    how = ("--samples-axis", 1, "--columns", "2:20", "--shards", 2)
+    run(3, "data", "shard", folder / "columns.h5", *how, "-o", tmp_path / "rows").ok()
+    source = open_source([str(tmp_path / "rows")])
+    rows = np.vstack([source.read(number, 0, 45).rows for number in (0, 1)])
+    np.testing.assert_array_equal(rows, flat(VALUES)[:, 2:20])
+
+
 def test_options_are_kept_and_refused(folder, tmp_path):
     """A resumed run reads as before; a plan and a check know the options; a covariance does not."""
     data, out = folder / "values.h5", tmp_path / "a.h5"
