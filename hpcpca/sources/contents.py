@@ -12,6 +12,8 @@ SMALL = 0.01  # of a dataset's elements: what has fewer is not meant instead of 
 LISTED = 6  # things named in an error
 MISSING = (KeyError, ValueError, RuntimeError, OSError)  # raised for links with nothing behind them
 SPARSE = {"csr_matrix": "sparse CSR", "csc_matrix": "sparse CSC"}  # what anndata calls them
+# where formats say what they are, old ones of anndata too
+ENCODING, SHAPE = ("encoding-type", "h5sparse_format"), ("shape", "h5sparse_shape")
 MEMBERS = ("data", "indices", "indptr")  # of every sparse matrix, those of 10x too
 CANNOT = {
     "c": "complex numbers",
@@ -38,7 +40,7 @@ class Held:
     @property
     def is_flat(self):
         """Whether it has rows and columns: samples along one axis, and at least another one."""
-        return len(self.shape) >= 2 and not self.is_sparse
+        return len(self.shape) >= 2
 
     @property
     def is_readable(self):
@@ -105,24 +107,36 @@ def sparse_kind(item):
     """The name of the format if a group is a sparse matrix, else None."""
     if not isinstance(item, h5py.Group):
         return None
-    said = _attribute(item, "encoding-type")
-    if said not in SPARSE and not all(isinstance(item.get(name), h5py.Dataset) for name in MEMBERS):
+    if not all(isinstance(item.get(name), h5py.Dataset) for name in MEMBERS):
         return None
-    return SPARSE.get(said, "sparse")
+    said = _first(item, ENCODING)
+    if said is None:  # of 10x
+        return "sparse CSC"
+    return SPARSE.get(said, SPARSE.get(f"{said}_matrix"))
+
+
+def sparse_shape(item):
+    """Rows and columns of a sparse matrix, or None."""
+    shape = _first(item, SHAPE)
+    if shape is None and isinstance(item.get("shape"), h5py.Dataset):
+        shape = item["shape"][...]
+    return None if shape is None else tuple(int(each) for each in np.ravel(shape))
+
+
+def _first(item, names):
+    found = (_attribute(item, name) for name in names)
+    return next((each for each in found if each is not None), None)
 
 
 def _sparse(name, item, kind):
-    data, shape = item.get("data"), _attribute(item, "shape")
-    if shape is None and isinstance(item.get("shape"), h5py.Dataset):
-        shape = item["shape"][...]
-    shape = ("?", "?") if shape is None else tuple(np.ravel(shape).tolist())
-    stored = int(data.size or 0) if isinstance(data, h5py.Dataset) else 0
+    data, shape = item["data"], sparse_shape(item) or ("?", "?")
+    stored = int(data.size or 0)
     return Held(
         name,
         shape,
-        f"with {stored} values",
+        f"with {stored} values, {kind}",
         stored,
-        f"{kind}: not read yet",
+        "",
         is_numeric=True,
         is_sparse=True,
     )

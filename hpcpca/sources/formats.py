@@ -4,6 +4,7 @@ from ..files.opening import CHUNK_CACHE
 from . import (  # each registers itself
     hdf5,
     npy,  # noqa: F401
+    sparse,  # noqa: F401
 )
 from .opened import FORMATS
 
@@ -14,7 +15,7 @@ def open_rows(path, dataset=None, axis=0, cache=CHUNK_CACHE):
     ``axis`` is that of the samples.
     """
     kinds = (kind for kind in FORMATS.values() if path.lower().endswith(kind.suffixes))
-    opened = next(kinds, hdf5.Hdf5Rows)(path, dataset, cache)
+    opened = next(kinds, hdf5.Hdf5Rows).opened(path, dataset, cache)
     try:
         opened.turn(axis)
     except BaseException:

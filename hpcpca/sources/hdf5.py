@@ -15,8 +15,8 @@ from .opened import register
 from .turned import Turned
 
 
-def find_dataset(file, path, name, dimensions=2):
-    """Return the dataset called ``name``, of at least so many ``dimensions``, or the one that is
+def find_item(file, path, name):
+    """Return the dataset, or the group of a sparse matrix, called ``name``, or the one that is
     meant; raise DataError.
     """
     if name is None:
@@ -33,21 +33,31 @@ def find_dataset(file, path, name, dimensions=2):
         raise DataError(
             f"{path} has no dataset {name}; those that can be read: {readable(file)}"
         ) from None
-    if sparse := sparse_kind(item):
-        raise DataError(
-            f"{path}:{name} is a sparse matrix ({sparse}), which is not read yet; "
-            "write it out as a dense dataset of rows × columns"
-        )
-    if not isinstance(item, h5py.Dataset):
+    if not isinstance(item, h5py.Dataset) and not sparse_kind(item):
         raise DataError(f"{path}:{name} is a group, not a dataset")
-    if item.ndim < dimensions:
-        raise DataError(
-            f"{path}:{name} has shape {item.shape}; at least two dimensions (rows = samples,"
-            " columns = features) are needed"
-            if dimensions == 2
-            else f"{path}:{name} is a single value; a list is needed"
-        )
     return item
+
+
+def find_dataset(file, path, name, dimensions=2):
+    """Return the dataset called ``name``, of at least so many ``dimensions``, or the one that is
+    meant; raise DataError.
+    """
+    item = find_item(file, path, name)
+    if sparse := sparse_kind(item):
+        raise DataError(f"{path}:{name} is a sparse matrix ({sparse}); name a dense dataset here")
+    check_dimensions(item, f"{path}:{name or item.name.strip('/')}", dimensions)
+    return item
+
+
+def check_dimensions(item, name, least=2):
+    """Raise DataError if a dataset has fewer dimensions."""
+    if item.ndim < least:
+        raise DataError(
+            f"{name} has shape {item.shape}; at least two dimensions (rows = samples,"
+            " columns = features) are needed"
+            if least == 2
+            else f"{name} is a single value; a list is needed"
+        )
 
 
 def forget(file, item, start, stop):
@@ -66,31 +76,48 @@ def forget(file, item, start, stop):
     os.posix_fadvise(file.id.get_vfd_handle(), begin, max(0, end - begin), os.POSIX_FADV_DONTNEED)
 
 
+def check_filters(item, name):
+    """Raise PlatformError if this HDF5 cannot decompress a dataset."""
+    plist = item.id.get_create_plist()
+    for code, _, _, title in (plist.get_filter(i) for i in range(plist.get_nfilters())):
+        if not h5py.h5z.filter_avail(code):
+            which = title.decode(errors="replace") or f"number {code}"
+            raise PlatformError(
+                f"{name} is compressed by a filter that this HDF5 has not ({which}); pip"
+                " install 'hpcpca[filters]'"
+            ) from None
+
+
 class Hdf5Rows(Turned):
     """Rows of the dataset that was named, or of the one that is meant if none was."""
 
     suffixes = SUFFIXES
 
-    def __init__(self, path, dataset=None, cache=CHUNK_CACHE):
-        self.path, self._named, self._file = path, dataset, open_file(path, cache)
+    of_groups: type  # the class for sparse matrices, which ``sparse`` puts here
+
+    @classmethod
+    def opened(cls, path, dataset=None, cache=CHUNK_CACHE):
+        """As of ``OpenRows``: of a sparse matrix an ``of_groups``."""
+        file = open_file(path, cache)
         try:
             if dataset is None:
-                self._refuse_own()
-            self._item = find_dataset(self._file, path, dataset)
+                _refuse_own(file, path)
+            item = find_item(file, path, dataset)
+            kind = cls if isinstance(item, h5py.Dataset) else cls.of_groups
+            return kind(path, dataset, file, item)
         except BaseException:
-            self.close()
+            file.close()
             raise
-        self.extent, self.dtype = self._item.shape, self._item.dtype
+
+    def __init__(self, path, named, file, item):
+        self.path, self._named, self._file, self._item = path, named, file, item
+        self.look()
         self.turn(0)
 
-    def _refuse_own(self):
-        """Raise DataError for a file that hpcpca has written as its own."""
-        kind = str(self._file.attrs.get("format", ""))
-        if kind.startswith("hpcpca-"):
-            raise DataError(
-                f"{self.path} is a file of hpcpca itself ({kind}), not data; leave it out of DATA,"
-                " or name a dataset of it"
-            )
+    def look(self):
+        """See what there is: sets ``extent`` and ``dtype``; raise DataError."""
+        check_dimensions(self._item, self.name)
+        self.extent, self.dtype = self._item.shape, self._item.dtype
 
     @property
     def dataset(self):
@@ -133,21 +160,10 @@ class Hdf5Rows(Turned):
         try:
             self.gather(self._item, start, stop, out)
         except OSError as error:
-            self._check_filters()
+            check_filters(self._item, self.name)
             raise DataError(
                 f"{self.name}: rows {start}–{stop - 1} cannot be read: {describe(error)}"
             ) from None
-
-    def _check_filters(self):
-        """Raise PlatformError if this HDF5 cannot decompress the dataset."""
-        plist = self._item.id.get_create_plist()
-        for code, _, _, title in (plist.get_filter(i) for i in range(plist.get_nfilters())):
-            if not h5py.h5z.filter_avail(code):
-                which = title.decode(errors="replace") or f"number {code}"
-                raise PlatformError(
-                    f"{self.name} is compressed by a filter that this HDF5 has not ({which}); pip"
-                    " install 'hpcpca[filters]'"
-                ) from None
 
     def forget(self, start, stop):
         """Take these rows out of the system's page cache."""
@@ -156,6 +172,16 @@ class Hdf5Rows(Turned):
     def close(self):
         """Close the file."""
         self._file.close()
+
+
+def _refuse_own(file, path):
+    """Raise DataError for a file that hpcpca has written as its own."""
+    kind = str(file.attrs.get("format", ""))
+    if kind.startswith("hpcpca-"):
+        raise DataError(
+            f"{path} is a file of hpcpca itself ({kind}), not data; leave it out of DATA,"
+            " or name a dataset of it"
+        )
 
 
 register("hdf5", Hdf5Rows)

@@ -24,7 +24,7 @@ def describe_data(path, dataset=None):
         for each in held[:MOST_LISTED]:
             lines.append(
                 _dataset(file[each.name], each.name)
-                if each.is_readable
+                if each.is_readable and not each.is_sparse
                 else f"  {each.name}: {each.words}"
             )
         lines += [f"  … {len(held)} in all"] * (len(held) > MOST_LISTED)

@@ -6,10 +6,10 @@ from ..errors import DataError
 class OpenRows:
     """Rows of one dataset in an open file, closed at the end of a ``with``.
 
-    A format is a subclass, made by ``kind(path, dataset, cache)``: ``dataset`` is None if the user
-    named none, ``cache`` is the memory that the file may use to keep what it has decompressed. It
-    sets ``path``, ``shape`` (n, d) and ``dtype``, and defines ``read``. All else has defaults, for
-    formats without named datasets, chunks or attributes, and of two dimensions.
+    A format is a subclass, made by ``kind.opened(path, dataset, cache)``: ``dataset`` is None if
+    the user named none, ``cache`` is the memory that the file may use to keep what it has
+    decompressed. It sets ``path``, ``shape`` (n, d) and ``dtype``, and defines ``read``. All else
+    has defaults, for formats without named datasets, chunks or attributes, and of two dimensions.
     """
 
     suffixes: tuple = ()  # of its files, in lower case
@@ -25,6 +25,11 @@ class OpenRows:
     def name(self):
         """The path, with the dataset if there are several in a file."""
         return f"{self.path}:{self.dataset}" if self.dataset else self.path
+
+    @classmethod
+    def opened(cls, path, dataset, cache):
+        """Return the rows of a file; raise DataError."""
+        return cls(path, dataset, cache)
 
     def turn(self, axis):
         """Take ``axis`` for that of the samples from now on, and flatten the others to columns;

@@ -21,7 +21,7 @@ class Reading(Settings):
         metavar="A:B|I,J,…|FILE:dataset",
     )
     normalize_rows: float | None = option(
-        "Scale every row so that its values add up to SUM.", metavar="SUM"
+        "Scale every row so that its values, in all columns, add up to SUM.", metavar="SUM"
     )
     log1p: bool = option("Take log(1 + x) of every value, after --normalize-rows.", default=False)
 

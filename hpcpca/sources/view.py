@@ -54,10 +54,11 @@ class View:
         else:
             out[...] = rows[:, self.numbers]
         if missing and reading.changes_values:
-            taken = rows if self.numbers is None else rows[:, self.numbers]
-            out[missing.among(taken)] = np.nan
+            is_missing = missing.among(rows)
+            out[is_missing if self.numbers is None else is_missing[:, self.numbers]] = np.nan
+            rows[is_missing] = 0
         if reading.normalize_rows is not None:
-            sums = out.sum(axis=1, dtype=np.float64)
+            sums = rows.sum(axis=1, dtype=np.float64)
             with np.errstate(divide="ignore"):
                 factors = np.where(sums == 0, 1.0, reading.normalize_rows / sums)
             out *= factors[:, None].astype(out.dtype)
