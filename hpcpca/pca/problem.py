@@ -14,9 +14,11 @@ from ..operators.minibatch import MiniBatches
 from ..operators.registry import OPERATORS
 from ..operators.resources import Resources
 from ..operators.resumed import Resumed
+from ..operators.scaling import column_factors
 from ..planning.plan import choose
 from ..planning.rates import cached_rates
 from ..sources import rows as row_io
+from ..sources.contents import listed
 from ..sources.random_rows import RowReader
 from ..sources.source import open_source
 from . import result, resuming, verification
@@ -38,7 +40,7 @@ class Pca(Problem):
 
     def __init__(self, config):
         super().__init__(config)
-        self.kernels = self.reader = self._dtype = self._feature_shape = None
+        self.kernels = self.reader = self._dtype = self._feature_shape = self._factors = None
 
     def open(self, own=()):
         """Return the ``Source`` of the rows, or of the covariance."""
@@ -71,6 +73,8 @@ class Pca(Problem):
     def plan(self, context):
         """Choose how Σ is held: the quickest way that fits the memory, or the one asked for."""
         config, world, source = self.config, context.world, context.data
+        if config.scale:
+            self._factors = self._scaled(context)
         machine = machine_of(context, self._rates(context))
         job = job_of(config, Sizes.of(source), context.panel, machine)
         plan = world.decide(lambda: choose(job, operator_of(config), config.basis))
@@ -78,6 +82,23 @@ class Pca(Problem):
         self.reader, self._dtype = RowReader(source, plan.cache_bytes), source.dtype
         self._feature_shape = source.feature_shape
         return plan
+
+    def _scaled(self, context):
+        """Scale the columns; return what they are multiplied by: as the run that is resumed did,
+        or as the rows say.
+        """
+        source, start = context.data, context.start
+        if start is not None and "scale" in start.arrays:
+            factors = start.arrays["scale"]
+        else:
+            kernels = kernels_for(source.n * source.d)
+            warm_up(context, kernels, [np.dtype(np.float64)])
+            factors, constant = column_factors(source, kernels, context.world, context.counters)
+            if len(constant):
+                named = listed([str(source.view.column(each)) for each in constant])
+                context.say(f"constant columns are left as they are by --scale: {named}")
+        source.rescale(factors)
+        return factors
 
     def _rates(self, context):
         """Rates of this machine; if the choice of an operator depends on it, all ranks read a
@@ -168,7 +189,8 @@ class Pca(Problem):
         attributes = {"total_variance": total} | ({} if n is None else {"n_samples": n})
         if len(self._feature_shape) > 1:
             attributes["feature_shape"] = self._feature_shape
-        arrays = {self.eigenvalues: variance} | result.arrays_of(variance, total, n, mean)
+        arrays = {} if self._factors is None else {"scale": self._factors}
+        arrays |= {self.eigenvalues: variance} | result.arrays_of(variance, total, n, mean)
         return arrays, attributes
 
     def stored(self, operator, unfinished):

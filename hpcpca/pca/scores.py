@@ -33,6 +33,7 @@ class Basis:
     seal: int  # of the result
     checksum: int  # of its components
     reading: Reading  # of the data that were fitted
+    scale: np.ndarray  # (d): what the columns of the data were multiplied by
 
     def attributes(self):
         """What files made with this basis say about it."""
@@ -92,6 +93,7 @@ def load_basis(path, count=None, centre=True, whiten=False):
         seal=int(stored.attributes["seal"]),
         checksum=checksum,
         reading=Reading.restored(stored.config, follow_links=False),
+        scale=stored.arrays.get("scale", np.ones(stored.d)),
     )
 
 

@@ -15,8 +15,15 @@ class PcaSettings(Settings):
 
     covariance: bool = option("DATA is a d×d covariance matrix itself.", default=False)
 
+    scale: bool = option(
+        "Divide every column by its standard deviation, found in a reading of its own.",
+        default=False,
+    )
+
     def check(self):
         """Raise UsageError if the data are no rows, and rows are asked for."""
+        if self.covariance and self.scale:
+            raise UsageError("--covariance data have no rows to --scale; leave one of them out")
         if self.covariance and self.operator not in ("auto", "gram"):
             raise UsageError(
                 "--covariance data are the matrix itself: --operator gram is the only one"

@@ -48,6 +48,8 @@ def transform(world, say, result, data, writing, *, onto=Onto(), reading=Mapping
                 f" {basis.d}; give data with the features that were fitted"
             )
         )
+    if how.scale:
+        source.rescale(basis.scale)
     kind = np.dtype(writing.dtype or work_type(source.dtype, False))
     work = work_type(source.dtype, kind == np.float64)
     kernels = kernels_for(source.n * source.d // world.size)
@@ -74,10 +76,13 @@ def reconstruct(world, say, result, scores, writing):
     kind = np.dtype(writing.dtype or source.dtype)
     work = np.promote_types(source.dtype, kind)
 
-    panel = on_nodes(world, (basis.count, basis.d), work, basis.rows)
+    def unscaled(start, stop):
+        return basis.rows(start, stop) / basis.scale
+
+    panel = on_nodes(world, (basis.count, basis.d), work, unscaled)
 
     def reconstruction(team):
-        return Reconstruction(panel.array, basis.mean, basis.lengths, team)
+        return Reconstruction(panel.array, basis.mean / basis.scale, basis.lengths, team)
 
     scratch = Reconstruction.scratch(basis.d, basis.count, work)
     made = _made(files.RECONSTRUCTION, basis.d, kind, basis, source)

@@ -25,6 +25,9 @@ def plain(request):
     is_covariance = request.covariance or bool(stored and stored.config["covariance"])
     with ranks.agreed():
         _check(source, request.length, is_covariance)
+    if request.reading.scale:
+        with ranks.blaming(source.change):
+            source.rescale(1 / _deviations(source, ranks))
     keep = min(ranks.comm.allgather(available_memory())) // (2 * ranks.node.size)
     with ranks.blaming(source.change):
         return PlainCovariance(source, is_covariance, ranks, keep)
@@ -42,6 +45,26 @@ def _check(source, length, is_covariance):
         raise DataError(f"{name} has one row only; a covariance needs at least two")
     if is_covariance and source.n != source.d:
         raise UsageError(f"--covariance needs a square dataset; {name} is {source.n} × {source.d}")
+
+
+def _deviations(source, ranks):
+    """Standard deviations of the columns (d), from two readings, in numpy and float64; 1 for those
+    of constant columns. Collective.
+    """
+    bounds = span(len(source.blocks), ranks.size, ranks.rank)
+
+    def summed(function):
+        total = np.zeros(source.d)
+        with ranks.agreed():
+            for place in source.pieces(*bounds):
+                total += function(source.read(*place).rows.astype(np.float64)).sum(axis=0)
+        return ranks.total(total)
+
+    first = ranks.decide(source.first_row).astype(np.float64)
+    mean = summed(lambda rows: rows - first) / source.n
+    squares = summed(lambda rows: (rows - first - mean) ** 2)
+    found = np.sqrt(squares / max(1, source.n - 1))
+    return np.where(found > 0, found, 1.0)
 
 
 class PlainCovariance:

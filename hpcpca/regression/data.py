@@ -57,7 +57,7 @@ def open_data(config, own=()):
     x = open_source(config.data, Reading.of(config), own=own)
     if config.covariance:
         return JointCovariance(x, config.inputs)
-    reading = Reading(config.follow_links, getattr(config, "targets_axis", 0))
+    reading = Reading(config.follow_links, samples_axis=getattr(config, "targets_axis", 0))
     pairs = Pairs(x, open_source(config.targets, reading, own=own))
     least = 1 if config.no_centre else 2
     if pairs.n < least:

@@ -13,6 +13,7 @@ class Reading(Settings):
     """Reading"""
 
     follow_links: bool = False  # an option of its own in each command
+    scale: bool = False  # an option of fit: columns to unit variance, after all else
     samples_axis: int = option(
         "Axis of DATA that has the samples; the others become columns (default 0).", default=0
     )
@@ -54,7 +55,7 @@ class Reading(Settings):
     @property
     def changes_values(self):
         """Whether values are not what the files have."""
-        return self.log1p or self.normalize_rows is not None
+        return self.scale or self.log1p or self.normalize_rows is not None
 
     @property
     def is_plain(self):

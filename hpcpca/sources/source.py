@@ -92,6 +92,12 @@ class Source:
                 )
         return first.attributes
 
+    def rescale(self, factors):
+        """Multiply the columns that are read from now on by ``factors`` (d), of a source whose
+        ``Reading`` says scale.
+        """
+        self.view.factors = factors.astype(self.dtype)
+
     def buffer(self, rows):
         """Memory that ``read`` can put so many rows into."""
         return np.empty((rows, self.d), self.dtype)

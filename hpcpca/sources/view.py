@@ -13,14 +13,15 @@ class View:
     """What becomes of the rows of files with ``width`` columns of ``dtype``.
 
     ``d`` is the number of columns that are taken, ``numbers`` (d) which ones (None: all), ``dtype``
-    that of their values.
+    that of their values. ``factors`` (d), once they are known, are what these are multiplied by
+    in the end.
     """
 
     def __init__(self, reading, width, dtype):
         self.reading, self.width = reading, width
         self.numbers = None if reading.columns is None else _numbers(reading.columns, width)
         self.d = width if self.numbers is None else len(self.numbers)
-        self.raw = self.dtype = dtype
+        self.raw, self.dtype, self.factors = dtype, dtype, None
         if reading.changes_values:
             is_short = dtype.itemsize <= 2 or dtype == np.float32
             self.dtype = np.dtype(np.float32 if is_short else np.float64)
@@ -65,6 +66,8 @@ class View:
         if reading.log1p:
             with np.errstate(invalid="ignore", divide="ignore"):
                 np.log1p(out, out=out)
+        if self.factors is not None:
+            out *= self.factors
 
 
 def _numbers(text, width):
