@@ -1,8 +1,9 @@
-"""Sizes and durations as people write them."""
+"""Sizes, durations and lists as people write them."""
 
 import re
 
 _SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40, "P": 1 << 50}
+LISTED = 6  # things named in a line
 _TIMES = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -40,3 +41,8 @@ def format_seconds(seconds):
         if minutes < 60
         else f"{minutes // 60} h {minutes % 60:02d} min"
     )
+
+
+def listed(texts, between=", "):
+    """The first few of ``texts`` in one."""
+    return between.join([*texts[:LISTED], *["…"] * (len(texts) > LISTED)])

@@ -22,6 +22,7 @@ def prepare(problem, world, say, start=None):
     made = Context(world, config, say, start, Counters(), injected=None)
     made.data = world.decide(lambda: problem.open(own_files(config)))
     made.data.tell(say)
+    problem.look(made)
     with world.agreed():
         made.injected = injected(
             getattr(config, "inject_latency", None) or (), world.rank, world.size, config.seed

@@ -112,6 +112,9 @@ class Problem(Protocol):
     def settle(self, world, say):
         """Decide what ``config`` leaves to the data, before a run that resumes none. Collective."""
 
+    def look(self, context):
+        """Learn of ``context.data`` what their sizes depend on. Collective."""
+
     def check(self, data) -> int:
         """Return how many eigenvalues may differ from zero; raise if the data do not fit what is
         asked for.

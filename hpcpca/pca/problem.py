@@ -9,18 +9,19 @@ from ..engine.problem import Problem
 from ..errors import DataError, UsageError
 from ..files.paths import split_dataset
 from ..kernels import kernels_for
+from ..operators.columns import learn
 from ..operators.gram import negligible
 from ..operators.minibatch import MiniBatches
 from ..operators.registry import OPERATORS
 from ..operators.resources import Resources
 from ..operators.resumed import Resumed
-from ..operators.scaling import column_factors
 from ..planning.plan import choose
 from ..planning.rates import cached_rates
 from ..sources import rows as row_io
-from ..sources.contents import listed
+from ..sources.learned import Learned
 from ..sources.random_rows import RowReader
 from ..sources.source import open_source
+from ..sources.weights import column_weights
 from . import result, resuming, verification
 from .checks import InRange, Semidefinite
 from .job import Sizes, job_of, most_components, operator_of
@@ -40,7 +41,8 @@ class Pca(Problem):
 
     def __init__(self, config):
         super().__init__(config)
-        self.kernels = self.reader = self._dtype = self._feature_shape = self._factors = None
+        self.kernels = self.reader = self._dtype = self._feature_shape = None
+        self._learned = Learned()
 
     def open(self, own=()):
         """Return the ``Source`` of the rows, or of the covariance."""
@@ -52,6 +54,32 @@ class Pca(Problem):
         if self.config.init:
             found[split_dataset(self.config.init)[0]] = "the start vectors"
         return found
+
+    def look(self, context):
+        """Learn of the columns what statistics need: as the run that is resumed did, or as the
+        rows say.
+        """
+        source, config, start = context.data, self.config, context.start
+        if start is not None:
+            self._learned = Learned.of(start.arrays)
+        elif config.learns or config.column_weights:
+            said = []
+            if config.learns:
+                self._learned, said = learn(source, config, context.world, context.counters)
+            if config.column_weights:
+                self._weigh(source, context.world)
+            for line in said:
+                context.say(line)
+        source.learn(self._learned)
+        self._learned.columns = source.view.numbers
+
+    def _weigh(self, source, world):
+        """Multiply the scale by the roots of the columns' weights."""
+        weights = world.decide(lambda: column_weights(self.config.column_weights, source))
+        numbers = source.view.numbers if self._learned.columns is None else self._learned.columns
+        taken = weights if numbers is None else weights[numbers]
+        scale = 1.0 if self._learned.scale is None else self._learned.scale
+        self._learned.scale = scale * np.sqrt(taken)
 
     def check(self, data):
         """Return how many components there are; raise if the data do not fit the options."""
@@ -73,8 +101,6 @@ class Pca(Problem):
     def plan(self, context):
         """Choose how Σ is held: the quickest way that fits the memory, or the one asked for."""
         config, world, source = self.config, context.world, context.data
-        if config.scale:
-            self._factors = self._scaled(context)
         machine = machine_of(context, self._rates(context))
         job = job_of(config, Sizes.of(source), context.panel, machine)
         plan = world.decide(lambda: choose(job, operator_of(config), config.basis))
@@ -82,23 +108,6 @@ class Pca(Problem):
         self.reader, self._dtype = RowReader(source, plan.cache_bytes), source.dtype
         self._feature_shape = source.feature_shape
         return plan
-
-    def _scaled(self, context):
-        """Scale the columns; return what they are multiplied by: as the run that is resumed did,
-        or as the rows say.
-        """
-        source, start = context.data, context.start
-        if start is not None and "scale" in start.arrays:
-            factors = start.arrays["scale"]
-        else:
-            kernels = kernels_for(source.n * source.d)
-            warm_up(context, kernels, [np.dtype(np.float64)])
-            factors, constant = column_factors(source, kernels, context.world, context.counters)
-            if len(constant):
-                named = listed([str(source.view.column(each)) for each in constant])
-                context.say(f"constant columns are left as they are by --scale: {named}")
-        source.rescale(factors)
-        return factors
 
     def _rates(self, context):
         """Rates of this machine; if the choice of an operator depends on it, all ranks read a
@@ -189,8 +198,11 @@ class Pca(Problem):
         attributes = {"total_variance": total} | ({} if n is None else {"n_samples": n})
         if len(self._feature_shape) > 1:
             attributes["feature_shape"] = self._feature_shape
-        arrays = {} if self._factors is None else {"scale": self._factors}
-        arrays |= {self.eigenvalues: variance} | result.arrays_of(variance, total, n, mean)
+        arrays = (
+            self._learned.arrays()
+            | {self.eigenvalues: variance}
+            | result.arrays_of(variance, total, n, mean)
+        )
         return arrays, attributes
 
     def stored(self, operator, unfinished):

@@ -12,6 +12,7 @@ from ..files.formats import RECONSTRUCTION, SCORES
 from ..files.opening import open_file
 from ..files.result import Stored
 from ..files.seal import reading_own
+from ..sources.learned import Learned
 from ..sources.reading import Reading
 from ..sources.source import open_source
 
@@ -33,7 +34,7 @@ class Basis:
     seal: int  # of the result
     checksum: int  # of its components
     reading: Reading  # of the data that were fitted
-    scale: np.ndarray  # (d): what the columns of the data were multiplied by
+    learned: Learned  # of their columns
 
     def attributes(self):
         """What files made with this basis say about it."""
@@ -93,7 +94,7 @@ def load_basis(path, count=None, centre=True, whiten=False):
         seal=int(stored.attributes["seal"]),
         checksum=checksum,
         reading=Reading.restored(stored.config, follow_links=False),
-        scale=stored.arrays.get("scale", np.ones(stored.d)),
+        learned=Learned.of(stored.arrays),
     )
 
 

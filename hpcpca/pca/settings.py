@@ -6,7 +6,7 @@ from ..engine.settings import COMMON, PanelSettings
 from ..errors import UsageError
 from ..operators.settings import OperatorSettings
 from ..options import Settings, compose, option
-from ..sources.reading import Reading
+from ..sources.reading import Reading, Statistics
 
 
 @dataclass(frozen=True)
@@ -15,15 +15,8 @@ class PcaSettings(Settings):
 
     covariance: bool = option("DATA is a d×d covariance matrix itself.", default=False)
 
-    scale: bool = option(
-        "Divide every column by its standard deviation, found in a reading of its own.",
-        default=False,
-    )
-
     def check(self):
         """Raise UsageError if the data are no rows, and rows are asked for."""
-        if self.covariance and self.scale:
-            raise UsageError("--covariance data have no rows to --scale; leave one of them out")
         if self.covariance and self.operator not in ("auto", "gram"):
             raise UsageError(
                 "--covariance data are the matrix itself: --operator gram is the only one"
@@ -36,7 +29,9 @@ class PcaSettings(Settings):
 
 
 @dataclass(frozen=True)
-class FitSettings(compose(PanelSettings, PcaSettings, Reading, *COMMON, OperatorSettings)):
+class FitSettings(
+    compose(PanelSettings, PcaSettings, Statistics, Reading, *COMMON, OperatorSettings)
+):
     """All that a fit is asked for; None means the default that the method, the data or the
     machine gives.
     """

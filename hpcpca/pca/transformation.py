@@ -2,7 +2,7 @@
 ``reconstruct`` do. All functions are collective.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -41,6 +41,7 @@ def transform(world, say, result, data, writing, *, onto=Onto(), reading=Mapping
     own = ours_among([result, output])
     source = world.decide(lambda: open_source(data, how, own=own))
     source.tell(say)
+    source.learn(replace(basis.learned, columns=None) if "columns" in reading else basis.learned)
     if source.d != basis.d:
         raise on_all_ranks(
             DataError(
@@ -48,8 +49,6 @@ def transform(world, say, result, data, writing, *, onto=Onto(), reading=Mapping
                 f" {basis.d}; give data with the features that were fitted"
             )
         )
-    if how.scale:
-        source.rescale(basis.scale)
     kind = np.dtype(writing.dtype or work_type(source.dtype, False))
     work = work_type(source.dtype, kind == np.float64)
     kernels = kernels_for(source.n * source.d // world.size)
@@ -76,13 +75,16 @@ def reconstruct(world, say, result, scores, writing):
     kind = np.dtype(writing.dtype or source.dtype)
     work = np.promote_types(source.dtype, kind)
 
+    scale = 1.0 if basis.learned.scale is None else basis.learned.scale
+    scale = np.where(scale == 0, 1.0, scale)  # of columns without weight nothing is left
+
     def unscaled(start, stop):
-        return basis.rows(start, stop) / basis.scale
+        return basis.rows(start, stop) / scale
 
     panel = on_nodes(world, (basis.count, basis.d), work, unscaled)
 
     def reconstruction(team):
-        return Reconstruction(panel.array, basis.mean / basis.scale, basis.lengths, team)
+        return Reconstruction(panel.array, basis.mean / scale, basis.lengths, team)
 
     scratch = Reconstruction.scratch(basis.d, basis.count, work)
     made = _made(files.RECONSTRUCTION, basis.d, kind, basis, source)

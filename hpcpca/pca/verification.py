@@ -9,7 +9,9 @@ import numpy as np
 from ..errors import DataError, UsageError, on_all_ranks
 from ..partition import span
 from ..planning.machine import available_memory
+from ..sources.learned import Learned
 from ..sources.source import open_source
+from ..sources.weights import column_weights
 
 TILE_BYTES = 8 << 20
 
@@ -23,11 +25,10 @@ def plain(request):
     source = ranks.decide(lambda: open_source(request.data, request.reading, own=own))
     source.tell(request.say)
     is_covariance = request.covariance or bool(stored and stored.config["covariance"])
+    with ranks.blaming(source.change):
+        source.learn(_learned(source, request.reading, ranks))
     with ranks.agreed():
         _check(source, request.length, is_covariance)
-    if request.reading.scale:
-        with ranks.blaming(source.change):
-            source.rescale(1 / _deviations(source, ranks))
     keep = min(ranks.comm.allgather(available_memory())) // (2 * ranks.node.size)
     with ranks.blaming(source.change):
         return PlainCovariance(source, is_covariance, ranks, keep)
@@ -47,24 +48,47 @@ def _check(source, length, is_covariance):
         raise UsageError(f"--covariance needs a square dataset; {name} is {source.n} × {source.d}")
 
 
-def _deviations(source, ranks):
-    """Standard deviations of the columns (d), from two readings, in numpy and float64; 1 for those
-    of constant columns. Collective.
-    """
-    bounds = span(len(source.blocks), ranks.size, ranks.rank)
+def _learned(source, reading, ranks):
+    """What has to be learnt of the columns, from readings of its own, in numpy and float64."""
+    learned, taken = Learned(), np.arange(source.d)
+    if reading.learns:
+        first = ranks.decide(lambda: np.nan_to_num(source.read(*_first(source)).rows[0]))
+        first = first.astype(np.float64)
+        counts = _summed(source, ranks, lambda rows: ~np.isnan(rows))
+        sums = _summed(source, ranks, lambda rows: np.nan_to_num(rows - first))
+        mean = sums / np.maximum(counts, 1)
+        squares = _summed(source, ranks, lambda rows: np.nan_to_num(rows - first - mean) ** 2)
+        if reading.nan == "drop-columns":
+            taken = np.flatnonzero(counts == source.n)
+        elif reading.nan == "mean":
+            learned.fill = first + mean
+        if reading.scale:
+            deviations = np.sqrt(squares[taken] / max(1, source.n - 1))
+            learned.scale = 1 / np.where(deviations > 0, deviations, 1.0)
+    numbers = source.view.numbers
+    if len(taken) < source.d:
+        numbers = learned.columns = taken if numbers is None else numbers[taken]
+    if reading.column_weights:
+        weights = ranks.decide(lambda: column_weights(reading.column_weights, source))
+        roots = np.sqrt(weights if numbers is None else weights[numbers])
+        learned.scale = roots if learned.scale is None else roots * learned.scale
+    return learned
 
-    def summed(function):
-        total = np.zeros(source.d)
-        with ranks.agreed():
-            for place in source.pieces(*bounds):
-                total += function(source.read(*place).rows.astype(np.float64)).sum(axis=0)
-        return ranks.total(total)
 
-    first = ranks.decide(source.first_row).astype(np.float64)
-    mean = summed(lambda rows: rows - first) / source.n
-    squares = summed(lambda rows: (rows - first - mean) ** 2)
-    found = np.sqrt(squares / max(1, source.n - 1))
-    return np.where(found > 0, found, 1.0)
+def _first(source):
+    """Where the first row of all is."""
+    number, row = source.place(0)
+    return number, row, row + 1
+
+
+def _summed(source, ranks, function):
+    """Sums over all rows of what ``function`` makes of them: (d). Collective."""
+    total = np.zeros(source.d)
+    with ranks.agreed():
+        for place in source.pieces(*span(len(source.blocks), ranks.size, ranks.rank)):
+            rows = source.read(*place).rows.astype(np.float64)
+            total += function(rows).sum(axis=0, dtype=np.float64)
+    return ranks.total(total)
 
 
 class PlainCovariance:

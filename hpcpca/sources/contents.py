@@ -7,9 +7,9 @@ import h5py
 import numpy as np
 
 from ..errors import DataError
+from ..units import listed
 
 SMALL = 0.01  # of a dataset's elements: what has fewer is not meant instead of it
-LISTED = 6  # things named in an error
 MISSING = (KeyError, ValueError, RuntimeError, OSError)  # raised for links with nothing behind them
 SPARSE = {"csr_matrix": "sparse CSR", "csc_matrix": "sparse CSC"}  # what anndata calls them
 # where formats say what they are, old ones of anndata too
@@ -206,11 +206,6 @@ def _several(path, candidates):
         remedy = "name one: " + listed([f"{path}:{name}" for name in names])
     told = listed([f"{each.name} ({each.words})" for each in candidates])
     return f"{path} holds several datasets that may be meant: {told}; {remedy}"
-
-
-def listed(texts, between=", "):
-    """The first few of ``texts`` in one."""
-    return between.join([*texts[:LISTED], *["…"] * (len(texts) > LISTED)])
 
 
 def is_held(dtype):

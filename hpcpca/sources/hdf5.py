@@ -14,6 +14,8 @@ from .missing import read_attributes
 from .opened import register
 from .turned import Turned
 
+NORTH = ("degreesnorth", "degreenorth", "degreen", "degreesn")  # units, as CF has them
+
 
 def find_item(file, path, name):
     """Return the dataset, or the group of a sparse matrix, called ``name``, or the one that is
@@ -140,6 +142,17 @@ class Hdf5Rows(Turned):
         """Attributes of the dataset that say what its values mean."""
         return read_attributes(self._item)
 
+    def latitudes(self):
+        """As of ``OpenRows``: of a dimension scale whose units are degrees north."""
+        for axis, dimension in enumerate(self._item.dims):
+            for scale in dimension.values():
+                if _is_latitude(scale) and axis != self._axis:
+                    shape = [1] * len(self.extent)
+                    shape[axis] = -1
+                    whole = np.broadcast_to(scale[...].reshape(shape), self.extent)
+                    return np.take(whole, 0, axis=self._axis).ravel().astype(np.float64)
+        return super().latitudes()
+
     def check(self, follow_links, is_whole):
         """See where the values really are: links, virtual datasets, chunks never written."""
         check_values(self._item, self.path, self.name, follow_links, is_whole)
@@ -172,6 +185,12 @@ class Hdf5Rows(Turned):
     def close(self):
         """Close the file."""
         self._file.close()
+
+
+def _is_latitude(scale):
+    units = scale.attrs.get("units", "")
+    units = units.decode(errors="replace") if isinstance(units, bytes) else str(units)
+    return units.lower().replace("_", "") in NORTH
 
 
 def _refuse_own(file, path):

@@ -84,21 +84,63 @@ def missing_values(attributes, dtype):
     return Missing(tuple(fills), max(low, default=()), min(high, default=()))
 
 
+@dataclass(frozen=True)
+class Packing:
+    """Values are ``scale`` times what is stored, plus ``offset``; and what is stored is unsigned,
+    whatever its type says, if ``is_unsigned``.
+    """
+
+    scale: float = 1.0
+    offset: float = 0.0
+    is_unsigned: bool = False
+
+    def raw(self, rows):
+        """Stored values in the type that they are meant in; a view."""
+        is_signed = rows.dtype.kind == "i" and self.is_unsigned
+        return rows.view(rows.dtype.str.replace("i", "u")) if is_signed else rows
+
+    def unpack(self, out):
+        """Stored values, in a float type, become those that are meant."""
+        if self.scale != 1:
+            out *= out.dtype.type(self.scale)
+        if self.offset:
+            out += out.dtype.type(self.offset)
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What stored values mean: which are ``missing`` (a ``Missing``), how they are packed (a
+    ``Packing``); None: none, and not at all.
+    """
+
+    missing: Missing | None = None
+    packing: Packing | None = None
+
+
+def packing_of(attributes, name):
+    """Return the ``Packing`` of dataset ``name``, or None; raise DataError if it is not clear."""
+    unsigned = attributes.get("_Unsigned", b"")
+    unsigned = getattr(unsigned, "decode", lambda: str(unsigned))().lower() == "true"
+    found = {}
+    for attribute, neutral in PACKING.items():
+        numbers = _numbers(attributes[attribute]) if attribute in attributes else [neutral]
+        if len(numbers) != 1:
+            raise DataError(
+                f"{name} is packed: its {attribute}, {attributes[attribute]}, is no number; unpack"
+                " it first, for instance with 'ncpdq -U'"
+            )
+        found[attribute] = float(numbers[0])
+    packing = Packing(found["scale_factor"], found["add_offset"], unsigned)
+    return None if packing == Packing() else packing
+
+
 def check_packing(attributes, name):
     """Raise DataError if the values of dataset ``name`` are packed."""
-    unsigned = attributes.get("_Unsigned", b"")
-    if getattr(unsigned, "decode", lambda: str(unsigned))().lower() == "true":
+    if packing := packing_of(attributes, name):
         raise DataError(
-            f"{name} is packed: its attribute _Unsigned says that signed values stand for unsigned "
-            "ones, which is not applied; write them as unsigned integers first"
+            f"{name} is packed ({packing}), which is not undone here; unpack it first, for instance"
+            " with 'ncpdq -U'"
         )
-    for attribute, neutral in PACKING.items():
-        found = _numbers(attributes[attribute]) or [None] if attribute in attributes else []
-        if any(number != neutral for number in found):
-            raise DataError(
-                f"{name} is packed: its {attribute}, {attributes[attribute]}, "
-                "is not applied; unpack it first, for instance with 'ncpdq -U'"
-            )
 
 
 def _numbers(value):

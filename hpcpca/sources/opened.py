@@ -40,6 +40,10 @@ class OpenRows:
                 f"{self.name}: samples are rows in this format; leave --samples-axis {axis} out"
             )
 
+    def latitudes(self):
+        """Latitude of every column in degrees: (d); raise DataError if the file has none."""
+        raise DataError(f"{self.name} has no latitudes; give --column-weights FILE:dataset")
+
     @property
     def chunk_rows(self):
         """How many rows are stored together."""

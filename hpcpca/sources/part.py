@@ -52,14 +52,14 @@ class Part:
         return f"{self.path}:{self.dataset}" if self.dataset else self.path
 
 
-def part_of(path, dataset, reading, is_whole=True):
+def part_of(path, dataset, reading, is_whole=True, may_be_packed=False):
     """Look at a file and return its ``Part`` as a ``Reading`` has it; raise DataError."""
     with reporting_damage(path), open_rows(path, dataset, reading.samples_axis) as opened:
         dtype = element_type(opened.dtype, opened.name)
         rows, columns = opened.shape
         opened.check(reading.follow_links, is_whole)
         attributes = opened.attributes
-        if is_whole:
+        if not may_be_packed:
             check_packing(attributes, opened.name)
         status, extent = os.stat(path), tuple(opened.extent or opened.shape)
         return Part(

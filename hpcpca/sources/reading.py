@@ -13,7 +13,9 @@ class Reading(Settings):
     """Reading"""
 
     follow_links: bool = False  # an option of its own in each command
-    scale: bool = False  # an option of fit: columns to unit variance, after all else
+    nan: str = "raise"  # these are options of fit, in ``Statistics``
+    scale: bool = False
+    column_weights: str | None = None
     samples_axis: int = option(
         "Axis of DATA that has the samples; the others become columns (default 0).", default=0
     )
@@ -55,12 +57,37 @@ class Reading(Settings):
     @property
     def changes_values(self):
         """Whether values are not what the files have."""
-        return self.scale or self.log1p or self.normalize_rows is not None
+        asked = self.log1p or self.normalize_rows is not None
+        return asked or self.learns or self.column_weights is not None
 
     @property
-    def is_plain(self):
-        """Whether rows are what the files have."""
-        return not self.changes_values and self.columns is None
+    def learns(self):
+        """Whether columns have to be learnt of in a reading of its own."""
+        return self.scale or self.nan != "raise"
+
+
+@dataclass(frozen=True)
+class Statistics(Settings):
+    """Statistics"""
+
+    nan: str = option(
+        "Missing values (NaN, and by attributes): raise refuses them (default); mean puts their"
+        " column's mean there; drop-columns leaves out columns that have any.",
+        default="raise",
+        choices=("raise", "mean", "drop-columns"),
+    )
+    scale: bool = option("Divide every column by its standard deviation.", default=False)
+    column_weights: str | None = option(
+        "Weights of the columns in the variance: a dataset, or coslat, the cosine of the latitudes"
+        " that the file has for one of its axes.",
+        metavar="FILE:dataset|coslat",
+    )
+
+    def check(self):
+        """Raise UsageError if there are no rows."""
+        for name in ("nan", "scale", "column_weights"):
+            if self.covariance and getattr(self, name) not in ("raise", False, None):
+                raise UsageError(f"--covariance data have no rows: leave {self.typed(name)} out")
 
 
 PLAIN = Reading()

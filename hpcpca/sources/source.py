@@ -9,10 +9,10 @@ from ..files.damage import reporting_damage
 from ..files.opening import CHUNK_CACHE
 from ..files.paths import expand
 from ..partition import blocks_of, outside
+from ..units import listed
 from .block import Block
-from .contents import listed
 from .formats import open_rows, suffixes
-from .missing import missing_values
+from .missing import Meaning, missing_values, packing_of
 from .part import part_of
 from .reading import PLAIN
 from .view import View
@@ -26,22 +26,33 @@ FORGET = bool(
 class Source:
     """Rows of a file set, read as blocks that lie in one file each."""
 
-    def __init__(self, parts, notes=(), reading=PLAIN):
-        """``reading`` says what is made of the rows of the files."""
+    def __init__(self, parts, notes=(), reading=PLAIN, is_whole=True):
+        """``reading`` says what is made of the rows of the files; they are unpacked unless
+        ``is_whole`` is False.
+        """
         self.parts, self.notes = parts, notes
-        self.view = View(reading, parts[0].columns, np.dtype(parts[0].dtype))
-        self.n, self.d = sum(part.rows for part in parts), self.view.d
-        self.dtype = self.view.dtype
+        packings = [(is_whole and packing_of(p.attributes, p.name)) or None for p in parts]
+        self.view = View(reading, parts[0].columns, np.dtype(parts[0].dtype), any(packings))
+        self.n, none = sum(part.rows for part in parts), np.empty(0, self.view.raw)
         self.first_rows = np.cumsum(
             [0, *(part.rows for part in parts)]
         )  # of each file, numbered over the whole set
-        # what stands for missing values among those of the files, and among those that are read
-        self._raw_missing = [missing_values(part.attributes, self.view.raw) for part in parts]
-        is_gone = reading.changes_values
-        self.missing = [None] * len(parts) if is_gone else self._raw_missing
-        self.blocks = blocks_of(
-            [p.rows for p in parts], [p.chunk_rows for p in parts], self.row_bytes
-        )
+        self._meanings = [
+            Meaning(
+                missing_values(part.attributes, (packing.raw(none) if packing else none).dtype),
+                packing,
+            )
+            for part, packing in zip(parts, packings)
+        ]
+        # what stands for missing values among those that are read
+        is_gone = self.view.changes_values
+        self.missing = [None if is_gone else each.missing for each in self._meanings]
+        self._size()
+
+    def _size(self):
+        self.d, self.dtype = self.view.d, self.view.dtype
+        rows, chunks = zip(*((part.rows, part.chunk_rows) for part in self.parts))
+        self.blocks = blocks_of(list(rows), list(chunks), self.row_bytes)
 
     @property
     def row_bytes(self):
@@ -59,8 +70,8 @@ class Source:
 
     @property
     def feature_shape(self):
-        """Lengths of the axes that became columns; (d) if some columns are left out."""
-        return self.parts[0].feature_shape if self.view.numbers is None else (self.d,)
+        """Lengths of the axes that became columns, all of them."""
+        return self.parts[0].feature_shape
 
     @property
     def dataset(self):
@@ -71,7 +82,7 @@ class Source:
     def title(self):
         """Name, sizes, type and number of files, in words."""
         size = f"{self.n} × {self.d} {self.dtype}"
-        if len(self.feature_shape) > 1:
+        if len(self.feature_shape) > 1 and self.view.numbers is None:
             size = f"{self.n} × ({' × '.join(map(str, self.feature_shape))}) {self.dtype}"
         return f"{self.dataset}, {size} in {len(self.parts)} file(s)"
 
@@ -92,11 +103,10 @@ class Source:
                 )
         return first.attributes
 
-    def rescale(self, factors):
-        """Multiply the columns that are read from now on by ``factors`` (d), of a source whose
-        ``Reading`` says scale.
-        """
-        self.view.factors = factors.astype(self.dtype)
+    def learn(self, learned):
+        """Read columns as it was ``Learned`` from now on."""
+        self.view.learn(learned)
+        self._size()
 
     def buffer(self, rows):
         """Memory that ``read`` can put so many rows into."""
@@ -133,7 +143,7 @@ class Source:
 
     def fill(self, number, opened, start, stop, rows):
         """Put rows start..stop−1 of file ``number``, which is ``opened``, into ``rows``."""
-        self.view.read(opened, start, stop, rows, self._raw_missing[number])
+        self.view.read(opened, start, stop, rows, self._meanings[number])
 
     def read_across(self, first, stop, into):
         """Yield the ``Block`` of each file that has some of the rows first..stop−1, numbered over
@@ -221,18 +231,18 @@ class Source:
             return 0.0
         low, high = rows.min(), rows.max()
         if rows.dtype.kind == "f" and not (np.isfinite(low) and np.isfinite(high)):
-            self._refuse(block, ~np.isfinite(rows))
+            self.refuse(block, ~np.isfinite(rows))
         missing = self.missing[self.place(block.first)[0]]
         if missing and missing.may_be_among(low, high) and (bad := missing.among(rows)).any():
-            self._refuse(block, bad, missing.reason)
+            self.refuse(block, bad, missing.reason)
         return max(abs(float(low)), abs(float(high)))
 
-    def _refuse(self, block, bad, reason=None):
+    def refuse(self, block, bad, reason=None):
         """Raise DataError for the first of the values of a block that are ``bad``."""
         row, column = np.argwhere(bad)[0]
         value, (number, start) = block.rows[row, column], self.place(block.first)
         why = f", {reason(value)}" if reason else ""
-        if self.view.reading.changes_values:
+        if self.view.reading.asked():
             why = f" after {', '.join(self.view.reading.asked())}"
         raise DataError(
             f"{self.parts[number].name}: row {start + row}, column {self.view.column(column)} is "
@@ -262,13 +272,13 @@ def open_source(arguments, reading=PLAIN, is_whole=True, own=()):
         raise DataError(
             f"{arguments[0]} holds only {left_out[0].path}, which is not data; name the data"
         )
-    parts = _agreeing([part_of(each.path, each.dataset, reading, is_whole) for each in found])
+    parts = _agreeing([part_of(each.path, each.dataset, reading, is_whole, True) for each in found])
     if parts[0].columns == 0 or sum(part.rows for part in parts) == 0:
         raise DataError(
             f"{parts[0].name} is empty: {sum(part.rows for part in parts)} rows, {parts[0].columns}"
             " columns; check its export, or name another dataset"
         )
-    return Source(parts, (*notes, *_odd(parts)), reading)
+    return Source(parts, (*notes, *_odd(parts)), reading, is_whole)
 
 
 def _odd(parts):

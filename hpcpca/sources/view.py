@@ -13,29 +13,39 @@ class View:
     """What becomes of the rows of files with ``width`` columns of ``dtype``.
 
     ``d`` is the number of columns that are taken, ``numbers`` (d) which ones (None: all), ``dtype``
-    that of their values. ``factors`` (d), once they are known, are what these are multiplied by
-    in the end.
+    that of their values. What is ``Learned`` of them later may take away columns, put ``fill``
+    (d) where values are missing, and multiply by ``factors`` (d).
     """
 
-    def __init__(self, reading, width, dtype):
+    def __init__(self, reading, width, dtype, is_packed=False):
         self.reading, self.width = reading, width
         self.numbers = None if reading.columns is None else _numbers(reading.columns, width)
         self.d = width if self.numbers is None else len(self.numbers)
-        self.raw, self.dtype, self.factors = dtype, dtype, None
-        if reading.changes_values:
+        self.raw, self.dtype, self.fill, self.factors = dtype, dtype, None, None
+        self.changes_values = is_packed or reading.changes_values
+        if self.changes_values:
             is_short = dtype.itemsize <= 2 or dtype == np.float32
             self.dtype = np.dtype(np.float32 if is_short else np.float64)
+
+    def learn(self, learned):
+        """Read as it was ``learned`` from now on."""
+        if learned.columns is not None:
+            self.numbers, self.d = learned.columns, len(learned.columns)
+        if learned.fill is not None:
+            self.fill = learned.fill.astype(self.dtype)
+        if learned.scale is not None:
+            self.factors = learned.scale.astype(self.dtype)
 
     def column(self, number):
         """The number that column ``number`` has in the files."""
         return number if self.numbers is None else int(self.numbers[number])
 
-    def read(self, opened, start, stop, out, missing=None):
+    def read(self, opened, start, stop, out, meaning):
         """Put rows start..stop−1 of open files into ``out`` (stop − start, d); raise DataError.
 
-        ``missing`` values become NaN if values are changed.
+        Values of a ``Meaning`` are unpacked, and if they are changed, missing ones become NaN.
         """
-        if self.reading.is_plain:
+        if not self.changes_values and self.numbers is None:
             opened.read(start, stop, out)
             return
         step = max(1, SLICE_BYTES // max(1, self.width * self.raw.itemsize))
@@ -44,28 +54,36 @@ class View:
         for first in range(start, stop, step):
             rows = raw[: min(step, stop - first)]
             opened.read(first, first + len(rows), rows)
-            self._turn(rows, out[first - start :][: len(rows)], missing)
+            if meaning.packing:
+                rows = meaning.packing.raw(rows)
+            self._turn(rows, out[first - start :][: len(rows)], meaning)
 
-    def _turn(self, rows, out, missing):
-        reading = self.reading
+    def _turn(self, rows, out, meaning):
+        reading, missing, packing = self.reading, meaning.missing, meaning.packing
         if self.numbers is None:
             out[...] = rows
         elif self.dtype == self.raw:
             np.take(rows, self.numbers, axis=1, out=out)
         else:
             out[...] = rows[:, self.numbers]
-        if missing and reading.changes_values:
+        if packing:
+            packing.unpack(out)
+        if missing and self.changes_values:
             is_missing = missing.among(rows)
             out[is_missing if self.numbers is None else is_missing[:, self.numbers]] = np.nan
             rows[is_missing] = 0
         if reading.normalize_rows is not None:
             sums = rows.sum(axis=1, dtype=np.float64)
+            if packing:
+                sums = packing.scale * sums + packing.offset * rows.shape[1]
             with np.errstate(divide="ignore"):
                 factors = np.where(sums == 0, 1.0, reading.normalize_rows / sums)
             out *= factors[:, None].astype(out.dtype)
         if reading.log1p:
             with np.errstate(invalid="ignore", divide="ignore"):
                 np.log1p(out, out=out)
+        if self.fill is not None:
+            np.copyto(out, self.fill, where=np.isnan(out))
         if self.factors is not None:
             out *= self.factors
 
