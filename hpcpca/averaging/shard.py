@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..partition import span
+from ..sources.watch import Passage
 
 BLOCK_BYTES = 16 << 20  # of the mean in float64, read at a time
 
@@ -71,7 +72,7 @@ class Shard:
 
     def _read(self, counters, ended):
         count = self.stop - self.first
-        buffers = self.matrix.buffers(min(self.block_rows, count))
+        buffers, passage = self.matrix.buffers(min(self.block_rows, count)), Passage(count)
         start = 0
         while start < count:
             # up to where blocks of the whole matrix end, so that no chunk is read twice
@@ -86,4 +87,5 @@ class Shard:
             if block is None:
                 return
             yield slice(start, stop), block
+            passage.done(stop - start)
             start = stop

@@ -8,7 +8,7 @@ from ..sources.reading import Reading
 from .info import info
 from .making import make_data, say_written
 from .options import follow_links, options_of, reading_of
-from .session import speaker, world
+from .session import speaker, watching, world
 from .types import Shape
 
 
@@ -212,7 +212,7 @@ def shard(
             _check_storage(output, shards, chunk_rows, compression)
         how = ranks.decide(lambda: reading_of(None, reading, follow_links))
         source = ranks.decide(lambda: open_source(data, how, is_whole=False))
-        source.tell(speaker(ranks))
+        source.tell(watching(ranks, speaker(ranks)))
         kind = np.dtype(dtype or source.dtype)
         laid_out = layout(
             output,
@@ -258,7 +258,7 @@ def check(data, follow_links, **reading):
         say = speaker(ranks, stream=sys.stdout)
         how = ranks.decide(lambda: reading_of(None, reading, follow_links))
         source = ranks.decide(lambda: open_source(data, how))
-        source.tell(speaker(ranks))
+        source.tell(watching(ranks, speaker(ranks)))
         say(
             f"{source.n} × {source.d} {source.dtype} in {len(source.parts)} file(s),"
             f" {format_size(source.bytes)}"

@@ -12,7 +12,7 @@ from ..sources.reading import Reading
 from .fit import begun, shown
 from .options import GroupedCommand, follow_links, given, headed, options_of
 from .running import Shown
-from .session import speaker, world
+from .session import speaker, watching, world
 from .transform import DTYPES, writing_options
 
 # options of modules beside those that every regression has; --budget has another meaning there
@@ -87,5 +87,5 @@ def predict(model, data, rank, quiet, **options):
         from ..mapping.streaming import Writing
         from ..regression.prediction import predict as run
 
-        say, how = speaker(ranks, quiet), Writing(**given(Writing, options))
+        say, how = watching(ranks, speaker(ranks, quiet)), Writing(**given(Writing, options))
         run(ranks, say, model, data, how, count=rank, reading=given(Reading, options))

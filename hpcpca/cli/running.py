@@ -21,9 +21,9 @@ def run(problem, ranks, start, shown, signals, *, lock):
     """Run a checked problem to its end; return the exit code. Collective."""
     from ..engine import run as engine
     from ..engine import stopping
-    from .session import speaker
+    from .session import speaker, watching
 
-    say = speaker(ranks, shown.quiet)
+    say = watching(ranks, speaker(ranks, shown.quiet))
     if start is None:
         problem.settle(ranks, say)
     config = problem.config

@@ -72,6 +72,14 @@ def holding(ranks, config):
             lock.release()
 
 
+def watching(world, say):
+    """Return ``say``, and from now on let long readings tell it how far they are."""
+    from ..sources.watch import Passage
+
+    Passage.tell = say if world.is_root else None
+    return say
+
+
 def speaker(world, quiet=False, stream=None):
     """Return ``say(text)``: a line on stderr (or ``stream``) from the root, unless quiet."""
 

@@ -4,7 +4,7 @@ import click
 
 from ..sources.reading import Reading
 from .options import Size, follow_links, given, options_of
-from .session import speaker, world
+from .session import speaker, watching, world
 
 DTYPES = click.Choice(["float32", "float64"])
 WRITING = (
@@ -62,7 +62,7 @@ def transform(result, data, components, whiten, no_centre, quiet, **options):
 
         transformation.transform(
             ranks,
-            speaker(ranks, quiet),
+            watching(ranks, speaker(ranks, quiet)),
             result,
             data,
             Writing(**given(Writing, options)),
@@ -84,4 +84,5 @@ def reconstruct(result, scores, quiet, **writing):
         from ..mapping.streaming import Writing
         from ..pca import transformation
 
-        transformation.reconstruct(ranks, speaker(ranks, quiet), result, scores, Writing(**writing))
+        say = watching(ranks, speaker(ranks, quiet))
+        transformation.reconstruct(ranks, say, result, scores, Writing(**writing))

@@ -7,7 +7,7 @@ import click
 from ..sources.reading import Reading
 from .options import follow_links, options_of, reading_of
 from .problems import problem_named, problem_of
-from .session import speaker, world
+from .session import speaker, watching, world
 from .wrapping import tell
 
 DEFAULT_TOL = 1e-6
@@ -59,6 +59,7 @@ def verify(vectors, data, tol, save, search, quiet, holdout, targets, covariance
     from ..linalg.determination import in_words
 
     with world() as ranks:
+        watching(ranks, speaker(ranks, quiet))
         whole = ranks.decide(lambda: stored_whole(vectors))
         if whole is not None:
             how = ranks.decide(lambda: reading_of(None, **_split(reading)))

@@ -14,6 +14,7 @@ from ..files.row_file import row_file
 from ..operators.team import Team
 from ..planning.machine import available_memory
 from ..sources.formats import suffixes
+from ..sources.watch import Passage
 from ..units import format_seconds, format_size
 from .projection import rows_at_once
 
@@ -74,7 +75,8 @@ def stream(world, source, rows, convert, target, *, counters):
     take part in agreeing.
     """
     mine = list(pieces(source, *source.blocks.shard(world.size, world.rank), rows))
-    buffer = source.buffer(max((stop - start for _, start, stop, _ in mine), default=0))
+    sizes = [stop - start for _, start, stop, _ in mine]
+    buffer, passage = source.buffer(max(sizes, default=0)), Passage(sum(sizes))
     for turn in range(max(world.comm.allgather(len(mine)))):
         first, made = 0, None
         with world.agreed():
@@ -87,6 +89,8 @@ def stream(world, source, rows, convert, target, *, counters):
                     made = convert(block.rows, largest)
         with counters.time("write"):
             target.put(first, made)
+        if made is not None:
+            passage.done(len(made))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from ..partition import span
 from ..planning.machine import available_memory
 from ..sources.learned import Learned
 from ..sources.source import open_source
+from ..sources.watch import Passage
 from ..sources.weights import column_weights
 
 TILE_BYTES = 8 << 20
@@ -150,12 +151,15 @@ class PlainCovariance:
             yield from self._kept
             return
         self.reads += 1
+        places = list(self.source.pieces(*self._bounds))
+        passage = Passage(sum(stop - start for _, start, stop in places))
         with self._world.agreed():
-            for place in self.source.pieces(*self._bounds):
+            for place in places:
                 block = self.source.read(*place)
                 if self._kept is not None:
                     self._kept.append(block)
                 yield block
+                passage.done(len(block))
         self._is_kept = self._kept is not None
 
     def _tiles(self):

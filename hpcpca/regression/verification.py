@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import DataError, UsageError, on_all_ranks
 from ..partition import span
+from ..sources.watch import Passage
 from .data import open_data
 
 PIECE_ROWS = 4096
@@ -68,6 +69,7 @@ def _opened(request):
 def _pieces(data, world):
     """Yield this rank's rows (X, Y), float64, piece by piece."""
     start, end = span(data.n, world.size, world.rank)
+    passage = Passage(end - start)
     while start < end:
         stop, sides = min(end, start + PIECE_ROWS), []
         for side in (data.x, data.y):
@@ -76,6 +78,7 @@ def _pieces(data, world):
                 side.check_finite(block)
             sides.append(rows.astype(np.float64))
         yield sides
+        passage.done(stop - start)
         start = stop
 
 

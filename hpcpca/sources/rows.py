@@ -6,6 +6,7 @@ from time import perf_counter
 import numpy as np
 
 from ..partition import NO_ROWS
+from .watch import Passage
 
 LOOK_EVERY = 0.02  # seconds
 BATCH_PIECE_BYTES = 16 << 20  # read at a time
@@ -28,13 +29,14 @@ def load_shard(source, place, counters, rows, halt=never):
     early if ``halt()``.
     """
     first, last = source.blocks.shard(*place)
-    largest, done = 0.0, 0
+    largest, done, passage = 0.0, 0, Passage(shard_rows(source, *place))
     for number, start, stop in source.pieces(first, last):
         if halt():
             break
         with counters.time("read"):
             block = source.read(number, start, stop, rows[done:])
         largest, done = np.maximum(largest, source.check_finite(block)), done + len(block)
+        passage.done(len(block))
     return largest
 
 
@@ -49,6 +51,7 @@ def read_ahead(source, places, counters, halt=never):
     places = list(places)
     most = max((stop - start for _, start, stop in places), default=0)
     buffers = [source.buffer(most) for _ in range(min(2, len(places)))]
+    passage = Passage(sum(stop - start for _, start, stop in places))
 
     def read(index):
         return source.read(*places[index], buffers[index % 2])
@@ -65,6 +68,7 @@ def read_ahead(source, places, counters, halt=never):
             if index + 1 < len(places):
                 waiting = reader.submit(read, index + 1)
             yield block
+            passage.done(len(block))
 
 
 def blocks_of_shard(
