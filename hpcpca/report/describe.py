@@ -21,7 +21,7 @@ from ..files.opening import open_file
 from ..files.result import Stored
 from ..linalg.angles import Separation
 from ..linalg.determination import NONE, in_words, standing
-from ..sources.listing import describe_data
+from ..sources.listing import describe_data, is_other
 from ..units import format_seconds, format_size
 
 SHOWN = 12
@@ -32,6 +32,8 @@ def describe_file(path, about, dataset=None):
 
     ``about(stored)`` knows what the problem that a Stored file is of has to say.
     """
+    if is_other(path):
+        return describe_data(path, dataset)
     with reporting_damage(path), open_file(path) as file:
         kind = str(file.attrs.get("format", ""))
         if kind in KINDS and not dataset:

@@ -3,6 +3,7 @@
 from ..files.opening import CHUNK_CACHE
 from . import (  # each registers itself
     hdf5,
+    netcdf3,  # noqa: F401
     npy,  # noqa: F401
     sparse,  # noqa: F401
 )
@@ -10,12 +11,13 @@ from .opened import FORMATS
 
 
 def open_rows(path, dataset=None, axis=0, cache=CHUNK_CACHE):
-    """Return the ``OpenRows`` of a file, by its suffix; a file with any other is taken for HDF5.
+    """Return the ``OpenRows`` of a file, of the last format that takes it; one that none does is
+    taken for HDF5.
 
     ``axis`` is that of the samples.
     """
-    kinds = (kind for kind in FORMATS.values() if path.lower().endswith(kind.suffixes))
-    opened = next(kinds, hdf5.Hdf5Rows).opened(path, dataset, cache)
+    kinds = [hdf5.Hdf5Rows, *(kind for kind in FORMATS.values() if kind.takes(path))]
+    opened = kinds[-1].opened(path, dataset, cache)
     try:
         opened.turn(axis)
     except BaseException:

@@ -6,14 +6,29 @@ from ..errors import DataError
 from ..files.damage import reporting_damage
 from ..files.opening import open_file
 from ..units import format_size
+from . import netcdf3
 from .contents import contents, element_type, links
-from .hdf5 import find_dataset
+from .formats import open_rows
+from .hdf5 import Hdf5Rows, find_dataset
+from .opened import FORMATS
 
 MOST_LISTED = 20  # things in a file
 
 
+def is_other(path):
+    """Whether a file is of another format than HDF5."""
+    taken = (kind for kind in FORMATS.values() if kind is not Hdf5Rows and kind.takes(path))
+    return any(taken)
+
+
 def describe_data(path, dataset=None):
     """Return lines on the datasets of a file, or on the one that is named; raise DataError."""
+    if is_other(path):
+        if netcdf3.ClassicRows.takes(path):
+            return netcdf3.describe(path)
+        with open_rows(path, dataset) as opened:
+            size = " × ".join(map(str, opened.extent or opened.shape))
+            return [f"{path}: data, {size} {opened.dtype}"]
     with reporting_damage(path), open_file(path) as file:
         if dataset:
             line = _dataset(find_dataset(file, path, dataset), dataset)

@@ -27,6 +27,11 @@ class OpenRows:
         return f"{self.path}:{self.dataset}" if self.dataset else self.path
 
     @classmethod
+    def takes(cls, path):
+        """Whether a file is of this format."""
+        return path.lower().endswith(cls.suffixes)
+
+    @classmethod
     def opened(cls, path, dataset, cache):
         """Return the rows of a file; raise DataError."""
         return cls(path, dataset, cache)

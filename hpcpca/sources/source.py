@@ -246,7 +246,7 @@ class Source:
             why = f" after {', '.join(self.view.reading.asked())}"
         raise DataError(
             f"{self.parts[number].name}: row {start + row}, column {self.view.column(column)} is "
-            f"{value}{why}; remove or fill such values first"
+            f"{value}{why}; remove or fill such values first (of fit: --nan)"
         )
 
 

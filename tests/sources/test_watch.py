@@ -21,7 +21,8 @@ def test_lines_come_now_and_then(monkeypatch):
         clock[0] += 1
         passage.done(10)
     assert said[0] == (
-        "pass: 50 of 1,000 rows of the first rank's share (5 %), 10 rows a second, about 95.0 s left"
+        "pass: 50 of 1,000 rows of the first rank's share (5 %), 10 rows a second,"
+        " about 95.0 s left"
     )
     assert [line.split()[1] for line in said] == "50 100 150 230 350 530 800".split()
     quick = Passage(1000)
