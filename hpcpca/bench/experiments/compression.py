@@ -56,7 +56,8 @@ def run(world, seeds, quick):
     """The ``Record`` of the experiment, which starts its own ranks."""
     workers, tasks = (2, QUICK) if quick else (WORKERS, TASKS)
     size = {"epochs": 1, "steps": 6} if quick else {}
-    timed = {ranks: _timed(tasks, ranks, 3 if quick else TIMED[ranks]) for ranks in TIMED}
+    steps = {2: 3} if quick else TIMED
+    timed = {ranks: _timed(tasks, ranks, count) for ranks, count in steps.items()}
     series, found = [], {}
     for task, schemes in tasks.items():
         cases = [
