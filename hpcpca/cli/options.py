@@ -53,6 +53,34 @@ class NumberOrAuto(click.ParamType):
             self.fail(f"{value!r} is neither a whole number nor auto", param, ctx)
 
 
+class NumberOrShare(click.ParamType):
+    """A whole number, a share below 1, or the name of one of ``rules``."""
+
+    name = "number, share or rule"
+
+    def __init__(self, rules):
+        self.rules = rules
+
+    def convert(self, value, param, ctx):
+        """An int, a float or the name; a usage error for anything else."""
+        if isinstance(value, int | float) or value in self.rules:
+            return value
+        try:
+            return int(value)
+        except ValueError:
+            pass
+        try:
+            share = float(value)
+        except ValueError:
+            share = 0.0
+        if not 0 < share < 1:
+            rules = ", ".join(self.rules)
+            self.fail(
+                f"{value!r} is no whole number, no share below 1, none of {rules}", param, ctx
+            )
+        return share
+
+
 follow_links = click.option(
     "--follow-links",
     is_flag=True,
@@ -170,6 +198,8 @@ def _words(each):
         said["type"] = click.Path()
     elif words.get("size"):
         said["type"] = Size()
+    elif rules := words.get("or_share"):
+        said["type"] = NumberOrShare(rules)
     elif words.get("or_auto"):
         said["type"] = NumberOrAuto()
     elif words.get("multiple"):

@@ -41,6 +41,10 @@ class PlannedFit(Planned):
     def most(self, sizes):
         """Return how many components there are."""
         config = self.config
+        if not isinstance(config.components, int):
+            raise UsageError(
+                f"-k {config.components} is found from the data; give a number to plan with"
+            )
         if config.covariance and sizes.n != sizes.d:
             raise UsageError(
                 f"--covariance needs one square dataset; {config.data[0]} is {sizes.n} × {sizes.d}"

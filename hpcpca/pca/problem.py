@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..comm.counters import Counters
 from ..engine.machine import machine_of, warm_up
 from ..engine.problem import Problem
+from ..engine.starting import own_files
 from ..errors import DataError, UsageError
 from ..files.paths import split_dataset
 from ..kernels import kernels_for
@@ -24,6 +26,7 @@ from ..sources.source import open_source
 from ..sources.weights import column_weights
 from . import result, resuming, verification
 from .checks import InRange, Semidefinite
+from .count import chosen
 from .job import Sizes, job_of, most_components, operator_of
 from .settings import FitSettings
 from .warm_start import warmed
@@ -42,7 +45,7 @@ class Pca(Problem):
     def __init__(self, config):
         super().__init__(config)
         self.kernels = self.reader = self._dtype = self._feature_shape = None
-        self._learned = Learned()
+        self._learned, self._before = None, Counters()  # of readings before the run
 
     def open(self, own=()):
         """Return the ``Source`` of the rows, or of the covariance."""
@@ -59,19 +62,38 @@ class Pca(Problem):
         """Learn of the columns what statistics need: as the run that is resumed did, or as the
         rows say.
         """
-        source, config, start = context.data, self.config, context.start
+        source, start, counters = context.data, context.start, context.counters
         if start is not None:
             self._learned = Learned.of(start.arrays)
-        elif config.learns or config.column_weights:
-            said = []
-            if config.learns:
-                self._learned, said = learn(source, config, context.world, context.counters)
-            if config.column_weights:
-                self._weigh(source, context.world)
-            for line in said:
-                context.say(line)
+        elif self._learned is None:
+            self._learn(source, context.world, counters, context.say)
         source.learn(self._learned)
         self._learned.columns = source.view.numbers
+        counters.reads += self._before.reads
+
+    def _learn(self, source, world, counters, say):
+        config, said = self.config, []
+        self._learned = Learned()
+        if config.learns:
+            self._learned, said = learn(source, config, world, counters)
+        if config.column_weights:
+            self._weigh(source, world)
+        for line in said:
+            say(line)
+
+    def settle(self, world, say):
+        """Find the number of components, if it is not given. Collective."""
+        asked = self.config.components
+        if isinstance(asked, int):
+            return
+        source = world.decide(lambda: self.open(own_files(self.config)))
+        with world.blaming(source.change):
+            self._learn(source, world, self._before, say)
+            source.learn(self._learned)
+            count, why = chosen(asked, source, world, self._before)
+        say(f"-k {asked}: {count} component(s) {why}")
+        self._before.reads += 1
+        self.config = replace(self.config, components=count, counted_by=str(asked))
 
     def _weigh(self, source, world):
         """Multiply the scale by the roots of the columns' weights."""
@@ -106,7 +128,7 @@ class Pca(Problem):
         plan = world.decide(lambda: choose(job, operator_of(config), config.basis))
         self.kernels = kernels_for(plan.elements)
         self.reader, self._dtype = RowReader(source, plan.cache_bytes), source.dtype
-        self._feature_shape = source.feature_shape
+        self._feature_shape, self._width = source.feature_shape, source.d
         return plan
 
     def _rates(self, context):
@@ -196,6 +218,9 @@ class Pca(Problem):
             n, mean = operator.n, operator.mean
         variance = np.maximum(content.eigenvalues[: content.components], 0.0)
         attributes = {"total_variance": total} | ({} if n is None else {"n_samples": n})
+        left = self._width - len(variance)
+        if left > 0 and np.isfinite(total):
+            attributes["noise_variance"] = max(0.0, total - float(variance.sum())) / left
         if len(self._feature_shape) > 1:
             attributes["feature_shape"] = self._feature_shape
         arrays = (

@@ -8,6 +8,35 @@ from ..operators.settings import OperatorSettings
 from ..options import Settings, compose, option
 from ..sources.reading import Reading, Statistics
 
+RULES = ("auto", "edge")  # for -k
+
+
+@dataclass(frozen=True)
+class CountSettings(PanelSettings):
+    """Data and components"""
+
+    components: int | float | str = option(
+        "Number of components K; below 1: as many as explain that share of the variance; auto: as"
+        " stand out of noise (Gavish and Donoho); edge: as exceed its largest eigenvalue.",
+        *("-k", "--components"),
+        default=1,
+        required=True,
+        or_share=RULES,
+        metavar="K|0.95|auto|edge",
+    )
+    counted_by: str = ""  # what -k was, where K was found by it
+
+    def check(self):
+        """Raise UsageError if -k is no number of components, and no rule."""
+        super().check()
+        asked = self.components
+        if isinstance(asked, str) and asked not in RULES:
+            raise UsageError(f"-k {asked}: a number, a share below 1, or one of {', '.join(RULES)}")
+        if not isinstance(asked, str) and not (asked >= 1 or 0 < asked < 1):
+            raise UsageError(f"-k {asked}: at least 1 is needed, or a share of the variance")
+        if not isinstance(asked, int) and self.covariance:
+            raise UsageError(f"-k {asked} is about rows; give a number with --covariance")
+
 
 @dataclass(frozen=True)
 class PcaSettings(Settings):
@@ -30,7 +59,7 @@ class PcaSettings(Settings):
 
 @dataclass(frozen=True)
 class FitSettings(
-    compose(PanelSettings, PcaSettings, Statistics, Reading, *COMMON, OperatorSettings)
+    compose(CountSettings, PcaSettings, Statistics, Reading, *COMMON, OperatorSettings)
 ):
     """All that a fit is asked for; None means the default that the method, the data or the
     machine gives.

@@ -1,0 +1,69 @@
+"""How many components: as many as explain a share of the variance, or as stand out of noise.
+
+All eigenvalues of Σ are found for it, in a reading of its own.
+"""
+
+import numpy as np
+
+from ..errors import NotAchieved, UsageError, on_all_ranks
+from ..linalg.noise import edge, hard_threshold
+from ..planning.machine import available_memory
+from ..sources.rows import blocks_of_shard
+from ..units import format_size
+
+PIECE_BYTES = 16 << 20  # read at a time
+RULES = {
+    "auto": (hard_threshold, "the optimal hard threshold"),
+    "edge": (edge, "the edge of noise"),
+}
+
+
+def chosen(asked, source, world, counters):
+    """Return (K, why) for what -k ``asked``: a share of the variance, or one of ``RULES``.
+
+    Raises on all ranks if Σ is too large, or nothing stands out. Collective.
+    """
+    d = source.d
+    with world.agreed():
+        needed, room = 24 * d * d, available_memory() // world.node.size
+        if needed > room:
+            raise UsageError(
+                f"-k {asked} needs all eigenvalues, and Σ of {d} columns takes"
+                f" {format_size(needed)} of {format_size(room)} a rank; give a number"
+            )
+    values = _eigenvalues(source, world, counters)
+    if isinstance(asked, float):
+        shares = np.cumsum(values) / values.sum()
+        count = int(np.searchsorted(shares, asked * (1 - 1e-12))) + 1
+        return count, f"explain {100 * shares[count - 1]:.2f} % of the variance"
+    threshold, name = RULES[asked]
+    count = int((values > threshold(values, source.n - 1, d)).sum())
+    if not count:
+        raise on_all_ranks(
+            NotAchieved(f"-k {asked}: no component stands out by {name}; give a number")
+        )
+    return count, f"stand out by {name}"
+
+
+def _eigenvalues(source, world, counters):
+    """Those of Σ that can differ from zero, largest first, on all ranks. Collective."""
+    d, n = source.d, source.n
+    total, sums = np.zeros((d, d)), np.zeros(d)
+    with world.agreed():
+        shift = source.first_row().astype(np.float64)
+        place, checked = (world.size, world.rank), [0.0, 0]
+        for block in blocks_of_shard(source, place, PIECE_BYTES, counters, checked=checked):
+            rows = block.rows.astype(np.float64) - shift
+            total += rows.T @ rows
+            sums += rows.sum(axis=0)
+    world.total(total)
+    mean = world.total(sums) / n
+
+    def solved():
+        sigma = (total - n * np.outer(mean, mean)) / (n - 1)
+        values = np.linalg.eigvalsh(sigma)[::-1][: min(n - 1, d)]
+        if not values[0] > 0:
+            raise UsageError("the data have zero variance: every row is the same")
+        return np.maximum(values, 0.0)
+
+    return world.decide(solved)
