@@ -10,11 +10,9 @@ from ..files.opening import CHUNK_CACHE, open_file
 from ..files.paths import SUFFIXES
 from .contents import MISSING, meant, readable, sparse_kind
 from .links import check_values
-from .missing import read_attributes
+from .missing import is_north, read_attributes
 from .opened import register
 from .turned import Turned
-
-NORTH = ("degreesnorth", "degreenorth", "degreen", "degreesn")  # units, as CF has them
 
 
 def find_item(file, path, name):
@@ -146,7 +144,7 @@ class Hdf5Rows(Turned):
         """As of ``OpenRows``: of a dimension scale whose units are degrees north."""
         for axis, dimension in enumerate(self._item.dims):
             for scale in dimension.values():
-                if _is_latitude(scale) and axis != self._axis:
+                if is_north(scale.attrs.get("units", "")) and axis != self._axis:
                     shape = [1] * len(self.extent)
                     shape[axis] = -1
                     whole = np.broadcast_to(scale[...].reshape(shape), self.extent)
@@ -185,12 +183,6 @@ class Hdf5Rows(Turned):
     def close(self):
         """Close the file."""
         self._file.close()
-
-
-def _is_latitude(scale):
-    units = scale.attrs.get("units", "")
-    units = units.decode(errors="replace") if isinstance(units, bytes) else str(units)
-    return units.lower().replace("_", "") in NORTH
 
 
 def _refuse_own(file, path):

@@ -1,4 +1,4 @@
-"""Attributes for missing and packed values, as in NetCDF."""
+"""Attributes that say what values mean, as in NetCDF: missing ones, packed ones, latitudes."""
 
 import math
 import sys
@@ -13,6 +13,8 @@ from ..files.damage import RAISED
 FILLS = ("_FillValue", "missing_value")
 PACKING = {"scale_factor": 1, "add_offset": 0}  # and their values if nothing is packed
 ATTRIBUTES = (*FILLS, "valid_min", "valid_max", "valid_range", *PACKING, "_Unsigned")
+
+NORTH = ("degreesnorth", "degreenorth", "degreesn", "degreen")
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,12 @@ def check_packing(attributes, name):
             f"{name} is packed ({packing}), which is not undone here; unpack it first, for instance"
             " with 'ncpdq -U'"
         )
+
+
+def is_north(units):
+    """Whether the ``units`` attribute of a coordinate says that it is a latitude (CF)."""
+    text = units.decode(errors="replace") if isinstance(units, bytes) else str(units)
+    return text.lower().replace("_", "") in NORTH
 
 
 def _numbers(value):

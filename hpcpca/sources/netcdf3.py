@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import DataError
 from ..units import listed
 from .contents import SMALL
-from .missing import ATTRIBUTES
+from .missing import ATTRIBUTES, is_north
 from .opened import register
 from .turned import Turned
 
@@ -183,7 +183,11 @@ class ClassicRows(Turned):
         """As of ``OpenRows``: of the coordinate whose units are degrees north."""
         for axis, name in enumerate(self._variable.dimensions):
             coordinate = self._header.variables.get(name)
-            if coordinate is None or axis == self._axis or not _is_north(coordinate):
+            if (
+                coordinate is None
+                or axis == self._axis
+                or not is_north(coordinate.attributes.get("units", b""))
+            ):
                 continue
             shape = [1] * len(self.extent)
             shape[axis] = -1
@@ -194,12 +198,6 @@ class ClassicRows(Turned):
     def read(self, start, stop, out):
         """Put rows start..stop−1 into ``out``."""
         self.gather(self._values, start, stop, out)
-
-
-def _is_north(variable):
-    units = variable.attributes.get("units", b"")
-    units = units.decode(errors="replace") if isinstance(units, bytes) else str(units)
-    return units.lower().replace("_", "").startswith(("degreesn", "degreen"))
 
 
 def meant(variables, path):
