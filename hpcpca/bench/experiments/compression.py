@@ -125,7 +125,8 @@ def _accuracies(task, series, workers):
     for each in mine:
         ended, sent = each.measures[measure][:, -1], each.measures["bytes"][:, 0]
         lines.append(
-            f"| {each.labels['scheme']} | {len(ended)} | {_mean(ended)} | {sent.mean() / 1e6:.3g} |"
+            f"| {each.labels['scheme']} | {len(ended)} | {_mean(ended)} |"
+            f" {np.nanmean(sent) / 1e6 if np.isfinite(sent).any() else np.nan:.3g} |"
             f" {each.labels['times fewer bytes']:g} | {each.measures['messages'].mean():.3g} |"
         )
     return [*lines, ""]
