@@ -64,7 +64,8 @@ def _draw_against(file, path):
     against, shown, panels = file.attrs["against"], json.loads(file.attrs["shown"]), {}
     for group in file["series"].values():
         labels = json.loads(group.attrs["labels"])
-        x = labels.pop(against)
+        x, panel = labels.pop(against), group.attrs["panel"]
+        labels = {name: value for name, value in labels.items() if value != panel} or labels
         lines = panels.setdefault(group.attrs["panel"], {})
         lines.setdefault(name_of(labels), []).append(
             (x, {name: group[name][...] for name in shown})
