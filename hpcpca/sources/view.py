@@ -71,11 +71,10 @@ class View:
         if missing and self.changes_values:
             is_missing = missing.among(rows)
             out[is_missing if self.numbers is None else is_missing[:, self.numbers]] = np.nan
-            rows[is_missing] = 0
+        else:
+            is_missing = None
         if reading.normalize_rows is not None:
-            sums = rows.sum(axis=1, dtype=np.float64)
-            if packing:
-                sums = packing.scale * sums + packing.offset * rows.shape[1]
+            sums = _sums(rows, is_missing, packing)
             with np.errstate(divide="ignore"):
                 factors = np.where(sums == 0, 1.0, reading.normalize_rows / sums)
             out *= factors[:, None].astype(out.dtype)
@@ -86,6 +85,17 @@ class View:
             np.copyto(out, self.fill, where=np.isnan(out))
         if self.factors is not None:
             out *= self.factors
+
+
+def _sums(rows, is_missing, packing):
+    """Sums of rows (r) over the values that are there: neither NaN nor ``is_missing`` (None: none
+    is).
+    """
+    there = np.ones(rows.shape, bool) if is_missing is None else ~is_missing
+    if rows.dtype.kind == "f":
+        there &= ~np.isnan(rows)
+    sums = rows.sum(axis=1, dtype=np.float64, where=there)
+    return packing.scale * sums + packing.offset * there.sum(axis=1) if packing else sums
 
 
 def _numbers(text, width):

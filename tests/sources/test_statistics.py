@@ -155,6 +155,19 @@ def test_packed_values(tmp_path, dtype):
     np.testing.assert_allclose(sums.read(0, 0, 5).rows, expected, rtol=1e-5)
 
 
+def test_sums_of_rows_with_missing_values(tmp_path):
+    """They are of the values that are there; the others stay missing."""
+    rows = RNG.random((20, 5)) + 1
+    rows[3, 1], rows[7, 2] = np.nan, -9
+    source = open_source(
+        [str(written(tmp_path / "x.h5", rows, _FillValue=-9.0))],
+        Reading(normalize_rows=10.0, nan="mean"),
+    )
+    rows[7, 2] = np.nan
+    expected = 10 * rows / np.nansum(rows, axis=1)[:, None]
+    np.testing.assert_allclose(source.read(0, 0, 20).rows, expected, rtol=1e-14)
+
+
 def test_what_makes_no_sense(tmp_path):
     rows = RNG.standard_normal((30, 6))
     rows[:, 2] = np.nan
