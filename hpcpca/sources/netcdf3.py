@@ -124,13 +124,8 @@ class ClassicRows(Turned):
     suffixes = (".nc", ".cdf", ".nc3")
 
     def __init__(self, path, dataset=None, cache=0):
-        self.path, self._map = path, None
-        with open(path, "rb") as file:
-            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        try:
-            self._header = Header(self._map)
-        except DataError as error:
-            raise DataError(f"{path} is not a NetCDF file that can be read: {error}") from None
+        self.path = path
+        self._map, self._header = _opened(path)
         variables = self._header.variables
         self.dataset = dataset or meant(variables, path)
         if self.dataset not in variables:
@@ -200,6 +195,19 @@ class ClassicRows(Turned):
         self.gather(self._values, start, stop, out)
 
 
+def _opened(path):
+    """Return a file in memory, as far as it is looked at, and its ``Header``; raise DataError."""
+    with open(path, "rb") as file:
+        view = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    try:
+        return view, Header(view)
+    except IndexError:
+        why = "its header makes no sense"
+    except DataError as error:
+        why = str(error)
+    raise DataError(f"{path} is not a NetCDF file that can be read: {why}")
+
+
 def meant(variables, path):
     """Name of the variable that is meant if none is named; raise DataError if it is unclear."""
     sizes = {
@@ -221,8 +229,7 @@ def meant(variables, path):
 
 def describe(path):
     """Return lines on what a file holds; raise DataError."""
-    with open(path, "rb") as file:
-        header = Header(file.read())
+    header = _opened(path)[1]
     lines = [f"{path}: data, NetCDF-3, {len(header.variables)} variable(s)"]
     for each in sorted(header.variables.values(), key=lambda each: -prod(each.shape)):
         size = " × ".join(map(str, each.shape)) or "scalar"

@@ -88,7 +88,7 @@ def test_a_field_with_weights_and_a_mask(tmp_path):
     assert "NetCDF-3, 2 variable(s)\n  sst: 30 × 4 × 7 int16\n  lat: 4 float64\n" in listed
 
 
-@pytest.mark.parametrize("what", ["cut off", "header", "two", "flat", "no such"])
+@pytest.mark.parametrize("what", ["cut off", "header", "short", "two", "flat", "no such"])
 def test_what_cannot_be_read(tmp_path, what):
     field = RNG.standard_normal((30, 4, 7))
     variables = {"a": (("time", "lat", "lon"), field, {})}
@@ -102,9 +102,12 @@ def test_what_cannot_be_read(tmp_path, what):
         (tmp_path / "x.nc").write_bytes(whole[:-100])
     elif what == "header":
         (tmp_path / "x.nc").write_bytes(whole[:60])
+    elif what == "short":
+        (tmp_path / "x.nc").write_bytes(whole[:3])
     said = {
         "cut off": "is truncated",
         "header": "is not a NetCDF file that can be read",
+        "short": "is not a NetCDF file that can be read",
         "two": "several variables that may be meant; name one",
         "flat": "no variable of two or more dimensions",
         "no such": "has no variable c; it has a",
