@@ -12,20 +12,22 @@ from ..sources.rows import blocks_of_shard
 from ..units import format_size
 
 PIECE_BYTES = 16 << 20  # read at a time
+TILE_BYTES = 8 << 20  # in float64 at a time
 RULES = {
     "auto": (hard_threshold, "the optimal hard threshold"),
     "edge": (edge, "the edge of noise"),
 }
 
 
-def chosen(asked, source, world, counters):
+def chosen(asked, source, world, counters, memory=None):
     """Return (K, why) for what -k ``asked``: a share of the variance, or one of ``RULES``.
+    ``memory``: bytes per node that may be used; default: what is free.
 
     Raises on all ranks if Σ is too large, or nothing stands out. Collective.
     """
     d = source.d
     with world.agreed():
-        needed, room = 24 * d * d, available_memory() // world.node.size
+        needed, room = 24 * d * d, (memory or available_memory()) // world.node.size
         if needed > room:
             raise UsageError(
                 f"-k {asked} needs all eigenvalues, and Σ of {d} columns takes"
@@ -48,19 +50,22 @@ def chosen(asked, source, world, counters):
 def _eigenvalues(source, world, counters):
     """Those of Σ that can differ from zero, largest first, on all ranks. Collective."""
     d, n = source.d, source.n
-    total, sums = np.zeros((d, d)), np.zeros(d)
+    total, sums, step = np.zeros((d, d)), np.zeros(d), max(1, TILE_BYTES // (8 * d))
     with world.agreed():
         shift = source.first_row().astype(np.float64)
         place, checked = (world.size, world.rank), [0.0, 0]
         for block in blocks_of_shard(source, place, PIECE_BYTES, counters, checked=checked):
-            rows = block.rows.astype(np.float64) - shift
-            total += rows.T @ rows
-            sums += rows.sum(axis=0)
+            for start in range(0, len(block), step):
+                rows = block.rows[start : start + step].astype(np.float64) - shift
+                total += rows.T @ rows
+                sums += rows.sum(axis=0)
     world.total(total)
     mean = world.total(sums) / n
 
     def solved():
-        sigma = (total - n * np.outer(mean, mean)) / (n - 1)
+        sigma = total  # in place: as large as three of it is what there may be
+        sigma -= n * np.outer(mean, mean)
+        sigma /= n - 1
         values = np.linalg.eigvalsh(sigma)[::-1][: min(n - 1, d)]
         if not values[0] > 0:
             raise UsageError("the data have zero variance: every row is the same")

@@ -4,7 +4,7 @@ from ..errors import UsageError
 from ..files.result import ours_among
 from ..operators.cost import Job, Plan
 from ..planning.plan import choose
-from ..planning.planned import Planned, shape_of
+from ..planning.planned import Planned, check_unread, shape_of
 from ..sources.reading import NAMES as READING
 from ..sources.source import open_source
 from .job import Sizes, job_of, most_components, operator_of
@@ -32,6 +32,7 @@ class PlannedFit(Planned):
         """Return the ``Sizes``."""
         config = self.config
         if shape := shape_of(config.data, dtype):
+            check_unread(config)
             n, d, kind = shape
             return Sizes(n=n, d=d, dtype=kind)
         source = open_source(config.data, config, own=ours_among(own))

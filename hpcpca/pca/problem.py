@@ -90,7 +90,7 @@ class Pca(Problem):
         with world.blaming(source.change):
             self._learn(source, world, self._before, say)
             source.learn(self._learned)
-            count, why = chosen(asked, source, world, self._before)
+            count, why = chosen(asked, source, world, self._before, self.config.memory)
         say(f"-k {asked}: {count} component(s) {why}")
         self._before.reads += 1
         self.config = replace(self.config, components=count, counted_by=str(asked))

@@ -47,6 +47,15 @@ class Planned(Protocol):
         return ()
 
 
+def check_unread(config):
+    """Raise UsageError if options say how data are read, and there are none."""
+    if asked := config.asked():
+        raise UsageError(
+            f"{config.data[0]} are no data to read: leave {', '.join(asked)} out, and give the size"
+            " that they make"
+        )
+
+
 def shape_of(words, dtype):
     """Return (n, d, dtype) of data that are words like "NxD" only, or None; raise UsageError."""
     match = re.fullmatch(SHAPE, words[0]) if len(words) == 1 else None

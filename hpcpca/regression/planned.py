@@ -5,7 +5,7 @@ from ..files.result import ours_among
 from ..operators.cost import Job, Plan
 from ..options import AUTO
 from ..planning.plan import choose
-from ..planning.planned import Planned, shape_of
+from ..planning.planned import Planned, check_unread, shape_of
 from ..sources.reading import NAMES as READING
 from .data import open_data
 from .job import PairSizes, job_of, most_pairs
@@ -41,6 +41,8 @@ class PlannedRegression(Planned):
         """Return the ``PairSizes``, or the opened data, which have the same."""
         config = self.config
         x, y = (shape_of(words, dtype) for words in (config.data, config.targets))
+        if x or y:
+            check_unread(config)
         if config.covariance and x:
             return self._of_covariance(x)
         if x and y:

@@ -129,6 +129,8 @@ class RegressionSettings(Settings):
             raise UsageError(f"--inputs {self.inputs} goes with --covariance")
 
     def _check_covariance(self):
+        if self.targets_axis:
+            raise UsageError(f"--targets-axis {self.targets_axis} goes with --targets")
         if self.targets:
             raise UsageError(
                 "--covariance: the matrix has the targets already; leave --targets out"

@@ -96,6 +96,7 @@ def test_what_makes_no_sense(tmp_path):
         "no rule": ("fit", data, "-k", "some"),
         "a covariance": ("fit", square, "--covariance", "-k", 0.9),
         "only noise": ("fit", data, "-k", "auto"),
+        "too little memory": ("fit", data, "-k", 0.5, "--memory", "1K"),
     }
     done = batch(2, {k: (*w, "-o", tmp_path / "a.h5") for k, w in words.items()})
     said = {
@@ -106,6 +107,7 @@ def test_what_makes_no_sense(tmp_path):
         "no rule": (2, "for '-k': 'some'"),
         "a covariance": (2, "give a number with --covariance"),
         "only noise": (4, "no component stands out"),
+        "too little memory": (2, "Σ of 10 columns takes 2.3 KiB of 512 B a rank"),
     }
     for name, (code, text) in said.items():
         assert text in done[name].ended(code).messages[0], name

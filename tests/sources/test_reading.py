@@ -296,4 +296,9 @@ def test_options_are_kept_and_refused(folder, tmp_path):
     assert "90 × 24 float32" in run(0, "plan", data, "-k", 3, *how).ok().stdout
     run(1, "resume", out, "--tol", 1e-6, "--max-rounds", 100).ok()
     run(1, "verify", out, data).ok()
+    sized = run(0, "plan", "90x40", "-k", 3, "--columns", "0:24").ended(2)
+    assert "90x40 are no data to read: leave --columns out" in sized.messages[0]
+    words = ("regress", data, "--covariance", "--inputs", 2, "--targets-axis", 1, "-r", 1)
+    told = run(0, *words, "-o", tmp_path / "c").ended(2).messages[0]
+    assert "--targets-axis 1 goes with --targets" in told
     assert "have length" in run(1, "verify", out, data, "--columns", "0:3").ended(3).messages[0]
