@@ -124,9 +124,10 @@ def _accuracies(task, series, workers):
     ]
     for each in mine:
         ended, sent = each.measures[measure][:, -1], each.measures["bytes"][:, 0]
+        sent = sent[np.isfinite(sent)]  # of those that did not diverge in the first epoch
+        megabytes = f"{sent.mean() / 1e6:.3g}" if len(sent) else "–"
         lines.append(
-            f"| {each.labels['scheme']} | {len(ended)} | {_mean(ended)} |"
-            f" {np.nanmean(sent) / 1e6 if np.isfinite(sent).any() else np.nan:.3g} |"
+            f"| {each.labels['scheme']} | {len(ended)} | {_mean(ended)} | {megabytes} |"
             f" {each.labels['times fewer bytes']:g} | {each.measures['messages'].mean():.3g} |"
         )
     return [*lines, ""]
