@@ -19,8 +19,10 @@ def machine_of(context, rates):
     )
 
 
-def warm_up(context, kernels, dtypes):
-    """Have the kernels for data of ``dtypes`` compiled, by one rank of each node. Collective."""
+def warm_up(context, kernels, dtypes, is_sparse=False):
+    """Have the kernels for data of ``dtypes``, or for sparse rows held in them, compiled by one
+    rank of each node. Collective.
+    """
     interrupt = context.world.interrupt
 
     def compiled():
@@ -28,7 +30,9 @@ def warm_up(context, kernels, dtypes):
             "compiling kernels for this kind of processor, once: a quarter of a minute or so"
         )
         for dtype in dtypes:
-            kernels.warm_up(dtype, interrupt.requested)
+            kernels.warm_up(dtype, interrupt.requested, is_sparse)
 
-    context.world.first_on_node(lambda: all(map(kernels.is_warm, dtypes)), compiled)
+    context.world.first_on_node(
+        lambda: all(kernels.is_warm(dtype, is_sparse) for dtype in dtypes), compiled
+    )
     interrupt.stop_if(interrupt.requested())

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+DENSE_BYTES = 2 << 20  # of a sparse tile made dense at a time
 ROWS = 512  # summed up in the type of the tile: errors of such sums grow with their length
 
 
@@ -63,10 +64,53 @@ def shifted_gram_product(rows, shift, scale, panel, buffer, out):
     gram_product(tile, panel, out)
 
 
-def is_warm(dtype):
+def by_columns(values, indices, ends, heads, rows, ordered):
+    """As ``sparse.by_columns``."""
+    order = np.argsort(indices, kind="stable")
+    heads[0] = 0
+    np.cumsum(np.bincount(indices, minlength=len(heads) - 1), out=heads[1:])
+    rows[:] = np.repeat(np.arange(len(ends) - 1), np.diff(ends))[order]
+    ordered[:] = values[order]
+
+
+def sparse_gram_product(values, rows, heads, panel, sums, part, out):
+    """As ``sparse.sparse_gram_product``: some columns at a time are made dense."""
+    d = len(panel) - 1
+    step = max(1, DENSE_BYTES // (panel.itemsize * max(1, len(sums))))
+    edges = range(0, d, step)
+    with np.errstate(over="ignore", invalid="ignore"):  # as in gram_product
+        sums[:] = panel[d]
+        for first in edges:
+            taken = _dense(values, rows, heads[first : first + step + 1], len(sums), panel.dtype)
+            sums += taken @ panel[first : min(d, first + step)]
+        for first in edges:
+            taken = _dense(values, rows, heads[first : first + step + 1], len(sums), panel.dtype)
+            out[first : min(d, first + step)] += taken.T @ sums
+        out[d] += sums.sum(axis=0, dtype=np.float64)
+
+
+def _dense(values, rows, heads, count, dtype):
+    """The columns of a tile of ``count`` rows that start at ``heads``, less the last, as dense."""
+    found, numbers = np.zeros((count, len(heads) - 1), dtype), np.arange(len(heads) - 1)
+    taken = slice(heads[0], heads[-1])
+    found[rows[taken], np.repeat(numbers, np.diff(heads))] = values[taken]
+    return found
+
+
+def sparse_sums(values, heads, mean, sums):
+    """As ``sparse.sparse_sums``."""
+    counts = np.diff(heads)
+    columns = np.repeat(np.arange(len(mean)), counts)
+    gaps = values - mean[columns]
+    sums[0] += counts
+    sums[1] += np.bincount(columns, gaps, len(mean))
+    sums[2] += np.bincount(columns, gaps * gaps, len(mean))
+
+
+def is_warm(dtype, is_sparse=False):
     """There is nothing to compile."""
     return True
 
 
-def warm_up(dtype, halt=None):
+def warm_up(dtype, halt=None, is_sparse=False):
     """There is nothing to compile."""

@@ -15,7 +15,25 @@ def tile_rows(d, itemsize):
     return max(1, TILE_BYTES // row, min(TILE_ROWS, LARGEST_TILE // row))
 
 
-class Tiles:
+class Multiplied:
+    """Tiles of a ``dtype`` that take a panel (c, d), and give its images (c, ``width``), as they
+    are.
+    """
+
+    def vectors(self, panel):
+        """What ``add_product`` takes for a panel (c, d) float64."""
+        return panel.astype(self.dtype)
+
+    def total(self, count):
+        """Sums for ``add_product`` of so many vectors, float64; one per thread."""
+        return np.zeros((count, self.width))
+
+    def images(self, total):
+        """The images (c, width) that the sums of all threads make."""
+        return total
+
+
+class Tiles(Multiplied):
     """Rows as tiles of deviations: a view where the rows are already that, else converted into a
     buffer.
 
@@ -27,6 +45,13 @@ class Tiles:
         self.rows, self.shift, self.dtype, self.kernels = rows, shift, np.dtype(dtype), kernels
         self.scale = self.dtype.type(scale)
         self.step = tile_rows(rows.shape[1], self.dtype.itemsize)
+
+    def in_double(self):
+        """The same rows, multiplied in float64; None if they are rounded deviations themselves."""
+        if self.shift is None:
+            return None
+        shift = self.shift.astype(np.float64) if self.shift.dtype == np.float32 else self.shift
+        return Tiles(self.rows, shift, self.scale, np.float64, self.kernels)
 
     def subset(self, numbers):
         """Tiles of a copy of some of the rows."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numba
 import numpy as np
 
-from . import convert, moments, panel
+from . import convert, moments, panel, sparse
 
 
 def compilations(dtype):
@@ -28,7 +28,22 @@ def compilations(dtype):
     yield lambda: moments.merge(1, np.zeros(2), np.zeros(2), 1, np.zeros(2), np.zeros(2))
 
 
-def marker(dtype):
+def sparse_compilations(held):
+    """Yield calls of the kernels for sparse rows that are ``held`` as float32 or float64, in tiles
+    of less than 2¹⁶ rows.
+    """
+    values, ordered, ends = np.ones(3, held), np.ones(3, held), np.array([0, 2, 3])
+    indices, rows, heads = np.array([0, 1, 0], "i4"), np.zeros(3, "u2"), np.zeros(3, "i4")
+    yield lambda: sparse.by_columns(values, indices, ends, heads, rows, ordered)
+    yield lambda: sparse.sparse_sums(values, heads, np.zeros(2), np.zeros((3, 2)))
+    for work in ("f4", "f8") if held.itemsize == 4 else ("f8",):
+        vectors, sums, part, out = (np.ones((3, 4), kind) for kind in (work, work, work, "f8"))
+        yield lambda: sparse.sparse_gram_product(
+            values, rows, heads, vectors, sums[:2], part[0], out
+        )
+
+
+def marker(dtype, is_sparse=False):
     """File beside Numba's own cache that says: kernels of this version, for this type and
     processor, are in it.
     """
@@ -40,24 +55,26 @@ def marker(dtype):
     )
     for source in sorted(folder.glob("*.py")):
         digest.update(f"{source.name}{source.stat().st_mtime_ns}".encode())
-    return Path(panel.add_to.stats.cache_path) / f"warm-{digest.hexdigest()[:16]}"
+    kind = "sparse" if is_sparse else "warm"
+    return Path(panel.add_to.stats.cache_path) / f"{kind}-{digest.hexdigest()[:16]}"
 
 
-def is_warm(dtype):
+def is_warm(dtype, is_sparse=False):
     """Whether the kernels for ``dtype`` were compiled here before; a wrong yes costs time only."""
-    return marker(dtype).exists()
+    return marker(dtype, is_sparse).exists()
 
 
-def warm_up(dtype, halt=lambda: False):
-    """Compile or load the kernels for ``dtype`` and say so to those who come later; end early
-    where ``halt()`` says so.
+def warm_up(dtype, halt=lambda: False, is_sparse=False):
+    """Compile or load the kernels for ``dtype``, or for sparse rows that are held in it, and say
+    so to those who come later; end early where ``halt()`` says so.
     """
-    for call in compilations(np.dtype(dtype)):
+    for call in (sparse_compilations if is_sparse else compilations)(np.dtype(dtype)):
         if halt():
             return
         call()
+    made = marker(dtype, is_sparse)
     try:
-        marker(dtype).parent.mkdir(parents=True, exist_ok=True)
-        marker(dtype).touch()
+        made.parent.mkdir(parents=True, exist_ok=True)
+        made.touch()
     except OSError:
         return  # no place to keep a cache: every run compiles

@@ -6,9 +6,10 @@ import numpy as np
 
 from ..errors import DataError, on_all_ranks
 from ..sources.learned import Learned
-from ..sources.rows import blocks_of_shard
+from ..sources.rows import blocks_of_shard, stored_blocks
 from ..units import listed
 
+ROUNDED = 2.0**-51  # of a mean: deviations that are less are rounding
 PIECE_BYTES = 16 << 20  # read at a time
 TILE_BYTES = 1 << 20  # of deviations at a time
 
@@ -30,9 +31,22 @@ class ColumnMoments:
         mean = tile.sum(axis=0) / np.maximum(counts, 1)
         gaps = tile - mean
         gaps[absent] = 0
+        self._merge(counts, mean, np.einsum("ij,ij->j", gaps, gaps))
+
+    def add_stored(self, block):
+        """Merge the rows of a ``SparseBlock``; what is not stored is 0."""
+        d, there = len(self.mean), ~np.isnan(block.values)
+        columns, values = block.indices[there], block.values[there].astype(np.float64)
+        counts = len(block) - np.bincount(block.indices[~there], minlength=d)
+        mean = np.bincount(columns, values, d) / np.maximum(counts, 1)
+        gaps = values - mean[columns]
+        zeros = counts - np.bincount(columns, minlength=d)
+        self._merge(counts, mean, np.bincount(columns, gaps * gaps, d) + zeros * mean**2)
+
+    def _merge(self, counts, mean, squares):
         total = np.maximum(self.counts + counts, 1)
         step = mean - self.mean
-        self.squares += np.einsum("ij,ij->j", gaps, gaps) + step**2 * self.counts * counts / total
+        self.squares += squares + step**2 * self.counts * counts / total
         self.mean += step * counts / total
         self.counts += counts
 
@@ -83,16 +97,35 @@ def learn(source, config, world, counters):
 
 
 def _moments(source, world, counters):
-    moments, step = ColumnMoments(source.d), max(1, TILE_BYTES // (8 * source.d))
+    place = world.size, world.rank
     with world.agreed():
-        number, row = source.place(0)
-        shift = np.nan_to_num(source.read(number, row, row + 1).rows[0]).astype(np.float64)
-        for block in blocks_of_shard(source, (world.size, world.rank), PIECE_BYTES, counters):
-            if (infinite := np.isinf(block.rows)).any():
-                source.refuse(block, infinite)
-            for start in range(0, len(block), step):
-                moments.add(block.rows[start : start + step].astype(np.float64) - shift)
+        if source.stored is None:
+            moments = _moments_of_dense(source, place, counters)
+        else:
+            moments = ColumnMoments(source.d)
+            for block in stored_blocks(source, place, counters):
+                _refuse_infinite(source, block)
+                moments.add_stored(block)
     moments.merge_over_ranks(world.total)
-    moments.mean += shift
+    if source.stored is not None:  # the mean was not taken off before it was rounded
+        moments.squares[moments.squares <= moments.counts * (ROUNDED * moments.mean) ** 2] = 0
     counters.reads += 1
     return moments
+
+
+def _moments_of_dense(source, place, counters):
+    """Of a rank's rows, about the first row of all."""
+    moments, step = ColumnMoments(source.d), max(1, TILE_BYTES // (8 * source.d))
+    number, row = source.place(0)
+    shift = np.nan_to_num(source.read(number, row, row + 1).rows[0]).astype(np.float64)
+    for block in blocks_of_shard(source, place, PIECE_BYTES, counters):
+        _refuse_infinite(source, block)
+        for start in range(0, len(block), step):
+            moments.add(block.rows[start : start + step].astype(np.float64) - shift)
+    moments.mean += shift
+    return moments
+
+
+def _refuse_infinite(source, block):
+    if (infinite := np.isinf(block.values)).any():
+        source.refuse(block, infinite)

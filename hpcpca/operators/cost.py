@@ -93,6 +93,7 @@ class Job:
     private: int = 0  # panels that every rank holds for itself
     batch_rows: int = 0  # that every worker draws for a round on mini-batches
     drawn: int = 0  # rows that every worker draws in mini-batches at most
+    stored: int | None = None  # values of sparse rows; None: dense ones
     grams: int = 0  # products of all vectors that workers tell each other in a round
     counts: ClassVar[str] = "components"  # what vectors are to users
 

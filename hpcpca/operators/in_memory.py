@@ -24,9 +24,9 @@ class InMemoryCovariance(Operator):
     """Σ = (Y−1μᵀ)ᵀ(Y−1μᵀ)/(n−1) for the rows of a group's shards, centred implicitly (design:
     shift + correction).
 
-    ``load(double, former)`` → (held, Centring) reads this rank's shard in place of ``former``:
-    ``held.array`` (r, d) may be shared with other ranks of the node. The ranks of a group of
-    ``exchange`` sum their images.
+    ``load(double, former)`` → (held, tiles, Centring) reads this rank's shard in place of
+    ``former``: memory ``held``, perhaps with other ranks of the node, and the rows in it as
+    ``tiles``. The ranks of a group of ``exchange`` sum their images.
     """
 
     def __init__(self, load, is_double, exchange, counters, team):
@@ -34,16 +34,14 @@ class InMemoryCovariance(Operator):
         self.is_double = is_double
         self._take(*load(is_double))
 
-    def _take(self, held, centring):
-        centring.check_variance()
-        self._held, rows = held, held.array
-        self.centring, self.n, self.d = centring, centring.count, rows.shape[1]
+    def _take(self, held, tiles, centring):
+        self._held, self._tiles, self.centring = held, tiles, centring
+        self.n, self.d = centring.count, tiles.width
         self.mean, self.total_variance, self.exponent = (
             centring.mean,
             centring.total_variance,
             2 * centring.exponent,
         )
-        self._tiles = centred_tiles(held, centring, self._team)
 
     def to_double(self):
         """Continue in float64: read the rows again if centring them in single precision has
@@ -51,12 +49,11 @@ class InMemoryCovariance(Operator):
 
         Images must be computed again: the scale may differ.
         """
-        if self._tiles.shift is None:
-            self._tiles = None
+        self._tiles = self._tiles.in_double()
+        if self._tiles is None:
             self._take(*self._load(True, self._held))
         else:
             self.centring = self.centring.in_double()
-            self._tiles = self.centring.tiles(self._tiles.rows)
         self.is_double = True
 
     @property
@@ -150,7 +147,9 @@ def load(resources, is_double, plan, resumed):
             moments = moments_of(centring.tiles(held.array, np.float64), resources.team, source.d)
         if exchange.group_number:  # each group holds all rows: count them once
             moments = Moments(source.d, resources.kernels)
-        return held, centring.measured(moments.merge_over_ranks(exchange.sum)).at_the_mean()
+        centring = centring.measured(moments.merge_over_ranks(exchange.sum)).at_the_mean()
+        centring.check_variance()
+        return held, centred_tiles(held, centring, resources.team), centring
 
     return InMemoryCovariance(read, is_double, exchange, counters, resources.team)
 

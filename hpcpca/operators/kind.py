@@ -10,17 +10,20 @@ class Kind:
     its Plan.
 
     ``resumed`` is what a run that was stopped knew. Of those that ``is_offered`` users, and auto,
-    choose.
+    choose. ``refusal(job)`` says in words why it is not for such data, or None.
     """
 
     load: Callable
     cost: Callable
     is_offered: bool = True
+    refusal: Callable = lambda job: None
 
 
 OPERATORS: dict[str, Kind] = {}
 
 
-def register(name, load, cost, is_offered=True):
-    """Let ``--operator name`` be a way to hold an operator. The last line of its module."""
-    OPERATORS[name] = Kind(load, cost, is_offered)
+def register(name, load, cost, **more):
+    """Let ``--operator name`` be a way to hold an operator, with ``more`` of what a ``Kind`` says.
+    The last line of its module.
+    """
+    OPERATORS[name] = Kind(load, cost, **more)

@@ -16,22 +16,17 @@ def panel_product(team, tiles, panel, halt=lambda: False):
 
     Ends early if ``halt()``.
     """
-    vectors = panel.astype(tiles.dtype)
+    if not len(panel):
+        return np.zeros((0, tiles.width))
+    vectors = tiles.vectors(panel)
 
     def work(number, local):
         buffer, total = local
         tiles.add_product(number, buffer, vectors, total)
 
-    shape = len(panel), tiles.width
-    if not len(panel):
-        return np.zeros(shape)
-    totals = [
-        total
-        for _, total in team.share(
-            len(tiles), lambda: (tiles.buffer(), np.zeros(shape)), work, halt
-        )
-    ]
-    return sum(totals[1:], start=totals[0])
+    found = team.share(len(tiles), lambda: (tiles.buffer(), tiles.total(len(panel))), work, halt)
+    totals = [total for _, total in found]
+    return tiles.images(sum(totals[1:], start=totals[0]))
 
 
 def about_the_mean(images, vectors, centring):

@@ -5,6 +5,7 @@ from . import (  # noqa: F401 – each registers itself
     gram_build,
     in_memory,
     minibatch,
+    sparse,
     streaming,
 )
 from .kind import OPERATORS

@@ -10,12 +10,15 @@ from ..operators.cost import Job, of_settings
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """Of the data: ``n`` rows of ``d`` columns, and the bytes of the largest chunk's rows."""
+    """Of the data: ``n`` rows of ``d`` columns, the bytes of the largest chunk's rows, and how
+    many values are ``stored`` of sparse rows.
+    """
 
     n: int
     d: int
     dtype: np.dtype
     chunk_bytes: int = 0
+    stored: int | None = None
 
     @property
     def types(self):
@@ -27,7 +30,8 @@ class Sizes:
         """Those of a Source."""
         chunk_rows = max(part.chunk_rows for part in source.parts)
         row_bytes = source.d * source.dtype.itemsize
-        return cls(n=source.n, d=source.d, dtype=source.dtype, chunk_bytes=chunk_rows * row_bytes)
+        sizes = {"n": source.n, "d": source.d, "dtype": source.dtype, "stored": source.stored}
+        return cls(**sizes, chunk_bytes=chunk_rows * row_bytes)
 
 
 def job_of(settings, sizes, panel, machine):
@@ -38,6 +42,7 @@ def job_of(settings, sizes, panel, machine):
         d=sizes.d,
         dtype=sizes.dtype,
         chunk_bytes=sizes.chunk_bytes,
+        stored=sizes.stored,
         **of_settings(settings, panel, machine),
         batch_rows=batch_rows,
         drawn=batch_rows * settings.max_rounds,

@@ -11,6 +11,7 @@ from ..engine.starting import own_files
 from ..errors import DataError, UsageError
 from ..files.paths import split_dataset
 from ..kernels import kernels_for
+from ..operators.centring import work_type
 from ..operators.columns import learn
 from ..operators.gram import negligible
 from ..operators.minibatch import MiniBatches
@@ -137,7 +138,8 @@ class Pca(Problem):
         """
         world, source = context.world, context.data
         rates = world.decide(cached_rates)
-        if operator_of(self.config) != "auto" or source.bytes < PROBED_FROM:
+        is_known = source.stored is not None or source.bytes < PROBED_FROM
+        if operator_of(self.config) != "auto" or is_known:
             return rates
         with world.agreed():
             seconds, count = row_io.seconds_to_read(source, world.size, world.rank, PROBE_BYTES)
@@ -147,8 +149,9 @@ class Pca(Problem):
 
     def operator(self, context, resumed):
         """Return Σ as planned."""
-        warm_up(context, self.kernels, [context.data.dtype])
         name = "covariance" if self.config.covariance else context.plan.operator
+        dtype, is_sparse = context.data.dtype, name == "sparse"
+        warm_up(context, self.kernels, [work_type(dtype, False) if is_sparse else dtype], is_sparse)
         resources = Resources(
             source=context.data,
             exchange=context.exchange,

@@ -43,7 +43,9 @@ def choose(job, operator, basis, kinds=OPERATORS):
     ``basis`` is "all", a number of rows, or None for as many as are worth it. ``kinds`` are the
     ways to hold an operator.
     """
-    offered = [name for name, kind in kinds.items() if kind.is_offered]
+    offered = [name for name, kind in kinds.items() if kind.is_offered and not kind.refusal(job)]
+    if operator in kinds and (why := kinds[operator].refusal(job)):
+        raise UsageError(f"--operator {operator}: {why}")
     names = [operator] if operator != "auto" else ["gram"] if job.n is None else offered
     found = []
     for name in names:

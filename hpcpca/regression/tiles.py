@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..kernels.tiles import LARGEST_TILE
+from ..kernels.tiles import LARGEST_TILE, Multiplied
 from ..operators.gram import tile_step
 from ..rng import stream
 
@@ -107,7 +107,7 @@ def _add_product(of_x, of_y, total):
         total[:, start : start + width] += of_x.T @ of_y[:, start : start + width]
 
 
-class Across:
+class Across(Multiplied):
     """Rows A and B of two sides, both as ``Tiles``, for ``panel_product``: it gives BᵀA·V."""
 
     def __init__(self, a, b):

@@ -19,6 +19,7 @@ class OpenRows:
     extent: tuple = ()  # lengths of all axes, if there are more
     chunks = None  # their shape
     is_filtered = False  # whether chunks are compressed
+    stored = None  # how many values a sparse matrix has
     attributes: dict = {}  # noqa: RUF012 – what the file says of its values, as in ``missing``
 
     @property
@@ -61,6 +62,16 @@ class OpenRows:
 
     def read(self, start, stop, out):
         """Put rows start..stop−1 into ``out`` (stop − start, d); raise DataError."""
+        raise NotImplementedError
+
+    def stored_in(self, start, stop):
+        """How many values a sparse matrix has in rows start..stop−1; raise DataError."""
+        raise NotImplementedError
+
+    def read_stored(self, start, stop):
+        """Return values, indices and ends of rows start..stop−1 of a sparse matrix, as a
+        ``SparseBlock`` has them, in the file's types; raise DataError.
+        """
         raise NotImplementedError
 
     def forget(self, start, stop):

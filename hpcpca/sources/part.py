@@ -30,11 +30,12 @@ class Part:
     attributes: dict = field(default_factory=dict)  # that say what its values mean; not stored
     extent: tuple = ()  # lengths of all axes
     axis: int = 0  # that of the samples
+    stored: int | None = None  # values of a sparse matrix; not stored itself
 
     def describe(self):
         """Return it as a dict, for results and checkpoints."""
         told = asdict(self)
-        del told["attributes"]
+        del told["attributes"], told["stored"]
         if len(self.extent) <= 2 and not self.axis:
             del told["extent"], told["axis"]
         else:
@@ -75,6 +76,7 @@ def part_of(path, dataset, reading, is_whole=True, may_be_packed=False):
             attributes=attributes,
             extent=extent,
             axis=reading.samples_axis % len(extent),
+            stored=opened.stored,
         )
 
 

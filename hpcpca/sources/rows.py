@@ -5,7 +5,9 @@ from time import perf_counter
 
 import numpy as np
 
+from ..files.damage import reporting_damage
 from ..partition import NO_ROWS
+from .block import joined
 from .watch import Passage
 
 LOOK_EVERY = 0.02  # seconds
@@ -38,6 +40,43 @@ def load_shard(source, place, counters, rows, halt=never):
         largest, done = np.maximum(largest, source.check_finite(block)), done + len(block)
         passage.done(len(block))
     return largest
+
+
+def size_of_shard(source, shards, shard):
+    """How many stored values the files have for a shard of sparse rows, at most; and its rows."""
+    stored = rows = 0
+    for number, start, stop in source.blocks.run(*source.blocks.shard(shards, shard)):
+        with reporting_damage(source.parts[number].path), source.open(number) as opened:
+            stored, rows = stored + opened.stored_in(start, stop), rows + stop - start
+    return stored, rows
+
+
+def stored_blocks(source, place, counters, halt=never):
+    """Yield the ``SparseBlock``s of a shard. Ends early if ``halt()``."""
+    passage = Passage(shard_rows(source, *place))
+    for number, start, stop in source.pieces(*source.blocks.shard(*place)):
+        if halt():
+            return
+        with counters.time("read"):
+            block = source.read_stored(number, start, stop)
+        yield block
+        passage.done(len(block))
+
+
+def in_steps(blocks, counts):
+    """Yield the rows of consecutive ``SparseBlock``s anew in blocks of so many rows as ``counts``
+    says, until one of them ends.
+    """
+    blocks, left = iter(blocks), []
+    for count in counts:
+        while sum(map(len, left)) < count:
+            block = next(blocks, None)
+            if block is None:
+                return
+            left.append(block)
+        whole = joined(left)
+        yield whole.part(0, count)
+        left = [whole.part(count, len(whole))]
 
 
 def read_ahead(source, places, counters, halt=never):

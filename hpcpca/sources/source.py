@@ -10,7 +10,7 @@ from ..files.opening import CHUNK_CACHE
 from ..files.paths import expand
 from ..partition import blocks_of, outside
 from ..units import listed
-from .block import Block
+from .block import Block, SparseBlock
 from .formats import open_rows, suffixes
 from .missing import Meaning, missing_values, packing_of
 from .part import part_of
@@ -84,6 +84,8 @@ class Source:
         size = f"{self.n} × {self.d} {self.dtype}"
         if len(self.feature_shape) > 1 and self.view.numbers is None:
             size = f"{self.n} × ({' × '.join(map(str, self.feature_shape))}) {self.dtype}"
+        if self.stored is not None:
+            size = f"{size}, sparse with {self.stored} values,"
         return f"{self.dataset}, {size} in {len(self.parts)} file(s)"
 
     def tell(self, say):
@@ -126,6 +128,20 @@ class Source:
             if FORGET:
                 opened.forget(start, stop)
         return Block(rows, int(self.first_rows[number]) + start)
+
+    @property
+    def stored(self):
+        """How many values sparse matrices have; None unless all files have such, whose values can
+        be read as they are stored.
+        """
+        each = [part.stored for part in self.parts]
+        return None if None in each or not self.view.is_one_to_one else sum(each)
+
+    def read_stored(self, number, start, stop):
+        """Return the ``SparseBlock`` of rows start..stop−1 of file ``number``; raise DataError."""
+        with reporting_damage(self.parts[number].path), self.open(number) as opened:
+            found = self.view.read_stored(opened, start, stop)
+        return SparseBlock(*found, int(self.first_rows[number]) + start)
 
     def open(self, number, cache=CHUNK_CACHE):
         """Return the open rows of file ``number``; raise DataError if it has another shape by
@@ -226,21 +242,21 @@ class Source:
 
         Raises DataError that names the first NaN, Inf or missing value.
         """
-        rows = block.rows
-        if not rows.size:
+        values = block.values
+        if not values.size:
             return 0.0
-        low, high = rows.min(), rows.max()
-        if rows.dtype.kind == "f" and not (np.isfinite(low) and np.isfinite(high)):
-            self.refuse(block, ~np.isfinite(rows))
+        low, high = values.min(), values.max()
+        if values.dtype.kind == "f" and not (np.isfinite(low) and np.isfinite(high)):
+            self.refuse(block, ~np.isfinite(values))
         missing = self.missing[self.place(block.first)[0]]
-        if missing and missing.may_be_among(low, high) and (bad := missing.among(rows)).any():
+        if missing and missing.may_be_among(low, high) and (bad := missing.among(values)).any():
             self.refuse(block, bad, missing.reason)
         return max(abs(float(low)), abs(float(high)))
 
     def refuse(self, block, bad, reason=None):
         """Raise DataError for the first of the values of a block that are ``bad``."""
-        row, column = np.argwhere(bad)[0]
-        value, (number, start) = block.rows[row, column], self.place(block.first)
+        row, column, value = block.place(bad)
+        number, start = self.place(block.first)
         why = f", {reason(value)}" if reason else ""
         if self.view.reading.asked():
             why = f" after {', '.join(self.view.reading.asked())}"

@@ -1,5 +1,5 @@
-"""Rows of sparse matrices in HDF5: CSR and CSC of AnnData, and those of 10x. Blocks of rows are
-made dense when they are read; the matrix never is.
+"""Rows of sparse matrices in HDF5: CSR and CSC of AnnData, and those of 10x. They are read as they
+are stored, or made dense block by block; the matrix never is.
 """
 
 import os
@@ -61,36 +61,77 @@ class SparseRows(Hdf5Rows):
                 f" {'CSR' if self._along else 'CSC'}"
             )
 
-    def read(self, start, stop, out):
-        """Put rows start..stop−1 into ``out``; raise DataError or PlatformError."""
+    @property
+    def stored(self):
+        """As of ``OpenRows``."""
+        return self._data.size
+
+    def read_stored(self, start, stop):
+        """As of ``OpenRows``. Entries that are there several times are summed."""
+        ends = self._ends_of(start, stop + 1)
+        first, last = int(ends[0]), int(ends[-1])
         try:
-            ends = self._ends[start : stop + 1].astype(np.int64)
-            first, last = int(ends[0]), int(ends[-1])
-            if first < 0 or last > self._data.size or (np.diff(ends) < 0).any():
-                raise DataError(f"{self.name}: ends of rows {start}–{stop - 1} make no sense")
             indices, values = self._indices[first:last], self._data[first:last]
         except OSError as error:
-            for item in (self._ends, self._indices, self._data):
-                check_filters(item, self.name)
-            raise DataError(
-                f"{self.name}: rows {start}–{stop - 1} cannot be read: {describe(error)}"
-            ) from None
-        width = out.shape[1]
+            self._cannot_be_read(error, f"values {first}–{last - 1}")
+        ends, width = ends - first, self.shape[1]
         if len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < width:
             raise DataError(
                 f"{self.name}: rows {start}–{stop - 1} have entries outside of {width} columns"
             )
-        at = np.repeat(width * np.arange(stop - start), np.diff(ends)) + indices
+        return _in_order(values, indices, ends)
+
+    def stored_in(self, start, stop):
+        """As of ``OpenRows``."""
+        if start == stop:
+            return 0
+        first, last = (int(self._ends_of(each, each + 1)[0]) for each in (start, stop))
+        if first > last:
+            raise DataError(f"{self.name}: ends of rows {start}–{stop - 1} make no sense")
+        return last - first
+
+    def _ends_of(self, start, stop):
+        """Ends start..stop−1, int64; raise DataError if they make no sense."""
+        try:
+            ends = self._ends[start:stop].astype(np.int64)
+        except OSError as error:
+            self._cannot_be_read(error, f"ends of rows {start}–{stop - 1}")
+        if ends[0] < 0 or ends[-1] > self._data.size or (np.diff(ends) < 0).any():
+            raise DataError(f"{self.name}: ends of rows {start}–{stop - 2} make no sense")
+        return ends
+
+    def _cannot_be_read(self, error, what):
+        for item in (self._ends, self._indices, self._data):
+            check_filters(item, self.name)
+        raise DataError(f"{self.name}: {what} cannot be read: {describe(error)}") from None
+
+    def read(self, start, stop, out):
+        """Put rows start..stop−1 into ``out``; raise DataError or PlatformError."""
+        values, indices, ends = self.read_stored(start, stop)
         out[...] = 0
-        flat = out.reshape(-1)
-        if len(at) < 2 or (np.diff(at) > 0).all():
-            flat[at] = values
-        else:  # in no order, or several for one entry, which are summed
-            np.add.at(flat, at, values)
+        out[np.repeat(np.arange(len(out)), np.diff(ends)), indices] = values
 
     def forget(self, start, stop):
         """As of ``OpenRows``: all of the file."""
         os.posix_fadvise(self._file.id.get_vfd_handle(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _in_order(values, indices, ends):
+    """The same values, indices and ends, with every entry once, in the order of columns."""
+    is_later = np.diff(indices) > 0
+    starts = ends[1:-1]
+    is_later[starts[(starts > 0) & (starts < len(indices))] - 1] = True  # a new row
+    if is_later.all():
+        return values, indices, ends
+    rows = np.repeat(np.arange(len(ends) - 1), np.diff(ends))
+    order = np.lexsort((indices, rows))
+    rows, indices, values = rows[order], indices[order], values[order]
+    is_new = np.ones(len(rows), bool)
+    is_new[1:] = (np.diff(rows) > 0) | (np.diff(indices) > 0)
+    first = np.flatnonzero(is_new)
+    summed = np.add.reduceat(values, first).astype(values.dtype)
+    counts = np.bincount(rows[first], minlength=len(ends) - 1)
+    return summed, indices[first], np.concatenate([[0], np.cumsum(counts)])
 
 
 Hdf5Rows.of_groups = SparseRows

@@ -58,6 +58,37 @@ class View:
                 rows = meaning.packing.raw(rows)
             self._turn(rows, out[first - start :][: len(rows)], meaning)
 
+    @property
+    def is_one_to_one(self):
+        """Whether no column is taken twice."""
+        return self.numbers is None or len(np.unique(self.numbers)) == self.d
+
+    def read_stored(self, opened, start, stop):
+        """Return (values, indices, ends) of rows start..stop−1 of an open sparse matrix, as
+        ``read`` would have them; raise DataError. What is 0 stays so.
+        """
+        reading, count = self.reading, stop - start
+        raw, indices, ends = opened.read_stored(start, stop)
+        rows, values = np.repeat(np.arange(count), np.diff(ends)), raw.astype(self.dtype)
+        if reading.normalize_rows is not None:
+            known = np.where(np.isnan(raw), 0, raw) if raw.dtype.kind == "f" else raw
+            sums = np.bincount(rows, known, count)
+            values *= _factors(reading.normalize_rows, sums)[rows].astype(values.dtype)
+        if self.numbers is not None:
+            places = np.full(self.width, -1, indices.dtype)
+            places[self.numbers] = np.arange(self.d)
+            is_taken = places[indices] >= 0
+            rows, indices, values = rows[is_taken], places[indices[is_taken]], values[is_taken]
+            ends = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=count))])
+        if reading.log1p:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                np.log1p(values, out=values)
+        if self.fill is not None:
+            values = np.where(np.isnan(values), self.fill[indices], values)
+        if self.factors is not None:
+            values *= self.factors[indices]
+        return values, indices, ends
+
     def _turn(self, rows, out, meaning):
         reading, missing, packing = self.reading, meaning.missing, meaning.packing
         if self.numbers is None:
@@ -75,9 +106,7 @@ class View:
             is_missing = None
         if reading.normalize_rows is not None:
             sums = _sums(rows, is_missing, packing)
-            with np.errstate(divide="ignore"):
-                factors = np.where(sums == 0, 1.0, reading.normalize_rows / sums)
-            out *= factors[:, None].astype(out.dtype)
+            out *= _factors(reading.normalize_rows, sums)[:, None].astype(out.dtype)
         if reading.log1p:
             with np.errstate(invalid="ignore", divide="ignore"):
                 np.log1p(out, out=out)
@@ -85,6 +114,12 @@ class View:
             np.copyto(out, self.fill, where=np.isnan(out))
         if self.factors is not None:
             out *= self.factors
+
+
+def _factors(total, sums):
+    """What rows are multiplied by so that their ``sums`` become ``total``."""
+    with np.errstate(divide="ignore"):
+        return np.where(sums == 0, 1.0, total / sums)
 
 
 def _sums(rows, is_missing, packing):

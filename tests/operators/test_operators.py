@@ -79,19 +79,19 @@ def images(operator, exchange, panel):
     )
 
 
-def wrong(operator, exchange, rows, work):
+def wrong(operator, exchange, rows, work, is_centred=True):
     """What of Σ, the mean and the total variance is not within rounding: a text, or "".
 
     Sums of n products in a type with unit eps/2 err like a random walk: sqrt(n)·eps, of
     sqrt(Σ_ii·Σ_jj) by Cauchy–Schwarz; BV adds sqrt(d)·eps. Twice that, for the reference errs in
-    the same way.
+    the same way. Values that are not ``is_centred`` before they are multiplied err by their size.
     """
     images(
         operator, exchange, np.eye(1, rows.shape[1])
     )  # a streaming operator measures mean and scale on the first pass
     exponent = operator.exponent // 2
     sigma, mean = dense_covariance(np.ldexp(rows.astype(np.longdouble), -exponent))
-    deviations = np.sqrt(np.diag(sigma))
+    deviations = np.sqrt(np.diag(sigma) + (0 if is_centred else mean**2))
     eps = 2 * (np.sqrt(len(rows)) + np.sqrt(rows.shape[1])) * np.finfo(work).eps
     random = np.random.default_rng(0).standard_normal((5, rows.shape[1]))
     for panel in (np.eye(rows.shape[1]), random, random[:1]):

@@ -4,8 +4,10 @@ import h5py
 import numpy as np
 import pytest
 from launch import run
+from sparse_files import compressed, write
 
 from hpcpca.errors import DataError
+from hpcpca.sources.learned import Learned
 from hpcpca.sources.random_rows import RowReader
 from hpcpca.sources.reading import Reading
 from hpcpca.sources.source import open_source
@@ -16,34 +18,6 @@ N, D = 130, 40
 RNG = np.random.default_rng(4)
 DENSE = RNG.poisson(0.3, (N, D)) * RNG.integers(1, 4, D)
 DENSE[7] = 0
-
-
-def compressed(matrix, order=lambda entries: entries):
-    """(data, indices, indptr) of the rows of a matrix, the entries of a row in this order."""
-    data, indices, ends = [], [], [0]
-    for row in matrix:
-        entries = order(np.flatnonzero(row))
-        indices += entries.tolist()
-        data += row[entries].tolist()
-        ends.append(len(data))
-    return np.array(data), np.array(indices), np.array(ends)
-
-
-def write(path, matrix, kind="csr_matrix", dtype="f4", *, group="X", parts=None):
-    """A group as anndata writes it, or (kind None) as 10x does: features × cells, in CSC."""
-    rows = matrix.T if kind == "csc_matrix" else matrix
-    data, indices, ends = parts or compressed(rows)
-    shape = matrix.shape if kind else matrix.shape[::-1]
-    with h5py.File(path, "a") as file:
-        made = file.create_group(group)
-        made.create_dataset("data", data=data.astype(dtype), compression="gzip")
-        made.create_dataset("indices", data=indices.astype("i4"))
-        made["indptr"] = ends.astype("i4")
-        if kind:
-            made.attrs.update({"encoding-type": kind, "encoding-version": "0.1.0", "shape": shape})
-        else:
-            made["shape"] = np.array(shape)
-    return str(path)
 
 
 def rows_of(source):
@@ -96,15 +70,16 @@ def test_as_single_cell_data_are_treated(tmp_path):
     )
 
 
-@pytest.mark.parametrize("operator", ["gram", "in-memory", "streaming"])
+@pytest.mark.parametrize("operator", ["gram", "in-memory", "streaming", "sparse"])
 def test_fits(tmp_path, operator):
     """What is computed is what comes of the dense matrix, mean and all."""
     sparse = write(tmp_path / "x.h5ad", DENSE, dtype="f8")
     write(tmp_path / "x.h5ad", DENSE[:, :9], dtype="f8", group="layers/some")
     with h5py.File(tmp_path / "dense.h5", "w") as file:
         file["X"] = DENSE.astype("f8")
-    common = ("-k", 3, "--tol", 1e-10, "--operator", operator, "--no-checkpoint")
-    run(3, "fit", f"{sparse}:X", *common, "-o", tmp_path / "a.h5").ok()
+    common = ("-k", 3, "--tol", 1e-10, "--no-checkpoint")
+    how = ("--operator", operator, "-o", tmp_path / "a.h5")
+    run(3, "fit", f"{sparse}:X", *common, *how).ok()
     run(1, "fit", tmp_path / "dense.h5", *common, "-o", tmp_path / "b.h5").ok()
     run(2, "verify", tmp_path / "a.h5", f"{sparse}:X").ok()
     run(2, "transform", tmp_path / "a.h5", f"{sparse}:X", "-o", tmp_path / "s.h5").ok()
@@ -115,6 +90,25 @@ def test_fits(tmp_path, operator):
         with h5py.File(tmp_path / "s.h5") as scores:
             expected = (DENSE - DENSE.mean(axis=0)) @ v.T
             np.testing.assert_allclose(scores["scores"], expected, atol=1e-10)
+
+
+def test_statistics_of_stored_values(tmp_path):
+    """Sums of rows, logarithms, variances, missing values: as plain numpy has them."""
+    rows = DENSE[:, 2:].astype(float)
+    rows[:, 5], rows[3, 8], rows[9, 8] = 7, np.nan, 0
+    path, out = write(tmp_path / "x.h5ad", rows, dtype="f8"), tmp_path / "a.h5"
+    words = ("--normalize-rows", 50, "--log1p", "--scale", "--nan", "mean", "--tol", 1e-11)
+    how = ("-k", 3, "--operator", "sparse", "--no-checkpoint", *words)
+    run(3, "fit", path, "--columns", "5:30", *how, "-o", out).ok()
+    sums = np.nansum(rows, axis=1)[:, None]
+    taken = np.log1p(50 * rows / np.where(sums == 0, 1, sums))[:, 5:30]
+    taken = np.where(np.isnan(taken), np.nanmean(taken, axis=0), taken)
+    values, vectors = np.linalg.eigh(np.corrcoef(taken.T))
+    with h5py.File(out) as file:
+        np.testing.assert_allclose(file["explained_variance"], values[::-1][:3], rtol=1e-10)
+        found = file["components"][...] @ vectors[:, ::-1][:, :3]
+        np.testing.assert_allclose(np.abs(np.diag(found)), 1, rtol=1e-10)
+    run(2, "verify", out, path, "--tol", 1e-9).ok()
 
 
 def test_a_check_and_a_listing(tmp_path):
@@ -148,3 +142,31 @@ def test_damage(tmp_path, what):
     }
     with pytest.raises(DataError, match=said[what]):
         rows_of(open_source([path]))
+
+
+@pytest.mark.parametrize("kind", ["csr_matrix", "csc_matrix"])
+def test_stored_values_are_those_of_dense_rows(tmp_path, kind):
+    """Whatever is made of rows: sums, columns in any order, logarithms, what was learnt."""
+    bad = DENSE.astype(float)
+    bad[12, np.flatnonzero(bad[12])[:2]] = np.nan
+    path = write(tmp_path / "x.h5ad", bad, kind)
+    for how in (
+        {},
+        {"columns": "30,2,7,39"},
+        {"normalize_rows": 10.0, "log1p": True, "columns": "3:30"},
+        {"nan": "mean", "scale": True, "columns": "9,8,3"},
+    ):
+        source = open_source([path], Reading(samples_axis=int(kind == "csc_matrix"), **how))
+        if "nan" in how:
+            source.learn(Learned(fill=np.array([4.0, 5, 6]), scale=np.array([2.0, 3, 0.5])))
+        expected, found = rows_of(source), np.zeros((source.n, source.d))
+        for place in source.pieces(0, len(source.blocks), 2000):
+            block = source.read_stored(*place)
+            at = block.first + np.repeat(np.arange(len(block)), np.diff(block.ends))
+            assert block.values.dtype == source.dtype
+            found[at, block.indices] = block.values
+        np.testing.assert_array_equal(found, expected)
+    assert (
+        open_source([path], Reading(columns="3,3,4", samples_axis=source.parts[0].axis)).stored
+        is None
+    )

@@ -9,6 +9,7 @@ from launch import batch, run
 
 from hpcpca.errors import DataError
 from hpcpca.operators.columns import ColumnMoments
+from hpcpca.sources.block import SparseBlock
 from hpcpca.sources.reading import Reading
 from hpcpca.sources.source import open_source
 from hpcpca.sources.weights import column_weights
@@ -45,15 +46,27 @@ def check(out, rows, count=3, accuracy=1e-9):
         )
 
 
+def stored(tile):
+    """A tile as a ``SparseBlock``: zeros are not stored."""
+    row, column = np.nonzero(tile)
+    ends = np.searchsorted(row, np.arange(len(tile) + 1))
+    return SparseBlock(tile[row, column], column, ends, 0)
+
+
+@pytest.mark.parametrize("is_sparse", [False, True], ids=["dense", "sparse"])
 @pytest.mark.parametrize("ranks", [1, 2, 5])
-def test_moments(ranks):
+def test_moments(ranks, is_sparse):
     """Of the values that are there, tile by tile and over ranks; whatever the means."""
     rows = np.array([0, 1e6, -3, 0, 0, 0]) + RNG.standard_normal((200, 6))
     rows[RNG.random((200, 6)) < 0.2] = np.nan
     rows[:, 3], rows[:, 4] = np.nan, 7
+    rows[RNG.random((200, 6)) < 0.3 * is_sparse] = 0
     made = [ColumnMoments(6) for _ in range(ranks)]
     for number, tile in enumerate(np.array_split(rows, 23)):
-        made[number % ranks].add(tile)
+        if is_sparse:
+            made[number % ranks].add_stored(stored(tile))
+        else:
+            made[number % ranks].add(tile)
     joint = np.sum([[each.counts, each.counts * each.mean] for each in made], axis=0)
     squares = 0.0
     for each in made:
