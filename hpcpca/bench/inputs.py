@@ -1,9 +1,10 @@
-"""The inputs of ``bench peers``, as ``hpcpca data make`` makes them."""
+"""The inputs of ``bench peers``: most as ``hpcpca data make`` makes them."""
 
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import cells
 from .process import output_of
 
 
@@ -15,6 +16,29 @@ class Input:
     columns: int
     components: int
     options: tuple
+
+    def make(self, folder, name):
+        """Make the data in ``folder`` unless they are there; return how, in words, and what they
+        are called.
+        """
+        words, files = make(self.rows, self.columns, self.options, folder, name)
+        return f"hpcpca {' '.join(words)}", files
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Sparse counts of single cells, of about so many molecules each."""
+
+    rows: int
+    columns: int
+    components: int
+    molecules: int
+
+    def make(self, folder, name):
+        """As ``Input.make``."""
+        path = str(Path(folder) / f"{name}.h5ad")
+        cells.write(path, self.rows, self.columns, self.molecules)
+        return f"{self.rows} cells × {self.columns} genes, log(1 + counts), CSR", [f"{path}:X"]
 
 
 INPUTS = {
@@ -41,6 +65,7 @@ INPUTS = {
     "wide": Input(
         8_000, 50_000, 16, ("--spectrum", "powerlaw:1", "--noise", "1e-3", "--shards", "2")
     ),
+    "cells": Cells(100_000, 20_000, 50, 700),
 }
 
 

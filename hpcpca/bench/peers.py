@@ -20,12 +20,13 @@ from ..planning.machine import available_memory
 from ..sources.source import open_source
 from ..units import format_size
 from .process import Contender, alternate, environment, finished, launcher
-from .sklearn_pca import SOLVERS
+from .sklearn_pca import OF_SPARSE, SOLVERS
 
 SLEPC_PYTHON, SLEPC_MPIEXEC = (
     "/usr/bin/python3",
     "mpiexec.openmpi",
 )  # Debian: python3-slepc4py, python3-h5py, libopenblas0
+OTHERS = ("SLEPc", "scanpy")
 WORK = 24  # bytes per entry of Σ that eigh takes
 LAYOUTS = ((2, 1), (1, 2))  # ranks × threads
 
@@ -61,7 +62,10 @@ def _ours(data, components, tol, folder, mpiexec):
 
 
 def _scikit_learn(data, components, folder, solvers):
-    columns = open_source(data).d
+    source = open_source(data)
+    columns = source.d
+    if source.stored is not None:
+        solvers = [name for name in solvers if name in OF_SPARSE]
     if solvers and importlib.util.find_spec("sklearn") is None:
         raise PlatformError("scikit-learn is not installed; pip install 'hpcpca[bench]'")
     for solver in solvers:
@@ -75,6 +79,12 @@ def _scikit_learn(data, components, folder, solvers):
         if solver == "covariance_eigh" and WORK * columns**2 > available_memory():
             peer.error = f"not run: needs about {format_size(WORK * columns**2)} of memory"
         yield peer
+
+
+def _scanpy(data, components, folder):
+    out = os.path.join(folder, "scanpy.npy")
+    command = [sys.executable, "-m", "hpcpca.bench.scanpy_pca", str(components), out, *data]
+    yield Contender("scanpy pp.pca, 2 threads", command, out, _threads(2))
 
 
 def _slepc_environment():
@@ -166,16 +176,21 @@ def _passes(out):
 
 
 def compare(
-    data, components, tol=1e-6, runs=5, mpiexec=None, *, solvers=tuple(SOLVERS), slepc=True
+    data, components, tol=1e-6, runs=5, mpiexec=None, *, solvers=tuple(SOLVERS), others=OTHERS
 ):
-    """Return the markdown table, lines, of all peers on DATA."""
+    """Return the markdown table, lines, of all peers on DATA; ``others`` than scikit-learn's
+    solvers where they are installed.
+    """
+    is_sparse = open_source(data).stored is not None
     with tempfile.TemporaryDirectory() as folder:
         found = [
             *_ours(data, components, tol, folder, mpiexec),
             *_scikit_learn(data, components, folder, solvers),
         ]
-        if slepc and has_slepc():
+        if "SLEPc" in others and not is_sparse and has_slepc():
             found += _slepc(data, components, tol, folder)
+        if "scanpy" in others and is_sparse and importlib.util.find_spec("scanpy"):
+            found += _scanpy(data, components, folder)
         alternate(found, runs)
         measured = [
             (

@@ -7,6 +7,7 @@ import sys
 import h5py
 import numpy as np
 
+from ..sources.contents import MEMBERS
 from ..sources.source import open_source
 
 SOLVERS = {
@@ -15,6 +16,7 @@ SOLVERS = {
     "arpack": {"svd_solver": "arpack"},
     "IncrementalPCA": {},
 }
+OF_SPARSE = ("covariance_eigh", "arpack")  # that take sparse rows
 BATCH_BYTES = 256 << 20  # IncrementalPCA's default, 5·d rows, is all of a wide matrix
 
 
@@ -26,6 +28,19 @@ def read_all(source, dtype):
             file[part.dataset].read_direct(rows, dest_sel=np.s_[done : done + part.rows])
         done += part.rows
     return rows
+
+
+def read_stored(source, dtype):
+    """All rows of a sparse matrix in memory, as scipy has them."""
+    from scipy.sparse import csr_matrix, vstack
+
+    found = []
+    for part in source.parts:
+        with h5py.File(part.path) as file:
+            members = [file[f"{part.dataset}/{name}"][...] for name in MEMBERS]
+        members[0] = members[0].astype(dtype, copy=False)
+        found.append(csr_matrix(tuple(members), shape=(part.rows, source.d)))
+    return found[0] if len(found) == 1 else vstack(found, "csr")
 
 
 def batches(source, dtype, components):
@@ -49,7 +64,8 @@ def main(solver, components, out, *data):
         for rows in batches(source, dtype, components):
             model.partial_fit(rows)
     else:
-        model = PCA(components, random_state=0, **SOLVERS[solver]).fit(read_all(source, dtype))
+        read = read_all if source.stored is None else read_stored
+        model = PCA(components, random_state=0, **SOLVERS[solver]).fit(read(source, dtype))
     np.save(out, model.components_)
 
 

@@ -32,8 +32,9 @@ EXPERIMENTS = (
 )
 OF_TRAINING = ("compression", "effective-rank")
 ON_DATA, ALSO_ON_DATA = ("mnist",), ("step-size", "batch-size", "high-dimensional")
-INPUTS = ("fashion", "tall", "wide")
-PEERS = ("covariance_eigh", "randomized", "arpack", "IncrementalPCA", "SLEPc")
+INPUTS = ("fashion", "tall", "wide", "cells")
+PEERS = ("covariance_eigh", "randomized", "arpack", "IncrementalPCA", "SLEPc", "scanpy")
+OTHERS = ("SLEPc", "scanpy")  # than solvers of scikit-learn
 RUNS = click.option(
     "--runs",
     type=click.IntRange(1),
@@ -79,7 +80,7 @@ def _shown(lines):
     "--folder",
     default=".",
     show_default=True,
-    help="Where such data are made, or found from last time (tall, wide: 1.6 GB each).",
+    help="Where such data are made, or found from last time (tall, wide: 1.6 GB each; cells: 0.5).",
 )
 @click.option(
     "--tol", type=float, default=1e-6, show_default=True, help="Tolerance of hpcpca and SLEPc."
@@ -104,7 +105,8 @@ def _shown(lines):
 @MPIEXEC
 def peers(data, components, inputs, folder, tol, solvers, compression, runs, mpiexec):
     """Compare with scikit-learn, and SLEPc where Debian's python3-slepc4py and python3-h5py are
-    installed, end to end on DATA: whole processes, warm cache. Extra [bench].
+    installed, end to end on DATA: whole processes, warm cache. Sparse rows with scanpy, if it is
+    installed, in place of SLEPc. Extra [bench].
     """
     from ..bench import inputs as made
     from ..bench.peers import compare
@@ -119,14 +121,14 @@ def peers(data, components, inputs, folder, tol, solvers, compression, runs, mpi
     if bool(data) == bool(inputs) or (data and not components):
         raise UsageError("give DATA and -k, or --input")
     chosen = {
-        "solvers": [name for name in solvers or PEERS if name != "SLEPc"],
-        "slepc": not solvers or "SLEPc" in solvers,
+        "solvers": [name for name in solvers or PEERS if name not in OTHERS],
+        "others": [name for name in solvers or PEERS if name in OTHERS],
     }
     code = _shown(compare(data, components, tol, runs, mpiexec, **chosen)) if data else 0
     for name in inputs:
         given = made.INPUTS[name]
-        words, files = made.make(given.rows, given.columns, given.options, folder, f"bench-{name}")
-        show([f"{name}: hpcpca {' '.join(words)}; K = {components or given.components}\n"])
+        how, files = given.make(folder, f"bench-{name}")
+        show([f"{name}: {how}; K = {components or given.components}\n"])
         table = compare(files, components or given.components, tol, runs, mpiexec, **chosen)
         code = max(code, _shown([*table, ""]))
     return code

@@ -11,6 +11,7 @@ import pytest
 from launch import PROGRAM, launcher, run
 
 from hpcpca.bench import inputs, kernels, peers, process, scaling, sklearn_pca
+from hpcpca.sources.source import open_source
 
 pytestmark = pytest.mark.once
 
@@ -71,7 +72,7 @@ def test_peers(small, monkeypatch):
             3,
             runs=1,
             solvers=("IncrementalPCA", "none such"),
-            slepc=False,
+            others=(),
             mpiexec=shlex.join(launcher()),
         )
     )
@@ -92,6 +93,21 @@ def test_a_peer_that_reads_all_rows(tmp_path):
     true = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)[2][:2]
     cosines = (np.load(tmp_path / "out.npy") * true).sum(axis=1)
     np.testing.assert_allclose(np.abs(cosines), 1, atol=1e-9)
+
+
+def test_a_peer_that_reads_stored_values(tmp_path):
+    """Of cells: its components are those of LAPACK, and there are as many values as molecules
+    let expect.
+    """
+    how, files = inputs.Cells(150, 40, 2, 60).make(tmp_path, "some")
+    sklearn_pca.main("arpack", "2", str(tmp_path / "out.npy"), *files)
+    source = open_source(files)
+    rows = source.read(0, 0, 150).rows.astype(float)
+    true = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)[2][:2]
+    cosines = (np.load(tmp_path / "out.npy") * true).sum(axis=1)
+    np.testing.assert_allclose(np.abs(cosines), 1, atol=1e-5)
+    molecules = np.expm1(rows).sum(axis=1).mean()
+    assert "150 cells × 40 genes" in how and 50 < molecules < 80
 
 
 def test_mpiexec_from_a_process_that_runs_mpi():
@@ -124,8 +140,9 @@ def test_choices_are_those_there_are():
     bench = importlib.import_module("hpcpca.cli.bench")
     assert set(bench.INPUTS) == set(inputs.INPUTS) and set(bench.PEERS) == {
         *sklearn_pca.SOLVERS,
-        "SLEPc",
+        *peers.OTHERS,
     }
+    assert bench.OTHERS == peers.OTHERS
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,8 @@ OPEN_TO = {
         "numpy",
         "h5py",
         "sklearn",
+        "scipy",
+        "scanpy",
         "slepc4py",
         "petsc4py",
         "threadpoolctl",
