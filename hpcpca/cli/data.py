@@ -190,7 +190,7 @@ def _check_storage(output, shards, chunk_rows, compression):
     ),
 )
 @follow_links
-@options_of(Reading, names=("samples_axis", "columns"))
+@options_of(Reading, names=("samples_axis", "columns", "rows", "join"))
 def shard(
     data, follow_links, output, shards, uneven, chunk_rows, compression, dataset, dtype, **reading
 ):

@@ -37,7 +37,7 @@ def transform(world, say, result, data, writing, *, onto=Onto(), reading=Mapping
     basis = world.decide(
         lambda: files.load_basis(result, onto.components, onto.centre, onto.whiten)
     )
-    how = world.decide(lambda: basis.reading.but(**reading))
+    how = world.decide(lambda: replace(basis.reading, rows=None).but(**reading))
     own = ours_among([result, output])
     source = world.decide(lambda: open_source(data, how, own=own))
     source.tell(say)

@@ -15,6 +15,7 @@ from ..sources.watch import Passage
 from ..sources.weights import column_weights
 
 TILE_BYTES = 8 << 20
+STORED_BYTES = 12  # of a value of sparse rows, and what says where it is
 
 
 def plain(request):
@@ -105,7 +106,8 @@ class PlainCovariance:
             world.total,
         )
         self._bounds = span(len(source.blocks), world.size, world.rank)
-        self._kept = [] if source.bytes // world.size <= keep_bytes else None
+        size = source.bytes if source.stored is None else STORED_BYTES * source.stored
+        self._kept = [] if size // world.size <= keep_bytes else None
         self._world, self._is_kept, self.reads = world, False, 0
         self._pivot, self._mean, self._scale, self.n = (
             None,
@@ -138,7 +140,7 @@ class PlainCovariance:
         image = np.zeros(panel.shape)
         if self.is_covariance:
             for block in self._blocks():
-                rows = block.rows.astype(np.float64) * self._scale
+                rows = block.dense(0, len(block), self.d).astype(np.float64) * self._scale
                 image += panel[:, block.first : block.stop] @ rows
             return self._sum(image)
         for tile in self._tiles():
@@ -154,8 +156,9 @@ class PlainCovariance:
         places = list(self.source.pieces(*self._bounds))
         passage = Passage(sum(stop - start for _, start, stop in places))
         with self._world.agreed():
+            read = self.source.read if self.source.stored is None else self.source.read_stored
             for place in places:
-                block = self.source.read(*place)
+                block = read(*place)
                 if self._kept is not None:
                     self._kept.append(block)
                 yield block
@@ -168,7 +171,7 @@ class PlainCovariance:
         for block in self._blocks():
             for start in range(0, len(block), step):
                 yield (
-                    self._deviations(block.rows[start : start + step]) * self._scale
+                    self._deviations(block.dense(start, start + step, self.d)) * self._scale
                 ) - self._mean
 
     def _deviations(self, rows):

@@ -57,8 +57,9 @@ def open_data(config, own=()):
     x = open_source(config.data, Reading.of(config), own=own)
     if config.covariance:
         return JointCovariance(x, config.inputs)
-    reading = Reading(config.follow_links, samples_axis=getattr(config, "targets_axis", 0))
-    pairs = Pairs(x, open_source(config.targets, reading, own=own))
+    how = {"samples_axis": getattr(config, "targets_axis", 0), "rows": Reading.of(config).rows}
+    reading = Reading(config.follow_links, **how)
+    pairs = Pairs(x, open_source(config.targets, reading, own=own, least=1))
     least = 1 if config.no_centre else 2
     if pairs.n < least:
         raise DataError(f"{x.parts[0].name} has one row only; a regression needs at least two")

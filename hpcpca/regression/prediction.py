@@ -1,7 +1,7 @@
 """What a regression predicts: Ŷ = (X − 1x̄ᵀ)·W + 1ȳᵀ, rows streamed from files to a file."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -110,7 +110,7 @@ def predict(world, say, result, data, writing, *, count=None, reading=MappingPro
     world.decide(lambda: check_written(writing, [result, *named(data)]))
     model = world.decide(lambda: load_model(result, count))
     own = ours_among([result, writing.output])
-    how = world.decide(lambda: model.reading.but(**reading))
+    how = world.decide(lambda: replace(model.reading, rows=None).but(**reading))
     source = world.decide(lambda: open_source(data, how, own=own))
     source.tell(say)
     if source.d != model.inputs:

@@ -35,6 +35,10 @@ class Block:
         row, column = np.argwhere(bad)[0]
         return int(row), int(column), self.rows[row, column]
 
+    def dense(self, start, stop, d):
+        """Rows start..stop−1 of it: (r, d)."""
+        return self.rows[start:stop]
+
     @property
     def nbytes(self):
         """Memory that the values take."""
@@ -54,6 +58,18 @@ class SparseBlock:
 
     def __len__(self):
         return len(self.ends) - 1
+
+    @property
+    def stop(self):
+        """Number of the row after the last."""
+        return self.first + len(self)
+
+    def dense(self, start, stop, d):
+        """Rows start..stop−1 of it, as an array (r, d)."""
+        some = self.part(start, min(stop, len(self)))
+        rows = np.zeros((len(some), d), self.values.dtype)
+        rows[np.repeat(np.arange(len(some)), np.diff(some.ends)), some.indices] = some.values
+        return rows
 
     def part(self, start, stop):
         """Rows start..stop−1 of it, by themselves."""

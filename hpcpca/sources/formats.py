@@ -1,24 +1,29 @@
 """The formats of data files: a line for each file that registers one."""
 
+from ..errors import DataError
 from ..files.opening import CHUNK_CACHE
 from . import (  # each registers itself
+    compound,  # noqa: F401
     hdf5,
     netcdf3,  # noqa: F401
     npy,  # noqa: F401
     sparse,  # noqa: F401
 )
-from .opened import FORMATS
+from .opened import FORMATS, TWO
 
 
-def open_rows(path, dataset=None, axis=0, cache=CHUNK_CACHE):
+def open_rows(path, dataset=None, axis=0, cache=CHUNK_CACHE, least=2):
     """Return the ``OpenRows`` of a file, of the last format that takes it; one that none does is
-    taken for HDF5.
+    taken for HDF5. Raise DataError.
 
-    ``axis`` is that of the samples.
+    ``axis`` is that of the samples; fewer than ``least`` dimensions are refused.
     """
     kinds = [hdf5.Hdf5Rows, *(kind for kind in FORMATS.values() if kind.takes(path))]
     opened = kinds[-1].opened(path, dataset, cache)
     try:
+        extent = opened.extent or opened.shape
+        if len(extent) < least:
+            raise DataError(f"{opened.name} has shape {extent}; {TWO}")
         opened.turn(axis)
     except BaseException:
         opened.close()

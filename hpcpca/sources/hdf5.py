@@ -1,6 +1,7 @@
 """Rows of a dataset in an HDF5 file: samples along one axis, all others flattened to columns."""
 
 import os
+from collections.abc import Callable
 
 import h5py
 import numpy as np
@@ -11,7 +12,7 @@ from ..files.paths import SUFFIXES
 from .contents import MISSING, meant, readable, sparse_kind
 from .links import check_values
 from .missing import is_north, read_attributes
-from .opened import register
+from .opened import TWO, register
 from .turned import Turned
 
 
@@ -53,8 +54,7 @@ def check_dimensions(item, name, least=2):
     """Raise DataError if a dataset has fewer dimensions."""
     if item.ndim < least:
         raise DataError(
-            f"{name} has shape {item.shape}; at least two dimensions (rows = samples,"
-            " columns = features) are needed"
+            f"{name} has shape {item.shape}; {TWO}"
             if least == 2
             else f"{name} is a single value; a list is needed"
         )
@@ -93,7 +93,11 @@ class Hdf5Rows(Turned):
 
     suffixes = SUFFIXES
 
-    of_groups: type  # the class for sparse matrices, which ``sparse`` puts here
+    # the classes for sparse matrices and tables, and how a field of one is found, which ``sparse``
+    # and ``compound`` put here
+    of_groups: type
+    of_records: type
+    field_of: Callable
 
     @classmethod
     def opened(cls, path, dataset=None, cache=CHUNK_CACHE):
@@ -102,8 +106,12 @@ class Hdf5Rows(Turned):
         try:
             if dataset is None:
                 _refuse_own(file, path)
+            if dataset and (field := cls.field_of(file, dataset)):
+                return cls.of_records(path, dataset, file, *field)
             item = find_item(file, path, dataset)
             kind = cls if isinstance(item, h5py.Dataset) else cls.of_groups
+            if kind is cls and item.dtype.names:
+                kind = cls.of_records
             return kind(path, dataset, file, item)
         except BaseException:
             file.close()
@@ -116,7 +124,7 @@ class Hdf5Rows(Turned):
 
     def look(self):
         """See what there is: sets ``extent`` and ``dtype``; raise DataError."""
-        check_dimensions(self._item, self.name)
+        check_dimensions(self._item, self.name, 1)
         self.extent, self.dtype = self._item.shape, self._item.dtype
 
     @property

@@ -48,11 +48,8 @@ class NpyRows(Turned):
         self._begin = self._file.tell()
         if self.dtype.hasobject:
             raise DataError(f"{self.path} holds objects; real numbers are needed")
-        if len(self.extent) < 2:
-            raise DataError(
-                f"{self.path} has shape {self.extent}; at least two dimensions (rows = samples,"
-                " columns = features) are needed"
-            )
+        if not self.extent:
+            raise DataError(f"{self.path} is a single value; a list is needed")
         self.turn(0)
         wanted = self._begin + prod(self.extent) * self.dtype.itemsize
         if (size := os.fstat(self._file.fileno()).st_size) < wanted:

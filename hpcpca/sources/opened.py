@@ -2,6 +2,9 @@
 
 from ..errors import DataError
 
+# why data of fewer are refused
+TWO = "at least two dimensions (rows = samples, columns = features) are needed"
+
 
 class OpenRows:
     """Rows of one dataset in an open file, closed at the end of a ``with``.

@@ -2,13 +2,16 @@
 
 import os
 import zlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
+from ..errors import DataError
 from ..files.damage import reporting_damage
+from .chosen import ChosenRows
 from .contents import element_type
 from .formats import open_rows
+from .joined import JoinedRows
 from .missing import check_packing
 
 SAMPLED_ROWS = 4  # of each file, for the fingerprint
@@ -31,11 +34,16 @@ class Part:
     extent: tuple = ()  # lengths of all axes
     axis: int = 0  # that of the samples
     stored: int | None = None  # values of a sparse matrix; not stored itself
+    members: tuple = ()  # parts that are side by side in it
+    chosen: np.ndarray | None = None  # numbers of the rows that are taken; None: all
 
     def describe(self):
         """Return it as a dict, for results and checkpoints."""
-        told = asdict(self)
-        del told["attributes"], told["stored"]
+        told = asdict(replace(self, members=(), chosen=None))
+        for name in ("attributes", "stored", "members", "chosen"):
+            del told[name]
+        if self.members:
+            told["members"] = [each.describe() for each in self.members]
         if len(self.extent) <= 2 and not self.axis:
             del told["extent"], told["axis"]
         else:
@@ -48,14 +56,48 @@ class Part:
         return self.extent[: self.axis] + self.extent[self.axis + 1 :]
 
     @property
+    def height(self):
+        """Rows of the file, of which some may be chosen."""
+        return self.extent[self.axis]
+
+    def row(self, number):
+        """The number in the file of the row that is number ``number`` of those taken."""
+        return number if self.chosen is None else int(self.chosen[number])
+
+    def open(self, cache):
+        """Return its open rows; raise DataError if it has another shape by now."""
+        opened = self._open(cache)
+        if opened.shape != (self.height, self.columns):
+            opened.close()
+            raise DataError(
+                f"{self.name} changed while it was used: shape {opened.shape} instead of"
+                f" {(self.height, self.columns)}"
+            )
+        return opened if self.chosen is None else ChosenRows(opened, self.chosen)
+
+    def _open(self, cache):
+        if not self.members:
+            return open_rows(self.path, self.dataset, self.axis, cache, least=1)
+        opened = []
+        try:
+            for each in self.members:
+                opened.append(each.open(cache))
+        except BaseException:
+            for each in opened:
+                each.close()
+            raise
+        return JoinedRows(opened, np.dtype(self.dtype))
+
+    @property
     def name(self):
         """PATH:dataset, or PATH in formats without datasets."""
         return f"{self.path}:{self.dataset}" if self.dataset else self.path
 
 
-def part_of(path, dataset, reading, is_whole=True, may_be_packed=False):
+def part_of(path, dataset, reading, is_whole=True, may_be_packed=False, *, least=2):
     """Look at a file and return its ``Part`` as a ``Reading`` has it; raise DataError."""
-    with reporting_damage(path), open_rows(path, dataset, reading.samples_axis) as opened:
+    axis = reading.samples_axis
+    with reporting_damage(path), open_rows(path, dataset, axis, least=least) as opened:
         dtype = element_type(opened.dtype, opened.name)
         rows, columns = opened.shape
         opened.check(reading.follow_links, is_whole)
@@ -78,6 +120,46 @@ def part_of(path, dataset, reading, is_whole=True, may_be_packed=False):
             axis=reading.samples_axis % len(extent),
             stored=opened.stored,
         )
+
+
+def side_by_side(members):
+    """Return the ``Part`` of several parts side by side; raise DataError if they do not fit."""
+    first = members[0]
+    for each in members[1:]:
+        if each.rows != first.rows:
+            raise DataError(
+                f"{each.name} has {each.rows} rows, {first.name} has {first.rows}: they cannot be"
+                " joined"
+            )
+        if str(each.attributes) != str(first.attributes):
+            raise DataError(
+                f"{each.name} has the attributes {each.attributes}, {first.name} has"
+                f" {first.attributes}: what their values mean differs, and they cannot be joined"
+            )
+    columns = sum(each.columns for each in members)
+    content = np.array([each.content for each in members])
+    return replace(
+        first,
+        dataset=" + ".join(each.dataset or each.path for each in members),
+        columns=columns,
+        dtype=np.result_type(*(np.dtype(each.dtype) for each in members)).str.lstrip("<>=|"),
+        chunk_rows=max(each.chunk_rows for each in members),
+        content=zlib.crc32(content.tobytes()),
+        extent=(first.rows, columns),
+        axis=0,
+        stored=None,
+        members=tuple(members),
+    )
+
+
+def choose(parts, numbers):
+    """Return the parts with the rows ``numbers`` alone, counted over all of them."""
+    numbers, found, first = np.unique(numbers), [], 0
+    for part in parts:
+        mine = numbers[(numbers >= first) & (numbers < first + part.rows)] - first
+        first += part.rows
+        found.append(replace(part, chosen=mine, rows=len(mine)))
+    return found
 
 
 def _fingerprint(opened, dtype):

@@ -23,6 +23,13 @@ class Reading(Settings):
         "Only these columns: a range, numbers, or a dataset with numbers or a mask.",
         metavar="A:B|I,J,…|FILE:dataset",
     )
+    rows: str | None = option(
+        "Only these rows, numbered from 0 over all of DATA.", metavar="A:B|I,J,…|FILE:dataset"
+    )
+    join: bool = option(
+        "DATA are side by side: the columns of the second after those of the first, and so on.",
+        default=False,
+    )
     normalize_rows: float | None = option(
         "Scale every row so that its values, in all columns, add up to SUM.", metavar="SUM"
     )

@@ -7,13 +7,11 @@ import numpy as np
 from ..errors import DataError
 from ..files.damage import reporting_damage
 from ..files.opening import CHUNK_CACHE
-from ..files.paths import expand
 from ..partition import blocks_of, outside
 from ..units import listed
 from .block import Block, SparseBlock
-from .formats import open_rows, suffixes
+from .found import parts_of
 from .missing import Meaning, missing_values, packing_of
-from .part import part_of
 from .reading import PLAIN
 from .view import View
 
@@ -144,18 +142,8 @@ class Source:
         return SparseBlock(*found, int(self.first_rows[number]) + start)
 
     def open(self, number, cache=CHUNK_CACHE):
-        """Return the open rows of file ``number``; raise DataError if it has another shape by
-        now.
-        """
-        part = self.parts[number]
-        opened = open_rows(part.path, part.dataset, part.axis, cache)
-        if opened.shape != (part.rows, part.columns):
-            opened.close()
-            raise DataError(
-                f"{part.name} changed while it was used: shape {opened.shape} instead of"
-                f" {(part.rows, part.columns)}"
-            )
-        return opened
+        """Return the open rows of file ``number``; raise DataError."""
+        return self.parts[number].open(cache)
 
     def fill(self, number, opened, start, stop, rows):
         """Put rows start..stop−1 of file ``number``, which is ``opened``, into ``rows``."""
@@ -223,7 +211,7 @@ class Source:
 
         For one rank to call.
         """
-        for part in self.parts:
+        for part in (each for whole in self.parts for each in whole.members or (whole,)):
             try:
                 status = os.stat(part.path)
             except OSError:
@@ -257,75 +245,24 @@ class Source:
         """Raise DataError for the first of the values of a block that are ``bad``."""
         row, column, value = block.place(bad)
         number, start = self.place(block.first)
+        part = self.parts[number]
         why = f", {reason(value)}" if reason else ""
         if self.view.reading.asked():
             why = f" after {', '.join(self.view.reading.asked())}"
         raise DataError(
-            f"{self.parts[number].name}: row {start + row}, column {self.view.column(column)} is "
+            f"{part.name}: row {part.row(start + row)}, column {self.view.column(column)} is "
             f"{value}{why}; remove or fill such values first (of fit: --nan)"
         )
 
 
-def open_source(arguments, reading=PLAIN, is_whole=True, own=()):
+def open_source(arguments, reading=PLAIN, is_whole=True, own=(), least=2):
     """Look at the files that DATA arguments name and return their ``Source``; raise DataError.
 
     For one rank to call.
 
     ``reading`` is a ``Reading``, or settings with one. ``is_whole`` is False if data are copied as
     they are: values may be packed then, or never written. The files ``own`` are left out of globs
-    and folders.
+    and folders. Datasets of fewer than ``least`` dimensions are refused.
     """
-    named, own = expand(arguments, suffixes()), set(map(os.path.realpath, own))
-    left_out = [
-        each for each in named if own and each.is_listed and os.path.realpath(each.path) in own
-    ]
-    found = [each for each in named if each not in left_out]
-    notes = [
-        f"{each.path} is left out of the data: this run writes it, or takes it as a result"
-        for each in left_out
-    ]
-    if not found:
-        raise DataError(
-            f"{arguments[0]} holds only {left_out[0].path}, which is not data; name the data"
-        )
-    parts = _agreeing([part_of(each.path, each.dataset, reading, is_whole, True) for each in found])
-    if parts[0].columns == 0 or sum(part.rows for part in parts) == 0:
-        raise DataError(
-            f"{parts[0].name} is empty: {sum(part.rows for part in parts)} rows, {parts[0].columns}"
-            " columns; check its export, or name another dataset"
-        )
-    return Source(parts, (*notes, *_odd(parts)), reading, is_whole)
-
-
-def _odd(parts):
-    """Yield a warning for datasets of different names, and for each file that is given twice."""
-    names = list(dict.fromkeys(part.dataset for part in parts))
-    if len(names) > 1:
-        yield f"hpcpca: warning: datasets of different names are taken: {listed(names)}"
-    seen = {}
-    for part in parts:
-        first = seen.setdefault((os.path.realpath(part.path), part.dataset), part)
-        if first is not part:
-            other = f", also as {first.path}" if first.path != part.path else ""
-            yield f"hpcpca: warning: {part.name} is given twice{other}: its rows count twice"
-
-
-def _agreeing(parts):
-    first = parts[0]
-    for part in parts[1:]:
-        if part.columns != first.columns:
-            raise DataError(
-                f"{part.name} has {part.columns} columns, the first file ({first.name}) has"
-                f" {first.columns}; check its export"
-            )
-        if part.feature_shape != first.feature_shape:
-            raise DataError(
-                f"{part.name} has samples of {part.feature_shape}, the first file ({first.name})"
-                f" has {first.feature_shape}; check its export"
-            )
-        if part.dtype != first.dtype:
-            raise DataError(
-                f"{part.name} has dtype {np.dtype(part.dtype)}, the first file ({first.name}) has"
-                f" {np.dtype(first.dtype)}; convert one of them"
-            )
-    return parts
+    parts, notes = parts_of(arguments, reading, is_whole, own, least)
+    return Source(parts, notes, reading, is_whole)

@@ -90,6 +90,12 @@ class SparseRows(Hdf5Rows):
             raise DataError(f"{self.name}: ends of rows {start}–{stop - 1} make no sense")
         return last - first
 
+    def ends_in(self, start, stop):
+        """Where the values of rows start..stop−1 begin, and those of the last end; raise
+        DataError.
+        """
+        return self._ends_of(start, stop + 1)
+
     def _ends_of(self, start, stop):
         """Ends start..stop−1, int64; raise DataError if they make no sense."""
         try:

@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from ..errors import DataError, UsageError
-from ..files.paths import split_dataset
-from .array import read_array
+from .chosen import chosen_numbers
 
 SLICE_BYTES = 8 << 20  # of a file's rows at a time
 
@@ -19,7 +17,11 @@ class View:
 
     def __init__(self, reading, width, dtype, is_packed=False):
         self.reading, self.width = reading, width
-        self.numbers = None if reading.columns is None else _numbers(reading.columns, width)
+        self.numbers = (
+            None
+            if reading.columns is None
+            else chosen_numbers(reading.columns, width, "--columns", "column")
+        )
         self.d = width if self.numbers is None else len(self.numbers)
         self.raw, self.dtype, self.fill, self.factors = dtype, dtype, None, None
         self.changes_values = is_packed or reading.changes_values
@@ -131,41 +133,3 @@ def _sums(rows, is_missing, packing):
         there &= ~np.isnan(rows)
     sums = rows.sum(axis=1, dtype=np.float64, where=there)
     return packing.scale * sums + packing.offset * there.sum(axis=1) if packing else sums
-
-
-def _numbers(text, width):
-    """Return the columns that --columns names; raise UsageError or DataError."""
-    try:
-        if text.count(":") == 1 and not text.strip("0123456789:"):
-            first, last = (int(each) if each else None for each in text.split(":"))
-            found = np.arange(width)[first:last]
-        else:
-            found = np.array([int(each) for each in text.split(",")])
-    except ValueError:
-        found = _of_file(text, width)
-    if not found.size:
-        raise UsageError(f"--columns {text}: these are no columns of {width}; name some")
-    if found.min() < 0 or found.max() >= width:
-        bad = int(found[(found < 0) | (found >= width)][0])
-        raise UsageError(
-            f"--columns {text}: there is no column {bad}; they go from 0 to {width - 1}"
-        )
-    return found
-
-
-def _of_file(text, width):
-    """Columns by the numbers, or the mask, in a dataset; raise DataError."""
-    found = read_array(*split_dataset(text), dimensions=1)
-    if found.ndim != 1:
-        raise DataError(f"--columns {text} has shape {found.shape}; a list, or a mask, is needed")
-    if found.dtype == np.bool_:
-        if found.shape != (width,):
-            raise DataError(
-                f"--columns {text}: a mask of {found.size}, and there are {width} columns"
-            )
-        return np.flatnonzero(found)
-    if found.dtype.kind not in "iu":
-        raise DataError(
-            f"--columns {text} holds {found.dtype}; numbers of columns, or a mask, are needed"
-        )
-    return found.astype(np.int64)
