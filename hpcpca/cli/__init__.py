@@ -26,7 +26,7 @@ COMMANDS = {  # name: (module, what its line in the list of commands says)
     "info": (".info", "Say what FILEs hold: data, or what hpcpca has written."),
     "plot": (".plot", "Draw a result, a checkpoint or an experiment."),
     "plan": (".plan", "Say what a fit or a regress of DATA will take, without running it."),
-    "data": (".data", "Make test data, shard, describe and check HDF5 data."),
+    "data": (".data", "Make test data, import, shard, describe and check HDF5 data."),
     "doctor": (".doctor", "Look whether this machine is set up right."),
     "bench": (".bench", "Measure hpcpca on this machine."),
 }

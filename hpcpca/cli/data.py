@@ -1,86 +1,31 @@
-"""``hpcpca data``: make, shard, describe and check HDF5 data."""
+"""``hpcpca data``: make, import, shard, describe and check HDF5 data."""
 
 import time
 
 import click
 
 from ..sources.reading import Reading
+from .importing import import_files
 from .info import info
 from .making import make_data, say_written
 from .options import follow_links, options_of, reading_of
 from .session import speaker, watching, world
+from .storage import TYPES, check_storage, storage
 from .types import Shape
-
-
-def _storage(function):
-    """Options that say how files are laid out."""
-    for option in reversed(
-        (
-            click.option(
-                "-o",
-                "--output",
-                required=True,
-                type=click.Path(),
-                metavar="OUT",
-                help="File (OUT.h5), or folder for shards.",
-            ),
-            click.option(
-                "--shards",
-                type=click.IntRange(1),
-                help="Number of files in the folder; default: of about 512 MiB each.",
-            ),
-            click.option(
-                "--uneven", is_flag=True, help="Shards of very different sizes (1 : 2 : 3 …)."
-            ),
-            click.option(
-                "--chunk-rows",
-                type=click.IntRange(0),
-                help="Rows per HDF5 chunk, 0 for contiguous; default: chunks of about 1 MiB.",
-            ),
-            click.option(
-                "--compression",
-                type=click.Choice(["none", "gzip", "lzf"]),
-                default="none",
-                show_default=True,
-                help="HDF5 filter.",
-            ),
-            click.option(
-                "--dataset",
-                metavar="NAME",
-                help="Name of the dataset in each file; default X, or as in DATA.",
-            ),
-        )
-    ):
-        function = option(function)
-    return function
-
-
-TYPES = [
-    "uint8",
-    "int8",
-    "uint16",
-    "int16",
-    "uint32",
-    "int32",
-    "uint64",
-    "int64",
-    "float16",
-    "float32",
-    "float64",
-]
 
 
 @click.group()
 def data():
-    """Make test data, shard, describe and check HDF5 data."""
+    """Make test data, import, shard, describe and check HDF5 data."""
 
 
 data.add_command(info)
+data.add_command(import_files)
 
 
 @data.command()
 @click.argument("shape", type=Shape(), metavar="NxD")
-@_storage
+@storage
 @click.option(
     "--spectrum",
     default="powerlaw:1",
@@ -148,7 +93,7 @@ def make(shape, output, shards, uneven, chunk_rows, compression, dataset, overwr
     with world() as ranks:
         with ranks.agreed():
             recipe.check()
-            _check_storage(output, shards, chunk_rows, compression)
+            check_storage(output, shards, chunk_rows, compression)
         laid_out = layout(
             output,
             recipe.n,
@@ -163,23 +108,9 @@ def make(shape, output, shards, uneven, chunk_rows, compression, dataset, overwr
         make_data(ranks, recipe, laid_out, output, overwrite)
 
 
-def _check_storage(output, shards, chunk_rows, compression):
-    """Raise UsageError where options contradict each other."""
-    from ..errors import UsageError
-    from ..files.paths import SUFFIXES
-
-    if output.lower().endswith(SUFFIXES) and (shards or 1) > 1:
-        raise UsageError(f"--shards {shards} with -o {output}: a file is one shard; name a folder")
-    if compression != "none" and chunk_rows == 0:
-        raise UsageError(
-            f"--compression {compression} with --chunk-rows 0: only chunks can be compressed; leave"
-            " one of them out"
-        )
-
-
 @data.command()
 @click.argument("data", nargs=-1, required=True, metavar="DATA[:dataset]...")
-@_storage
+@storage
 @click.option(
     "--dtype",
     type=click.Choice(TYPES),
@@ -209,7 +140,7 @@ def shard(
     begun = time.monotonic()
     with world() as ranks:
         with ranks.agreed():
-            _check_storage(output, shards, chunk_rows, compression)
+            check_storage(output, shards, chunk_rows, compression)
         how = ranks.decide(lambda: reading_of(None, reading, follow_links))
         source = ranks.decide(lambda: open_source(data, how, is_whole=False))
         source.tell(watching(ranks, speaker(ranks)))

@@ -105,8 +105,9 @@ def say_written(ranks, laid_out, begun):
     from ..units import format_seconds, format_size
 
     size = laid_out.edges[-1] * laid_out.row_bytes
+    shape = " × ".join(map(str, (laid_out.edges[-1], *laid_out.row_shape)))
     seconds = time.monotonic() - begun
     speaker(ranks)(
-        f"wrote {laid_out.edges[-1]} × {laid_out.columns} {laid_out.dtype} ({format_size(size)}) to"
+        f"wrote {shape} {laid_out.dtype} ({format_size(size)}) to"
         f" {len(laid_out.paths)} file(s), {laid_out.paths[0]} …, in {format_seconds(seconds)}"
     )

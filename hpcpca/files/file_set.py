@@ -4,6 +4,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+import h5py
 import numpy as np
 
 from ..errors import DataError, describe
@@ -16,6 +17,7 @@ PIECE_BYTES = 32 << 20  # written at a time
 CHUNK_BYTES = 1 << 20  # default chunk: the default chunk cache of HDF5 before 2.0
 SHARD_BYTES = 512 << 20  # default shard
 MOST_SHARDS = 1024
+NAMES = "column_names"  # the dataset that has them
 _FILTERS = {
     "gzip": {"compression": "gzip", "compression_opts": 1, "shuffle": True},
     "lzf": {"compression": "lzf", "shuffle": True},
@@ -38,6 +40,13 @@ class Layout:
     chunk_rows: int | None = None  # None: chunks of about CHUNK_BYTES; 0: contiguous
     compression: str = "none"
     attributes: dict = field(default_factory=dict)  # of the dataset, in each file
+    feature_shape: tuple = ()  # lengths of the axes besides the rows, if they are several
+    names: list | None = None  # of the columns, in each file
+
+    @property
+    def row_shape(self):
+        """Lengths of the axes of a row."""
+        return tuple(self.feature_shape) or (self.columns,)
 
     @property
     def row_bytes(self):
@@ -54,9 +63,9 @@ class Layout:
         chunk = (
             max(1, CHUNK_BYTES // self.row_bytes) if self.chunk_rows is None else self.chunk_rows
         )
-        chunks = (min(chunk, rows), self.columns) if chunk and rows else None
+        chunks = (min(chunk, rows), *self.row_shape) if chunk and rows else None
         return {
-            "shape": (rows, self.columns),
+            "shape": (rows, *self.row_shape),
             "dtype": self.dtype,
             "chunks": chunks,
             **(_FILTERS[self.compression] if chunks else {}),
@@ -182,8 +191,13 @@ def _write_shard(path, laid_out, rows, start, stop, *, attributes):
             file.attrs.update(attributes)
             item = file.create_dataset(laid_out.dataset, **laid_out.storage(stop - start))
             item.attrs.update(laid_out.attributes)
+            if laid_out.names:
+                file.create_dataset(NAMES, data=laid_out.names, dtype=h5py.string_dtype())
             done = 0
-            for piece in regroup(rows.read(start, stop), _piece(item, laid_out.row_bytes)):
+            shaped = (
+                part.reshape(len(part), *laid_out.row_shape) for part in rows.read(start, stop)
+            )
+            for piece in regroup(shaped, _piece(item, laid_out.row_bytes)):
                 item[done : done + len(piece)] = piece
                 done += len(piece)
         sync(_part(path))
@@ -194,11 +208,13 @@ def _write_shard(path, laid_out, rows, start, stop, *, attributes):
 def _piece(item, row_bytes):
     """Shape of what is written at a time: whole chunks of rows."""
     chunk = item.chunks[0] if item.chunks else 1
-    return np.empty((max(1, PIECE_BYTES // (chunk * row_bytes)) * chunk, item.shape[1]), item.dtype)
+    return np.empty(
+        (max(1, PIECE_BYTES // (chunk * row_bytes)) * chunk, *item.shape[1:]), item.dtype
+    )
 
 
 def regroup(arrays, buffer):
-    """Yield the rows of ``arrays`` in order as slices of ``buffer`` (r, d), full but for the
+    """Yield the rows of ``arrays`` in order as slices of ``buffer`` (r, …), full but for the
     last.
     """
     filled = 0

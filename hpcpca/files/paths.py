@@ -82,7 +82,8 @@ def _files(path, text, suffixes):
     if is_folder(path):
         names = [name for name in _listed(path) if name.lower().endswith(suffixes)]
         if not names:
-            raise DataError(f"folder {path} holds no HDF5 file ({', '.join(SUFFIXES[:3])}, …)")
+            what = "HDF5 file" if SUFFIXES[0] in suffixes else "file to import"
+            raise DataError(f"folder {path} holds no {what} ({', '.join(suffixes[:3])}, …)")
         return sorted((os.path.join(path, name) for name in names), key=natural_order)
     if _exists(path):
         return [path]

@@ -10,14 +10,15 @@ FIRST, MOST = 5.0, 60.0  # seconds until the first line, and between later ones 
 
 
 class Passage:
-    """One reading of so many rows by this process.
+    """One reading of so many rows by this process, or of ``what`` else, each a ``unit``.
 
     ``Passage.tell(text)`` is what lines go to; None if nobody wants to know.
     """
 
     tell = None
 
-    def __init__(self, total):
+    def __init__(self, total, what="rows of the first rank's share", unit="rows"):
+        self._what, self._unit = what, unit
         self._total, self._done, self._begun, self._next = total, 0, time.monotonic(), FIRST
 
     def done(self, rows):
@@ -30,7 +31,7 @@ class Passage:
             self._next = spent + min(MOST, max(FIRST, spent / 2))
             left = spent * (self._total - self._done) / self._done
             Passage.tell(
-                f"pass: {self._done:,} of {self._total:,} rows of the first rank's share"
+                f"pass: {self._done:,} of {self._total:,} {self._what}"
                 f" ({100 * self._done / self._total:.0f} %), {self._done / max(spent, 1e-9):,.0f}"
-                f" rows a second, about {format_seconds(left)} left"
+                f" {self._unit} a second, about {format_seconds(left)} left"
             )

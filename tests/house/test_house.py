@@ -43,7 +43,7 @@ OPEN_TO = {
     "operators": {"numpy", "threadpoolctl"},
     "comm": {"mpi4py", "numpy", "threadpoolctl"},
     "files": {"h5py", "numpy"},
-    "sources": {"h5py", "numpy", "hdf5plugin"},
+    "sources": {"h5py", "numpy", "hdf5plugin", "pyarrow"},
     "planning": {"numpy", "threadpoolctl", "mpi4py"},
     "engine": {"numpy", "rich"},
     "report": {"numpy", "matplotlib"},
