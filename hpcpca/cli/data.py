@@ -156,6 +156,7 @@ def shard(
             chunk_rows=chunk_rows,
             compression=compression,
             attributes=ranks.decide(source.common_attributes),
+            feature_shape=source.feature_shape if source.view.numbers is None else (),
         )
         ranks.decide(lambda: prepare(laid_out))
         with ranks.blaming(source.change):

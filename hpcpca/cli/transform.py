@@ -78,7 +78,7 @@ def transform(result, data, components, whiten, no_centre, quiet, **options):
 @writing_options
 def reconstruct(result, scores, quiet, **writing):
     """Write the rows SV + 1μᵀ that the file SCORES of 'hpcpca transform' stands for as /data (n,
-    d).
+    d), or (n, …) with the axes that the samples had.
     """
     with world() as ranks:
         from ..mapping.streaming import Writing

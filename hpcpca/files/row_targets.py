@@ -3,6 +3,7 @@ for everybody.
 """
 
 from contextlib import contextmanager
+from math import prod
 
 import h5py
 import numpy as np
@@ -16,14 +17,14 @@ CACHE_BYTES = 64 << 20  # of the root, which meets the chunks on the borders of 
 
 
 def chunk_rows(shape, itemsize):
-    """Rows of a chunk of an (n, k) dataset, such that the last one is hardly shorter."""
-    n, row = shape[0], shape[1] * itemsize
+    """Rows of a chunk of an (n, …) dataset, such that the last one is hardly shorter."""
+    n, row = shape[0], prod(shape[1:]) * itemsize
     most = max(1, min(LARGEST_CHUNK, max(SMALLEST_CHUNK, n * row // MOST_CHUNKS)) // row)
     return -(-n // -(-n // most))
 
 
 class _Target:
-    """What the three ways of writing share."""
+    """What the three ways of writing share. Rows are flat (r, k), whatever axes the dataset has."""
 
     def __init__(self, world, path):
         self.world, self.path, self.file, self.item = world, path, None, None
@@ -48,7 +49,7 @@ class _Target:
             name,
             shape,
             dtype,
-            chunks=(chunk_rows(shape, dtype.itemsize), shape[1]),
+            chunks=(chunk_rows(shape, dtype.itemsize), *shape[1:]),
             compression=compression,
             shuffle=bool(compression),
             fill_time="never",
@@ -68,6 +69,9 @@ class _Target:
                 compression=compression,
             )
 
+    def _fill(self, first, rows):
+        self.item[first : first + len(rows)] = rows.reshape(len(rows), *self.item.shape[1:])
+
     def close(self):
         """Finish the file; collective."""
         with self.writing():
@@ -84,7 +88,7 @@ class Independent(_Target):
         """Write rows (r, k), or None, from row ``first`` on."""
         with self.writing():
             if rows is not None:
-                self.item[first : first + len(rows)] = rows
+                self._fill(first, rows)
 
 
 class Collective(_Target):
@@ -96,14 +100,16 @@ class Collective(_Target):
         """Write rows (r, k), or None, from row ``first`` on."""
         together = h5py.h5p.create(h5py.h5p.DATASET_XFER)
         together.set_dxpl_mpio(h5py.h5fd.MPIO_COLLECTIVE)
-        space = self.item.id.get_space()
-        memory = h5py.h5s.create_simple((1, self.item.shape[1]) if rows is None else rows.shape)
+        space, axes = self.item.id.get_space(), self.item.shape[1:]
+        shape = (1 if rows is None else len(rows), *axes)
+        memory = h5py.h5s.create_simple(shape)
         if rows is None:
-            rows = np.empty((1, self.item.shape[1]), self.item.dtype)
+            rows = np.empty(shape, self.item.dtype)
             space.select_none()
             memory.select_none()
         else:
-            space.select_hyperslab((first, 0), rows.shape)
+            rows = rows.reshape(shape)
+            space.select_hyperslab((first, *(0 for _ in axes)), shape)
         with self.writing():
             self.item.id.write(memory, space, rows, dxpl=together)
 
@@ -140,7 +146,7 @@ class ByRoot(_Target):
             return
         for rank, (start, count) in enumerate(coming):
             if count and rank:
-                rows = np.empty((count, self.item.shape[1]), self.item.dtype)
+                rows = np.empty((count, *self.item.shape[1:]), self.item.dtype)
                 self.world.comm.Recv(rows, rank)
             if count:
                 self._write(start, rows)
@@ -148,7 +154,7 @@ class ByRoot(_Target):
     def _write(self, first, rows):
         try:
             if self.error is None:
-                self.item[first : first + len(rows)] = rows
+                self._fill(first, rows)
         except H5PY_ERRORS as error:
             self.error = error
 

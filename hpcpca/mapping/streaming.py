@@ -96,7 +96,7 @@ def stream(world, source, rows, convert, target, *, counters):
 @dataclass(frozen=True)
 class Made:
     """The rows that are made: their dataset, its columns, type and attributes; ``by`` says in
-    words what of.
+    words what of. ``axes`` are the lengths that columns are written in, if those are several.
     """
 
     dataset: str
@@ -104,6 +104,11 @@ class Made:
     dtype: np.dtype
     attributes: dict
     by: str
+    axes: tuple = ()
+
+    def shape(self, rows):
+        """Return the shape of the dataset with so many rows."""
+        return (rows, *(self.axes or (self.columns,)))
 
 
 class Mapping:
@@ -138,7 +143,7 @@ class Mapping:
             world,
             writing.output,
             made.dataset,
-            (source.n, made.columns),
+            made.shape(source.n),
             kind,
             attributes=made.attributes,
             compression=writing.compression,
@@ -148,7 +153,7 @@ class Mapping:
             world.decide(source.check_unchanged)
         for panel in self.panels:
             panel.free()
-        size = f"{source.n} × {made.columns} {kind}"
+        size = f"{' × '.join(map(str, made.shape(source.n)))} {kind}"
         self._summarise(say, f"{writing.output}: {size} by {made.by}")
 
     def _rows_at_once(self, memory, threads, row_bytes):

@@ -35,6 +35,7 @@ class Basis:
     checksum: int  # of its components
     reading: Reading  # of the data that were fitted
     learned: Learned  # of their columns
+    axes: tuple = ()  # lengths of the axes that became columns, if all of several did
 
     def attributes(self):
         """What files made with this basis say about it."""
@@ -83,6 +84,8 @@ def load_basis(path, count=None, centre=True, whiten=False):
     with open_file(path) as file:
         checksum = int(file["components"].attrs["checksum"])
     mean = stored.arrays["mean"] if centre else np.zeros(stored.d)
+    learned = Learned.of(stored.arrays)
+    axes = stored.attributes.get("feature_shape", ()) if learned.columns is None else ()
     return Basis(
         path,
         count,
@@ -94,7 +97,8 @@ def load_basis(path, count=None, centre=True, whiten=False):
         seal=int(stored.attributes["seal"]),
         checksum=checksum,
         reading=Reading.restored(stored.config, follow_links=False),
-        learned=Learned.of(stored.arrays),
+        learned=learned,
+        axes=tuple(int(length) for length in axes),
     )
 
 

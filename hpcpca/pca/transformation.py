@@ -67,8 +67,8 @@ def transform(world, say, result, data, writing, *, onto=Onto(), reading=Mapping
 
 
 def reconstruct(world, say, result, scores, writing):
-    """Write the rows SV + 1μᵀ that a file of scores stands for; raise DataError, UsageError on
-    all ranks.
+    """Write the rows SV + 1μᵀ that a file of scores stands for, with the axes that the data had;
+    raise DataError, UsageError on all ranks.
     """
     world.decide(lambda: check_written(writing, [result, scores]))
     source, basis = world.decide(lambda: files.load_scores(scores, result))
@@ -88,6 +88,7 @@ def reconstruct(world, say, result, scores, writing):
 
     scratch = Reconstruction.scratch(basis.d, basis.count, work)
     made = _made(files.RECONSTRUCTION, basis.d, kind, basis, source)
+    made = replace(made, axes=basis.axes)
     Mapping(world, source, [panel], scratch).run(say, writing, made, reconstruction)
 
 
