@@ -16,12 +16,14 @@ from .types import Shape
 )
 @click.option(
     "--images",
-    type=Shape("28x28"),
-    metavar="HxW",
+    type=Shape("28x28", word="stored"),
+    is_flag=False,
+    flag_value="stored",
+    metavar="[HxW]",
     multiple=True,
     help=(
         "Components as pictures of H rows and W columns, such as 28x28; of pairs both sides, twice"
-        " if they differ."
+        " if they differ. Alone: in the shape that the samples had."
     ),
 )
 @click.option("--lines", is_flag=True, help="Components, or pairs, as lines.")
@@ -36,7 +38,7 @@ def plot(file, output, images, lines, overwrite):
     from ..files.opening import open_file
     from ..files.outputs import check_output
     from ..files.result import Stored
-    from ..report import experiment, result, spectra
+    from ..report import experiment, pictures, result, spectra
     from ..report.canvas import is_no_figure
 
     if images and lines:
@@ -61,7 +63,7 @@ def plot(file, output, images, lines, overwrite):
         stored.require_vectors()
         shares = said.shares(stored)
         if what:
-            sides = said.sides(stored, result.SHOWN)
+            sides, images = pictures.framed(stored, said.sides(stored, result.SHOWN), images)
             result.draw_sides(output, sides, images, shares)
         else:
             result.draw(stored, output, shares, said.curves(stored))

@@ -6,15 +6,17 @@ import click
 
 
 class Shape(click.ParamType):
-    """Rows by columns, such as 200000x2000."""
+    """Rows by columns, such as 200000x2000, or a ``word``."""
 
     name = "shape"
 
-    def __init__(self, example="200000x2000"):
-        self.example = example
+    def __init__(self, example="200000x2000", word=None):
+        self.example, self.word = example, word
 
     def convert(self, value, param, ctx):
-        """(n, d) of the text; a usage error where it is none."""
+        """(n, d) of the text, or the word; a usage error where it is neither."""
+        if value == self.word:
+            return value
         match = re.fullmatch(r"(\d[\d_]*)x(\d[\d_]*)", value) if isinstance(value, str) else None
         if not match:
             self.fail(

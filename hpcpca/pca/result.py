@@ -34,6 +34,14 @@ def shares(variance, total):
 class AboutPca(About):
     """What components are of, and what they explain."""
 
+    def counted(self, stored):
+        """Return how many components of what, and the axes that samples had."""
+        axes = " × ".join(map(str, stored.attributes.get("feature_shape", ())))
+        if not axes:
+            return super().counted(stored)
+        some = "of " if "columns" in stored.arrays else ""
+        return f"{super().counted(stored)} ({some}{axes})"
+
     def origin(self, stored):
         """Return the number of samples.
 

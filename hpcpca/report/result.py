@@ -2,6 +2,8 @@
 pictures or lines.
 """
 
+from math import prod
+
 import numpy as np
 
 from ..errors import DataError, UsageError
@@ -11,6 +13,7 @@ from .describe import standing_of
 
 SHOWN = 36  # pictures at most
 FLOOR = 1e-17
+MISSING = 0.8  # grey level of entries that there are none of
 MARKS = {
     NOT_SEPARATED: ("s", "tab:green"),
     UNDETERMINED: ("X", "tab:red"),
@@ -141,14 +144,15 @@ def _tolerance(axis, stored):
 
 def draw_sides(path, sides, shapes=(), shares=None):
     """Components by their ``sides`` {name: rows (count, entries)}: as
-    pictures of one of the ``shapes`` (rows, columns), blue for negative and red for positive
-    entries; as lines if no shapes are given, or none fits that side. Each has to fit one.
+    pictures of one of the ``shapes`` (rows, columns), blue for negative, red for positive and grey
+    for missing entries, or (rows, columns, 3) in colours about grey; as lines if no shapes are
+    given, or none fits that side. Each has to fit one.
     """
     count = len(next(iter(sides.values())))
     pictured = {name: _fitting(shapes, rows.shape[1]) for name, rows in sides.items()}
     lengths = {rows.shape[1] for rows in sides.values()}
-    if idle := [shape for shape in shapes if shape[0] * shape[1] not in lengths]:
-        pixels = " and ".join(f"{height}x{width}" for height, width in idle)
+    if idle := [shape for shape in shapes if prod(shape) not in lengths]:
+        pixels = " and ".join("x".join(map(str, shape)) for shape in idle)
         entries = ", ".join(f"{name} have {rows.shape[1]} entries" for name, rows in sides.items())
         raise UsageError(f"--images {pixels} are {_products(idle)} pixels, {entries}")
     across = int(np.ceil(np.sqrt(count)))
@@ -169,23 +173,33 @@ def draw_sides(path, sides, shapes=(), shares=None):
 
 
 def _fitting(shapes, entries):
-    return next((shape for shape in shapes if shape[0] * shape[1] == entries), None)
+    return next((shape for shape in shapes if prod(shape) == entries), None)
 
 
 def _products(shapes):
-    return " and ".join(str(height * width) for height, width in shapes)
+    return " and ".join(str(prod(shape)) for shape in shapes)
 
 
 def _draw_side(axis, row, shape):
-    most = np.abs(row).max() or 1.0
+    most = np.nanmax(np.abs(row)) or 1.0
     if shape:
-        axis.imshow(row.reshape(shape), cmap="RdBu_r", vmin=-most, vmax=most)
+        _draw_picture(axis, row.reshape(shape), most)
         return
     axis.axis("on")
     axis.axhline(0, color="grey", linewidth=0.5)
     axis.plot(row, linewidth=0.8)
     axis.set(ylim=(-1.05 * most, 1.05 * most))
     axis.tick_params(labelsize="xx-small")
+
+
+def _draw_picture(axis, picture, most):
+    import matplotlib
+
+    if picture.ndim == 3:
+        axis.imshow(np.where(np.isnan(picture), MISSING, 0.5 + picture / (2 * most)))
+        return
+    colours = matplotlib.colormaps["RdBu_r"].with_extremes(bad=str(MISSING))
+    axis.imshow(picture, cmap=colours, vmin=-most, vmax=most)
 
 
 def _percent(share):
