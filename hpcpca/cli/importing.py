@@ -61,5 +61,9 @@ def import_files(
             names=rows.names,
         )
         ranks.decide(lambda: prepare(laid_out))
+        if any(file.is_large for file in rows.files):
+            from ..kernels import decimals
+
+            ranks.first_on_node(lambda: False, decimals.warm_up)
         write_set(ranks, laid_out, rows)
         say_written(ranks, laid_out, begun)

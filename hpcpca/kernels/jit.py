@@ -7,3 +7,5 @@ compiled = numba.njit(
 )
 exact = numba.njit(cache=True, nogil=True, error_model="numpy")
 inlined = numba.njit(inline="always", error_model="numpy")
+# as ``exact``, and made part of the machine code of what calls it
+merged = numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)

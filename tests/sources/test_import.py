@@ -18,10 +18,11 @@ pytestmark = pytest.mark.once
 ROWS = np.random.default_rng(3).standard_normal((700, 6)) * 10.0 ** np.arange(-3, 3)
 
 
-@pytest.fixture
-def small(monkeypatch):
-    """Pieces of so few bytes that every file has many."""
+@pytest.fixture(params=["plain", "compiled"])
+def small(monkeypatch, request):
+    """Pieces of so few bytes that every file has many; text read by numpy, or by kernels."""
     monkeypatch.setattr(text, "PIECE_BYTES", 500)
+    monkeypatch.setattr(text, "LARGE", -1 if request.param == "compiled" else 1 << 40)
     monkeypatch.setattr(files_module, "PIECE_BYTES", 500)
 
 
@@ -86,20 +87,28 @@ def test_missing_values(tmp_path, small):
     (tmp_path / "y.csv").write_text(plain)
     expected = np.genfromtxt(tmp_path / "y.csv", delimiter=",")
     np.testing.assert_array_equal(imported([tmp_path / "y.csv"])[0], expected)
+    (tmp_path / "w.csv").write_text("-999,2\n3,-999.0\n-9991,?\n")
+    found = imported([tmp_path / "w.csv"], missing=("-999", "?"))[0]
+    np.testing.assert_array_equal(found, [[np.nan, 2], [3, np.nan], [-9991, np.nan]])
+    with pytest.raises(UsageError, match="int32 has no NaN"):
+        imported([tmp_path / "w.csv"], "int32", missing=("-999",))
     (tmp_path / "z.txt").write_text("1 NA  3\n nan 5 6 \n")
     np.testing.assert_array_equal(
         imported([tmp_path / "z.txt"])[0], [[1, np.nan, 3], [np.nan, 5, 6]]
     )
 
 
-def test_integers_are_exact(tmp_path):
+def test_integers_are_exact(tmp_path, small):
     whole = np.random.default_rng(0).integers(-(2**63), 2**63 - 1, (50, 3))
     np.savetxt(tmp_path / "x.csv", whole, fmt="%d", delimiter=",")
     np.testing.assert_array_equal(imported([tmp_path / "x.csv"], "int64")[0], whole)
+    whole = whole.astype("u8") * np.uint64(2)
+    np.savetxt(tmp_path / "x.csv", whole, fmt="%d", delimiter=",")
+    np.testing.assert_array_equal(imported([tmp_path / "x.csv"], "uint64")[0], whole)
     with pytest.raises(DataError, match="is no int64; give --dtype float64"):
         (tmp_path / "x.csv").write_text("1,2\n3,4.5\n")
         imported([tmp_path / "x.csv"], "int64")
-    with pytest.raises(DataError, match="holds 300, which uint8 cannot"):
+    with pytest.raises(DataError, match="holds 300.*, which uint8 cannot"):
         (tmp_path / "x.csv").write_text("1,300\n")
         imported([tmp_path / "x.csv"], "uint8")
 
@@ -214,7 +223,7 @@ BAD = {  # what is in x.csv: options, what is said
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_text(tmp_path, name):
+def test_bad_text(tmp_path, small, name):
     told, how, said = BAD[name]
     (tmp_path / "x.csv").write_text(told)
     with pytest.raises((DataError, UsageError), match=said):

@@ -18,6 +18,7 @@ class ImportedFile:
 
     suffixes: tuple = ()  # in lower case
     count, columns, names, dtype = 0, 0, None, None
+    is_large = False  # so that compiled kernels are worth loading
     feature_shape: tuple = ()  # lengths of the axes that became columns, if there are several
 
     def __init__(self, path):

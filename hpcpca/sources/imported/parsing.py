@@ -1,4 +1,6 @@
-"""Numbers in lines of text, many lines at a time."""
+"""Numbers in lines of text, many lines at a time: by numpy, or by compiled kernels and numpy for
+what they leave.
+"""
 
 import csv
 import re
@@ -7,6 +9,7 @@ import warnings
 import numpy as np
 
 WORDS = ("NA", "N/A", "n/a", "NULL", "null", "None")  # for a missing value; NaN is a number
+NEWLINE, RETURN = 10, 13
 
 
 class Wrong(Exception):
@@ -23,14 +26,16 @@ class Parser:
     """Lines of ``width`` fields to rows of ``work``, int64, uint64 or float64.
 
     ``delimiter`` None is any run of blanks. ``numbers`` are those of the columns that are taken,
-    None all.
+    None all. Kernels are worth loading if ``is_compiled``.
     """
+
+    is_compiled = False
 
     def __init__(self, delimiter, missing, work):
         self.delimiter, self.work = delimiter, np.dtype(work)
         self.width = self.numbers = None
-        self._words = [word.encode() for word in (*WORDS, *missing)]
-        either = b"|".join(map(re.escape, self._words))
+        self.gone_numbers = [float(word) for word in missing if is_number(word)]
+        either = b"|".join(re.escape(word.encode()) for word in (*WORDS, *missing))
         if delimiter is None:
             self._gone = re.compile(rb"(?<!\S)(?:%s)(?!\S)" % either)
         else:
@@ -45,34 +50,36 @@ class Parser:
         found = next(csv.reader([line], delimiter=self.delimiter), [])
         return [field.strip() for field in found]
 
-    def lines(self, piece):
-        """The lines (str) of a piece of text (bytes) that are not empty, with nan for what is
-        missing, if that is simple to see.
+    def rows(self, piece, places):
+        """Return the rows in lines of a piece, which lie at consecutive ``places`` of it; raise
+        ``Wrong`` for the first that is none.
         """
-        if b"\r" in piece:
-            piece = piece.replace(b"\r\n", b"\n")
-        if piece[:1] == b"\n" or b"\n\n" in piece:
-            piece = b"\n".join(line for line in piece.split(b"\n") if line)
-        piece = piece.removesuffix(b"\n")
-        if not piece:
-            return []
-        if any(word in piece for word in self._words):
-            piece = self._gone.sub(b"nan", piece)
-        elif self.delimiter is not None:
-            piece = self._filled(piece)
-        return piece.decode("latin-1").split("\n")
+        if self.is_compiled and self.work.kind == "f":
+            found = self._compiled(piece, places)
+        else:
+            found = self.parse(lines_of(piece[places[0, 0] : places[-1, 1]]))
+        if self.gone_numbers:
+            found[np.isin(found, self.gone_numbers)] = np.nan
+        return found
 
-    def _filled(self, piece):
-        """The piece with nan for fields of which nothing is there."""
-        mark = self.delimiter.encode("latin-1")
-        if mark + mark in piece:
-            for _ in range(2):  # of three in a row the first two are taken together
-                piece = piece.replace(mark + mark, mark + b"nan" + mark)
-        if mark + b"\n" in piece or piece.endswith(mark):
-            piece = (piece + b"\n").replace(mark + b"\n", mark + b"nan\n")[:-1]
-        if b"\n" + mark in piece or piece.startswith(mark):
-            piece = (b"\n" + piece).replace(b"\n" + mark, b"\nnan" + mark)[1:]
-        return piece
+    def _compiled(self, piece, places):
+        """The rows by kernels, those of odd lines by ``parse``."""
+        from ...kernels import decimals
+
+        numbers = list(range(self.width) if self.numbers is None else self.numbers)
+        targets = np.full(self.width, -1)
+        targets[numbers] = np.arange(len(numbers))
+        data, rows = np.frombuffer(piece, np.uint8), np.empty((len(places), len(numbers)))
+        mark = decimals.BLANKS if self.delimiter is None else ord(self.delimiter)
+        odd = np.flatnonzero(decimals.parse(data, places, mark, targets, rows))
+        if len(odd):
+            text = b"\n".join(piece[begin:end] for begin, end in places[odd].tolist())
+            try:
+                rows[odd] = self.parse(lines_of(text))
+            except Wrong as wrong:
+                wrong.number = int(odd[wrong.number])
+                raise
+        return rows
 
     def parse(self, lines):
         """Return the rows of lines as an array; raise ``Wrong`` for the first one that has none."""
@@ -138,3 +145,29 @@ class Parser:
         except (ValueError, Warning):
             return True
         return False
+
+
+def places_of(piece):
+    """Where the lines of a piece of text (bytes) begin and end that are not empty: (rows, 2)."""
+    data = np.frombuffer(piece, np.uint8)
+    ends = np.flatnonzero(data == NEWLINE)
+    if not piece.endswith(b"\n"):
+        ends = np.append(ends, len(data))
+    begins = np.append(0, ends[:-1] + 1)
+    found = np.column_stack([begins, ends - (data[ends - 1] == RETURN)])
+    return found[found[:, 0] < found[:, 1]]
+
+
+def lines_of(piece):
+    """The lines (str) of a piece of text (bytes) that are not empty; bytes are characters."""
+    text = piece.decode("latin-1").replace("\r\n", "\n").removesuffix("\r")
+    return [line for line in text.split("\n") if line]
+
+
+def is_number(word):
+    """Whether a word is one."""
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True

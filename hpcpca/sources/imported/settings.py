@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from ...errors import UsageError
 from ...options import Settings, option
 
-NAMED = {"tab": "\t", "comma": ",", "semicolon": ";", "space": None}  # None: any run of blanks
+NAMED = {
+    "tab": "\t",
+    "comma": ",",
+    "semicolon": ";",
+    "space": None,
+    " ": None,
+}  # None: any run of blanks
 
 
 @dataclass(frozen=True)
@@ -40,8 +46,10 @@ class Importing(Settings):
         if self.columns is not None and self.skip_columns is not None:
             raise UsageError("--columns and --skip-columns: give one of them")
         mark = self.delimiter
-        if mark is not None and mark not in NAMED and (len(mark) != 1 or mark in '"\r\n'):
-            raise UsageError(f"--delimiter {mark!r}: a character, tab or space is needed")
+        if mark is None or mark in NAMED:
+            return
+        if len(mark) != 1 or mark in '"\r\n' or not mark.isascii():
+            raise UsageError(f"--delimiter {mark!r}: a character of ASCII, tab or space is needed")
 
     def asked_of_text(self):
         """Options that were given and are of text alone, as they are typed."""

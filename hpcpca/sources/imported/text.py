@@ -7,17 +7,18 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from ...errors import DataError, describe
+from ...errors import DataError, UsageError, describe
 from ..watch import Passage
 from .chosen import chosen
 from .file import PIECE_BYTES, ImportedFile
-from .parsing import WORDS, Parser, Wrong
+from .parsing import WORDS, Parser, Wrong, is_number, places_of
 from .settings import NAMED
 
 MARKS = {".csv": ",", ".tsv": "\t", ".txt": None}
 LONGEST = 1 << 30  # bytes of a line
 SHOWN = 40  # characters of a value
 MIB = 1 << 20
+LARGE = 16 << 20  # bytes from which on loading compiled kernels takes less time than it saves
 
 
 class TextFile(ImportedFile):
@@ -33,9 +34,12 @@ class TextFile(ImportedFile):
             (each for each in MARKS if path.lower().removesuffix(".gz").endswith(each)), ""
         )
         mark = MARKS.get(suffix, ",") if how.delimiter is None else how.delimiter
-        work = {"i": np.int64, "u": np.uint64}.get(self.dtype.kind, np.float64)
+        work = self.dtype if self.dtype in (np.int64, np.uint64) else np.float64
         self._missing = ("", *WORDS, *how.missing)
         self._parser = Parser(NAMED.get(mark, mark), how.missing, work)
+        if self._parser.gone_numbers and self.dtype.kind != "f":
+            raise UsageError(f"--missing: {self.dtype} has no NaN; give --dtype float64")
+        self._parser.is_compiled = self.is_large = self.size > LARGE
         with self._reading() as (file, _):
             begin, lines = self._begin(file, how)
         self._set_columns(how)
@@ -122,13 +126,7 @@ class TextFile(ImportedFile):
         )
 
     def _is_number(self, field):
-        if field in self._missing:
-            return True
-        try:
-            float(field)
-        except ValueError:
-            return False
-        return True
+        return field in self._missing or is_number(field)
 
     def _set_columns(self, how):
         numbers = chosen(how, self.names, self.width)
@@ -147,7 +145,7 @@ class TextFile(ImportedFile):
             for piece in self._pieces(file):
                 self._places.append((begin, self.count, lines))
                 begin, lines = begin + len(piece), lines + piece.count(b"\n")
-                self.count += count(piece)
+                self.count += len(places_of(piece))
                 passage.done((now := raw.tell() // MIB) - before)
                 before = now
 
@@ -173,20 +171,20 @@ class TextFile(ImportedFile):
         with self._reading() as (file, _):
             file.seek(offset)
             for piece in self._pieces(file):
-                lines = self._parser.lines(piece)
-                first, last = max(0, start - done), min(len(lines), stop - done)
-                if first < last:
-                    yield self._rows(lines, first, last, piece, before)
-                done, before = done + len(lines), before + piece.count(b"\n")
+                places = places_of(piece)
+                mine = places[max(0, start - done) : max(0, stop - done)]
+                if len(mine):
+                    yield self._rows(piece, mine, before)
+                done, before = done + len(places), before + piece.count(b"\n")
                 if done >= stop:
                     return
         raise DataError(f"{self.path} was cut short while it was read; start again")
 
-    def _rows(self, lines, first, last, piece, before):
+    def _rows(self, piece, places, before):
         try:
-            return self._parser.parse(lines[first:last])
+            return self._parser.rows(piece, places)
         except Wrong as wrong:
-            number = before + line_number(piece, first + wrong.number)
+            number = before + 1 + piece.count(b"\n", 0, int(places[wrong.number, 0]))
             raise DataError(self._in_words(wrong, number)) from None
 
     def _in_words(self, wrong, number):
@@ -209,19 +207,3 @@ class TextFile(ImportedFile):
             f"{where}, {column}: {text} is no number; mend it, or give --missing WORD if it stands"
             f" for a missing value, or --skip-columns {name}"
         )
-
-
-def count(piece):
-    """The number of lines of a piece of text that are not empty."""
-    found = piece.count(b"\n") + (not piece.endswith(b"\n"))
-    if piece[:1] in (b"\n", b"\r") or b"\n\n" in piece or b"\n\r\n" in piece:
-        found -= sum(line in (b"", b"\r") for line in piece.removesuffix(b"\n").split(b"\n"))
-    return found
-
-
-def line_number(piece, row):
-    """The number, from 1, of the line of a piece that has its row ``row``."""
-    lines = (
-        number for number, line in enumerate(piece.split(b"\n"), 1) if line not in (b"", b"\r")
-    )
-    return next(found for index, found in enumerate(lines) if index == row)
