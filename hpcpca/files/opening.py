@@ -34,7 +34,10 @@ def open_file(path, cache=CHUNK_CACHE):
         raise DataError(f"{path} cannot be read: permission denied") from None
     except OSError as error:
         if not h5py.is_hdf5(path):
-            raise DataError(f"{path} is not an HDF5 file; convert it, or name another") from None
+            raise DataError(
+                f"{path} is not an HDF5 file; name another, or convert it: 'hpcpca data import'"
+                " takes CSV, .npy and Parquet"
+            ) from None
         raise DataError(
             f"{path} cannot be opened: {describe(error)}; it may be truncated or still being"
             " written"

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 import spectra
 from launch import batch, launched, run
@@ -81,6 +82,7 @@ WRITERS = {
     "reconstruct": ("reconstruct", "pca.h5", "scores.h5", "-o", "small/out.h5"),
     "make": ("data", "make", "4000x40", "-o", "small/made", "--shards", "2"),
     "shard": ("data", "shard", "data", "-o", "small/out.h5", "--compression", "gzip"),
+    "import": ("data", "import", "rows.npy", "-o", "small/out.h5"),
     "save": ("verify", "small/pca.h5", "data", "--save", "-q"),
     "plot": ("plot", "pca.h5", "-o", "small/out.png"),
 }
@@ -91,6 +93,7 @@ def test_every_writer_on_a_disk_that_is_full(folder):
     """One line and exit code 3, seen beforehand or not; nothing is lost, nothing left."""
     run(1, "fit", "data", "-k", K, "-o", "pca.h5", "-q", cwd=folder).ok()
     run(1, "transform", "pca.h5", "data", "-o", "scores.h5", "-q", cwd=folder).ok()
+    np.save(folder / "rows.npy", np.ones((4000, 40)))
     with small_disk(folder / "small", 64) as small:
         shutil.copy(folder / "pca.h5", small)
         (small / "filler").write_bytes(bytes(32 << 10))

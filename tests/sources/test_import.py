@@ -312,6 +312,9 @@ def test_command(folder, tmp_path, n):
 
 
 def test_import_and_fit(folder, tmp_path):
+    """As the error says."""
+    done = run(1, "fit", folder / "t1.csv", "-k", 2, "-o", tmp_path / "pca.h5").ended(3)
+    assert "'hpcpca data import' takes CSV" in done.messages[0]
     run(1, "data", "import", folder / "t1.csv", "-o", tmp_path / "x.h5").ok()
     run(1, "fit", tmp_path / "x.h5", "-k", 2, "-o", tmp_path / "pca.h5").ok()
     values = np.linalg.eigvalsh(np.cov(ROWS[:400].T))[::-1][:2]
