@@ -60,7 +60,7 @@ def write(path, cells, genes, molecules, seed=0):
                 target.resize((ends[-1] + len(added),))
                 target[ends[-1] :] = added
             ends += (ends[-1] + np.cumsum(counts)).tolist()
-        group["indptr"] = np.array(ends)
+        group["indptr"] = np.array(ends, np.int32)  # as the indices: scipy wants one type
         file.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
         for name, count in (("obs", cells), ("var", genes)):
             _add_names(file.create_group(name), name, count)

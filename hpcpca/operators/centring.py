@@ -83,7 +83,8 @@ class Moments:
 class Centring:
     """Rows y become (y − shift)·2^−exponent in the work type; ``offset`` (d) is the mean of those.
 
-    ``whole`` keeps the shift to integers.
+    ``whole`` keeps the shift to integers. Rows that are not ``is_centred`` have no shift, and their
+    mean counts as 0.
     """
 
     shift: np.ndarray
@@ -94,6 +95,12 @@ class Centring:
     offset: np.ndarray | None = None
     count: int = 0
     squares: np.ndarray | None = None
+    is_centred: bool = True
+
+    @property
+    def divisor(self):
+        """What sums of products are divided by."""
+        return self.count - 1 if self.is_centred else self.count
 
     @property
     def scale(self):
@@ -107,13 +114,16 @@ class Centring:
     def measured(self, moments):
         """Take over the moments of all rows, as centred by this."""
         self.offset, self.count, self.squares = moments.mean, moments.count, moments.squares
+        if not self.is_centred:
+            self.squares = self.squares + self.count * self.offset**2
+            self.offset = np.zeros_like(self.offset)
         return self
 
     def measured_by_sums(self, count, sums, squares):
         """The same shift and scale, with what all rows, so centred, add up to: sums (d) and sums
         of squares (d).
         """
-        offset = sums / count
+        offset = sums / count if self.is_centred else np.zeros_like(sums)
         return replace(
             self,
             offset=offset,
@@ -129,7 +139,7 @@ class Centring:
     @property
     def total_variance(self):
         """Sum of the columns' variances, scaled."""
-        return float(self.squares.sum()) / (self.count - 1)
+        return float(self.squares.sum()) / self.divisor
 
     def is_off(self):
         """Whether the mean turned out too far from the shift: what is taken off in the end then
@@ -145,7 +155,7 @@ class Centring:
         """The same with the shift moved to the mean, as near as its type has it, and possibly
         another scale.
         """
-        moved = self._moved()
+        moved = self._moved() if self.is_centred else self.shift
         exponent = self.exponent if exponent is None else exponent
         gap = _difference(moved, self.shift)
         offset = np.ldexp(self.offset - np.ldexp(gap, -self.exponent), self.exponent - exponent)
@@ -169,6 +179,8 @@ class Centring:
                 DataError(
                     "the data have zero variance: every row is the same; there are no principal"
                     " components"
+                    if self.is_centred
+                    else "the data are zero everywhere; there are no principal components"
                 )
             )
 
@@ -191,6 +203,7 @@ def _difference(a, b):
     return a.astype(np.float64) - b.astype(np.float64)
 
 
-def first_shift(row, work):
-    """A row (d) as provisional shift."""
-    return row.astype(shift_type(row.dtype, work))
+def first_shift(row, work, is_centred=True):
+    """A row (d) as provisional shift; zeros, if rows are taken as they are."""
+    shift = row.astype(shift_type(row.dtype, work))
+    return shift if is_centred else np.zeros_like(shift)

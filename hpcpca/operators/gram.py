@@ -130,7 +130,7 @@ def sum_by_slabs(total, out, sum_over_ranks):
 
 
 def finish_gram(total, centring, out, sum_over_ranks):
-    """out ← (Σ over ranks of total − n·δδᵀ)/(n−1), slab by slab.
+    """out ← (Σ over ranks of total − n·δδᵀ)/divisor, slab by slab.
 
     Collective; ``out`` (d, d) may be shared: None to skip.
     """
@@ -139,7 +139,7 @@ def finish_gram(total, centring, out, sum_over_ranks):
         return
     for row, offset in zip(out, centring.offset):
         row -= centring.count * (offset * centring.offset)  # symmetric to the last bit
-        row /= centring.count - 1
+        row /= centring.divisor
     if not np.isfinite(out).all():
         raise OverflowError("Σ is not finite at this scale")
 

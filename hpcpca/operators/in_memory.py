@@ -137,11 +137,12 @@ def load(resources, is_double, plan, resumed):
         work = work_type(source.dtype, is_double)
         scale = exponent_of(exchange.maximum(largest), work)
         centring = Centring(
-            first_shift(first_row(resources), work),
+            first_shift(first_row(resources), work, resources.is_centred),
             scale,
             work,
             resources.kernels,
             is_whole(source.dtype),
+            is_centred=resources.is_centred,
         )
         with counters.time("apply"):
             moments = moments_of(centring.tiles(held.array, np.float64), resources.team, source.d)

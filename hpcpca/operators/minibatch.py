@@ -75,7 +75,7 @@ class MiniBatches:
 
             self._team.share(len(vectors), lambda: None, work, interrupt.requested)
         interrupt.stop_if(interrupt.requested())
-        factor = self._exact.n / (self._exact.n - 1)
+        factor = self._exact.n / centring.divisor
         images *= factor / self.size
         images -= factor * np.outer(
             vectors @ centring.offset, centring.offset

@@ -30,11 +30,11 @@ def panel_product(team, tiles, panel, halt=lambda: False):
 
 
 def about_the_mean(images, vectors, centring):
-    """images ← (images − n·δ(δᵀV))/(n−1), in place: Σ·V from sums about the shift; images,
+    """images ← (images − n·δ(δᵀV))/divisor, in place: Σ·V from sums about the shift; images,
     vectors (own, d).
     """
     images -= np.outer(centring.count * (vectors @ centring.offset), centring.offset)
-    images /= centring.count - 1
+    images /= centring.divisor
     return images
 
 

@@ -13,3 +13,4 @@ class Resources:
     kernels: object  # compiled or plain
     team: object  # this rank's threads
     seed: int
+    is_centred: bool = True  # whether the mean is taken off

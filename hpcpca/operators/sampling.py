@@ -60,9 +60,13 @@ def sampled_centring(resources, work, place, wanted):
             source, chosen[(first <= chosen) & (chosen < last)], counters, interrupt.requested
         )
     interrupt.stop_if(interrupt.requested())
-    shift = first_shift(first_row(resources), work)
     centring = Centring(
-        shift, exponent_of(exchange.maximum(largest), work), work, kernels, is_whole(source.dtype)
+        first_shift(first_row(resources), work, resources.is_centred),
+        exponent_of(exchange.maximum(largest), work),
+        work,
+        kernels,
+        is_whole(source.dtype),
+        is_centred=resources.is_centred,
     )
     moments = Moments(source.d, kernels)
     if (

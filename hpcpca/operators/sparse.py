@@ -135,11 +135,11 @@ def _measured(tiles, rows, resources):
         if is_mine:
             tiles.add_sums(mean, sums)
         stored, first, squares = exchange.sum(sums)
-        if not mean.any():
+        if resources.is_centred and not mean.any():
             mean = first / count
     squares += (count - stored) * mean**2
     squares[squares <= count * (ROUNDED * mean) ** 2] = 0  # every value the same
-    centring = Centring(mean, 0, mean.dtype, resources.kernels)
+    centring = Centring(mean, 0, mean.dtype, resources.kernels, is_centred=resources.is_centred)
     return replace(centring, offset=np.zeros(d), count=count, squares=squares)
 
 

@@ -56,11 +56,12 @@ def operator_of(settings):
     return "mini-batch" if settings.batch_rows else settings.operator
 
 
-def most_components(components, n, d, covariance=False):
+def most_components(settings, n, d):
     """Return how many components rows (n, d), or a covariance (d, d), have; raise UsageError if
-    more are asked for.
+    ``settings`` ask for more.
     """
-    most = d if covariance else min(n - 1, d)
+    components, covariance = settings.components, settings.covariance
+    most = d if covariance else min(n if settings.no_centre else n - 1, d)
     if components <= most:
         return most
     why = (
@@ -68,6 +69,8 @@ def most_components(components, n, d, covariance=False):
         if covariance
         else (
             f"{n} rows of {d} features have min(n−1, d): taking off their mean leaves n−1"
+            if n <= d and not settings.no_centre
+            else f"{n} rows have as many"
             if n <= d
             else f"there are {d} features"
         )

@@ -50,7 +50,7 @@ class PlannedFit(Planned):
             raise UsageError(
                 f"--covariance needs one square dataset; {config.data[0]} is {sizes.n} × {sizes.d}"
             )
-        return most_components(config.components, sizes.n, sizes.d, config.covariance)
+        return most_components(config, sizes.n, sizes.d)
 
     def job(self, sizes, panel, machine) -> Job:
         """Return the ``Job``."""

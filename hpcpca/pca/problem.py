@@ -119,7 +119,7 @@ class Pca(Problem):
                 f"--batch-rows {config.batch_rows}: the data have {data.n} rows; ask for fewer,"
                 " or leave it out for exact passes"
             )
-        return most_components(config.components, data.n, data.d, config.covariance)
+        return most_components(config, data.n, data.d)
 
     def plan(self, context):
         """Choose how Σ is held: the quickest way that fits the memory, or the one asked for."""
@@ -159,6 +159,7 @@ class Pca(Problem):
             kernels=self.kernels,
             team=context.team,
             seed=self.config.seed,
+            is_centred=not self.config.no_centre,
         )
         is_double = self.config.starts_in_double
         return OPERATORS[name].load(resources, is_double, context.plan, resumed or Resumed())
@@ -229,7 +230,7 @@ class Pca(Problem):
         arrays = (
             self._learned.arrays()
             | {self.eigenvalues: variance}
-            | result.arrays_of(variance, total, n, mean)
+            | result.arrays_of(variance, total, n and n - (not self.config.no_centre), mean)
         )
         return arrays, attributes
 

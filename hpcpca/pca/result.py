@@ -8,13 +8,13 @@ EPSILON = np.finfo(float).eps
 SHARE_ROUNDING = 1e-5  # by which shares of variance may exceed 1 in single precision
 
 
-def arrays_of(variance, total, n, mean):
-    """{name: array} from the explained variances (K), the total one, and of rows their number and
-    mean; ``n`` is None for a covariance.
+def arrays_of(variance, total, divisor, mean):
+    """{name: array} from the explained variances (K), the total one, and of rows what their sums
+    were divided by, and their mean; ``divisor`` is None for a covariance.
     """
     arrays = {"explained_variance_ratio": shares(variance, total)}
-    if n is not None:
-        arrays |= {"singular_values": np.sqrt(variance) * np.sqrt(n - 1), "mean": mean}
+    if divisor is not None:
+        arrays |= {"singular_values": np.sqrt(variance) * np.sqrt(divisor), "mean": mean}
     return arrays
 
 

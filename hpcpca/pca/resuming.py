@@ -61,6 +61,7 @@ def restored(context, kernels, pending):
             offset=offset,
             count=source.n if squares is not None else 0,
             squares=squares,
+            is_centred=not context.config.no_centre,
         )
     if "state/rows_done" in arrays:
         resumed.unfinished = _unfinished(start, context.exchange, resumed.known, pending)

@@ -34,8 +34,12 @@ class CountSettings(PanelSettings):
             raise UsageError(f"-k {asked}: a number, a share below 1, or one of {', '.join(RULES)}")
         if not isinstance(asked, str) and not (asked >= 1 or 0 < asked < 1):
             raise UsageError(f"-k {asked}: at least 1 is needed, or a share of the variance")
-        if not isinstance(asked, int) and self.covariance:
-            raise UsageError(f"-k {asked} is about rows; give a number with --covariance")
+        for name in ("covariance", "no_centre"):
+            if not isinstance(asked, int) and getattr(self, name):
+                flag = self.typed(name)
+                raise UsageError(
+                    f"-k {asked} is about rows less their mean; give a number with {flag}"
+                )
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,8 @@ def plain(request):
         _check(source, request.length, is_covariance)
     keep = min(ranks.comm.allgather(available_memory())) // (2 * ranks.node.size)
     with ranks.blaming(source.change):
-        return PlainCovariance(source, is_covariance, ranks, keep)
+        is_centred = not (stored and stored.config.get("no_centre"))
+        return PlainCovariance(source, is_covariance, ranks, keep, is_centred)
 
 
 def _check(source, length, is_covariance):
@@ -98,7 +99,7 @@ class PlainCovariance:
     rows. Collective.
     """
 
-    def __init__(self, source, is_covariance, world, keep_bytes):
+    def __init__(self, source, is_covariance, world, keep_bytes, is_centred=True):
         self.source, self.is_covariance, self.d, self._sum = (
             source,
             is_covariance,
@@ -115,7 +116,8 @@ class PlainCovariance:
             1.0,
             None if is_covariance else source.n,
         )
-        self.rank_limit = source.d if is_covariance else min(source.n - 1, source.d)
+        self._divisor = source.n - is_centred
+        self.rank_limit = source.d if is_covariance else min(self._divisor, source.d)
         largest = world.most(
             max((source.check_finite(block) for block in self._blocks()), default=0.0)
         )
@@ -124,10 +126,11 @@ class PlainCovariance:
         if not is_covariance:
             self.exponent = 2 * int(-np.log2(self._scale))
             self._pivot = source.first_row()
+            self._pivot = self._pivot if is_centred else np.zeros_like(self._pivot)
             total = np.zeros(self.d)
             for tile in self._tiles():
                 total += tile.sum(axis=0)
-            self._mean = self._sum(total) / self.n
+            self._mean = self._sum(total) / self.n if is_centred else 0.0
         else:
             self.exponent = int(-np.log2(self._scale))
 
@@ -145,7 +148,7 @@ class PlainCovariance:
             return self._sum(image)
         for tile in self._tiles():
             image += (panel @ tile.T) @ tile
-        return self._sum(image) / (self.n - 1)
+        return self._sum(image) / self._divisor
 
     def _blocks(self):
         """The blocks of this rank's share; kept in memory after the first time if they fit."""

@@ -84,6 +84,7 @@ class Statistics(Settings):
         choices=("raise", "mean", "drop-columns"),
     )
     scale: bool = option("Divide every column by its standard deviation.", default=False)
+    no_centre: bool = option("Take rows as they are: no mean is taken off.", default=False)
     column_weights: str | None = option(
         "Weights of the columns in the variance: a dataset, or coslat, the cosine of the latitudes"
         " that the file has for one of its axes.",
@@ -92,7 +93,7 @@ class Statistics(Settings):
 
     def check(self):
         """Raise UsageError if there are no rows."""
-        for name in ("nan", "scale", "column_weights"):
+        for name in ("nan", "scale", "column_weights", "no_centre"):
             if self.covariance and getattr(self, name) not in ("raise", False, None):
                 raise UsageError(f"--covariance data have no rows: leave {self.typed(name)} out")
 
