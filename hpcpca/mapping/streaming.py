@@ -84,13 +84,24 @@ def stream(world, source, rows, convert, target, *, counters):
                 number, start, stop, first = mine[turn]
                 with counters.time("read"):
                     block = source.read(number, start, stop, buffer)
+                    is_left_out = _left_out(source, block)
                     largest = source.check_finite(block)
                 with counters.time("apply"):
                     made = convert(block.rows, largest)
+                    made[is_left_out] = np.nan
         with counters.time("write"):
             target.put(first, made)
         if made is not None:
             passage.done(len(made))
+
+
+def _left_out(source, block):
+    """Which rows have missing values and are left out of what is computed (r); they become 0."""
+    if source.view.reading.nan != "drop-rows":
+        return np.zeros(len(block), bool)
+    found = np.isnan(block.rows).any(axis=1)
+    block.rows[found] = 0
+    return found
 
 
 @dataclass(frozen=True)

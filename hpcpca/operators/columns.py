@@ -66,9 +66,16 @@ def learn(source, config, world, counters):
     """Return the ``Learned`` of a source's columns as ``config`` (a ``Reading``) asks for, and
     lines that say what was found. Reads all rows once; raises DataError on all ranks. Collective.
     """
-    moments = _moments(source, world, counters)
-    whole, said, constant = moments.counts == source.n, [], moments.squares == 0
-    learned, taken = Learned(), slice(None)
+    incomplete = np.zeros(source.n if config.nan == "drop-rows" else 0)
+    moments = _moments(source, world, counters, incomplete)
+    learned, taken, said, n = Learned(), slice(None), [], source.n
+    if incomplete.any():
+        learned.left_out = np.flatnonzero(incomplete)
+        n -= len(learned.left_out)
+        if not n:
+            raise on_all_ranks(DataError("every row has missing values: none would be left"))
+        said.append(f"{source.n - n} of {source.n} rows have missing values: left out")
+    whole, constant = moments.counts == n, moments.squares == 0
     if config.nan == "drop-columns" and not whole.all():
         if not whole.any():
             raise on_all_ranks(DataError("every column has missing values: none would be left"))
@@ -87,7 +94,7 @@ def learn(source, config, world, counters):
         missing = int((source.n - moments.counts).sum())
         said.append(f"{missing} missing values in {int((~whole).sum())} columns: their means")
     if config.scale:
-        variances = np.where(constant, 1.0, moments.squares / max(1, source.n - 1))
+        variances = np.where(constant, 1.0, moments.squares / max(1, n - 1))
         learned.scale = 1 / np.sqrt(variances[taken])
         if (unscaled := np.flatnonzero(constant[taken])).size:
             numbers = np.arange(source.d)[taken][unscaled]
@@ -96,24 +103,36 @@ def learn(source, config, world, counters):
     return learned, said
 
 
-def _moments(source, world, counters):
+def _moments(source, world, counters, incomplete):
+    """Of all rows. Of those that have missing values, ``incomplete`` (n) becomes 1, and they do not
+    count; if it is empty, their other values do.
+    """
     place = world.size, world.rank
     with world.agreed():
         if source.stored is None:
-            moments = _moments_of_dense(source, place, counters)
+            moments = _moments_of_dense(source, place, counters, incomplete)
         else:
             moments = ColumnMoments(source.d)
             for block in stored_blocks(source, place, counters):
                 _refuse_infinite(source, block)
+                if incomplete.size:
+                    gaps = np.flatnonzero(np.isnan(block.values))
+                    rows = np.searchsorted(block.ends, gaps, side="right") - 1
+                    is_whole = np.ones(len(block), bool)
+                    is_whole[rows] = False
+                    incomplete[block.first + rows] = 1
+                    block = block.only(is_whole)
                 moments.add_stored(block)
     moments.merge_over_ranks(world.total)
+    if incomplete.size:
+        world.total(incomplete)
     if source.stored is not None:  # the mean was not taken off before it was rounded
         moments.squares[moments.squares <= moments.counts * (ROUNDED * moments.mean) ** 2] = 0
     counters.reads += 1
     return moments
 
 
-def _moments_of_dense(source, place, counters):
+def _moments_of_dense(source, place, counters, incomplete):
     """Of a rank's rows, about the first row of all."""
     moments, step = ColumnMoments(source.d), max(1, TILE_BYTES // (8 * source.d))
     number, row = source.place(0)
@@ -121,7 +140,12 @@ def _moments_of_dense(source, place, counters):
     for block in blocks_of_shard(source, place, PIECE_BYTES, counters):
         _refuse_infinite(source, block)
         for start in range(0, len(block), step):
-            moments.add(block.rows[start : start + step].astype(np.float64) - shift)
+            rows = block.rows[start : start + step]
+            if incomplete.size:
+                is_whole = ~np.isnan(rows).any(axis=1)
+                incomplete[block.first + start + np.flatnonzero(~is_whole)] = 1
+                rows = rows[is_whole]
+            moments.add(rows.astype(np.float64) - shift)
     moments.mean += shift
     return moments
 

@@ -41,7 +41,8 @@ def transform(world, say, result, data, writing, *, onto=Onto(), reading=Mapping
     own = ours_among([result, output])
     source = world.decide(lambda: open_source(data, how, own=own))
     source.tell(say)
-    source.learn(replace(basis.learned, columns=None) if "columns" in reading else basis.learned)
+    learned = replace(basis.learned, left_out=None)  # rows of other data
+    source.learn(replace(learned, columns=None) if "columns" in reading else learned)
     if source.d != basis.d:
         raise on_all_ranks(
             DataError(

@@ -4,6 +4,8 @@ Nothing of ``kernels``, ``operators`` or ``methods`` is used here, so that an er
 cannot hide itself.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..errors import DataError, UsageError, on_all_ranks
@@ -28,7 +30,8 @@ def plain(request):
     source.tell(request.say)
     is_covariance = request.covariance or bool(stored and stored.config["covariance"])
     with ranks.blaming(source.change):
-        source.learn(_learned(source, request.reading, ranks))
+        learned = _learned(source, request.reading, ranks)
+        source.learn(replace(learned, left_out=None))  # those are left out already
     with ranks.agreed():
         _check(source, request.length, is_covariance)
     keep = min(ranks.comm.allgather(available_memory())) // (2 * ranks.node.size)
@@ -54,6 +57,9 @@ def _check(source, length, is_covariance):
 def _learned(source, reading, ranks):
     """What has to be learnt of the columns, from readings of its own, in numpy and float64."""
     learned, taken = Learned(), np.arange(source.d)
+    if reading.nan == "drop-rows":
+        learned.left_out = np.flatnonzero(_incomplete(source, ranks))
+        source.learn(learned)
     if reading.learns:
         first = ranks.decide(lambda: np.nan_to_num(source.read(*_first(source)).rows[0]))
         first = first.astype(np.float64)
@@ -76,6 +82,16 @@ def _learned(source, reading, ranks):
         roots = np.sqrt(weights if numbers is None else weights[numbers])
         learned.scale = roots if learned.scale is None else roots * learned.scale
     return learned
+
+
+def _incomplete(source, ranks):
+    """Which rows have missing values: (n), 0 or 1. Collective."""
+    found = np.zeros(source.n)
+    with ranks.agreed():
+        for place in source.pieces(*span(len(source.blocks), ranks.size, ranks.rank)):
+            block = source.read(*place)
+            found[block.first : block.stop] = np.isnan(block.rows).any(axis=1)
+    return ranks.total(found)
 
 
 def _first(source):

@@ -71,6 +71,12 @@ class SparseBlock:
         rows[np.repeat(np.arange(len(some)), np.diff(some.ends)), some.indices] = some.values
         return rows
 
+    def only(self, is_wanted):
+        """Those of its rows that are wanted (r) bool, as if they followed one another."""
+        taken = np.repeat(is_wanted, np.diff(self.ends))
+        ends = np.concatenate([[0], np.cumsum(np.diff(self.ends)[is_wanted])])
+        return SparseBlock(self.values[taken], self.indices[taken], ends, self.first)
+
     def part(self, start, stop):
         """Rows start..stop−1 of it, by themselves."""
         ends = self.ends[start : stop + 1]

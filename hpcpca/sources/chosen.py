@@ -5,6 +5,7 @@ import numpy as np
 from ..errors import DataError, UsageError
 from ..files.paths import split_dataset
 from .array import read_array
+from .block import SparseBlock, joined
 
 GAP = 64  # rows between two that are wanted, which are read with them
 SPAN_BYTES = 8 << 20  # read at a time where rows are picked out
@@ -54,18 +55,16 @@ class ChosenRows:
 
     def read_stored(self, start, stop):
         """As of ``OpenRows``."""
-        values, indices, counts = [], [], [np.zeros(1, np.int64)]
+        found = []
         for first, last, _, picked in self._runs(start, stop):
-            value, index, ends = self._whole.read_stored(first, last)
             is_wanted = np.zeros(last - first, bool)
             is_wanted[picked] = True
-            taken = np.repeat(is_wanted, np.diff(ends))
-            values.append(value[taken])
-            indices.append(index[taken])
-            counts.append(np.diff(ends)[picked])
-        if not values:
+            block = SparseBlock(*self._whole.read_stored(first, last), first)
+            found.append(block.only(is_wanted))
+        if not found:
             return self._whole.read_stored(0, 0)
-        return np.concatenate(values), np.concatenate(indices), np.cumsum(np.concatenate(counts))
+        whole = joined(found)
+        return whole.values, whole.indices, whole.ends
 
     def forget(self, start, stop):
         """As of ``OpenRows``."""

@@ -158,7 +158,8 @@ def choose(parts, numbers):
     for part in parts:
         mine = numbers[(numbers >= first) & (numbers < first + part.rows)] - first
         first += part.rows
-        found.append(replace(part, chosen=mine, rows=len(mine)))
+        chosen = mine if part.chosen is None else part.chosen[mine]
+        found.append(replace(part, chosen=chosen, rows=len(mine)))
     return found
 
 

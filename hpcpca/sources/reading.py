@@ -79,9 +79,9 @@ class Statistics(Settings):
 
     nan: str = option(
         "Missing values (NaN, and by attributes): raise refuses them (default); mean puts their"
-        " column's mean there; drop-columns leaves out columns that have any.",
+        " column's mean there; drop-columns leaves out columns that have any, drop-rows rows.",
         default="raise",
-        choices=("raise", "mean", "drop-columns"),
+        choices=("raise", "mean", "drop-columns", "drop-rows"),
     )
     scale: bool = option("Divide every column by its standard deviation.", default=False)
     no_centre: bool = option("Take rows as they are: no mean is taken off.", default=False)

@@ -12,6 +12,7 @@ from ..units import listed
 from .block import Block, SparseBlock
 from .found import parts_of
 from .missing import Meaning, missing_values, packing_of
+from .part import choose
 from .reading import PLAIN
 from .view import View
 
@@ -31,10 +32,7 @@ class Source:
         self.parts, self.notes = parts, notes
         packings = [(is_whole and packing_of(p.attributes, p.name)) or None for p in parts]
         self.view = View(reading, parts[0].columns, np.dtype(parts[0].dtype), any(packings))
-        self.n, none = sum(part.rows for part in parts), np.empty(0, self.view.raw)
-        self.first_rows = np.cumsum(
-            [0, *(part.rows for part in parts)]
-        )  # of each file, numbered over the whole set
+        none = np.empty(0, self.view.raw)
         self._meanings = [
             Meaning(
                 missing_values(part.attributes, (packing.raw(none) if packing else none).dtype),
@@ -49,6 +47,9 @@ class Source:
 
     def _size(self):
         self.d, self.dtype = self.view.d, self.view.dtype
+        self.n = sum(part.rows for part in self.parts)
+        # of each file, numbered over the whole set
+        self.first_rows = np.cumsum([0, *(part.rows for part in self.parts)])
         rows, chunks = zip(*((part.rows, part.chunk_rows) for part in self.parts))
         self.blocks = blocks_of(list(rows), list(chunks), self.row_bytes)
 
@@ -104,8 +105,10 @@ class Source:
         return first.attributes
 
     def learn(self, learned):
-        """Read columns as it was ``Learned`` from now on."""
+        """Read as it was ``Learned`` from now on."""
         self.view.learn(learned)
+        if learned.left_out is not None:
+            self.parts = choose(self.parts, np.delete(np.arange(self.n), learned.left_out))
         self._size()
 
     def buffer(self, rows):

@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 from launch import batch, run
+from sparse_files import write
 
 from hpcpca.errors import DataError
 from hpcpca.operators.columns import ColumnMoments
@@ -247,3 +248,49 @@ def test_scaled_columns(tmp_path, operator):
         expected = scores["scores"][...] @ found * deviations[keep] + rows.mean(axis=0)[keep]
         np.testing.assert_allclose(back["data"][:, keep], expected, atol=1e-6)
         np.testing.assert_allclose(back["data"][:, 5], 7.25, rtol=1e-12)
+
+
+@pytest.mark.parametrize("operator", [*OPERATORS, "sparse"])
+def test_rows_with_missing_values_are_left_out(tmp_path, operator):
+    """By attributes or NaN, on top of rows that were chosen; they have no scores."""
+    rows = np.where(RNG.random((150, 12)) < 0.7, RNG.standard_normal((150, 12)) + 2, 0)
+    rows[[4, 4, 9, 130], [2, 3, 5, 11]] = np.nan
+    rows[[60, 149], [0, 7]] = np.nan if operator == "sparse" else -99
+    if operator == "sparse":
+        data = f"{write(tmp_path / 'x.h5ad', rows, dtype='f8')}:X"
+    else:
+        data = written(tmp_path / "x.h5", rows, _FillValue=-99.0)
+    rows[rows == -99] = np.nan
+    out, ranks = tmp_path / "a.h5", 1 if operator == "gram" else 3
+    words = ("--nan", "drop-rows", "--scale", "--rows", "3:", "--operator", operator)
+    begun = run(ranks, "fit", data, *words, "--tol", 1e-10, "-k", 3, "-o", out).ok()
+    assert "5 of 147 rows have missing values: left out" in begun.stderr
+    gone = np.isnan(rows).any(axis=1)
+    taken = rows[3:][~gone[3:]]
+    scale = 1 / taken.std(axis=0, ddof=1)
+    check(out, taken * scale)
+    run(2, "verify", out, data, "--tol", 1e-9).ok()
+    run(2, "transform", out, data, "-o", tmp_path / "s.h5").ok()
+    with h5py.File(out) as file, h5py.File(tmp_path / "s.h5") as scores:
+        assert (file["left_out"][...] + 3).tolist() == np.flatnonzero(gone).tolist()
+        assert file.attrs["n_samples"] == 142
+        expected = (rows * scale - file["mean"][...]) @ file["components"][...].T
+        np.testing.assert_allclose(scores["scores"], expected, atol=1e-8)
+
+
+def test_goes_on_without_rows_that_were_left_out(tmp_path):
+    rows = RNG.standard_normal((150, 30))
+    rows[[7, 80], 3] = np.nan
+    data, out = written(tmp_path / "x.h5", rows), tmp_path / "a.h5"
+    how = ("--nan", "drop-rows", "--operator", "streaming", "--guards", 0, "-k", 2, "--tol", 1e-10)
+    run(2, "fit", data, *how, "--max-rounds", 1, "-o", out).ended(4)
+    run(3, "resume", out, "--max-rounds", 500).ok()
+    check(out, np.delete(rows, [7, 80], axis=0), 2, 1e-7)
+
+
+def test_no_row_is_left(tmp_path):
+    rows = RNG.standard_normal((40, 6))
+    rows[:, 3] = np.nan
+    data = written(tmp_path / "x.h5", rows)
+    ended = run(2, "fit", data, "--nan", "drop-rows", "-k", 1, "-o", tmp_path / "a.h5").ended(3)
+    assert "every row has missing values" in ended.stderr
