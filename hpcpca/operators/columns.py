@@ -11,6 +11,7 @@ from ..units import listed
 
 ROUNDED = 2.0**-51  # of a mean: deviations that are less are rounding
 PIECE_BYTES = 16 << 20  # read at a time
+COLUMNS = ("drop-columns", "mean", "em")  # ways with missing values that may leave columns out
 TILE_BYTES = 1 << 20  # of deviations at a time
 
 
@@ -76,31 +77,43 @@ def learn(source, config, world, counters):
             raise on_all_ranks(DataError("every row has missing values: none would be left"))
         said.append(f"{source.n - n} of {source.n} rows have missing values: left out")
     whole, constant = moments.counts == n, moments.squares == 0
-    if config.nan == "drop-columns" and not whole.all():
-        if not whole.any():
-            raise on_all_ranks(DataError("every column has missing values: none would be left"))
-        taken = np.flatnonzero(whole)
-        learned.columns = np.array([source.view.column(each) for each in taken])
-        said.append(f"{source.d - len(taken)} of {source.d} columns have missing values: left out")
-    if config.nan == "mean" and not whole.all():
-        if (empty := np.flatnonzero(moments.counts == 0)).size:
-            raise on_all_ranks(
-                DataError(
-                    f"column {source.view.column(empty[0])} has no value at all; give --nan"
-                    " drop-columns"
-                )
+    if config.nan in COLUMNS and not whole.all():
+        kept, why = (
+            (whole, "missing values")
+            if config.nan == "drop-columns"
+            else (
+                moments.counts > 0,
+                "no value at all",
             )
-        learned.fill = moments.mean
-        missing = int((source.n - moments.counts).sum())
-        said.append(f"{missing} missing values in {int((~whole).sum())} columns: their means")
+        )
+        taken = np.flatnonzero(kept)
+        if not len(taken):
+            raise on_all_ranks(DataError(f"every column has {why}: none would be left"))
+        if len(taken) < source.d:
+            learned.columns = np.array([source.view.column(each) for each in taken])
+            said.append(f"{source.d - len(taken)} of {source.d} columns have {why}: left out")
+        said += _fill(config, n, moments, taken, learned)
     if config.scale:
-        variances = np.where(constant, 1.0, moments.squares / max(1, n - 1))
+        counts = moments.counts if config.nan == "em" else n
+        variances = np.where(constant, 1.0, moments.squares / np.maximum(1, counts - 1))
         learned.scale = 1 / np.sqrt(variances[taken])
         if (unscaled := np.flatnonzero(constant[taken])).size:
             numbers = np.arange(source.d)[taken][unscaled]
             named = listed([str(source.view.column(each)) for each in numbers])
             said.append(f"constant columns are left as they are by --scale: {named}")
     return learned, said
+
+
+def _fill(config, n, moments, taken, learned):
+    """Put means into ``learned`` if they fill the columns ``taken``; return [a line on these]."""
+    counts = moments.counts[taken]
+    if config.nan == "drop-columns" or (counts == n).all():
+        return []
+    found = f"{int((n - counts).sum())} missing values in {int((counts < n).sum())} columns"
+    if config.nan == "em":
+        return [found]
+    learned.fill = moments.mean[taken]
+    return [f"{found}: their means"]
 
 
 def _moments(source, world, counters, incomplete):

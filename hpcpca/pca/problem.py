@@ -21,12 +21,14 @@ from ..operators.resumed import Resumed
 from ..planning.plan import choose
 from ..planning.rates import cached_rates
 from ..sources import rows as row_io
+from ..sources.completion import Model
 from ..sources.learned import Learned
 from ..sources.random_rows import RowReader
 from ..sources.source import open_source
 from ..sources.weights import column_weights
 from . import result, resuming, verification
 from .checks import InRange, Semidefinite
+from .completion import completed
 from .count import chosen
 from .job import Sizes, job_of, most_components, operator_of
 from .settings import FitSettings
@@ -47,6 +49,7 @@ class Pca(Problem):
         super().__init__(config)
         self.kernels = self.reader = self._dtype = self._feature_shape = None
         self._learned, self._before = None, Counters()  # of readings before the run
+        self._completion = None
 
     def open(self, own=()):
         """Return the ``Source`` of the rows, or of the covariance."""
@@ -68,9 +71,29 @@ class Pca(Problem):
             self._learned = Learned.of(start.arrays)
         elif self._learned is None:
             self._learn(source, context.world, counters, context.say)
-        source.learn(self._learned)
+        source.learn(replace(self._learned, fill_components=None, fill=self._plain_fill()))
         self._learned.columns = source.view.numbers
         counters.reads += self._before.reads
+
+    def _plain_fill(self):
+        """What missing values become; None, if that is found by and by."""
+        return None if self.config.nan == "em" else self._learned.fill
+
+    def _complete(self, context):
+        """Find what missing values are by the components; go on from what is known of it."""
+        learned, known = self._learned, None
+        if learned.fill_components is not None:
+            known = Model(learned.fill, learned.fill_components)
+
+        def keep(completion):
+            self._completion = completion
+            learned.fill, learned.fill_components = vars(completion.model).values()
+
+        found = completed(context.data, context, known=known, at_rest=keep)
+        keep(found)
+        context.data.learn(replace(learned, left_out=None))
+        how = f"components are within {found.error:.1e} of where this ends"
+        context.say(f"missing values: {found.readings} readings; {how}")
 
     def _learn(self, source, world, counters, say):
         config, said = self.config, []
@@ -112,6 +135,8 @@ class Pca(Problem):
                 raise UsageError(
                     f"--covariance needs one square dataset; {name} is {data.n} × {data.d}"
                 )
+        elif config.nan == "em" and data.stored is not None:
+            raise UsageError(f"--nan em is for dense data; {name} is sparse")
         elif data.n < 2:
             raise DataError(f"{name} has one row only; a covariance needs at least two")
         if (config.batch_rows or 0) > data.n:
@@ -149,6 +174,8 @@ class Pca(Problem):
 
     def operator(self, context, resumed):
         """Return Σ as planned."""
+        if self.config.nan == "em":
+            self._complete(context)
         name = "covariance" if self.config.covariance else context.plan.operator
         dtype, is_sparse = context.data.dtype, name == "sparse"
         warm_up(context, self.kernels, [work_type(dtype, False) if is_sparse else dtype], is_sparse)
@@ -225,6 +252,9 @@ class Pca(Problem):
         left = self._width - len(variance)
         if left > 0 and np.isfinite(total):
             attributes["noise_variance"] = max(0.0, total - float(variance.sum())) / left
+        if self._completion is not None:
+            attributes["completion_readings"] = self._completion.readings
+            attributes["completion_error"] = self._completion.error
         if len(self._feature_shape) > 1:
             attributes["feature_shape"] = self._feature_shape
         arrays = (

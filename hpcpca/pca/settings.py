@@ -34,6 +34,10 @@ class CountSettings(PanelSettings):
             raise UsageError(f"-k {asked}: a number, a share below 1, or one of {', '.join(RULES)}")
         if not isinstance(asked, str) and not (asked >= 1 or 0 < asked < 1):
             raise UsageError(f"-k {asked}: at least 1 is needed, or a share of the variance")
+        if not isinstance(asked, int) and self.nan == "em":
+            raise UsageError(
+                f"-k {asked}: --nan em needs a number of components to complete rows by"
+            )
         for name in ("covariance", "no_centre"):
             if not isinstance(asked, int) and getattr(self, name):
                 flag = self.typed(name)

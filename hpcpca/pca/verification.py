@@ -31,6 +31,9 @@ def plain(request):
     is_covariance = request.covariance or bool(stored and stored.config["covariance"])
     with ranks.blaming(source.change):
         learned = _learned(source, request.reading, ranks)
+        if request.reading.nan == "em":
+            learned.fill = stored.arrays["fill"]
+            learned.fill_components = stored.arrays["fill_components"]
         source.learn(replace(learned, left_out=None))  # those are left out already
     with ranks.agreed():
         _check(source, request.length, is_covariance)
@@ -66,13 +69,15 @@ def _learned(source, reading, ranks):
         counts = _summed(source, ranks, lambda rows: ~np.isnan(rows))
         sums = _summed(source, ranks, lambda rows: np.nan_to_num(rows - first))
         mean = sums / np.maximum(counts, 1)
+        known = counts if reading.nan == "em" else np.full(source.d, source.n)
         squares = _summed(source, ranks, lambda rows: np.nan_to_num(rows - first - mean) ** 2)
         if reading.nan == "drop-columns":
             taken = np.flatnonzero(counts == source.n)
-        elif reading.nan == "mean":
-            learned.fill = first + mean
+        elif reading.nan in ("mean", "em"):
+            taken = np.flatnonzero(counts)
+            learned.fill = (first + mean)[taken]
         if reading.scale:
-            deviations = np.sqrt(squares[taken] / max(1, source.n - 1))
+            deviations = np.sqrt(squares[taken] / np.maximum(1, known[taken] - 1))
             learned.scale = 1 / np.where(deviations > 0, deviations, 1.0)
     numbers = source.view.numbers
     if len(taken) < source.d:

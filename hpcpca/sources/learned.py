@@ -4,18 +4,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-NAMES = ("columns", "fill", "scale", "left_out")
+NAMES = ("columns", "fill", "fill_components", "scale", "left_out")
 
 
 @dataclass
 class Learned:
     """None: nothing. ``columns`` (d): numbers of those that are taken, as files have them.
-    ``fill`` (d): what missing values become. ``scale`` (d): what values are multiplied by.
-    ``left_out``: numbers of rows that are not taken, counted over all that are named.
+    ``fill`` (d): what missing values become; with ``fill_components`` (K, d) it is the mean, in
+    scaled units, that these are added to as fits the row's other values best. ``scale`` (d): what
+    values are multiplied by. ``left_out``: numbers of rows that are not taken, counted over all
+    that are named.
     """
 
     columns: np.ndarray | None = None
     fill: np.ndarray | None = None
+    fill_components: np.ndarray | None = None
     scale: np.ndarray | None = None
     left_out: np.ndarray | None = None
 

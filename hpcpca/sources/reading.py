@@ -79,9 +79,10 @@ class Statistics(Settings):
 
     nan: str = option(
         "Missing values (NaN, and by attributes): raise refuses them (default); mean puts their"
-        " column's mean there; drop-columns leaves out columns that have any, drop-rows rows.",
+        " column's mean there; drop-columns leaves out columns that have any, drop-rows rows; em"
+        " puts what the components that fit all other values best have there.",
         default="raise",
-        choices=("raise", "mean", "drop-columns", "drop-rows"),
+        choices=("raise", "mean", "drop-columns", "drop-rows", "em"),
     )
     scale: bool = option("Divide every column by its standard deviation.", default=False)
     no_centre: bool = option("Take rows as they are: no mean is taken off.", default=False)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from .chosen import chosen_numbers
+from .completion import Model
 
 SLICE_BYTES = 8 << 20  # of a file's rows at a time
 
@@ -24,6 +25,7 @@ class View:
         )
         self.d = width if self.numbers is None else len(self.numbers)
         self.raw, self.dtype, self.fill, self.factors = dtype, dtype, None, None
+        self.model = None
         self.changes_values = is_packed or reading.changes_values
         if self.changes_values:
             is_short = dtype.itemsize <= 2 or dtype == np.float32
@@ -33,7 +35,9 @@ class View:
         """Read as it was ``learned`` from now on."""
         if learned.columns is not None:
             self.numbers, self.d = learned.columns, len(learned.columns)
-        if learned.fill is not None:
+        if learned.fill_components is not None:
+            self.model = Model(learned.fill, learned.fill_components)
+        elif learned.fill is not None:
             self.fill = learned.fill.astype(self.dtype)
         if learned.scale is not None:
             self.factors = learned.scale.astype(self.dtype)
@@ -116,6 +120,8 @@ class View:
             np.copyto(out, self.fill, where=np.isnan(out))
         if self.factors is not None:
             out *= self.factors
+        if self.model is not None:
+            self.model.complete(out)
 
 
 def _factors(total, sums):

@@ -190,7 +190,7 @@ def test_what_makes_no_sense(tmp_path):
     written(tmp_path / "all.h5", np.full((30, 6), np.nan))
     written(tmp_path / "square.h5", np.eye(4))
     words = {
-        "no value": ("fit", data, "--nan", "mean"),
+        "no value": ("fit", tmp_path / "all.h5", "--nan", "mean"),
         "infinite": ("fit", tmp_path / "inf.h5", "--nan", "drop-columns"),
         "nothing left": ("fit", tmp_path / "all.h5", "--nan", "drop-columns"),
         "covariance": ("fit", tmp_path / "square.h5", "--covariance", "--scale"),
@@ -199,7 +199,7 @@ def test_what_makes_no_sense(tmp_path):
     }
     done = batch(2, {k: (*w, "-k", 2, "-o", tmp_path / "a.h5") for k, w in words.items()})
     said = {
-        "no value": (3, "column 2 has no value at all; give --nan drop-columns"),
+        "no value": (3, "every column has no value at all: none would be left"),
         "infinite": (3, "row 0, column 2 is inf"),
         "nothing left": (3, "every column has missing values"),
         "covariance": (2, "leave --scale out"),
