@@ -41,7 +41,9 @@ class Tiles(Multiplied):
     that converts.
     """
 
-    def __init__(self, rows, shift, scale, dtype, kernels):
+    def __init__(self, rows, shift, scale, dtype, kernels, *, roots=None):
+        """``roots`` (n): what each deviation is multiplied by."""
+        self.roots = roots
         self.rows, self.shift, self.dtype, self.kernels = rows, shift, np.dtype(dtype), kernels
         self.scale = self.dtype.type(scale)
         self.step = tile_rows(rows.shape[1], self.dtype.itemsize)
@@ -51,11 +53,13 @@ class Tiles(Multiplied):
         if self.shift is None:
             return None
         shift = self.shift.astype(np.float64) if self.shift.dtype == np.float32 else self.shift
-        return Tiles(self.rows, shift, self.scale, np.float64, self.kernels)
+        return Tiles(self.rows, shift, self.scale, np.float64, self.kernels, roots=self.roots)
 
     def subset(self, numbers):
         """Tiles of a copy of some of the rows."""
-        return Tiles(self.rows[numbers], self.shift, self.scale, self.dtype, self.kernels)
+        roots = None if self.roots is None else self.roots[numbers]
+        shape = self.shift, self.scale, self.dtype, self.kernels
+        return Tiles(self.rows[numbers], *shape, roots=roots)
 
     def __len__(self):
         return -(-len(self.rows) // self.step)
@@ -76,22 +80,41 @@ class Tiles(Multiplied):
             return rows
         out = buffer[: len(rows)]
         self.kernels.scaled_deviations(rows, self.shift, self.scale, out)
+        if self.roots is not None:
+            out *= self.roots_of(number)[:, None].astype(out.dtype)
         return out
+
+    def roots_of(self, number):
+        """What the rows of tile ``number`` are multiplied by (r), or None."""
+        taken = slice(number * self.step, (number + 1) * self.step)
+        return None if self.roots is None else self.roots[taken]
 
     def add_product(self, number, buffer, panel, total):
         """total (c, d) += BᵀBV for tile ``number`` as B and a panel V (c, d) of the tiles' type."""
         rows = self.rows[number * self.step : (number + 1) * self.step]
         if self.shift is None:
             self.kernels.gram_product(rows, panel, total)
+        elif self.roots is not None:
+            self.kernels.gram_product(self.tile(number, buffer), panel, total)
         else:
             self.kernels.shifted_gram_product(rows, self.shift, self.scale, panel, buffer, total)
 
     def add_sums(self, team, sums):
-        """sums (2, d) += sums and sums of squares of the columns of all tiles, float64."""
+        """sums (2, d) += sums and sums of squares of the columns of all tiles, float64; the sums
+        are those of deviations times ``roots`` twice.
+        """
 
         def work(number, local):
             buffer, mine = local
-            self.kernels.add_sums(self.tile(number, buffer), mine)
+            self.add_sums_of(number, self.tile(number, buffer), mine)
 
         for _, mine in team.share(len(self), lambda: (self.buffer(), np.zeros(sums.shape)), work):
             sums += mine
+
+    def add_sums_of(self, number, tile, sums):
+        """sums (2, d) += those of tile ``number``, which is ``tile``."""
+        if self.roots is None:
+            self.kernels.add_sums(tile, sums)
+        else:
+            sums[0] += self.roots_of(number) @ tile
+            sums[1] += np.einsum("ij,ij->j", tile, tile, dtype=np.float64)

@@ -54,10 +54,20 @@ class Moments:
     def __init__(self, d, kernels):
         self.count, self.mean, self.squares, self.kernels = 0, np.zeros(d), np.zeros(d), kernels
 
-    def add(self, tile):
-        """Merge the rows of a tile (r, d)."""
-        if len(tile):
-            self.count = self.kernels.accumulate(tile, self.count, self.mean, self.squares)
+    def add(self, tile, roots=None):
+        """Merge the rows of a tile (r, d), which are deviations times ``roots`` (r) of weights."""
+        if roots is None:
+            if len(tile):
+                self.count = self.kernels.accumulate(tile, self.count, self.mean, self.squares)
+            return
+        weight = float(roots @ roots)
+        if weight:
+            mean = roots @ tile / weight
+            gaps = tile - np.outer(roots, mean)
+            squares = np.einsum("ij,ij->j", gaps, gaps)
+            self.count = self.kernels.merge(
+                self.count, self.mean, self.squares, weight, mean, squares
+            )
 
     def merge(self, other):
         """Merge the moments of other rows."""
@@ -74,7 +84,7 @@ class Moments:
         if joint[0]:
             mean = joint[1:] / joint[0]
             self.squares += self.count * (self.mean - mean) ** 2
-            self.count, self.mean = int(joint[0]), mean
+            self.count, self.mean = round(joint[0]), mean
             total(self.squares)
         return self
 
@@ -107,9 +117,9 @@ class Centring:
         """What deviations are multiplied by."""
         return np.ldexp(1.0, -self.exponent)
 
-    def tiles(self, rows, dtype=None):
-        """The rows (r, d), centred and scaled, as tiles."""
-        return Tiles(rows, self.shift, self.scale, dtype or self.work, self.kernels)
+    def tiles(self, rows, dtype=None, roots=None):
+        """The rows (r, d), centred and scaled, and times ``roots`` (r) if there are, as tiles."""
+        return Tiles(rows, self.shift, self.scale, dtype or self.work, self.kernels, roots=roots)
 
     def measured(self, moments):
         """Take over the moments of all rows, as centred by this."""

@@ -21,18 +21,24 @@ class ColumnMoments:
     """
 
     def __init__(self, d):
-        self.counts, self.mean, self.squares = np.zeros(d), np.zeros(d), np.zeros(d)
+        self.counts, self.weights = np.zeros(d), np.zeros(d)
+        self.mean, self.squares = np.zeros(d), np.zeros(d)
 
-    def add(self, tile):
-        """Merge the rows of a tile (r, d) float64."""
+    def add(self, tile, weights=None):
+        """Merge the rows of a tile (r, d) float64, of ``weights`` (r) if there are."""
         absent = np.isnan(tile)
         counts = len(tile) - absent.sum(axis=0)
         if absent.any():
             tile = np.where(absent, 0.0, tile)
-        mean = tile.sum(axis=0) / np.maximum(counts, 1)
+        if weights is None:
+            total, sums = counts, tile.sum(axis=0)
+        else:
+            total, sums = weights @ ~absent, weights @ tile
+        mean = sums / np.where(total > 0, total, 1)
         gaps = tile - mean
         gaps[absent] = 0
-        self._merge(counts, mean, np.einsum("ij,ij->j", gaps, gaps))
+        squares = np.einsum("ij,ij->j", gaps, gaps if weights is None else weights[:, None] * gaps)
+        self._merge(counts, total, mean, squares)
 
     def add_stored(self, block):
         """Merge the rows of a ``SparseBlock``; what is not stored is 0."""
@@ -42,24 +48,27 @@ class ColumnMoments:
         mean = np.bincount(columns, values, d) / np.maximum(counts, 1)
         gaps = values - mean[columns]
         zeros = counts - np.bincount(columns, minlength=d)
-        self._merge(counts, mean, np.bincount(columns, gaps * gaps, d) + zeros * mean**2)
+        squares = np.bincount(columns, gaps * gaps, d) + zeros * mean**2
+        self._merge(counts, counts, mean, squares)
 
-    def _merge(self, counts, mean, squares):
-        total = np.maximum(self.counts + counts, 1)
+    def _merge(self, counts, weights, mean, squares):
+        total = self.weights + weights
+        share = weights / np.where(total > 0, total, 1)
         step = mean - self.mean
-        self.squares += squares + step**2 * self.counts * counts / total
-        self.mean += step * counts / total
+        self.squares += squares + step**2 * self.weights * share
+        self.mean += step * share
         self.counts += counts
+        self.weights = total
 
     def merge_over_ranks(self, total):
         """Merge those of all ranks; ``total(array)`` sums an array over ranks in place.
 
         Collective.
         """
-        joint = total(np.stack([self.counts, self.counts * self.mean]))
-        mean = joint[1] / np.maximum(joint[0], 1)
-        self.squares += self.counts * (self.mean - mean) ** 2
-        self.counts, self.mean = joint[0], mean
+        joint = total(np.stack([self.counts, self.weights, self.weights * self.mean]))
+        mean = joint[2] / np.where(joint[1] > 0, joint[1], 1)
+        self.squares += self.weights * (self.mean - mean) ** 2
+        self.counts, self.weights, self.mean = *joint[:2], mean
         total(self.squares)
 
 
@@ -94,14 +103,23 @@ def learn(source, config, world, counters):
             said.append(f"{source.d - len(taken)} of {source.d} columns have {why}: left out")
         said += _fill(config, n, moments, taken, learned)
     if config.scale:
-        counts = moments.counts if config.nan == "em" else n
-        variances = np.where(constant, 1.0, moments.squares / np.maximum(1, counts - 1))
+        # with other ways, values that are missing count too: they are at the mean
+        weight = n if source.roots is None else _weight(source.roots, incomplete)
+        is_em = config.nan == "em"
+        counts, total = (moments.counts, moments.weights) if is_em else (n, weight)
+        factors = counts / (np.maximum(1, counts - 1) * np.where(total > 0, total, 1))
+        variances = np.where(constant, 1.0, moments.squares * factors)
         learned.scale = 1 / np.sqrt(variances[taken])
         if (unscaled := np.flatnonzero(constant[taken])).size:
             numbers = np.arange(source.d)[taken][unscaled]
             named = listed([str(source.view.column(each)) for each in numbers])
             said.append(f"constant columns are left as they are by --scale: {named}")
     return learned, said
+
+
+def _weight(roots, incomplete):
+    """That of all rows that are not ``incomplete``."""
+    return float(roots**2 @ (1 - incomplete)) if incomplete.size else float(roots @ roots)
 
 
 def _fill(config, n, moments, taken, learned):
@@ -153,12 +171,14 @@ def _moments_of_dense(source, place, counters, incomplete):
     for block in blocks_of_shard(source, place, PIECE_BYTES, counters):
         _refuse_infinite(source, block)
         for start in range(0, len(block), step):
-            rows = block.rows[start : start + step]
+            rows, roots = block.rows[start : start + step], source.roots_of(block)
+            weights = None if roots is None else roots[start : start + step] ** 2
             if incomplete.size:
                 is_whole = ~np.isnan(rows).any(axis=1)
                 incomplete[block.first + start + np.flatnonzero(~is_whole)] = 1
                 rows = rows[is_whole]
-            moments.add(rows.astype(np.float64) - shift)
+                weights = None if weights is None else weights[is_whole]
+            moments.add(rows.astype(np.float64) - shift, weights)
     moments.mean += shift
     return moments
 

@@ -81,21 +81,23 @@ class GramCovariance(Operator):
             return self._exchange.own_rows(panel, offsets) @ self._matrix
 
 
-def accumulate_gram(pieces, total, sums, centring, counters):
+def accumulate_gram(pieces, total, sums, centring, counters, *, roots=None):
     """total (d, d) += Σ_B (B−c)ᵀ(B−c) and sums (2, d) += sums and sums of squares of all rows
     B−c over ``pieces``; float64.
 
-    ``pieces`` yields (intervals, rows); return the intervals of those worked on.
+    ``pieces`` yields (intervals, rows); return the intervals of those worked on. ``roots`` (n) are
+    what rows are multiplied by.
     """
     finished, d = [], len(total)
     for taken, rows in pieces:
-        tiles = centring.tiles(rows)
+        some = None if roots is None else np.concatenate([roots[a:b] for a, b in taken])
+        tiles = centring.tiles(rows, roots=some)
         tiles.step = tile_step(d, tiles.dtype.itemsize, tiles.step)
         buffer = tiles.buffer()
         with counters.time("apply"):
             for number in range(len(tiles)):
                 tile = tiles.tile(number, buffer)
-                centring.kernels.add_sums(tile, sums)
+                tiles.add_sums_of(number, tile, sums)
                 total += tile.T @ tile  # the same array on both sides: numpy calls SYRK
         finished += taken
     return finished

@@ -90,7 +90,7 @@ def _one_read(resources, centring, known, panel, earlier):
             done=done,
             halt=interrupt.requested,
         )
-        finished = accumulate_gram(pieces, total, sums, centring, counters)
+        finished = accumulate_gram(pieces, total, sums, centring, counters, roots=source.roots)
     interrupt.stop_if(
         interrupt.requested(),
         lambda: _unfinished(

@@ -92,11 +92,12 @@ class InMemoryCovariance(Operator):
         )
 
 
-def centred_tiles(held, centring, team):
-    """Return the rows ``held`` (a SharedArray) as tiles. If they are of the type that they are
-    multiplied in, all of them are centred now: it needs no further memory. Collective.
+def centred_tiles(held, centring, team, roots=None):
+    """Return the rows ``held`` (a SharedArray), times ``roots`` (r) if there are, as tiles. If they
+    are of the type that they are multiplied in, all of them are centred now: it needs no further
+    memory. Collective.
     """
-    tiles = centring.tiles(held.array)
+    tiles = centring.tiles(held.array, roots=roots)
     if held.array.dtype == centring.work:
         held.fence()  # all have taken their moments
         if held.node.rank == 0:
@@ -110,6 +111,8 @@ def _centre_in_place(tiles, number):
     rows = tiles.rows[number * tiles.step : (number + 1) * tiles.step]
     rows -= tiles.shift
     rows *= tiles.scale
+    if tiles.roots is not None:
+        rows *= tiles.roots_of(number)[:, None].astype(rows.dtype)
 
 
 def load(resources, is_double, plan, resumed):
@@ -145,12 +148,14 @@ def load(resources, is_double, plan, resumed):
             is_centred=resources.is_centred,
         )
         with counters.time("apply"):
-            moments = moments_of(centring.tiles(held.array, np.float64), resources.team, source.d)
+            roots = source.roots_of_shard(shards, shard)
+            tiles = centring.tiles(held.array, np.float64, roots)
+            moments = moments_of(tiles, resources.team, source.d)
         if exchange.group_number:  # each group holds all rows: count them once
             moments = Moments(source.d, resources.kernels)
         centring = centring.measured(moments.merge_over_ranks(exchange.sum)).at_the_mean()
         centring.check_variance()
-        return held, centred_tiles(held, centring, resources.team), centring
+        return held, centred_tiles(held, centring, resources.team, roots), centring
 
     return InMemoryCovariance(read, is_double, exchange, counters, resources.team)
 

@@ -18,7 +18,7 @@ def moments_of(tiles, team, d):
 
     def work(number, local):
         buffer, moments = local
-        moments.add(tiles.tile(number, buffer))
+        moments.add(tiles.tile(number, buffer), tiles.roots_of(number))
 
     found = team.share(len(tiles), lambda: (tiles.buffer(), Moments(d, tiles.kernels)), work)
     for _, other in found[1:]:

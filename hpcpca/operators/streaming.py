@@ -179,7 +179,7 @@ class StreamingCovariance(Streamed):
             largest[1] += earlier.count
 
         def add(partial, block):
-            tiles = self.centring.tiles(block.rows)
+            tiles = self.centring.tiles(block.rows, roots=self._source.roots_of(block))
             partial += panel_product(self._team, tiles, panel)
             if sums is not None:
                 tiles.add_sums(self._team, sums)

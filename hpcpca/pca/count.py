@@ -55,10 +55,13 @@ def _eigenvalues(source, world, counters):
         shift = source.first_row().astype(np.float64)
         place, checked = (world.size, world.rank), [0.0, 0]
         for block in blocks_of_shard(source, place, PIECE_BYTES, counters, checked=checked):
+            roots = np.ones(len(block)) if source.roots is None else source.roots_of(block)
             for start in range(0, len(block), step):
                 rows = block.rows[start : start + step].astype(np.float64) - shift
+                some = roots[start : start + step]
+                rows *= some[:, None]
                 total += rows.T @ rows
-                sums += rows.sum(axis=0)
+                sums += some @ rows
     world.total(total)
     mean = world.total(sums) / n
 

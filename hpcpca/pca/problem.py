@@ -25,7 +25,7 @@ from ..sources.completion import Model
 from ..sources.learned import Learned
 from ..sources.random_rows import RowReader
 from ..sources.source import open_source
-from ..sources.weights import column_weights
+from ..sources.weights import column_weights, row_weights
 from . import result, resuming, verification
 from .checks import InRange, Semidefinite
 from .completion import completed
@@ -67,6 +67,7 @@ class Pca(Problem):
         rows say.
         """
         source, start, counters = context.data, context.start, context.counters
+        self._weigh_rows(source, context.world)
         if start is not None:
             self._learned = Learned.of(start.arrays)
         elif self._learned is None:
@@ -112,12 +113,18 @@ class Pca(Problem):
             return
         source = world.decide(lambda: self.open(own_files(self.config)))
         with world.blaming(source.change):
+            self._weigh_rows(source, world)
             self._learn(source, world, self._before, say)
             source.learn(self._learned)
             count, why = chosen(asked, source, world, self._before, self.config.memory)
         say(f"-k {asked}: {count} component(s) {why}")
         self._before.reads += 1
         self.config = replace(self.config, components=count, counted_by=str(asked))
+
+    def _weigh_rows(self, source, world):
+        """Give the rows their weights, if there are any."""
+        if text := self.config.row_weights:
+            source.weigh(world.decide(lambda: row_weights(text, source)))
 
     def _weigh(self, source, world):
         """Multiply the scale by the roots of the columns' weights."""

@@ -34,6 +34,9 @@ class CountSettings(PanelSettings):
             raise UsageError(f"-k {asked}: a number, a share below 1, or one of {', '.join(RULES)}")
         if not isinstance(asked, str) and not (asked >= 1 or 0 < asked < 1):
             raise UsageError(f"-k {asked}: at least 1 is needed, or a share of the variance")
+        if self.row_weights and (self.batch_rows or self.nan == "em"):
+            other = "--nan em" if self.nan == "em" else f"--batch-rows {self.batch_rows}"
+            raise UsageError(f"--row-weights does not go with {other}; leave one of them out")
         if not isinstance(asked, int) and self.nan == "em":
             raise UsageError(
                 f"-k {asked}: --nan em needs a number of components to complete rows by"

@@ -14,7 +14,7 @@ from ..planning.machine import available_memory
 from ..sources.learned import Learned
 from ..sources.source import open_source
 from ..sources.watch import Passage
-from ..sources.weights import column_weights
+from ..sources.weights import column_weights, row_weights
 
 TILE_BYTES = 8 << 20
 STORED_BYTES = 12  # of a value of sparse rows, and what says where it is
@@ -30,6 +30,8 @@ def plain(request):
     source.tell(request.say)
     is_covariance = request.covariance or bool(stored and stored.config["covariance"])
     with ranks.blaming(source.change):
+        if text := request.reading.row_weights:
+            source.weigh(ranks.decide(lambda: row_weights(text, source)))
         learned = _learned(source, request.reading, ranks)
         if request.reading.nan == "em":
             learned.fill = stored.arrays["fill"]
@@ -66,18 +68,26 @@ def _learned(source, reading, ranks):
     if reading.learns:
         first = ranks.decide(lambda: np.nan_to_num(source.read(*_first(source)).rows[0]))
         first = first.astype(np.float64)
-        counts = _summed(source, ranks, lambda rows: ~np.isnan(rows))
-        sums = _summed(source, ranks, lambda rows: np.nan_to_num(rows - first))
-        mean = sums / np.maximum(counts, 1)
-        known = counts if reading.nan == "em" else np.full(source.d, source.n)
-        squares = _summed(source, ranks, lambda rows: np.nan_to_num(rows - first - mean) ** 2)
+        counts = _summed(source, ranks, lambda rows, _: ~np.isnan(rows))
+        weights = _summed(source, ranks, lambda rows, weights: weights * ~np.isnan(rows))
+        sums = _summed(source, ranks, lambda rows, weights: weights * np.nan_to_num(rows - first))
+        mean = sums / np.where(weights > 0, weights, 1)
+        squares = _summed(
+            source,
+            ranks,
+            lambda rows, weights: weights * np.nan_to_num(rows - first - mean) ** 2,
+        )
+        if reading.nan == "em":
+            divisors = weights * (counts - 1) / np.maximum(counts, 1)
+        else:
+            divisors = np.full(source.d, source.n - 1.0)  # weights have a mean of 1
         if reading.nan == "drop-columns":
             taken = np.flatnonzero(counts == source.n)
         elif reading.nan in ("mean", "em"):
             taken = np.flatnonzero(counts)
             learned.fill = (first + mean)[taken]
         if reading.scale:
-            deviations = np.sqrt(squares[taken] / np.maximum(1, known[taken] - 1))
+            deviations = np.sqrt(squares[taken] / np.where(divisors > 0, divisors, 1)[taken])
             learned.scale = 1 / np.where(deviations > 0, deviations, 1.0)
     numbers = source.view.numbers
     if len(taken) < source.d:
@@ -106,12 +116,15 @@ def _first(source):
 
 
 def _summed(source, ranks, function):
-    """Sums over all rows of what ``function`` makes of them: (d). Collective."""
+    """Sums over all rows of what ``function(rows, weights)`` makes of them: (d). Collective."""
     total = np.zeros(source.d)
     with ranks.agreed():
         for place in source.pieces(*span(len(source.blocks), ranks.size, ranks.rank)):
-            rows = source.read(*place).rows.astype(np.float64)
-            total += function(rows).sum(axis=0, dtype=np.float64)
+            block = source.read(*place)
+            roots = source.roots_of(block)
+            weights = np.ones((len(block), 1)) if roots is None else roots[:, None] ** 2
+            found = function(block.rows.astype(np.float64), weights)
+            total += found.sum(axis=0, dtype=np.float64)
     return ranks.total(total)
 
 
@@ -149,8 +162,8 @@ class PlainCovariance:
             self._pivot = source.first_row()
             self._pivot = self._pivot if is_centred else np.zeros_like(self._pivot)
             total = np.zeros(self.d)
-            for tile in self._tiles():
-                total += tile.sum(axis=0)
+            for tile, roots in self._tiles():
+                total += roots @ tile
             self._mean = self._sum(total) / self.n if is_centred else 0.0
         else:
             self.exponent = int(-np.log2(self._scale))
@@ -167,7 +180,7 @@ class PlainCovariance:
                 rows = block.dense(0, len(block), self.d).astype(np.float64) * self._scale
                 image += panel[:, block.first : block.stop] @ rows
             return self._sum(image)
-        for tile in self._tiles():
+        for tile, _ in self._tiles():
             image += (panel @ tile.T) @ tile
         return self._sum(image) / self._divisor
 
@@ -190,13 +203,17 @@ class PlainCovariance:
         self._is_kept = self._kept is not None
 
     def _tiles(self):
-        """Rows less their mean, scaled: (r, d) float64."""
+        """Rows less their mean, scaled and times the roots of their weights: (r, d) float64; and
+        these roots (r).
+        """
         step = max(1, TILE_BYTES // (8 * self.d))
         for block in self._blocks():
+            roots = self.source.roots_of(block)
+            roots = np.ones(len(block)) if roots is None else roots
             for start in range(0, len(block), step):
-                yield (
-                    self._deviations(block.dense(start, start + step, self.d)) * self._scale
-                ) - self._mean
+                rows = self._deviations(block.dense(start, start + step, self.d)) * self._scale
+                some = roots[start : start + step]
+                yield (rows - self._mean) * some[:, None], some
 
     def _deviations(self, rows):
         if (

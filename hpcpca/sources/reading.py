@@ -16,6 +16,7 @@ class Reading(Settings):
     nan: str = "raise"  # these are options of fit, in ``Statistics``
     scale: bool = False
     column_weights: str | None = None
+    row_weights: str | None = None
     samples_axis: int = option(
         "Axis of DATA that has the samples; the others become columns (default 0).", default=0
     )
@@ -92,9 +93,14 @@ class Statistics(Settings):
         metavar="FILE:dataset|coslat",
     )
 
+    row_weights: str | None = option(
+        "Weights of the rows in mean and variance: a dataset with one for each row of DATA.",
+        metavar="FILE:dataset",
+    )
+
     def check(self):
         """Raise UsageError if there are no rows."""
-        for name in ("nan", "scale", "column_weights", "no_centre"):
+        for name in ("nan", "scale", "column_weights", "no_centre", "row_weights"):
             if self.covariance and getattr(self, name) not in ("raise", False, None):
                 raise UsageError(f"--covariance data have no rows: leave {self.typed(name)} out")
 

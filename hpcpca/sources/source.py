@@ -1,6 +1,7 @@
 """The data of a run: the rows of one or more files, one after the other, as one array."""
 
 import os
+import zlib
 
 import numpy as np
 
@@ -30,6 +31,7 @@ class Source:
         ``is_whole`` is False.
         """
         self.parts, self.notes = parts, notes
+        self.roots = None  # of the weights of rows (n), whose mean is 1
         packings = [(is_whole and packing_of(p.attributes, p.name)) or None for p in parts]
         self.view = View(reading, parts[0].columns, np.dtype(parts[0].dtype), any(packings))
         none = np.empty(0, self.view.raw)
@@ -65,7 +67,10 @@ class Source:
 
     def describe(self):
         """The description of the source for results and checkpoints: list of dicts."""
-        return [part.describe() for part in self.parts]
+        told = [part.describe() for part in self.parts]
+        if self.roots is not None:
+            told[0]["content"] = zlib.crc32(self.roots.tobytes(), told[0]["content"])
+        return told
 
     @property
     def feature_shape(self):
@@ -108,7 +113,9 @@ class Source:
         """Read as it was ``Learned`` from now on."""
         self.view.learn(learned)
         if learned.left_out is not None:
-            self.parts = choose(self.parts, np.delete(np.arange(self.n), learned.left_out))
+            kept = np.delete(np.arange(self.n), learned.left_out)
+            self.parts = choose(self.parts, kept)
+            self.weigh(None if self.roots is None else self.roots[kept] ** 2)
         self._size()
 
     def buffer(self, rows):
@@ -133,10 +140,34 @@ class Source:
     @property
     def stored(self):
         """How many values sparse matrices have; None unless all files have such, whose values can
-        be read as they are stored.
+        be read and used as they are stored.
         """
         each = [part.stored for part in self.parts]
-        return None if None in each or not self.view.is_one_to_one else sum(each)
+        is_changed = self.roots is not None or not self.view.is_one_to_one
+        return None if is_changed or None in each else sum(each)
+
+    def weigh(self, weights):
+        """Give the rows ``weights`` (n), or None; their mean becomes 1."""
+        self.roots = None if weights is None else np.sqrt(weights / weights.mean())
+
+    def roots_of(self, block):
+        """Roots of the weights of a block's rows (r), or None."""
+        return None if self.roots is None else self.roots[block.first : block.stop]
+
+    def roots_of_shard(self, shards, shard):
+        """Roots of the weights of a shard's rows (r), or None."""
+        edges = self.blocks.edges
+        first, last = (edges[number] for number in self.blocks.shard(shards, shard))
+        return None if self.roots is None else self.roots[first:last]
+
+    def numbers(self):
+        """Numbers of the rows that are taken, counted over all that files have: (n)."""
+        found, first = [], 0
+        for part in self.parts:
+            some = np.arange(part.height) if part.chosen is None else part.chosen
+            found.append(first + some)
+            first += part.height
+        return np.concatenate(found)
 
     def read_stored(self, number, start, stop):
         """Return the ``SparseBlock`` of rows start..stop−1 of file ``number``; raise DataError."""

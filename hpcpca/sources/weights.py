@@ -1,4 +1,4 @@
-"""Weights of columns: of a file, or by latitude."""
+"""Weights of columns, of a file or by latitude; and of rows."""
 
 import numpy as np
 
@@ -19,8 +19,23 @@ def column_weights(text, source):
             found = np.clip(np.cos(np.deg2rad(opened.latitudes())), 0, None)
     else:
         found = np.ravel(read_array(*split_dataset(text), dimensions=1)).astype(np.float64)
-    if found.shape != (width,):
-        raise DataError(f"--column-weights {text}: {found.size} weights for {width} columns")
+    return _checked(found, width, f"--column-weights {text}", "columns")
+
+
+def row_weights(text, source):
+    """Return the weights (n) of the rows that a source takes, as --row-weights names those of all
+    rows; raise DataError. For one rank to call.
+    """
+    numbers, count = source.numbers(), sum(part.height for part in source.parts)
+    found = np.ravel(read_array(*split_dataset(text), dimensions=1)).astype(np.float64)
+    name = f"--row-weights {text}"
+    return _checked(_checked(found, count, name, "rows")[numbers], source.n, name, "rows")
+
+
+def _checked(found, count, name, what):
+    """Weights, if they are so many numbers; raise DataError."""
+    if found.shape != (count,):
+        raise DataError(f"{name}: {found.size} weights for {count} {what}")
     if not (np.isfinite(found).all() and (found >= 0).all() and found.any()):
-        raise DataError(f"--column-weights {text}: weights are numbers from 0 on, and not all 0")
+        raise DataError(f"{name}: weights are numbers from 0 on, and not all 0")
     return found
