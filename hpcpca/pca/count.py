@@ -10,22 +10,25 @@ from ..linalg.noise import edge, hard_threshold
 from ..planning.machine import available_memory
 from ..sources.rows import blocks_of_shard
 from ..units import format_size
+from .parallel_analysis import noise_levels
 
 PIECE_BYTES = 16 << 20  # read at a time
 TILE_BYTES = 8 << 20  # in float64 at a time
+THRESHOLDS = {"auto": hard_threshold, "edge": edge}
 RULES = {
-    "auto": (hard_threshold, "the optimal hard threshold"),
-    "edge": (edge, "the edge of noise"),
+    "auto": "the optimal hard threshold",
+    "edge": "the edge of noise",
+    "parallel": "parallel analysis",
 }
 
 
-def chosen(asked, source, world, counters, memory=None):
-    """Return (K, why) for what -k ``asked``: a share of the variance, or one of ``RULES``.
-    ``memory``: bytes per node that may be used; default: what is free.
+def chosen(source, world, counters, config):
+    """Return (K, why) for what -k of ``config`` asks for: a share of the variance, or one of
+    ``RULES``.
 
     Raises on all ranks if Σ is too large, or nothing stands out. Collective.
     """
-    d = source.d
+    d, asked, memory = source.d, config.components, config.memory
     with world.agreed():
         needed, room = 24 * d * d, (memory or available_memory()) // world.node.size
         if needed > room:
@@ -33,13 +36,18 @@ def chosen(asked, source, world, counters, memory=None):
                 f"-k {asked} needs all eigenvalues, and Σ of {d} columns takes"
                 f" {format_size(needed)} of {format_size(room)} a rank; give a number"
             )
-    values = _eigenvalues(source, world, counters)
+    values, mean = _eigenvalues(source, world, counters)
     if isinstance(asked, float):
         shares = np.cumsum(values) / values.sum()
         count = int(np.searchsorted(shares, asked * (1 - 1e-12))) + 1
         return count, f"explain {100 * shares[count - 1]:.2f} % of the variance"
-    threshold, name = RULES[asked]
-    count = int((values > threshold(values, source.n - 1, d)).sum())
+    name = RULES[asked]
+    if asked == "parallel":
+        levels = noise_levels(source, world, counters, mean, config.seed, room=room)[: len(values)]
+    else:
+        levels = THRESHOLDS[asked](values, source.n - 1, d)
+    stands_out = np.append(values > levels, False)
+    count = int(np.argmin(stands_out))  # those before the first that does not
     if not count:
         raise on_all_ranks(
             NotAchieved(f"-k {asked}: no component stands out by {name}; give a number")
@@ -48,7 +56,10 @@ def chosen(asked, source, world, counters, memory=None):
 
 
 def _eigenvalues(source, world, counters):
-    """Those of Σ that can differ from zero, largest first, on all ranks. Collective."""
+    """Those of Σ that can differ from zero, largest first, and the mean, on all ranks.
+
+    Collective.
+    """
     d, n = source.d, source.n
     total, sums, step = np.zeros((d, d)), np.zeros(d), max(1, TILE_BYTES // (8 * d))
     with world.agreed():
@@ -74,4 +85,4 @@ def _eigenvalues(source, world, counters):
             raise UsageError("the data have zero variance: every row is the same")
         return np.maximum(values, 0.0)
 
-    return world.decide(solved)
+    return world.decide(solved), mean + shift

@@ -116,7 +116,7 @@ class Pca(Problem):
             self._weigh_rows(source, world)
             self._learn(source, world, self._before, say)
             source.learn(self._learned)
-            count, why = chosen(asked, source, world, self._before, self.config.memory)
+            count, why = chosen(source, world, self._before, self.config)
         say(f"-k {asked}: {count} component(s) {why}")
         self._before.reads += 1
         self.config = replace(self.config, components=count, counted_by=str(asked))

@@ -8,7 +8,7 @@ from ..operators.settings import OperatorSettings
 from ..options import Settings, compose, option
 from ..sources.reading import Reading, Statistics
 
-RULES = ("auto", "edge")  # for -k
+RULES = ("auto", "edge", "parallel")  # for -k
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,13 @@ class CountSettings(PanelSettings):
 
     components: int | float | str = option(
         "Number of components K; below 1: as many as explain that share of the variance; auto: as"
-        " stand out of noise (Gavish and Donoho); edge: as exceed its largest eigenvalue.",
+        " stand out of noise (Gavish and Donoho); edge: as exceed its largest eigenvalue;"
+        " parallel: by parallel analysis.",
         *("-k", "--components"),
         default=1,
         required=True,
         or_share=RULES,
-        metavar="K|0.95|auto|edge",
+        metavar="K|0.95|auto|edge|parallel",
     )
     counted_by: str = ""  # what -k was, where K was found by it
 

@@ -4,8 +4,13 @@ import h5py
 import numpy as np
 import pytest
 from launch import batch, run
+from mpi4py import MPI
 
+from hpcpca.comm.counters import Counters
+from hpcpca.comm.world import World
 from hpcpca.linalg.noise import edge, hard_threshold, median
+from hpcpca.pca.parallel_analysis import noise_levels
+from hpcpca.sources.source import open_source
 
 pytestmark = pytest.mark.once
 
@@ -72,6 +77,37 @@ def test_what_stands_out(tmp_path, shape, rule):
     data = write(tmp_path / "x.h5", rows)
     done = run(2, "fit", data, "-k", rule, "-o", tmp_path / "a.h5").ok()
     assert f"-k {rule}: 3 component(s) stand out by the" in done.stderr
+
+
+def test_parallel_analysis(tmp_path):
+    """Noise that differs from column to column hides what is planted from other rules; the levels
+    are those of columns that are permuted, and the same from all numbers of ranks.
+    """
+    rows = RNG.standard_normal((700, 40)) * np.geomspace(20, 1, 40)
+    basis = np.linalg.qr(RNG.standard_normal((40, 2)))[0]
+    rows += RNG.standard_normal((700, 2)) @ (basis.T * [[60.0], [30.0]]) + 7
+    data = write(tmp_path / "x.h5", rows)
+    for ranks in (1, 3):
+        words = ("-k", "parallel", "-o", tmp_path / "a.h5", "--overwrite")
+        done = run(ranks, "fit", data, *words).ok()
+        assert "-k parallel: 2 component(s) stand out by parallel analysis" in done.stderr
+    source, permuted = open_source([str(data)]), []
+    world = World(MPI.COMM_SELF)
+    mean = rows.mean(axis=0)
+    found = noise_levels(source, world, Counters(), mean, 0, room=1 << 20)
+    assert np.allclose(found, noise_levels(source, world, Counters(), mean, 0, room=1 << 30))
+    for _ in range(60):
+        each = np.column_stack([RNG.permutation(column) for column in rows.T])
+        permuted.append(np.linalg.eigvalsh(np.cov(each.T))[::-1])
+    # eigenvalues at the edge of noise fluctuate by n^(−2/3), here a hundredth
+    expected = np.percentile(permuted, 95, axis=0)
+    np.testing.assert_allclose(found[:10], expected[:10], rtol=0.04)
+
+
+def test_nothing_stands_out(tmp_path):
+    data = write(tmp_path / "x.h5", RNG.standard_normal((400, 20)) * np.geomspace(3, 1, 20))
+    done = run(2, "fit", data, "-k", "parallel", "-o", tmp_path / "a.h5").ended(4)
+    assert "no component stands out by parallel analysis" in done.stderr
 
 
 def test_after_columns_are_learnt_of(tmp_path):
