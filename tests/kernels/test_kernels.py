@@ -17,6 +17,17 @@ pytestmark = pytest.mark.once
 INTEGERS = [np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.uint64, np.int64]
 FLOATS = [np.float16, np.float32, np.float64]
 UNIT = {np.dtype(t): np.finfo(t).eps / 2 for t in FLOATS}
+# Every type is seconds of compiling. These, with whether the work is in double, have a signed and
+# an unsigned type, and every branch of ``convert``: a shift in float32, in float64, an exact one.
+TO_COMPILE = [
+    (np.uint8, False),
+    (np.int16, True),
+    (np.uint64, False),
+    (np.float16, False),
+    (np.float16, True),
+    (np.float32, False),
+    (np.float64, False),
+]
 
 
 SETS = {name: importlib.import_module(f"hpcpca.kernels.{name}") for name in ("compiled", "plain")}
@@ -28,6 +39,15 @@ def kernels(request):
     return SETS[request.param]
 
 
+every_type = pytest.mark.parametrize(
+    "name, dtype, double",
+    [
+        *(("plain", dtype, double) for dtype in INTEGERS + FLOATS for double in (False, True)),
+        *(("compiled", dtype, double) for dtype, double in TO_COMPILE),
+    ],
+)
+
+
 def random_rows(dtype, shape, seed=0):
     """Values over the whole range of an integer type; normal deviates of a float type."""
     rng = np.random.default_rng([seed, np.dtype(dtype).num])
@@ -37,15 +57,14 @@ def random_rows(dtype, shape, seed=0):
     return rng.integers(limits.min, limits.max, shape, dtype=dtype, endpoint=True)
 
 
-@pytest.mark.parametrize("double", [False, True])
-@pytest.mark.parametrize("dtype", INTEGERS + FLOATS)
-def test_tiles_hold_deviations_from_the_shift(kernels, dtype, double, monkeypatch):
+@every_type
+def test_tiles_hold_deviations_from_the_shift(name, dtype, double, monkeypatch):
     """(y − c)·2^e with one rounding: at most half a unit in the last place of the work type."""
     monkeypatch.setattr("hpcpca.kernels.tiles.TILE_BYTES", 1)  # several tiles, the last one cut
     monkeypatch.setattr("hpcpca.kernels.tiles.TILE_ROWS", 8)
     rows, work = random_rows(dtype, (21, 7)), work_type(np.dtype(dtype), double)
     shift, scale = first_shift(rows[0], work), 2.0**-5
-    tiles = Tiles(rows, shift, scale, work, kernels)
+    tiles = Tiles(rows, shift, scale, work, SETS[name])
     buffer = tiles.buffer()
     found = np.vstack([tiles.tile(number, buffer).copy() for number in range(len(tiles))])
     assert len(tiles) == 3 and found.dtype == work
@@ -54,7 +73,7 @@ def test_tiles_hold_deviations_from_the_shift(kernels, dtype, double, monkeypatc
     assert np.abs(found[0]).max() == 0
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)  # the first ones are compiled
 @given(
     data=st.data(), dtype=st.sampled_from([np.int64, np.uint64]), name=st.sampled_from(sorted(SETS))
 )
@@ -160,10 +179,9 @@ def test_sums_of_columns(kernels, dtype):
     assert not sums.any()
 
 
-@pytest.mark.parametrize("double", [False, True])
-@pytest.mark.parametrize("dtype", INTEGERS + FLOATS)
 @pytest.mark.parametrize("m, r", [(1, 1), (1, 5), (1, 530), (3, 9), (64, 9)])
-def test_shifted_gram_product(kernels, dtype, double, m, r):
+@every_type
+def test_shifted_gram_product(name, dtype, double, m, r):
     """The product of tiles, made on the way, is that of the deviations in extended precision: (d
     + r + 3)·u·|B|ᵀ(|B||V|).
     """
@@ -172,7 +190,7 @@ def test_shifted_gram_product(kernels, dtype, double, m, r):
         np.random.default_rng(m).standard_normal((m, 13)).astype(work),
         np.exp2(-np.ceil(np.log2(np.abs(rows.astype(float)).max()))),
     )
-    tiles = Tiles(rows, first_shift(rows[0], work), scale, work, kernels)
+    tiles = Tiles(rows, first_shift(rows[0], work), scale, work, SETS[name])
     out = np.ones((m, 13))
     tiles.add_product(0, tiles.buffer(), panel, out)
     wide = (rows.astype(np.longdouble) - rows[0].astype(np.longdouble)) * scale
@@ -274,8 +292,11 @@ def test_small_jobs_do_not_load_a_compiler():
     assert all(callable(getattr(SETS["plain"], name)) for name in SETS["compiled"].__all__)
 
 
-def test_kernels_warm_up(kernels):
-    """Every type's kernels compile, and then count as warm."""
-    for dtype in INTEGERS + FLOATS:
-        kernels.warm_up(np.dtype(dtype))
-        assert kernels.is_warm(np.dtype(dtype))
+@pytest.mark.parametrize(
+    "name, dtypes", [("plain", INTEGERS + FLOATS), ("compiled", [np.float16, np.uint64])]
+)
+def test_kernels_warm_up(name, dtypes):
+    """All that a type needs is compiled, and then counts as warm."""
+    for dtype in dtypes:
+        SETS[name].warm_up(np.dtype(dtype))
+        assert SETS[name].is_warm(np.dtype(dtype))
