@@ -63,6 +63,9 @@ STAGES = {  # module, class, function, which call
 }
 # The root has a part of its own in these; in the others it does what all ranks do.
 OF_THE_ROOT = ("look at the files", "solve", "write the checkpoint", "write the result")
+# Where the others are then matters to the MPI library: in a collective, or in one of HDF5, or at
+# the end. The other stages are no more than the program's own.
+ON_BOTH_STACKS = ("read", "publish", "write the result", "release")
 ERRORS = {
     "ValueError('injected')": 1,
     "MemoryError('injected')": 5,
@@ -74,7 +77,11 @@ ERRORS = {
 @pytest.mark.parametrize(
     "stage, rank",
     [pytest.param(stage, 0, marks=pytest.mark.once) for stage in OF_THE_ROOT]
-    + [(stage, 1) for stage in STAGES if stage != "look at the files"],
+    + [
+        pytest.param(stage, 1, marks=[] if stage in ON_BOTH_STACKS else [pytest.mark.once])
+        for stage in STAGES
+        if stage != "look at the files"
+    ],
 )
 def test_bug_on_one_rank(data, tmp_path, stage, rank):
     code = inject(rank, *STAGES[stage], "ValueError('injected')")
@@ -101,8 +108,16 @@ def test_bug_on_one_rank(data, tmp_path, stage, rank):
 @pytest.mark.parametrize(
     "stage, error",
     [
-        pytest.param("read", "OSError(5, 'injected')", marks=pytest.mark.once),
-        *(("apply", error) for error in ERRORS),
+        ("apply", "ValueError('injected')"),
+        ("apply", "KeyboardInterrupt('injected')"),
+        *(
+            pytest.param(*each, marks=pytest.mark.once)
+            for each in (
+                ("read", "OSError(5, 'injected')"),
+                ("apply", "MemoryError('injected')"),
+                ("apply", "OSError(5, 'injected')"),
+            )
+        ),
     ],
 )
 def test_any_error_on_one_rank(data, tmp_path, stage, error):
@@ -154,8 +169,8 @@ WHEN = {
     "what, when, overwrite",
     [
         ("result", "the file is created", False),
-        ("result", "rows are written", True),
-        ("checkpoint", "the file is created", True),
+        pytest.param("result", "rows are written", True, marks=pytest.mark.once),
+        pytest.param("checkpoint", "the file is created", True, marks=pytest.mark.once),
         ("checkpoint", "rows are written", False),
     ],
 )

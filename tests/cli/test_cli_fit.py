@@ -194,7 +194,7 @@ def compare(path, rows, tol=1e-6, count=K):
 @pytest.mark.parametrize(
     "n, name",
     [
-        pytest.param(n, name, marks=[pytest.mark.once] if n < 3 else [])
+        pytest.param(n, name, marks=[pytest.mark.once] if n < 6 else [])
         for n, names in RUNS.items()
         for name in names
     ],

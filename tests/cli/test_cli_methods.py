@@ -180,7 +180,8 @@ def test_numbers_out_of_range_are_no_trouble(folder, tmp_path):
     ), rounds
 
 
-@pytest.mark.parametrize("n", [pytest.param(1, marks=pytest.mark.once), 4])
+@pytest.mark.once
+@pytest.mark.parametrize("n", [1, 4])
 def test_converge_on_files(folder, tmp_path, n):
     commands = {
         name: (

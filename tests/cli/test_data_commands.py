@@ -102,7 +102,9 @@ def inputs(tmp_path_factory):
     return here
 
 
-@pytest.fixture(scope="module", params=[1, 2, 3])
+@pytest.fixture(
+    scope="module", params=[*(pytest.param(n, marks=pytest.mark.once) for n in (1, 2)), 3]
+)
 def sharded(request, inputs, tmp_path_factory):
     """What ``shard`` makes of them on 1, 2 and 3 ranks."""
     here = tmp_path_factory.mktemp(f"ranks{request.param}")
@@ -223,7 +225,7 @@ DEFECTS = {  # name: arrays, storage, exit code, what the report says, at which 
 }
 
 
-@pytest.fixture(scope="module", params=[1, 3])
+@pytest.fixture(scope="module", params=[pytest.param(1, marks=pytest.mark.once), 3])
 def checked(request, tmp_path_factory):
     """What ``check`` says about every defect, and the folder."""
     here = tmp_path_factory.mktemp(f"check{request.param}")

@@ -230,6 +230,7 @@ def test_a_stop_that_cannot_be_written(folder):
     ), done
 
 
+@pytest.mark.once
 def test_reads_that_fail(folder):
     failing = (
         CUT

@@ -97,10 +97,11 @@ def test_stops_within_a_block_of_a_long_pass(folder, tmp_path, operator, to):
     cut(1, "verify", output, folder / "data").ok()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "operator, n",
     [
-        pytest.param("gram", 1, marks=pytest.mark.once),
+        ("gram", 1),
         ("streaming", 4),
     ],
 )
@@ -128,7 +129,7 @@ def test_the_next_run_does_only_the_rest(folder, tmp_path, operator, n):
     cut(1, "verify", output, folder / "data").ok()
 
 
-@pytest.mark.parametrize("exchange", ["vectors", "ritz"])
+@pytest.mark.parametrize("exchange", ["vectors", pytest.param("ritz", marks=pytest.mark.once)])
 def test_stopped_in_a_later_round(folder, tmp_path, exchange):
     """The pass of a later round goes on where it was stopped; the vectors exchange to the last
     digits of an uninterrupted run.
@@ -230,6 +231,7 @@ def test_without_checkpoints_the_result_so_far_is_written(folder, tmp_path):
     assert "nothing is left" in told and not early.exists()
 
 
+@pytest.mark.once
 def test_two_runs_on_one_checkpoint(folder, tmp_path):
     """The second is refused with exit code 5 while the first is alive; one that was killed
     leaves nothing in the way.

@@ -26,7 +26,7 @@ NAMES = (
 UNITS = "units", "dual"
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 4])
+@pytest.mark.parametrize("n", [*(pytest.param(n, marks=pytest.mark.once) for n in (1, 2, 3)), 4])
 def test_closed_form(folder, tmp_path, n):
     """Every operator gives the pairs of every case, which are shared out over numbers of ranks;
     as groups of four ranks each has a case of its own.
@@ -243,7 +243,8 @@ tiles.Across.add_product = add_product
 )
 
 
-@pytest.mark.parametrize("quick", [6, 42])  # pieces of a rank; a half of an application is 12
+# pieces of a rank; a half of an application is 12
+@pytest.mark.parametrize("quick", [6, pytest.param(42, marks=pytest.mark.once)])
 def test_stopped_in_a_reading(wide, tmp_path, quick):
     """Rows that were multiplied before a stop are not read again for that, in either half of an
     application, and another number of ranks gives the same.
@@ -283,6 +284,7 @@ by_rows.FittedByRows._coefficients_of = coefficients_of
 """
 
 
+@pytest.mark.once
 def test_stopped_in_the_last_reading(wide, tmp_path):
     """The reading for the inputs' side can be stopped too; a run that goes on does only that."""
     here, truth = wide
@@ -303,6 +305,7 @@ def test_stopped_in_the_last_reading(wide, tmp_path):
         np.testing.assert_allclose(file["r2"], truth.r2, atol=1e-6)
 
 
+@pytest.mark.once
 def test_killed_and_resumed(wide, tmp_path):
     """A run that is killed in a round goes on from its last checkpoint."""
     here, truth = wide

@@ -101,7 +101,7 @@ HOW = {
 }
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 4])
+@pytest.mark.parametrize("n", [*(pytest.param(n, marks=pytest.mark.once) for n in (1, 2, 3)), 4])
 def test_closed_form(folder, tmp_path, n):
     names = list(HOW) if n == 1 else ["gain"]
     commands = {name: words(folder, tmp_path / f"{name}.h5", *HOW[name][0]) for name in names}
@@ -278,6 +278,7 @@ Discovery.step = slowly
 """
 
 
+@pytest.mark.once
 def test_stopped(folder, tmp_path):
     """A run that is stopped by rounds, a signal or SIGKILL goes on to the same model, on other
     numbers of ranks; one that has no checkpoint goes on from its model.
