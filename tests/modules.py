@@ -1,6 +1,7 @@
 """All modules of the program, and what Python sees in them."""
 
 import ast
+import functools
 
 from launch import HERE
 
@@ -9,7 +10,12 @@ MODULES = {
     ".".join(path.relative_to(HOUSE).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(HOUSE.rglob("*.py"))
 }
-TREES = {name: ast.parse(path.read_text()) for name, path in MODULES.items()}
+
+
+@functools.cache
+def tree(name):
+    """The syntax tree of a module; not made by all workers, which import this."""
+    return ast.parse(MODULES[name].read_text())
 
 
 def folder(module):

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import spectra
 from launch import HERE, batch, launched, run
-from sklearn.decomposition import PCA
 
 K, N, D = 5, 203, 24
 SHARDS = {"s1.h5": 40, "s2.h5": 97, "s10.h5": 3, "s11.h5": 63}  # rows of each, in natural order
@@ -159,6 +158,8 @@ def results(folder):
 
 def compare(path, rows, tol=1e-6, count=K):
     """Assert that a result agrees with a dense eigensolver and scikit-learn on ``rows``."""
+    from sklearn.decomposition import PCA  # which takes a while; other workers need it not
+
     sigma, mean = spectra.dense_covariance(rows)
     values, vectors = spectra.leading(sigma, count)
     exact = PCA(count, svd_solver="full").fit(rows.astype(np.float64))

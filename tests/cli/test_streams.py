@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 from launch import PROGRAM, environment, run
-from modules import TREES
+from modules import MODULES, tree
 from modules import folder as place
 
 from hpcpca.cli import streams
@@ -205,15 +205,15 @@ def test_every_character_has_a_word():
     kinds = (ast.Module, ast.ClassDef, ast.FunctionDef)
     docs = {
         node.body[0].value
-        for name, tree in TREES.items()
+        for name in MODULES
         if place(name) != "cli"
-        for node in ast.walk(tree)
+        for node in ast.walk(tree(name))
         if isinstance(node, kinds) and ast.get_docstring(node)
     }
     texts = [
         node.value
-        for tree in TREES.values()
-        for node in ast.walk(tree)
+        for name in MODULES
+        for node in ast.walk(tree(name))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in docs
     ]
     found = {char for text in texts for char in text if char > "\x7f"}

@@ -7,7 +7,7 @@ import sys
 
 import measures
 import pytest
-from modules import HOUSE, MODULES, TREES, folder
+from modules import HOUSE, MODULES, folder, tree
 
 pytestmark = pytest.mark.once
 
@@ -70,7 +70,7 @@ def imports(module):
     """Yield (name, whether it is ours) of all that a module imports, wherever it does."""
     package = module.split(".") if MODULES[module].name == "__init__.py" else module.split(".")[:-1]
     package = [] if module == "__init__" else package
-    for node in ast.walk(TREES[module]):
+    for node in ast.walk(tree(module)):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name.removeprefix("hpcpca."), alias.name.startswith("hpcpca")
@@ -202,14 +202,14 @@ def undocumented(tree):
     "module", [name for name in MODULES if not name.rsplit(".")[-1] == "_version"]
 )
 def test_what_is_public_is_documented(module):
-    assert not undocumented(TREES[module]), f"{module}: {', '.join(undocumented(TREES[module]))}"
+    assert not undocumented(tree(module)), f"{module}: {', '.join(undocumented(tree(module)))}"
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if folder(name) not in MAY_PRINT])
 def test_solvers_do_not_print(module):
     calls = [
         node.lineno
-        for node in ast.walk(TREES[module])
+        for node in ast.walk(tree(module))
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print"
     ]
     assert not calls, f"{module} prints in lines {calls}"
@@ -232,7 +232,7 @@ def of_the_locale(tree):
 
 @pytest.mark.parametrize("module", MODULES)
 def test_text_files_are_the_same_in_every_locale(module):
-    assert not list(of_the_locale(TREES[module]))
+    assert not list(of_the_locale(tree(module)))
 
 
 def test_functions_have_few_parameters():
