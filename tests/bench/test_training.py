@@ -1,28 +1,35 @@
 """Networks of the experiments on training: their gradients, and what a training leaves."""
 
+import gzip
+import importlib.util
 import json
+import os
+import shutil
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-from launch import PATIENCE, run
+from launch import PATIENCE, batch, run
 
 from hpcpca.bench.compression import has_torch
 from hpcpca.bench.experiments import compression
 from hpcpca.bench.training import launch
 from hpcpca.errors import PlatformError
 
-pytestmark = pytest.mark.once
-
-networks = pytest.importorskip("hpcpca.bench.training.networks", exc_type=ImportError)
-tasks = pytest.importorskip("hpcpca.bench.training.tasks", exc_type=ImportError)
-training = pytest.importorskip("hpcpca.bench.training.training", exc_type=ImportError)
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed"),
+]
 
 SIZE = 5  # examples
+KINDS = ("perceptron", "convolutional", "attention")
 
 
 def _examples(kind):
     """(Network, inputs, targets), small ones."""
+    from hpcpca.bench.training import networks  # here and below: importing JAX takes a while
+
     random = np.random.default_rng(3)
     if kind == "attention":
         text = random.integers(0, 9, (SIZE, 7)).astype(np.int32)
@@ -35,9 +42,12 @@ def _examples(kind):
     return networks.convolutional(side, (2, 3), 6, 4), images, labels
 
 
-@pytest.mark.parametrize("kind", tasks.TASKS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_gradients(kind):
     """They are the slopes of the mean loss, and DᵀA/N of the statistics."""
+    from hpcpca.bench.training import networks, tasks
+
+    assert set(tasks.TASKS) == set(KINDS)
     network, inputs, targets = _examples(kind)
     made, start = networks.Differentiated(network), network.start(1)
     found = made.gradients(start, inputs, targets)
@@ -62,6 +72,8 @@ def test_gradients(kind):
 
 
 def test_a_perceptron_in_numpy():
+    from hpcpca.bench.training import networks
+
     network, images, labels = _examples("perceptron")
     start = network.start(2)
     a, kept = images / np.float32(255), []
@@ -85,6 +97,8 @@ def test_a_perceptron_in_numpy():
 
 
 def test_attention_does_not_see_what_is_to_come():
+    from hpcpca.bench.training import networks
+
     network, text, _ = _examples("attention")
     start, later = network.start(1), text.copy()
     later[:, 4:] = 0
@@ -117,12 +131,16 @@ def test_arrays_of_jax_are_averaged(alone, kind):
 
 
 def test_the_rate_rises_and_falls_to_zero():
+    from hpcpca.bench.training import training
+
     rates = [training.rate_of(step, 100, 0.4) for step in range(100)]
     assert rates[0] == pytest.approx(0.4 / 5) and max(rates) == 0.4 == rates[4]
     assert rates[-1] == pytest.approx(0.4 / 95) and np.all(np.diff(rates[5:]) < 0)
 
 
 def test_text_is_cut_into_examples():
+    from hpcpca.bench.training import tasks
+
     text = tasks.Text(np.arange(200))
     inputs, targets = text.take(np.array([1]))
     assert len(text) == 3 and inputs[0].tolist() == [*range(64, 128)]
@@ -130,6 +148,8 @@ def test_text_is_cut_into_examples():
 
 
 def test_what_is_missing_is_named(monkeypatch, tmp_path):
+    from hpcpca.bench.training import tasks
+
     monkeypatch.setenv("HPCPCA_FASHION_MNIST", str(tmp_path))
     with pytest.raises(PlatformError, match="dataset-fashion-mnist"):
         tasks.fashion_mnist.__wrapped__()
@@ -149,11 +169,43 @@ def test_links():
 
 
 @pytest.fixture(scope="module")
-def quick(tmp_path_factory):
-    """Folder with what the experiments leave, small ones."""
-    folder = tmp_path_factory.mktemp("training")
-    words = ("compression", "effective-rank", "--quick", "--seeds", 1, "--folder", folder)
-    run(0, "bench", "experiments", *words, timeout=4 * PATIENCE).ok()
+def images(tmp_path_factory):
+    """Folder of Fashion-MNIST with a tenth of the images to learn from."""
+    from hpcpca.bench.training.tasks import DEBIAN
+
+    folder = tmp_path_factory.mktemp("images")
+    whole = Path(os.environ.get("HPCPCA_FASHION_MNIST") or DEBIAN)
+    for name, head, count in (("images-idx3", 16, 6000 * 784), ("labels-idx1", 8, 6000)):
+        with gzip.open(whole / f"train-{name}-ubyte.gz") as file:
+            cut = gzip.compress(file.read(head + count), 1)
+        (folder / f"train-{name}-ubyte.gz").write_bytes(cut)
+        shutil.copy(whole / f"t10k-{name}-ubyte.gz", folder)
+    return folder
+
+
+WITHOUT_RANKS = """
+import hpcpca.bench.experiments.compression as c
+def trained(cases, ranks):
+    from mpi4py import MPI
+    from hpcpca.bench.training.training import train
+    return [train(MPI.COMM_WORLD, **case) for case in cases]
+c.trained = trained
+"""
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory, images):
+    """Folder with what the experiments leave, small ones: compression trains in one process,
+    effective-rank on ranks that it starts.
+    """
+    folder, env = tmp_path_factory.mktemp("training"), {"HPCPCA_FASHION_MNIST": images}
+    env |= dict(word.split("=", 1) for word in launch.SETTINGS)
+    how = ("--quick", "--seeds", 1, "--folder", folder)
+    words = ("bench", "experiments", "effective-rank", *how)
+    run(0, *words, timeout=4 * PATIENCE, env=env).ok()
+    env["HPCPCA_TEST_INJECT"] = WITHOUT_RANKS
+    words = ("bench", "experiments", "compression", *how)
+    batch(0, {"compression": words}, env=env)["compression"].ok()
     return folder
 
 
@@ -191,13 +243,24 @@ def test_effective_ranks(quick):
 
 
 @pytest.mark.full_data
-@pytest.mark.skipif(not has_torch(), reason="the system's Python has no torch")
-def test_torch_learns_the_same():
-    """Without compression, step by step: the same accuracy, and as many bytes."""
-    from hpcpca.bench.training.against_torch import compare
+def test_torch_learns_the_same(images, monkeypatch):
+    """Without compression, step by step: the same accuracy, and as many bytes; with it as many."""
+    from hpcpca.bench.training import against_torch, tasks
 
-    rows = [line.split(" | ") for line in compare(2, 1, steps=3)[4:]]
-    assert [row[1] for row in rows] == ["SGD", "SGD", *2 * ["PowerSGD, rank 2"]]
-    ended = [float(row[2].split()[0]) for row in rows[:2]]
+    if not has_torch():
+        pytest.skip("the system's Python has no torch")
+    monkeypatch.setenv("HPCPCA_FASHION_MNIST", str(images))
+    monkeypatch.setattr(tasks, "task_of", tasks.task_of.__wrapped__)
+    monkeypatch.setattr(tasks, "fashion_mnist", tasks.fashion_mnist.__wrapped__)
+    ways, found = against_torch.WAYS, {}
+    for workers, scheme in ((2, "SGD"), (1, "PowerSGD, rank 2")):
+        monkeypatch.setattr(against_torch, "WAYS", {scheme: ways[scheme]})
+        rows = [line.split(" | ") for line in against_torch.compare(workers, 1, steps=3)[4:]]
+        assert [row[1] for row in rows] == 2 * [scheme]
+        found[scheme] = rows
+    assert found.keys() == ways.keys()
+    ended = [float(row[2].split()[0]) for row in found["SGD"]]
     assert ended[0] == pytest.approx(ended[1], abs=0.05) and 10 < ended[0]
-    assert rows[0][3] == rows[1][3] and float(rows[2][3]) == pytest.approx(float(rows[3][3]))
+    assert found["SGD"][0][3] == found["SGD"][1][3]
+    ours, theirs = (float(row[3]) for row in found["PowerSGD, rank 2"])
+    assert ours == pytest.approx(theirs)
