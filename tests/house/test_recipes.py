@@ -50,8 +50,10 @@ def follow(blocks, house):
 
 
 def copied(folder):
-    """Copy the package to ``folder``."""
-    ignored = shutil.ignore_patterns("__pycache__")
+    """Copy the package to ``folder``, with what Python compiled of it, which stays valid where
+    files stay as they are; not what it is compiling just then.
+    """
+    ignored = shutil.ignore_patterns("*.pyc.*")
     shutil.copytree(HERE.parent / "hpcpca", folder / "hpcpca", ignore=ignored)
     return folder
 
