@@ -14,7 +14,7 @@ from launch import HERE, batch, launched, run
 
 K, N, D = 5, 203, 24
 SHARDS = {"s1.h5": 40, "s2.h5": 97, "s10.h5": 3, "s11.h5": 63}  # rows of each, in natural order
-OPTIONS = {  # on every number of ranks
+OPTIONS = {  # on one rank or two, in turn
     "default": "",
     "gram": "--operator gram",
     "in-memory": "--operator in-memory",
@@ -71,8 +71,13 @@ def on_few_rows(n):
     }
 
 
+def options_of(n):
+    """Those that such a number of ranks has."""
+    return {name: text for turn, (name, text) in enumerate(OPTIONS.items()) if turn % 2 == n - 1}
+
+
 RUNS = {
-    n: {**(OPTIONS if n in (1, 2) else {"default": ""}), **on_grids(n), **on_few_rows(n)}
+    n: {"default": "", **(options_of(n) if n < 3 else {}), **on_grids(n), **on_few_rows(n)}
     for n in (1, 2, 3, 4, 6)
 }
 
