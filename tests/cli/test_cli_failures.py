@@ -50,7 +50,7 @@ def inject(rank, module, owner, name, calls, error):
 
 
 STAGES = {  # module, class, function, which call
-    "look at the files": ("hpcpca.sources.source", "", "expand", 1),
+    "look at the files": ("hpcpca.sources.found", "", "expand", 1),
     "read": ("hpcpca.sources.source", "Source", "read", 1),
     "check": ("hpcpca.sources.source", "Source", "check_finite", 1),
     "apply": ("hpcpca.operators.in_memory", "InMemoryCovariance", "apply", 3),
