@@ -68,7 +68,7 @@ class ColumnMoments:
         joint = total(np.stack([self.counts, self.weights, self.weights * self.mean]))
         mean = joint[2] / np.where(joint[1] > 0, joint[1], 1)
         self.squares += self.weights * (self.mean - mean) ** 2
-        self.counts, self.weights, self.mean = *joint[:2], mean
+        self.counts, self.weights, self.mean = joint[0], joint[1], mean
         total(self.squares)
 
 

@@ -62,7 +62,7 @@ ARRAYS = {
     "constant.h5": np.full((30, 8), 0.1),
     "complex.h5": ROWS * 1j,
     "strings.h5": ROWS.astype("S5"),
-    "records.h5": np.zeros((30, 8), [("a", "f8"), ("b", "i4")]),
+    "records.h5": np.zeros((30, 8), [("a", "f8"), ("b", "S4")]),
     "quad.h5": ROWS.astype(np.longdouble),
     "rectangle.h5": ROWS,
     "asymmetric.h5": asymmetric(),
