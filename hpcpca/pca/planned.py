@@ -1,11 +1,14 @@
 """A fit, before it runs."""
 
+from dataclasses import replace
+
 from ..errors import UsageError
 from ..files.result import ours_among
-from ..operators.cost import Job, Plan
+from ..operators.cost import SWEEPS, Job, Plan, convert_seconds, read_seconds
 from ..planning.plan import choose
 from ..planning.planned import Planned, check_unread, shape_of
 from ..sources.reading import NAMES as READING
+from ..sources.reading import STATISTICS
 from ..sources.source import open_source
 from .job import Sizes, job_of, most_components, operator_of
 from .settings import FitSettings
@@ -25,6 +28,7 @@ class PlannedFit(Planned):
         "covariance",
         "follow_links",
         *READING,
+        *STATISTICS,
     )
     output = "pca.h5"
 
@@ -37,7 +41,8 @@ class PlannedFit(Planned):
             return Sizes(n=n, d=d, dtype=kind)
         source = open_source(config.data, config, own=ours_among(own))
         source.tell(tell)
-        return Sizes.of(source)
+        sizes = Sizes.of(source)
+        return replace(sizes, stored=None) if config.row_weights else sizes
 
     def most(self, sizes):
         """Return how many components there are."""
@@ -58,7 +63,17 @@ class PlannedFit(Planned):
 
     def choose(self, job) -> Plan:
         """Return the plan of the operator that is asked for, or of the quickest."""
-        return choose(job, operator_of(self.config), None)
+        plan = choose(job, operator_of(self.config), None)
+        if not self.config.learns:
+            return plan
+        learning = read_seconds(job) + SWEEPS * convert_seconds(job)
+        return replace(plan, reads=plan.reads + 1, seconds=plan.seconds + learning)
+
+    def notes(self, most):
+        """Return a line on readings whose number depends on the data."""
+        if self.config.nan != "em":
+            return ()
+        return ("not forecast: how many readings --nan em takes, and what it leaves out",)
 
 
 PLANNED = PlannedFit

@@ -108,3 +108,4 @@ class Statistics(Settings):
 PLAIN = Reading()
 OPTIONS = [each for each in fields(Reading) if is_option(each)]
 NAMES = tuple(each.name for each in OPTIONS)
+STATISTICS = tuple(each.name for each in fields(Statistics) if is_option(each))

@@ -294,3 +294,14 @@ def test_no_row_is_left(tmp_path):
     data = written(tmp_path / "x.h5", rows)
     ended = run(2, "fit", data, "--nan", "drop-rows", "-k", 1, "-o", tmp_path / "a.h5").ended(3)
     assert "every row has missing values" in ended.stderr
+
+
+def test_a_plan_counts_the_reading_before(tmp_path):
+    rows = RNG.standard_normal((90, 6))
+    data, out = written(tmp_path / "x.h5", rows), tmp_path / "a.h5"
+    words = (data, "-k", 2, "--scale", "--operator", "gram")
+    planned = run(0, "plan", *words, "--ranks", 1).ok().stdout
+    assert "read from files: 2 ×" in planned
+    assert ", 2 reads" in run(1, "fit", *words, "-o", out).ok().stderr
+    planned = run(0, "plan", data, "-k", 2, "--nan", "em", "--ranks", 1).ok().stdout
+    assert "not forecast: how many readings --nan em takes" in planned
