@@ -8,7 +8,7 @@ per pair of a new and a known one.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -208,3 +208,9 @@ def read_seconds(job):
 def share_bytes(job, shards):
     """Of the largest share of the rows."""
     return -(-job.n // shards) * job.row_bytes + job.chunk_bytes
+
+
+def with_learning(plan, job):
+    """The plan with one more reading before, in which statistics of columns are learnt."""
+    learning = read_seconds(job) + SWEEPS * convert_seconds(job)
+    return replace(plan, reads=plan.reads + 1, seconds=plan.seconds + learning)

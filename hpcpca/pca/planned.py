@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ..errors import UsageError
 from ..files.result import ours_among
-from ..operators.cost import SWEEPS, Job, Plan, convert_seconds, read_seconds
+from ..operators.cost import Job, Plan, with_learning
 from ..planning.plan import choose
 from ..planning.planned import Planned, check_unread, shape_of
 from ..sources.reading import NAMES as READING
@@ -64,10 +64,7 @@ class PlannedFit(Planned):
     def choose(self, job) -> Plan:
         """Return the plan of the operator that is asked for, or of the quickest."""
         plan = choose(job, operator_of(self.config), None)
-        if not self.config.learns:
-            return plan
-        learning = read_seconds(job) + SWEEPS * convert_seconds(job)
-        return replace(plan, reads=plan.reads + 1, seconds=plan.seconds + learning)
+        return with_learning(plan, job) if self.config.learns else plan
 
     def notes(self, most):
         """Return a line on readings whose number depends on the data."""

@@ -57,7 +57,10 @@ def open_data(config, own=()):
     x = open_source(config.data, Reading.of(config), own=own)
     if config.covariance:
         return JointCovariance(x, config.inputs)
-    how = {"samples_axis": getattr(config, "targets_axis", 0), "rows": Reading.of(config).rows}
+    read = Reading.of(config)
+    how = {"samples_axis": getattr(config, "targets_axis", 0), "rows": read.rows}
+    if read.nan == "drop-rows":
+        how["nan"] = read.nan
     reading = Reading(config.follow_links, **how)
     pairs = Pairs(x, open_source(config.targets, reading, own=own, least=1))
     least = 1 if config.no_centre else 2

@@ -2,7 +2,7 @@
 
 from ..errors import UsageError
 from ..files.result import ours_among
-from ..operators.cost import Job, Plan
+from ..operators.cost import Job, Plan, with_learning
 from ..options import AUTO
 from ..planning.plan import choose
 from ..planning.planned import Planned, check_unread, shape_of
@@ -33,6 +33,8 @@ class PlannedRegression(Planned):
         "tol",
         "precision",
         "follow_links",
+        "nan",
+        "scale",
         *READING,
     )
     output = "regress.h5"
@@ -83,7 +85,8 @@ class PlannedRegression(Planned):
 
     def choose(self, job) -> Plan:
         """Return the plan of the quickest way to hold S that fits, or of the one asked for."""
-        return choose(job, self.config.operator, None, kinds_for(self.config))
+        plan = choose(job, self.config.operator, None, kinds_for(self.config))
+        return with_learning(plan, job) if self.config.learns else plan
 
     def notes(self, most):
         """Say what pairs were planned for, if the data say how many there will be."""

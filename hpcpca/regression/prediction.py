@@ -15,6 +15,7 @@ from ..kernels import kernels_for
 from ..mapping.projection import Reconstruction, Scoring
 from ..mapping.streaming import Made, Mapping, check_written, named, on_nodes
 from ..operators.centring import work_type
+from ..sources.learned import Learned
 from ..sources.reading import Reading
 from ..sources.source import open_source
 
@@ -34,6 +35,7 @@ class Model:
     target_mean: np.ndarray  # (q)
     seal: int  # of the result
     reading: Reading  # of the inputs that were fitted
+    learned: Learned  # of these inputs
 
     def rows(self, name):
         """``rows(start, stop)`` of a dataset of the result."""
@@ -88,6 +90,7 @@ def load_model(path, count=None):
         stored.arrays.get("target_mean", np.zeros(stored.d)),
         seal=int(stored.attributes["seal"]),
         reading=Reading.restored(stored.config, follow_links=False),
+        learned=Learned.of(stored.arrays),
     )
 
 
@@ -113,6 +116,8 @@ def predict(world, say, result, data, writing, *, count=None, reading=MappingPro
     how = world.decide(lambda: replace(model.reading, rows=None).but(**reading))
     source = world.decide(lambda: open_source(data, how, own=own))
     source.tell(say)
+    learned = replace(model.learned, left_out=None)  # rows of other data
+    source.learn(replace(learned, columns=None) if "columns" in reading else learned)
     if source.d != model.inputs:
         raise on_all_ranks(
             DataError(

@@ -4,6 +4,7 @@ import numpy as np
 
 from ..engine.machine import machine_of, warm_up
 from ..engine.problem import Problem
+from ..engine.starting import own_files
 from ..engine.stopping import INTERRUPTED
 from ..errors import DataError, on_all_ranks
 from ..files.hdf5 import Rows
@@ -14,6 +15,7 @@ from ..operators.resources import Resources
 from ..options import AUTO
 from ..planning.plan import choose
 from ..planning.rates import cached_rates
+from ..sources.learned import Learned
 from . import resuming, verification
 from .base import metric_of
 from .data import open_data
@@ -22,6 +24,7 @@ from .kinds import KINDS, kinds_for
 from .rank import chosen
 from .result import explained
 from .settings import RegressSettings
+from .statistics import learned_of
 
 COLLINEAR = 1e-3  # errors of S, over its largest eigenvalue, that the user is told of
 
@@ -35,12 +38,35 @@ class Regression(Problem):
 
     def __init__(self, config):
         super().__init__(config)
-        self.kernels = self.exchange = self.curve = None
+        self.kernels = self.exchange = self.curve = self._learned = None
         self.metric = metric_of(config)
 
     def open(self, own=()):
         """Return the ``Pairs``, or the ``JointCovariance``."""
         return open_data(self.config, own)
+
+    def learn(self, data, world, counters, say):
+        """Learn of the inputs what statistics need, if that is not known, and read ``data`` so.
+
+        Collective.
+        """
+        said = []
+        if self._learned is None:
+            self._learned = Learned()
+            if self.config.learns:
+                # what is learnt of the rows that are left needs data without the others
+                again = world.decide(lambda: self.open(own_files(self.config)))
+                self._learned, said = learned_of(again, self.config, world, counters)
+        if self.config.learns:
+            data.learn(self._learned)
+        for line in said:
+            say(line)
+
+    def look(self, context):
+        """As of ``Problem``: as the run that is resumed did, or as the rows say."""
+        if context.start is not None:
+            self._learned = Learned.of(context.start.arrays)
+        self.learn(context.data, context.world, context.counters, context.say)
 
     def settle(self, world, say):
         """Choose the number of pairs, if that is asked for. Collective."""
@@ -118,6 +144,7 @@ class Regression(Problem):
 
     def result(self, content, operator):
         """Return the input sides, strengths, means and R²."""
+        learned = self._learned.arrays()
         attributes = {
             "n_inputs": 0,
             "inputs_rank": 0,
@@ -126,14 +153,14 @@ class Regression(Problem):
             "total_variance": np.nan,
         }
         if operator is None:
-            return {}, attributes
+            return learned, attributes
         state, config = content.state, self.config
         count = max(0, min(len(state.vectors), content.components - content.first))
         signs = with_positive_peak(state.vectors[:count])[:, None]
         own = state.vectors[:count] * signs
         offsets = np.minimum(content.offsets, content.components)
         values = np.maximum(content.eigenvalues[: content.components], 0.0)
-        arrays = {
+        arrays = learned | {
             self.eigenvalues: values,
             "strength": np.sqrt(values * operator.divisor),
             "input_deviation": np.ldexp(np.sqrt(operator.x.variances), operator.x.exponent),

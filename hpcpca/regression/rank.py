@@ -54,6 +54,7 @@ def chosen(problem, world, say):
     config = problem.config
     data = world.decide(lambda: problem.open(own_files(config)))
     counters, threads = Counters(), config.threads or world.default_threads()
+    problem.learn(data, world, counters, say)
     _check_memory(Context(world, config, say, None, counters, None, data=data, threads=threads))
     exchange, team = Exchange(world, Grid(world.size, 1), counters), Team(threads)
     try:

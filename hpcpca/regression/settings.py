@@ -91,6 +91,14 @@ class RegressionSettings(Settings):
         " --inputs.",
         default=False,
     )
+    nan: str = option(
+        "Missing inputs (NaN, and by attributes): raise refuses them (default); mean puts their"
+        " column's mean there; drop-columns leaves out columns that have any; drop-rows rows that"
+        " lack an input or a target.",
+        default="raise",
+        choices=("raise", "mean", "drop-columns", "drop-rows"),
+    )
+    scale: bool = option("Divide every input by its standard deviation.", default=False)
     targets_axis: int = option("As --samples-axis, of the targets (default 0).", default=0)
     inputs: int | None = option("Number of inputs in a --covariance.", metavar="D", least=1)
     no_centre: bool = option("Take rows as they are: no means, no intercept.", default=False)
@@ -131,6 +139,9 @@ class RegressionSettings(Settings):
     def _check_covariance(self):
         if self.targets_axis:
             raise UsageError(f"--targets-axis {self.targets_axis} goes with --targets")
+        for name in ("nan", "scale"):
+            if getattr(self, name) not in ("raise", False):
+                raise UsageError(f"--covariance data have no rows: leave {self.typed(name)} out")
         if self.targets:
             raise UsageError(
                 "--covariance: the matrix has the targets already; leave --targets out"

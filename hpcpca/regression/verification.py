@@ -9,10 +9,13 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from ..comm.counters import Counters
 from ..errors import DataError, UsageError, on_all_ranks
 from ..partition import span
+from ..sources.learned import Learned
 from ..sources.watch import Passage
 from .data import open_data
+from .statistics import left_out
 
 PIECE_ROWS = 4096
 CUT = 2.0**-48  # of the largest eigenvalue, times the number of inputs: what counts as nothing
@@ -57,6 +60,8 @@ def _opened(request):
         )
     data = ranks.decide(lambda: open_data(config, [stored.path]))
     data.tell(request.say)
+    if request.reading.learns:
+        _learn(data, stored, ranks)
     with ranks.agreed():
         if data.d != stored.d or data.inputs != stored.attributes["n_inputs"]:
             raise DataError(
@@ -64,6 +69,14 @@ def _opened(request):
                 f" the data have {data.inputs} and {data.d}; name data like those it came from"
             )
     return data, config
+
+
+def _learn(data, stored, ranks):
+    """Read data as it was learnt of those fitted, without rows that lack values. Collective."""
+    learned = Learned.of(stored.arrays)
+    if stored.config["nan"] == "drop-rows":
+        learned.left_out = left_out(data, ranks, Counters())
+    data.learn(learned)
 
 
 def _pieces(data, world):

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..errors import DataError
 from .block import PairedRows
+from .learned import Learned
 from .source import Source
 
 
@@ -47,6 +48,14 @@ class PairedSource(Source):
         self.x, self.y = x, y
         super().__init__(x.parts, (*x.notes, *y.notes))
         self.d = y.d
+
+    def learn(self, learned):
+        """Read inputs as it was ``Learned`` from now on, and the targets of the same rows."""
+        self.x.learn(learned)
+        self.y.learn(Learned(left_out=learned.left_out))
+        self.parts = self.x.parts
+        self._size()
+        self.d = self.y.d
 
     @property
     def row_bytes(self):
