@@ -33,11 +33,15 @@ class Completion:
 
 
 class Em:
-    """One reading after the other of a source with NaN, shared out over the ranks. Collective."""
+    """One reading after the other of a source with NaN, shared out over the ranks. Collective.
 
-    def __init__(self, source, world, counters):
+    ``memory``: bytes per node that may be used; default: what is free.
+    """
+
+    def __init__(self, source, world, counters, memory=None):
         self.source, self.world, self.counters = source, world, counters
-        room = min(world.comm.allgather(available_memory())) // (4 * world.node.size)
+        memory = memory or min(world.comm.allgather(available_memory()))
+        room = memory // (4 * world.node.size)
         self._kept = [] if source.bytes // world.size <= room else None
         self._is_kept = False
 
@@ -92,7 +96,7 @@ def completed(source, context, *, known=None, at_rest=None):
     Collective.
     """
     world, counters, config, say = context.world, context.counters, context.config, context.say
-    em, count = Em(source, world, counters), config.components
+    em, count = Em(source, world, counters, config.memory), config.components
     width = min(count + GUARDS, source.d)
     panel = orthonormal_rows(stream(config.seed, START).standard_normal((width, source.d)))
     mean = em.moments()
