@@ -8,6 +8,7 @@ import numpy as np
 from ..errors import DataError, describe
 from ..files.damage import reporting_damage
 from ..files.opening import open_file
+from .compound import field_of
 from .hdf5 import find_dataset
 
 MALFORMED = (ValueError, EOFError, SyntaxError, TokenError)  # numpy parses the header as Python
@@ -15,11 +16,13 @@ MALFORMED = (ValueError, EOFError, SyntaxError, TokenError)  # numpy parses the 
 
 def read_array(path, dataset=None, dimensions=2):
     """Return the array in a ``.npy`` file, or the dataset of so many dimensions that is named, or
-    meant if it is 2-D; raise DataError.
+    meant if it is 2-D, or the field of records named as DATASET/FIELD; raise DataError.
     """
     if path.endswith(".npy"):
         return _npy(path)
     with reporting_damage(path), open_file(path) as file:
+        if dataset and (field := field_of(file, dataset)):
+            return field[0][field[1]]
         return find_dataset(file, path, dataset, dimensions)[...]
 
 

@@ -51,6 +51,7 @@ CHOICES = {
     ":1": np.arange(1),
     "7,399,150,7": np.array([7, 150, 399]),
     "mask": np.flatnonzero(MASK),
+    "table/field": np.flatnonzero(MASK),  # of records, as anndata wrote them before 0.7
     "numbers": np.arange(3, N, 50)[::-1],
 }
 
@@ -59,6 +60,7 @@ CHOICES = {
 def test_rows(files, tmp_path, choice):
     with h5py.File(tmp_path / "which.h5", "w") as file:
         file["mask"], file["numbers"] = MASK, CHOICES["numbers"]
+        file["table"] = np.array(list(zip(MASK, MASK)), [("field", "?"), ("other", "?")])
     text = choice if choice[0] in ":0123456789" else f"{tmp_path}/which.h5:{choice}"
     found = all_rows(open_source(files, Reading(rows=text, columns="1:6")))
     np.testing.assert_array_equal(found, ROWS[np.sort(np.unique(CHOICES[choice])), 1:6])
