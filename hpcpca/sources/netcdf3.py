@@ -121,7 +121,7 @@ class Header:
 class ClassicRows(Turned):
     """The rows of the variable that is named, or of the one that is meant."""
 
-    suffixes = (".nc", ".cdf", ".nc3")
+    suffixes = (".nc", ".cdf", ".nc3", ".ncdf")
 
     def __init__(self, path, dataset=None, cache=0):
         self.path = path

@@ -47,7 +47,8 @@ def test_rows(tmp_path, dtype, unlimited, version):
         "air": (("time", "lat", "lon"), field, {"long_name": "a field"}),
         "more": (("time",), flags[:, 1].astype("f8"), {}),
     }
-    path = write(tmp_path / "x.nc", variables, version, unlimited=unlimited)
+    suffix = ".nc" if unlimited else ".ncdf"  # of Amber's trajectories
+    path = write(tmp_path / f"x{suffix}", variables, version, unlimited=unlimited)
     source = open_source([path])
     assert (source.n, source.d, source.feature_shape) == (30, 28, (4, 7))
     assert source.dataset == "air" and source.dtype == np.dtype(dtype)
