@@ -86,6 +86,8 @@ def _dataset(name, item):
     kind = CANNOT[dtype.kind] if dtype.kind in "OSUV" else str(dtype)
     if h5py.check_string_dtype(dtype):
         kind = "text"
+    elif h5py.check_ref_dtype(dtype):
+        kind = "references"
     return Held(
         name,
         shape,

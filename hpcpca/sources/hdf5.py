@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import DataError, PlatformError, describe
 from ..files.opening import CHUNK_CACHE, open_file
 from ..files.paths import SUFFIXES
+from ..units import listed
 from .contents import MISSING, meant, readable, sparse_kind
 from .links import check_values
 from .missing import is_north, read_attributes
@@ -125,7 +126,20 @@ class Hdf5Rows(Turned):
     def look(self):
         """See what there is: sets ``extent`` and ``dtype``; raise DataError."""
         check_dimensions(self._item, self.name, 1)
+        if h5py.check_ref_dtype(self._item.dtype) is h5py.Reference:
+            self._refuse_references()
         self.extent, self.dtype = self._item.shape, self._item.dtype
+
+    def _refuse_references(self):
+        held = [each for each in self._item[...].ravel() if each]
+        try:
+            names = [f"{self.path}:{self._file[each].name.strip('/')}" for each in held]
+        except MISSING:
+            names = []
+        raise DataError(
+            f"{self.name} holds {len(held)} reference(s), as MATLAB's cells do; name what they lead"
+            f" to: {listed(names, ' ') or 'some of it is not there'}"
+        )
 
     @property
     def dataset(self):

@@ -173,3 +173,18 @@ def test_a_run_does_not_take_its_own_files_for_data(tmp_path):
     assert said == {**dict.fromkeys(done, 1), "foreign": 0, "first": 0, "named": 0}
     assert "would overwrite the data" in done["foreign"].stderr
     assert "is a file of hpcpca itself" in done["named"].stderr
+
+
+def test_references_as_in_cells_of_matlab(tmp_path):
+    """What they lead to is named."""
+    path = put(tmp_path / "x.mat", a__trial=ROWS, b=ROWS)
+    with h5py.File(path, "a") as file:
+        to = [[file["a/trial"].ref], [file["b"].ref], [h5py.Reference()]]
+        file.create_dataset("cell", data=np.array(to, h5py.ref_dtype), dtype=h5py.ref_dtype)
+        assert "3 × 1 references" in next(
+            f"{each.words}" for each in contents(file) if each.name == "cell"
+        )
+    assert refused(f"{path}:cell") == (
+        f"{path}:cell holds 2 reference(s), as MATLAB's cells do; name what they lead to:"
+        f" {path}:a/trial {path}:b"
+    )
