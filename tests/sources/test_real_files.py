@@ -5,14 +5,13 @@ the folder $HPCPCA_REAL_FILES, where wheels and sdists are unpacked. What is not
 docs/data.md has the table of what was tried.
 """
 
-import os
-import sys
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 from launch import run
+from real_files import NEAR, by_numpy, check, counts, dense, fitted, found, listed, values
 
 pytestmark = pytest.mark.once
 
@@ -24,74 +23,8 @@ MATLAB = "pymatreader-*/tests/test_data"
 LINE_SCAN = "exspy/tests/signals/data/EELS_LL_linescan_simulated_thickness_variation.hspy"
 H5MD = "MDAnalysisTests/data"
 ATOMS = "particles/atoms"
-NEAR = 1e-6
 ANY_WARNINGS = pytest.mark.filterwarnings("ignore")  # of packages of others
 DROP = ("--nan", "drop-columns")
-
-
-def found(pattern):
-    """The file of this name in an installed package, or in $HPCPCA_REAL_FILES."""
-    for folder in (os.environ.get("HPCPCA_REAL_FILES"), *sys.path):
-        if folder and (paths := sorted(Path(folder).glob(pattern))):
-            return str(paths[0])
-    package = pattern.partition("/")[0].rstrip("-*")
-    return pytest.skip(f"{package} is neither installed nor in $HPCPCA_REAL_FILES")
-
-
-def fitted(out, *words):
-    """The datasets of a result; ``words`` are data and options of ``fit``. It is verified."""
-    options = [str(word) for word in words]
-    data = options[: next(n for n, word in enumerate(options) if word.startswith("-"))]
-    run(0, "fit", *options, "--tol", 1e-10, "-o", out, "-q").ok()
-    run(0, "verify", out, *data).ok()
-    with h5py.File(out) as file:
-        return {name: each[...] for name, each in file.items() if isinstance(each, h5py.Dataset)}
-
-
-def check(result, eigenvalues, vectors, near=NEAR):
-    """A result has these leading eigenpairs."""
-    count = len(result["components"])
-    np.testing.assert_allclose(result["explained_variance"], eigenvalues[:count], rtol=near)
-    vectors = vectors[:count] / np.linalg.norm(vectors[:count], axis=1, keepdims=True)
-    signs = np.sign((result["components"] * vectors).sum(axis=1))[:, None]
-    differences = np.linalg.norm(signs * result["components"] - vectors, axis=1)
-    assert differences.max() < near
-
-
-def by_numpy(rows):
-    """Eigenvalues and eigenvectors of the covariance of rows, by numpy's SVD."""
-    deviations = np.asarray(rows, float) - np.mean(rows, axis=0, dtype=float)
-    _, singular, vectors = np.linalg.svd(deviations, full_matrices=False)
-    return singular**2 / (len(rows) - 1), vectors
-
-
-def values(path, name):
-    """A dataset of a file, as float64, samples first and the rest flat."""
-    with h5py.File(path) as file:
-        array = file[name][...].astype(float)
-    return array.reshape(len(array), -1)
-
-
-def dense(path, name, shape):
-    """A sparse matrix of a file, in full; ``shape`` is that of its compressed rows."""
-    full = np.zeros(shape)
-    with h5py.File(path) as file:
-        data, indices, ends = (file[name][each][...] for each in ("data", "indices", "indptr"))
-    for row, (start, stop) in enumerate(zip(ends, ends[1:])):
-        full[row, indices[start:stop]] = data[start:stop]
-    return full
-
-
-def counts(rows):
-    """Of counts in cells: 10,000 in each, and log(1 + x)."""
-    sums = rows.sum(axis=1, keepdims=True)
-    return np.log1p(rows * 1e4 / np.where(sums == 0, 1, sums))
-
-
-def listed(path, *words):
-    """Whether ``info`` says all that of a file."""
-    said = run(0, "info", path).ok().stdout
-    assert all(word in said for word in words), said
 
 
 # ---------------------------------------------------------------- single cells
@@ -278,6 +211,18 @@ def test_line_scan(tmp_path):
     with h5py.File(path) as file:
         (name,) = file["Experiments"]
     check(result, *by_numpy(values(path, f"Experiments/{name}/data")))
+
+
+@ANY_WARNINGS
+def test_line_scan_as_hyperspy(tmp_path):
+    """It divides by n, and its factors have the lengths of the singular values."""
+    hyperspy = pytest.importorskip("hyperspy.api")
+    path = found(LINE_SCAN)
+    scan = hyperspy.load(path)
+    scan.decomposition(algorithm="SVD", centre="navigation", print_info=False)
+    peer, (n, _) = scan.learning_results, scan.data.shape
+    result = fitted(tmp_path / "out.h5", path, "-k", 3)
+    check(result, peer.explained_variance * n / (n - 1), peer.factors.T)
 
 
 def recording(path):
