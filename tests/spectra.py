@@ -149,7 +149,9 @@ def write(comm, path, *parts, chunks=None):
     return names
 
 
-def build(exchange, kind, names, double=False, kernels=None, threads=1, sample_rows=64):
+def build(
+    exchange, kind, names, double=False, kernels=None, *, threads=1, sample_rows=64, reading=None
+):
     """The operator of ``kind`` of the rows in files. Collective."""
     from hpcpca.kernels import plain
     from hpcpca.operators.cost import Plan
@@ -157,9 +159,10 @@ def build(exchange, kind, names, double=False, kernels=None, threads=1, sample_r
     from hpcpca.operators.resources import Resources
     from hpcpca.operators.resumed import Resumed
     from hpcpca.operators.team import Team
+    from hpcpca.sources.reading import PLAIN
     from hpcpca.sources.source import open_source
 
-    source = open_source(names)
+    source = open_source(names, reading or PLAIN)
     plan = Plan(
         kind,
         exchange.grid.shards,
@@ -173,3 +176,42 @@ def build(exchange, kind, names, double=False, kernels=None, threads=1, sample_r
         source, exchange, exchange.counters, kernels or plain, Team(threads), seed=0
     )
     return OPERATORS[kind].load(resources, double, plan, Resumed())
+
+
+def images(operator, exchange, panel):
+    """Σ·panel in the scaled units of the operator, gathered on all ranks."""
+    offsets = exchange.grid.offsets(len(panel))
+    return exchange.gather_small(
+        operator.apply(panel[exchange.group_columns(offsets)], offsets), offsets
+    )
+
+
+def wrong(operator, exchange, rows, work, is_centred=True):
+    """What of Σ, the mean and the total variance is not within rounding: a text, or "".
+
+    Sums of n products in a type with unit eps/2 err like a random walk: sqrt(n)·eps, of
+    sqrt(Σ_ii·Σ_jj) by Cauchy–Schwarz; BV adds sqrt(d)·eps. Twice that, for the reference errs in
+    the same way. Values that are not ``is_centred`` before they are multiplied err by their size.
+    """
+    images(
+        operator, exchange, np.eye(1, rows.shape[1])
+    )  # a streaming operator measures mean and scale on the first pass
+    exponent = operator.exponent // 2
+    sigma, mean = dense_covariance(np.ldexp(rows.astype(np.longdouble), -exponent))
+    deviations = np.sqrt(np.diag(sigma) + (0 if is_centred else mean**2))
+    eps = 2 * (np.sqrt(len(rows)) + np.sqrt(rows.shape[1])) * np.finfo(work).eps
+    random = np.random.default_rng(0).standard_normal((5, rows.shape[1]))
+    for panel in (np.eye(rows.shape[1]), random, random[:1]):
+        excess = np.abs(images(operator, exchange, panel) - panel @ sigma) / (
+            np.abs(panel) @ np.outer(deviations, deviations) + 1e-300
+        )
+        if not excess.max() <= eps:
+            return f"Σ off by {excess.max():.1e} > {eps:.1e}"
+    if not abs(operator.total_variance / np.trace(sigma) - 1) <= eps:
+        return f"total variance {operator.total_variance} instead of {np.trace(sigma)}"
+    # the mean errs by the rounding of its own digits, and by sqrt(n)·eps of what is summed:
+    # deviations from the shift
+    off = np.abs(np.ldexp(operator.mean, -exponent) - mean)
+    if not (off <= 2 * np.finfo(np.float64).eps * np.abs(mean) + eps * deviations).all():
+        return f"mean off by {(off / np.maximum(deviations, 1e-300)).max():.1e} standard deviations"
+    return ""

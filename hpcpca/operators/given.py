@@ -15,6 +15,7 @@ def load(resources, is_double, plan, resumed):
     Collective; nothing ``resumed`` is of use.
     """
     source, exchange, counters = resources.source, resources.exchange, resources.counters
+    source.be_exact()
     panel = exchange.panel(source.d, source.d)
 
     def build(_):

@@ -40,6 +40,8 @@ def load(resources, is_double, plan, resumed):
 
     def build(is_double):
         nonlocal unfinished
+        if is_double:
+            source.be_exact()
         work, known_part = work_type(source.dtype, is_double), None
         if unfinished is not None and unfinished.centring.work == work:
             known_part, unfinished = unfinished, None  # not kept: it is as large as Σ

@@ -26,10 +26,12 @@ class InMemoryCovariance(Operator):
 
     ``load(double, former)`` → (held, tiles, Centring) reads this rank's shard in place of
     ``former``: memory ``held``, perhaps with other ranks of the node, and the rows in it as
-    ``tiles``. The ranks of a group of ``exchange`` sum their images.
+    ``tiles``. The ranks of a group of ``exchange`` sum their images. If values are ``rounded``,
+    they are read again to go on in double.
     """
 
-    def __init__(self, load, is_double, exchange, counters, team):
+    def __init__(self, load, is_double, exchange, counters, team, *, rounded=False):
+        self._rounded = rounded
         self._load, self._exchange, self._counters, self._team = load, exchange, counters, team
         self.is_double = is_double
         self._take(*load(is_double))
@@ -49,7 +51,7 @@ class InMemoryCovariance(Operator):
 
         Images must be computed again: the scale may differ.
         """
-        self._tiles = self._tiles.in_double()
+        self._tiles = None if self._rounded else self._tiles.in_double()
         if self._tiles is None:
             self._take(*self._load(True, self._held))
         else:
@@ -126,6 +128,8 @@ def load(resources, is_double, plan, resumed):
     def read(is_double, former=None):
         if former:
             exchange.release(former)
+        if is_double:
+            source.be_exact()
         held, largest = (
             exchange.rows(shard_rows(source, shards, shard), source.d, source.dtype),
             0.0,
@@ -157,7 +161,8 @@ def load(resources, is_double, plan, resumed):
         centring.check_variance()
         return held, centred_tiles(held, centring, resources.team, roots), centring
 
-    return InMemoryCovariance(read, is_double, exchange, counters, resources.team)
+    rounded = source.view.is_rounded
+    return InMemoryCovariance(read, is_double, exchange, counters, resources.team, rounded=rounded)
 
 
 def held_rows(job, shards):

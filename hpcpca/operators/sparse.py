@@ -26,6 +26,7 @@ class Held:
     def __init__(self, resources, stored, rows, dtype):
         """Collective. There is room for so many ``stored`` values."""
         exchange, width = resources.exchange, resources.source.d
+        self._exchange = exchange
         step = rows_of_tile(stored, rows, width)
         self.counts = [min(step, rows - first) for first in range(0, rows, step)]
         self._arrays = [
@@ -49,6 +50,11 @@ class Held:
         """Wait until every rank of the node sees them."""
         for each in self._arrays:
             each.fence()
+
+    def release(self):
+        """Free them. Collective."""
+        for each in self._arrays:
+            self._exchange.release(each)
 
     def tiles(self, shift, dtype):
         """Them as ``SparseTiles``."""
@@ -79,7 +85,11 @@ def load(resources, is_double, plan, resumed):
     source, exchange, counters = resources.source, resources.exchange, resources.counters
     place, interrupt = (exchange.grid.shards, exchange.shard), exchange.interrupt
 
-    def read(is_double, _=None):
+    def read(is_double, former=None):
+        if former:
+            former.release()
+        if is_double:
+            source.be_exact()
         kind = work_type(source.dtype, False)
         with exchange.agreed():
             stored, rows = size_of_shard(source, *place)
@@ -112,7 +122,8 @@ def load(resources, is_double, plan, resumed):
         centring.check_variance()
         return held, held.tiles(shift, work), centring
 
-    return SparseCovariance(read, is_double, exchange, counters, resources.team)
+    rounded = source.view.is_rounded
+    return SparseCovariance(read, is_double, exchange, counters, resources.team, rounded=rounded)
 
 
 def _checked(source, place, counters, largest, halt):

@@ -135,6 +135,7 @@ class StreamingCovariance(Streamed):
         """Continue in float64. Images must be computed again, and with them the mean: its error in
         single precision would be one of every image.
         """
+        self._source.be_exact()
         self.centring = replace(self.centring.in_double(), count=0, squares=None)
         self.is_double, self._is_measured = True, False
 
@@ -243,6 +244,8 @@ def load(resources, is_double, plan, resumed):
     shards, shard = exchange.grid.shards, exchange.shard
     known, unfinished = resumed.unfinished_pass(is_double)
     is_double = is_double or (known is not None and resumed.is_double)
+    if is_double:
+        source.be_exact()
 
     def sampled(is_double):
         work = work_type(source.dtype, is_double)

@@ -28,6 +28,7 @@ def plain(request):
     own = [stored.path] if stored else []
     source = ranks.decide(lambda: open_source(request.data, request.reading, own=own))
     source.tell(request.say)
+    source.be_exact()
     is_covariance = request.covariance or bool(stored and stored.config["covariance"])
     with ranks.blaming(source.change):
         if text := request.reading.row_weights:

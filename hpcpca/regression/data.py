@@ -62,7 +62,11 @@ def open_data(config, own=()):
     if read.nan == "drop-rows":
         how["nan"] = read.nan
     reading = Reading(config.follow_links, **how)
-    pairs = Pairs(x, open_source(config.targets, reading, own=own, least=1))
+    y = open_source(config.targets, reading, own=own, least=1)
+    if getattr(config, "starts_in_double", True):
+        x.be_exact()
+        y.be_exact()
+    pairs = Pairs(x, y)
     least = 1 if config.no_centre else 2
     if pairs.n < least:
         raise DataError(f"{x.parts[0].name} has one row only; a regression needs at least two")

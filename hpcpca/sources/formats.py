@@ -13,13 +13,14 @@ from .opened import FORMATS, TWO
 
 
 def open_rows(path, dataset=None, axis=0, cache=CHUNK_CACHE, least=2):
-    """Return the ``OpenRows`` of a file, of the last format that takes it; one that none does is
+    """Return the ``OpenRows`` of a file, of the format that takes it; one that no other does is
     taken for HDF5. Raise DataError.
 
     ``axis`` is that of the samples; fewer than ``least`` dimensions are refused.
     """
-    kinds = [hdf5.Hdf5Rows, *(kind for kind in FORMATS.values() if kind.takes(path))]
-    opened = kinds[-1].opened(path, dataset, cache)
+    others = (kind for kind in FORMATS.values() if kind is not hdf5.Hdf5Rows)
+    kind = next((kind for kind in others if kind.takes(path)), hdf5.Hdf5Rows)
+    opened = kind.opened(path, dataset, cache)
     try:
         extent = opened.extent or opened.shape
         if len(extent) < least:

@@ -45,6 +45,8 @@ class Source:
         # what stands for missing values among those that are read
         is_gone = self.view.changes_values
         self.missing = [None if is_gone else each.missing for each in self._meanings]
+        if getattr(reading, "starts_in_double", False):
+            self.view.be_exact()
         self._size()
 
     def _size(self):
@@ -145,6 +147,12 @@ class Source:
         each = [part.stored for part in self.parts]
         is_changed = self.roots is not None or not self.view.is_one_to_one
         return None if is_changed or None in each else sum(each)
+
+    def be_exact(self):
+        """Have values that are changed in float64 from now on, whatever the files have."""
+        if self.view.is_rounded:
+            self.view.be_exact()
+            self._size()
 
     def weigh(self, weights):
         """Give the rows ``weights`` (n), or None; their mean becomes 1."""

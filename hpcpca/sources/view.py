@@ -4,6 +4,7 @@ import numpy as np
 
 from .chosen import chosen_numbers
 from .completion import Model
+from .learned import Learned
 
 SLICE_BYTES = 8 << 20  # of a file's rows at a time
 
@@ -13,7 +14,8 @@ class View:
 
     ``d`` is the number of columns that are taken, ``numbers`` (d) which ones (None: all), ``dtype``
     that of their values. What is ``Learned`` of them later may take away columns, put ``fill``
-    (d) where values are missing, and multiply by ``factors`` (d).
+    (d) where values are missing, and multiply by ``factors`` (d). Values that are changed are
+    float32 if those of the files are as short, until ``be_exact``.
     """
 
     def __init__(self, reading, width, dtype, is_packed=False):
@@ -25,14 +27,26 @@ class View:
         )
         self.d = width if self.numbers is None else len(self.numbers)
         self.raw, self.dtype, self.fill, self.factors = dtype, dtype, None, None
-        self.model = None
+        self.model, self._learned = None, Learned()
         self.changes_values = is_packed or reading.changes_values
         if self.changes_values:
             is_short = dtype.itemsize <= 2 or dtype == np.float32
             self.dtype = np.dtype(np.float32 if is_short else np.float64)
 
+    @property
+    def is_rounded(self):
+        """Whether values that are changed are rounded to float32."""
+        return self.changes_values and self.dtype == np.float32
+
+    def be_exact(self):
+        """Have values that are changed in float64 from now on."""
+        if self.is_rounded:
+            self.dtype = np.dtype(np.float64)
+            self.learn(self._learned)
+
     def learn(self, learned):
         """Read as it was ``learned`` from now on."""
+        self._learned = learned
         if learned.columns is not None:
             self.numbers, self.d = learned.columns, len(learned.columns)
         if learned.fill_components is not None:

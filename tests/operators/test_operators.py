@@ -4,7 +4,7 @@ scale, sharding, grid, kernels.
 
 import numpy as np
 import pytest
-from spectra import build, data_rows, dense_covariance, power_law, write
+from spectra import build, data_rows, dense_covariance, images, power_law, write, wrong
 from threadpoolctl import threadpool_limits
 
 from hpcpca.errors import DataError
@@ -78,45 +78,6 @@ TO_COMPILE = {
     "float32": (False,),
     "float64": (False, True),
 }
-
-
-def images(operator, exchange, panel):
-    """Σ·panel in the scaled units of the operator, gathered on all ranks."""
-    offsets = exchange.grid.offsets(len(panel))
-    return exchange.gather_small(
-        operator.apply(panel[exchange.group_columns(offsets)], offsets), offsets
-    )
-
-
-def wrong(operator, exchange, rows, work, is_centred=True):
-    """What of Σ, the mean and the total variance is not within rounding: a text, or "".
-
-    Sums of n products in a type with unit eps/2 err like a random walk: sqrt(n)·eps, of
-    sqrt(Σ_ii·Σ_jj) by Cauchy–Schwarz; BV adds sqrt(d)·eps. Twice that, for the reference errs in
-    the same way. Values that are not ``is_centred`` before they are multiplied err by their size.
-    """
-    images(
-        operator, exchange, np.eye(1, rows.shape[1])
-    )  # a streaming operator measures mean and scale on the first pass
-    exponent = operator.exponent // 2
-    sigma, mean = dense_covariance(np.ldexp(rows.astype(np.longdouble), -exponent))
-    deviations = np.sqrt(np.diag(sigma) + (0 if is_centred else mean**2))
-    eps = 2 * (np.sqrt(len(rows)) + np.sqrt(rows.shape[1])) * np.finfo(work).eps
-    random = np.random.default_rng(0).standard_normal((5, rows.shape[1]))
-    for panel in (np.eye(rows.shape[1]), random, random[:1]):
-        excess = np.abs(images(operator, exchange, panel) - panel @ sigma) / (
-            np.abs(panel) @ np.outer(deviations, deviations) + 1e-300
-        )
-        if not excess.max() <= eps:
-            return f"Σ off by {excess.max():.1e} > {eps:.1e}"
-    if not abs(operator.total_variance / np.trace(sigma) - 1) <= eps:
-        return f"total variance {operator.total_variance} instead of {np.trace(sigma)}"
-    # the mean errs by the rounding of its own digits, and by sqrt(n)·eps of what is summed:
-    # deviations from the shift
-    off = np.abs(np.ldexp(operator.mean, -exponent) - mean)
-    if not (off <= 2 * np.finfo(np.float64).eps * np.abs(mean) + eps * deviations).all():
-        return f"mean off by {(off / np.maximum(deviations, 1e-300)).max():.1e} standard deviations"
-    return ""
 
 
 @pytest.mark.once

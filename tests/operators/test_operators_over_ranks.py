@@ -4,8 +4,8 @@ on all of them.
 
 import numpy as np
 import pytest
-from spectra import agreed_assert, build, grids, write
-from test_operators import BASE, CASES, KINDS, SINGLE, D, N, images, wrong
+from spectra import agreed_assert, build, grids, images, write, wrong
+from test_operators import BASE, CASES, KINDS, SINGLE, D, N
 
 from hpcpca.errors import DataError
 

@@ -5,8 +5,7 @@ values, empty rows and columns, kernels, tiles, grids.
 import numpy as np
 import pytest
 from sparse_files import write
-from spectra import agreed_assert, build, grids
-from test_operators import images, wrong
+from spectra import agreed_assert, build, grids, images, wrong
 
 from hpcpca.errors import DataError
 from hpcpca.kernels import compiled, plain

@@ -1,5 +1,8 @@
 """NetCDF of the classic format, as scipy writes it."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from launch import run
@@ -115,3 +118,18 @@ def test_what_cannot_be_read(tmp_path, what):
     }
     with pytest.raises(DataError, match=said[what]):
         open_source([f"{path}:c" if what == "no such" else path])
+
+
+def test_which_format_a_file_has_does_not_depend_on_what_was_imported_first(tmp_path):
+    """A listing, and then a fit, in one process."""
+    with netcdf_file(tmp_path / "x.nc", "w") as file:
+        file.createDimension("t", 9)
+        file.createDimension("x", 4)
+        file.createVariable("v", "f8", ("t", "x"))[:] = np.random.default_rng(0).random((9, 4))
+    script = (
+        "import hpcpca.sources.netcdf3\n"
+        "from hpcpca.sources.source import open_source\n"
+        f"print(open_source(['{tmp_path}/x.nc']).title)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "9 × 4 float64" in done.stdout, done.stderr

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from launch import batch, run
 from sparse_files import write
+from spectra import build, wrong
 
 from hpcpca.errors import DataError
 from hpcpca.operators.columns import ColumnMoments
@@ -68,7 +69,7 @@ def test_moments(ranks, is_sparse):
             made[number % ranks].add_stored(stored(tile))
         else:
             made[number % ranks].add(tile)
-    joint = np.sum([[each.counts, each.counts * each.mean] for each in made], axis=0)
+    joint = np.sum([[e.counts, e.weights, e.weights * e.mean] for e in made], axis=0)
     squares = 0.0
     for each in made:
         each.merge_over_ranks(lambda array: joint.copy() if array.ndim == 2 else array)
@@ -294,6 +295,39 @@ def test_no_row_is_left(tmp_path):
     data = written(tmp_path / "x.h5", rows)
     ended = run(2, "fit", data, "--nan", "drop-rows", "-k", 1, "-o", tmp_path / "a.h5").ended(3)
     assert "every row has missing values" in ended.stderr
+
+
+@pytest.mark.parametrize("kind", [*OPERATORS, "sparse"])
+def test_values_that_are_changed_are_not_rounded_in_double(alone, exchange_over, tmp_path, kind):
+    """Of short types they are float32 in single precision alone: going on in double reads them
+    anew.
+    """
+    rows = np.where(RNG.random((200, 12)) < 0.7, RNG.gamma(2.0, 3.0, (200, 12)), 0)
+    rows = rows.astype(np.float32)
+    if kind == "sparse":
+        names = [f"{write(tmp_path / 'x.h5ad', rows)}:X"]
+    else:
+        names = [str(written(tmp_path / "x.h5", rows))]
+    reading, exchange = Reading(log1p=True, normalize_rows=40.0), exchange_over(alone, 1, 1)
+    changed = np.log1p(40.0 * rows.astype(float) / rows.astype(float).sum(axis=1)[:, None])
+    operator = build(exchange, kind, names, reading=reading)
+    assert not (why := wrong(operator, exchange, changed, np.float32, kind != "sparse")), why
+    operator.to_double()
+    assert not (why := wrong(operator, exchange, changed, np.float64, kind != "sparse")), why
+    operator = build(exchange, kind, names, True, reading=reading)
+    assert not (why := wrong(operator, exchange, changed, np.float64, kind != "sparse")), why
+
+
+@pytest.mark.parametrize("dtype", ["f4", "i2"])
+def test_bounds_hold_for_values_that_are_changed(tmp_path, dtype):
+    """Packed and scaled, to far below what float32 tells apart."""
+    rows = (100 * RNG.standard_normal((150, 10)) * np.geomspace(9, 1, 10)).astype(dtype)
+    data = written(tmp_path / "x.h5", rows, scale_factor=0.1, add_offset=3.0)
+    out = tmp_path / "a.h5"
+    run(2, "fit", data, "--scale", "--tol", 1e-10, "-k", 3, "-o", out).ok()
+    unpacked = 0.1 * rows.astype(float) + 3
+    check(out, unpacked / unpacked.std(axis=0, ddof=1), accuracy=1e-11)
+    run(1, "verify", out, data, "--tol", 1e-9).ok()
 
 
 def test_a_plan_counts_the_reading_before(tmp_path):
