@@ -15,7 +15,7 @@ from .in_memory import InMemoryCovariance
 from .kind import register
 from .products import ROUNDING
 
-RATE = 0.12  # of the rate of dense products that those of stored values have (measured)
+RATE = 0.18  # of the rate of dense products that those of stored values have (measured)
 PIECE_BYTES = 64 << 20  # of stored values read at a time
 CONVERTED = 6.0  # conversions of a value that reading, ordering and measuring it are worth
 
