@@ -76,7 +76,7 @@ def learn(source, config, world, counters):
     """Return the ``Learned`` of a source's columns as ``config`` (a ``Reading``) asks for, and
     lines that say what was found. Reads all rows once; raises DataError on all ranks. Collective.
     """
-    incomplete = np.zeros(source.n if config.nan == "drop-rows" else 0)
+    incomplete = np.zeros(source.n if config.nan == "drop-rows" else 0, np.int8)
     moments = _moments(source, world, counters, incomplete)
     learned, taken, said, n = Learned(), slice(None), [], source.n
     if incomplete.any():

@@ -102,7 +102,7 @@ def _learned(source, reading, ranks):
 
 def _incomplete(source, ranks):
     """Which rows have missing values: (n), 0 or 1. Collective."""
-    found = np.zeros(source.n)
+    found = np.zeros(source.n, np.int8)
     with ranks.agreed():
         for place in source.pieces(*span(len(source.blocks), ranks.size, ranks.rank)):
             block = source.read(*place)
