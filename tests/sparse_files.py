@@ -15,7 +15,7 @@ def compressed(matrix, order=lambda entries: entries):
     return np.array(data), np.array(indices), np.array(ends)
 
 
-def write(path, matrix, kind="csr_matrix", dtype="f4", *, group="X", parts=None):
+def write(path, matrix, kind="csr_matrix", dtype="f4", *, group="X", parts=None, index="i4"):
     """A group as anndata writes it, or (kind None) as 10x does: features × cells, in CSC."""
     rows = matrix.T if kind == "csc_matrix" else matrix
     data, indices, ends = parts or compressed(rows)
@@ -23,7 +23,7 @@ def write(path, matrix, kind="csr_matrix", dtype="f4", *, group="X", parts=None)
     with h5py.File(path, "a") as file:
         made = file.create_group(group)
         made.create_dataset("data", data=data.astype(dtype), compression="gzip")
-        made.create_dataset("indices", data=indices.astype("i4"))
+        made.create_dataset("indices", data=indices.astype(index))
         made["indptr"] = ends.astype("i4")
         if kind:
             made.attrs.update({"encoding-type": kind, "encoding-version": "0.1.0", "shape": shape})

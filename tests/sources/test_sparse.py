@@ -1,5 +1,7 @@
 """Sparse matrices of AnnData and of 10x, read in blocks that are dense."""
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
@@ -36,18 +38,39 @@ def test_rows(tmp_path, kind, dtype):
     assert (source.n, source.d, source.dtype) == (*expected.shape, np.dtype(dtype))
     np.testing.assert_array_equal(rows_of(source), expected)
     np.testing.assert_array_equal(source.read(0, 7, 8).rows, expected[7:8])
-    with pytest.raises(DataError, match="are all over the file; give --samples-axis"):
-        open_source([path], Reading(samples_axis=1 - reading.samples_axis))
 
 
-def test_entries_in_no_order_and_twice(tmp_path):
+@pytest.mark.parametrize("kind", ["csr_matrix", "csc_matrix", None], ids=["CSR", "CSC", "10x"])
+def test_samples_along_the_other_axis(tmp_path, monkeypatch, kind):
+    """They are all over the file, and gathered a few columns at a time."""
+    monkeypatch.setattr("hpcpca.sources.sparse.AT_ONCE", 50)
+    path = write(tmp_path / "x.h5ad", DENSE, kind)
+    reading = Reading(samples_axis=int(kind == "csr_matrix"))
+    expected = DENSE if kind == "csc_matrix" else DENSE.T
+    source = open_source([path], reading)
+    np.testing.assert_array_equal(rows_of(source), expected)
+    with source.open(0) as opened:
+        assert opened.stored_in(3, 29) == np.count_nonzero(expected[3:29])
+    some = open_source([path], replace(reading, rows="5,7,30", columns="3:20"))
+    np.testing.assert_array_equal(rows_of(some), expected[[5, 7, 30], 3:20])
+    out = tmp_path / "a.h5"
+    how = ("--samples-axis", reading.samples_axis, "--operator", "sparse", "--tol", 1e-10)
+    run(3, "fit", path, *how, "-k", 2, "-o", out).ok()
+    run(2, "verify", out, path, "--tol", 1e-8).ok()
+    values = np.linalg.eigvalsh(np.cov(expected.T.astype(float)))[::-1]
+    with h5py.File(out) as file:
+        np.testing.assert_allclose(file["explained_variance"], values[:2], rtol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", ["i4", "u4", "i8"])
+def test_entries_in_no_order_and_twice(tmp_path, dtype):
     """As scipy takes them: several for one entry add up."""
     parts = compressed(DENSE, lambda entries: entries[::-1])
-    path = write(tmp_path / "x.h5ad", DENSE, parts=parts)
+    path = write(tmp_path / "x.h5ad", DENSE, parts=parts, index=dtype)
     np.testing.assert_array_equal(rows_of(open_source([path])), DENSE)
     data, indices, ends = compressed(DENSE)
     twice = np.repeat(data, 2) / 2, np.repeat(indices, 2), 2 * ends
-    path = write(tmp_path / "y.h5ad", DENSE, parts=twice)
+    path = write(tmp_path / "y.h5ad", DENSE, parts=twice, index=dtype)
     np.testing.assert_array_equal(rows_of(open_source([path])), DENSE)
 
 
