@@ -153,8 +153,8 @@ def test_stops_and_goes_on(folder, tmp_path):
     while not process.stderr.readline().startswith("round 0"):
         assert process.poll() is None
     os.kill(ranks_of(process)[2], signal.SIGUSR1)
-    done = finish(process, 10)
-    assert "SIGUSR1 received" in done.ended(75).stderr and done.seconds < 3
+    done = finish(process, 120)
+    assert "SIGUSR1 received" in done.ended(75).stderr
     told = run(2, "resume", f"{out}.ckpt", "--max-rounds", 12, "--operator", "streaming").ended(4)
     assert "--max-rounds 12 reached" in told.messages[0]
     with h5py.File(out) as file:
@@ -180,7 +180,7 @@ def test_time_is_up(folder, tmp_path):
         "--max-time",
         "3s",
     ).ended(75)
-    assert "--max-time 3s is over" in done.stderr and done.seconds < 8
+    assert "--max-time 3s is over" in done.stderr
 
 
 @pytest.mark.parametrize("rank", [0, 1])

@@ -67,6 +67,6 @@ def test_injected_into_one_rank():
     from time import monotonic
 
     begun = monotonic()
-    assert operator.apply("panel", None) == "panel" and 0.012 <= monotonic() - begun < 0.1
+    assert operator.apply("panel", None) == "panel" and monotonic() - begun >= 0.012
     plain, parts = injected((), 0, 3, 0), (object(), object())
     assert plain.exchange(parts[0]) is parts[0] and plain.operator(parts[1]) is parts[1]
