@@ -144,7 +144,7 @@ class Pca(Problem):
                 )
         elif config.nan == "em" and data.stored is not None:
             raise UsageError(f"--nan em is for dense data; {name} is sparse")
-        elif data.n < 2:
+        elif data.n < 2 and not config.no_centre:
             raise DataError(f"{name} has one row only; a covariance needs at least two")
         if (config.batch_rows or 0) > data.n:
             raise UsageError(

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..engine.about import About
+from ..sources.reading import told
 
 EPSILON = np.finfo(float).eps
 SHARE_ROUNDING = 1e-5  # by which shares of variance may exceed 1 in single precision
@@ -53,7 +54,11 @@ class AboutPca(About):
         return f"{samples} samples"
 
     def lines(self, stored):
-        """Return what share of the variance the components explain."""
+        """Return what share of the variance the components explain, and how rows were read."""
+        read = told(stored.config)
+        return [*self._explained(stored), *([f"  read with {read}"] if read else [])]
+
+    def _explained(self, stored):
         total, explained = stored.attributes["total_variance"], stored.eigenvalues.sum()
         share = self.shares(stored).sum()
         if np.isnan(share):

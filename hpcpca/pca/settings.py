@@ -38,6 +38,10 @@ class CountSettings(PanelSettings):
         if self.row_weights and (self.batch_rows or self.nan == "em"):
             other = "--nan em" if self.nan == "em" else f"--batch-rows {self.batch_rows}"
             raise UsageError(f"--row-weights does not go with {other}; leave one of them out")
+        if self.nan == "em" and self.no_centre:
+            raise UsageError("--nan em finds a mean: leave --no-centre out")
+        if self.row_weights and self.operator == "sparse":
+            raise UsageError("--row-weights makes sparse rows dense: leave --operator sparse out")
         if not isinstance(asked, int) and self.nan == "em":
             raise UsageError(
                 f"-k {asked}: --nan em needs a number of components to complete rows by"

@@ -38,15 +38,15 @@ def plain(request):
             learned.fill = stored.arrays["fill"]
             learned.fill_components = stored.arrays["fill_components"]
         source.learn(replace(learned, left_out=None))  # those are left out already
+    is_centred = not (stored and stored.config.get("no_centre"))
     with ranks.agreed():
-        _check(source, request.length, is_covariance)
+        _check(source, request.length, is_covariance, is_centred)
     keep = min(ranks.comm.allgather(available_memory())) // (2 * ranks.node.size)
     with ranks.blaming(source.change):
-        is_centred = not (stored and stored.config.get("no_centre"))
         return PlainCovariance(source, is_covariance, ranks, keep, is_centred)
 
 
-def _check(source, length, is_covariance):
+def _check(source, length, is_covariance, is_centred):
     """Raise if vectors of this ``length`` cannot be of these data."""
     name = source.parts[0].name
     if length != source.d:
@@ -54,7 +54,7 @@ def _check(source, length, is_covariance):
             f"the vectors have length {length}, {source.parts[0].path} has {source.d} columns; name"
             " the data they came from"
         )
-    if not is_covariance and source.n < 2:
+    if not is_covariance and source.n < 1 + is_centred:
         raise DataError(f"{name} has one row only; a covariance needs at least two")
     if is_covariance and source.n != source.d:
         raise UsageError(f"--covariance needs a square dataset; {name} is {source.n} × {source.d}")

@@ -1,5 +1,8 @@
 """Some of the rows of a file, and which rows or columns an option names."""
 
+import os
+import re
+
 import numpy as np
 
 from ..errors import DataError, UsageError
@@ -82,13 +85,10 @@ def chosen_numbers(text, count, option, what):
     """Return the numbers below ``count`` that an ``option`` names: a range, numbers, or a dataset
     with numbers or a mask; raise UsageError or DataError. ``what`` are they, in a word.
     """
-    try:
-        if text.count(":") == 1 and not text.strip("0123456789:"):
-            first, last = (int(each) if each else None for each in text.split(":"))
-            found = np.arange(count)[first:last]
-        else:
-            found = np.array([int(each) for each in text.split(",")])
-    except ValueError:
+    words = text.split(",")
+    if all(re.fullmatch(r"-?\d+|\d*:\d*", word) for word in words):
+        found = np.concatenate([_range(word, count) for word in words])
+    else:
         found = _of_file(text, count, option, what)
     if not found.size:
         raise UsageError(f"{option} {text}: these are no {what}s of {count}; name some")
@@ -100,8 +100,21 @@ def chosen_numbers(text, count, option, what):
     return found
 
 
+def _range(word, count):
+    """The numbers that "7" or "3:20" stand for; those of an open range end with ``count``."""
+    first, is_range, last = word.partition(":")
+    if not is_range:
+        return np.array([int(first)])
+    return np.arange(int(first or 0), int(last or count))
+
+
 def _of_file(text, count, option, what):
     """Those that the numbers, or the mask, in a dataset name; raise DataError."""
+    if not os.path.exists(split_dataset(text)[0]):
+        raise UsageError(
+            f"{option} {text}: write numbers and ranges, such as 3,7,10:20, or FILE:dataset with"
+            f" numbers, or with a mask, of {what}s; there is no such file"
+        )
     found = read_array(*split_dataset(text), dimensions=1)
     if found.ndim != 1:
         raise DataError(f"{option} {text} has shape {found.shape}; a list, or a mask, is needed")

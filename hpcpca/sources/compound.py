@@ -84,14 +84,21 @@ class CompoundRows(Hdf5Rows):
 
 
 def field_of(file, name):
-    """Return (dataset, field) that ``name`` means as DATASET/FIELD, or None."""
+    """Return (dataset, field) that ``name`` means as DATASET/FIELD, or None; raise DataError if the
+    dataset has other fields.
+    """
     head, _, field = name.rstrip("/").rpartition("/")
     try:
         item = file[head] if head else None
     except (KeyError, ValueError, RuntimeError, OSError):
         return None
-    is_record = isinstance(item, h5py.Dataset) and item.dtype.names
-    return (item, field) if is_record and field in item.dtype.names else None
+    if not (isinstance(item, h5py.Dataset) and item.dtype.names):
+        return None
+    if field not in item.dtype.names:
+        raise DataError(
+            f"{file.filename}:{head} has no field {field}; its fields: {listed(item.dtype.names)}"
+        )
+    return item, field
 
 
 Hdf5Rows.of_records, Hdf5Rows.field_of = CompoundRows, staticmethod(field_of)

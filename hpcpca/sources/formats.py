@@ -24,7 +24,8 @@ def open_rows(path, dataset=None, axis=0, cache=CHUNK_CACHE, least=2):
     try:
         extent = opened.extent or opened.shape
         if len(extent) < least:
-            raise DataError(f"{opened.name} has shape {extent}; {TWO}")
+            beside = "; beside other datasets it is a column: --join" if len(extent) == 1 else ""
+            raise DataError(f"{opened.name} has shape {extent}; {TWO}{beside}")
         opened.turn(axis)
     except BaseException:
         opened.close()

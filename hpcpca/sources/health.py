@@ -121,6 +121,7 @@ def value_findings(source, values):
     for part, missing, bad, first in zip(source.parts, source.missing, values.bad, values.first):
         if bad:
             row, column = divmod(int(first), source.d)
+            row, column = part.row(row), source.view.column(column)
             what = "NaN, Inf or missing by its attributes" if missing else "NaN or Inf"
             yield (
                 TROUBLE,
@@ -136,7 +137,8 @@ def value_findings(source, values):
             "every column is constant: there is no variance, and there are no principal components",
         )
     elif len(constant):
-        listed = ", ".join(map(str, constant[:LISTED])) + (", …" if len(constant) > LISTED else "")
+        numbers = [source.view.column(column) for column in constant[:LISTED]]
+        listed = ", ".join(map(str, numbers)) + (", …" if len(constant) > LISTED else "")
         yield (
             NOTE,
             (

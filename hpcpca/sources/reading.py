@@ -21,11 +21,11 @@ class Reading(Settings):
         "Axis of DATA that has the samples; the others become columns (default 0).", default=0
     )
     columns: str | None = option(
-        "Only these columns: a range, numbers, or a dataset with numbers or a mask.",
-        metavar="A:B|I,J,…|FILE:dataset",
+        "Only these columns: numbers and ranges, or a dataset with numbers or a mask.",
+        metavar="I,A:B,…|FILE:dataset",
     )
     rows: str | None = option(
-        "Only these rows, numbered from 0 over all of DATA.", metavar="A:B|I,J,…|FILE:dataset"
+        "Only these rows, numbered from 0 over all of DATA.", metavar="I,A:B,…|FILE:dataset"
     )
     join: bool = option(
         "DATA are side by side: the columns of the second after those of the first, and so on.",
@@ -109,3 +109,14 @@ PLAIN = Reading()
 OPTIONS = [each for each in fields(Reading) if is_option(each)]
 NAMES = tuple(each.name for each in OPTIONS)
 STATISTICS = tuple(each.name for each in fields(Statistics) if is_option(each))
+
+
+def told(config):
+    """How data were read, as options of a stored ``config`` are typed."""
+    found = []
+    for each in (*OPTIONS, *(each for each in fields(Statistics) if is_option(each))):
+        value = config.get(each.name, each.default)
+        if value != each.default:
+            flag = "--" + each.name.replace("_", "-")
+            found.append(flag if value is True else f"{flag} {value}")
+    return " ".join(found)

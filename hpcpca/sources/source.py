@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, on_all_ranks
 from ..files.damage import reporting_damage
 from ..files.opening import CHUNK_CACHE
 from ..partition import blocks_of, outside
@@ -112,7 +112,17 @@ class Source:
         return first.attributes
 
     def learn(self, learned):
-        """Read as it was ``Learned`` from now on."""
+        """Read as it was ``Learned`` from now on; raise DataError on all ranks if there are no such
+        columns.
+        """
+        numbers = learned.columns
+        if numbers is not None and max(numbers, default=0) >= self.view.width:
+            raise on_all_ranks(
+                DataError(
+                    f"{self.parts[0].name} has {self.view.width} columns, and column {max(numbers)}"
+                    " is asked for; give data with the features that were fitted"
+                )
+            )
         self.view.learn(learned)
         if learned.left_out is not None:
             kept = np.delete(np.arange(self.n), learned.left_out)
@@ -293,7 +303,7 @@ class Source:
             why = f" after {', '.join(self.view.reading.asked())}"
         raise DataError(
             f"{part.name}: row {part.row(start + row)}, column {self.view.column(column)} is "
-            f"{value}{why}; remove or fill such values first (of fit: --nan)"
+            f"{value}{why}; remove or fill such values first (of fit and regress: --nan)"
         )
 
 

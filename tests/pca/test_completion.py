@@ -127,3 +127,5 @@ def test_what_em_cannot_do(tmp_path):
     out = tmp_path / "a.h5"
     said = run(1, "fit", tmp_path / "x.h5", "--nan", "em", "-k", 0.9, "-o", out).ended(2).stderr
     assert "needs a number of components" in said
+    words = ("--nan", "em", "--no-centre", "-k", 1, "-o", out)
+    assert "leave --no-centre out" in run(1, "fit", tmp_path / "x.h5", *words).ended(2).stderr

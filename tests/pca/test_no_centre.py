@@ -50,6 +50,8 @@ def test_as_many_as_rows(tmp_path):
     """No degree of freedom is lost with the mean."""
     data, out = written(tmp_path / "x.h5", ROWS[:4], False), tmp_path / "a.h5"
     run(1, "fit", data, "-k", 4, "-o", out).ended(2)
+    run(1, "fit", data, "--rows", 3, "--no-centre", "-k", 1, "-o", tmp_path / "one.h5").ok()
+    run(1, "verify", tmp_path / "one.h5", data).ok()
     run(1, "fit", data, "--no-centre", "-k", 4, "-o", out).ok()
     with h5py.File(out) as file:
         expected = np.linalg.svd(ROWS[:4], compute_uv=False)

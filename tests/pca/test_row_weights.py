@@ -136,6 +136,7 @@ def test_what_does_not_go_together(files):
         ((), 3, "170 weights for 99 rows"),
         (("--nan", "em"), 2, "does not go with --nan em"),
         (("--batch-rows", 9), 2, "does not go with --batch-rows 9"),
+        (("--operator", "sparse"), 2, "leave --operator sparse out"),
     ):
         ended = run(1, "fit", folder / "x.npy", *words, *more, "-o", folder / "a.h5")
         assert said in ended.ended(code).stderr

@@ -53,6 +53,7 @@ CHOICES = {
     "mask": np.flatnonzero(MASK),
     "table/field": np.flatnonzero(MASK),  # of records, as anndata wrote them before 0.7
     "numbers": np.arange(3, N, 50)[::-1],
+    "7,20:23,:2": np.array([0, 1, 7, 20, 21, 22]),
 }
 
 
@@ -87,9 +88,35 @@ def test_rows_of_a_sparse_matrix(tmp_path, choice):
 
 
 def test_rows_that_are_not_there(files):
-    for text, said in (("400", "no row 400"), ("5:5", "no rows of 400"), ("-1", "no row -1")):
+    for text, said in (
+        ("400", "no row 400"),
+        ("390:401", "no row 400"),
+        ("5:5", "no rows of 400"),
+        ("-1", "no row -1"),
+        ("1:5,some", "write numbers and ranges, such as"),
+    ):
         with pytest.raises(UsageError, match=said):
             open_source(files, Reading(rows=text))
+
+
+def test_data_with_fewer_columns_than_were_chosen(files, tmp_path):
+    out = tmp_path / "out.h5"
+    run(1, "fit", *files, "--columns", "2:7", "-k", 2, "-o", out).ok()
+    np.save(tmp_path / "few.npy", ROWS[:, :4])
+    for command in (("transform", "-o", tmp_path / "s.h5"), ("verify",)):
+        said = run(2, command[0], out, tmp_path / "few.npy", *command[1:]).stderr
+        assert "few.npy has 4 columns, and column 6 is asked for" in said or "no column" in said
+    shown = run(0, "info", out).ok().stdout
+    assert "read with --columns 2:7" in shown
+
+
+def test_a_check_numbers_rows_and_columns_as_files_do(tmp_path):
+    rows = ROWS.copy()
+    rows[300, 4], rows[:, 5] = np.nan, 1
+    np.save(tmp_path / "x.npy", rows)
+    how = ("--rows", "290:350", "--columns", "2:7")
+    shown = run(1, "data", "check", tmp_path / "x.npy", *how).ended(4).stdout
+    assert "the first in row 300, column 4" in shown and "are constant (5)" in shown
 
 
 def test_a_bad_value_has_the_number_that_its_row_has_in_the_file(tmp_path):
@@ -163,7 +190,7 @@ def test_fields(table):
     np.testing.assert_array_equal(all_rows(turned), records["v"].T)
     with pytest.raises(DataError, match="fields that are no single numbers: v, name; name one"):
         open_source([f"{path}:g/table"])
-    with pytest.raises(DataError, match="has no dataset g/table/none"):
+    with pytest.raises(DataError, match="g/table has no field none; its fields: a, v, n, name"):
         open_source([f"{path}:g/table/none"])
     with pytest.raises(DataError, match="holds strings"):
         open_source([f"{path}:g/table/name"], Reading(join=True))

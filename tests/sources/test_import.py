@@ -119,7 +119,8 @@ def test_integers_are_exact(tmp_path, small):
         ("a,b\n1,2\n", {}, ["a", "b"]),
         ("\ufeffä,b\n1,2\n", {}, ["ä", "b"]),
         ("2019,2020\n1,2\n", {"header": True}, ["2019", "2020"]),
-        ("2019,x\n1,2\n", {}, ["2019", "x"]),
+        ("2019,x\n1,2\n", {"header": True}, ["2019", "x"]),
+        ("\ufeff1,2\n", {}, None),
         (",x\n0,2\n", {}, ["", "x"]),
         ("# by me\n# a,b\n1,2\n", {}, ["a", "b"]),
         ("# by me\n1,2\n", {}, None),
@@ -209,6 +210,8 @@ BAD = {  # what is in x.csv: options, what is said
     "remark": ("1,2\n# 3\n", {}, "line 2"),
     "semicolons": ("a;b\n1;2\n", {}, "--delimiter semicolon"),
     "ambiguous": ("Bob,1\nEve,2\n", {}, "give --header or --no-header"),
+    "a typo at first": ("5x,2\n3,4\n", {}, "in which '5x' is no number; give --header or"),
+    "carriage returns": ("a,b\r1,2\r", {}, "a carriage return alone; convert it"),
     "no row": ("a,b\n", {}, "no rows of numbers"),
     "empty": ("", {}, "no rows of numbers"),
     "binary": ("1,\0\n", {}, "is no text"),
@@ -225,7 +228,7 @@ BAD = {  # what is in x.csv: options, what is said
 @pytest.mark.parametrize("name", BAD)
 def test_bad_text(tmp_path, small, name):
     told, how, said = BAD[name]
-    (tmp_path / "x.csv").write_text(told)
+    (tmp_path / "x.csv").write_text(told, newline="")
     with pytest.raises((DataError, UsageError), match=said):
         imported([tmp_path / "x.csv"], **how)
 

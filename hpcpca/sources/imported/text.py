@@ -15,6 +15,7 @@ from .parsing import WORDS, Parser, Wrong, is_number, places_of
 from .settings import NAMED
 
 MARKS = {".csv": ",", ".tsv": "\t", ".txt": None}
+MARK_OF_UTF8 = b"\xef\xbb\xbf"  # that some programs begin a file with
 LONGEST = 1 << 30  # bytes of a line
 SHOWN = 40  # characters of a value
 MIB = 1 << 20
@@ -66,10 +67,12 @@ class TextFile(ImportedFile):
         """Find width and names of the columns; return where the rows begin, and the lines before
         them.
         """
-        offset, begins, remarks, heads = 0, [], [], []
+        offset, start, begins, remarks, heads = 0, 0, [], [], []
         while len(heads) < 2 and (line := file.readline(LONGEST)):
             offset += len(line)
-            text = self._told(line, is_first=not begins)
+            if not begins and line.startswith(MARK_OF_UTF8):
+                start, line = len(MARK_OF_UTF8), line.removeprefix(MARK_OF_UTF8)
+            text = self._told(line)
             if text.startswith("#") and not heads:
                 remarks.append(text.lstrip("# "))
             elif text:
@@ -85,16 +88,20 @@ class TextFile(ImportedFile):
             self.names, rows = fields[0], rows + 1
         elif remarks and len(names := self._parser.fields(remarks[-1])) == self.width > 1:
             self.names = names if not any(map(self._is_number, names)) else None
-        return ([0, *begins])[rows], rows
+        return ([start, *begins])[rows], rows
 
-    def _told(self, line, is_first):
+    def _told(self, line):
         """A line as text, without its end; raise DataError if it is of no text in UTF-8."""
         if line[:2] in (b"\xff\xfe", b"\xfe\xff"):
             raise DataError(f"{self.path} is UTF-16; write it as UTF-8 (iconv -f UTF-16 -t UTF-8)")
         if b"\0" in line:
             raise DataError(f"{self.path} is no text; name another file")
-        text = line.removeprefix(b"\xef\xbb\xbf") if is_first else line
-        return text.decode("utf-8", "replace").rstrip("\r\n")
+        if b"\r" in (text := line.rstrip(b"\r\n")):
+            raise DataError(
+                f"{self.path} has lines that end with a carriage return alone; convert it first:"
+                " tr '\\r' '\\n'"
+            )
+        return text.decode("utf-8", "replace")
 
     def _check_mark(self, line, how):
         if self.width == 1 and how.delimiter is None and self._parser.delimiter is not None:
@@ -106,23 +113,20 @@ class TextFile(ImportedFile):
                     )
 
     def _is_header(self, fields, how):
-        """Whether the first line has names: if it has words where the second has numbers, or no
-        numbers at all.
+        """Whether the first line has names: no number at all. If it has some, a word may be a bad
+        number: raise DataError.
         """
         if how.header is not None:
             return how.header
-        head, *others = fields
-        words = {column for column, field in enumerate(head) if not self._is_number(field)}
+        known = [field for field in fields[0] if field]
+        words = [field for field in known if not self._is_number(field)]
         if not words:
             return False
-        below = others[0] if others else []
-        if len(words) == len(head) or any(
-            self._is_number(field) for column, field in enumerate(below) if column in words
-        ):
+        if len(words) == len(known):
             return True
         raise DataError(
-            f"{self.path}: the first line may be names of columns, or a row; give --header or"
-            " --no-header"
+            f"{self.path}: the first line may be names of columns, or a row in which"
+            f" {words[0]!r} is no number; give --header or --no-header"
         )
 
     def _is_number(self, field):
