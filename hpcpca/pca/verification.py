@@ -16,7 +16,7 @@ from ..sources.source import open_source
 from ..sources.watch import Passage
 from ..sources.weights import column_weights, row_weights
 
-TILE_BYTES = 8 << 20
+TILE_BYTES = 32 << 20  # wide rows: a tile should be larger than the vectors that it meets
 STORED_BYTES = 12  # of a value of sparse rows, and what says where it is
 
 
