@@ -53,12 +53,15 @@ def verify(vectors, data, tol, save, search, quiet, holdout, targets, covariance
     import sys
     from dataclasses import replace
 
+    from threadpoolctl import threadpool_limits
+
     from ..engine.vectors import load_vectors, save_finding, stored_whole
     from ..engine.verification import Request, examine
     from ..errors import UsageError, on_all_ranks
     from ..linalg.determination import in_words
 
-    with world() as ranks:
+    # ranks of a node share its processors: more threads than these would wait for each other
+    with world() as ranks, threadpool_limits(ranks.default_threads()):
         watching(ranks, speaker(ranks, quiet))
         whole = ranks.decide(lambda: stored_whole(vectors))
         if whole is not None:
