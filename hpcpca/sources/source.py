@@ -165,7 +165,11 @@ class Source:
             self._size()
 
     def weigh(self, weights):
-        """Give the rows ``weights`` (n), or None; their mean becomes 1."""
+        """Give the rows ``weights`` (n), or None; their mean becomes 1. Raise DataError on all
+        ranks if they are all 0.
+        """
+        if weights is not None and not weights.any():
+            raise on_all_ranks(DataError("no row that is taken has a weight above 0"))
         self.roots = None if weights is None else np.sqrt(weights / weights.mean())
 
     def roots_of(self, block):

@@ -95,7 +95,7 @@ class View:
             sums = np.bincount(rows, known, count)
             values *= _factors(reading.normalize_rows, sums)[rows].astype(values.dtype)
         if self.numbers is not None:
-            places = np.full(self.width, -1, indices.dtype)
+            places = np.full(self.width, -1, np.int64)
             places[self.numbers] = np.arange(self.d)
             is_taken = places[indices] >= 0
             rows, indices, values = rows[is_taken], places[indices[is_taken]], values[is_taken]

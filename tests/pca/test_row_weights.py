@@ -129,6 +129,16 @@ def test_goes_on_with_the_same_weights_only(files):
     assert "holds other values" in run(2, "resume", out).ended(3).stderr
 
 
+def test_no_weight_is_left(files):
+    """Of the rows that lack no value."""
+    folder, words = files
+    rows = ROWS.copy()
+    rows[WEIGHTS > 0, 2] = np.nan
+    np.save(folder / "x.npy", rows)
+    ended = run(2, "fit", folder / "x.npy", *words, "--nan", "drop-rows", "-o", folder / "a.h5")
+    assert "no row that is taken has a weight above 0" in ended.ended(3).stderr
+
+
 def test_what_does_not_go_together(files):
     folder, words = files
     np.save(folder / "x.npy", ROWS[:99])

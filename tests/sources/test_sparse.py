@@ -167,12 +167,13 @@ def test_damage(tmp_path, what):
         rows_of(open_source([path]))
 
 
+@pytest.mark.parametrize("index", ["i4", "u4", "i8"])
 @pytest.mark.parametrize("kind", ["csr_matrix", "csc_matrix"])
-def test_stored_values_are_those_of_dense_rows(tmp_path, kind):
+def test_stored_values_are_those_of_dense_rows(tmp_path, kind, index):
     """Whatever is made of rows: sums, columns in any order, logarithms, what was learnt."""
     bad = DENSE.astype(float)
     bad[12, np.flatnonzero(bad[12])[:2]] = np.nan
-    path = write(tmp_path / "x.h5ad", bad, kind)
+    path = write(tmp_path / "x.h5ad", bad, kind, index=index)
     for how in (
         {},
         {"columns": "30,2,7,39"},
