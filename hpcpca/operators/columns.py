@@ -87,15 +87,9 @@ def learn(source, config, world, counters):
         said.append(f"{source.n - n} of {source.n} rows have missing values: left out")
     whole, constant = moments.counts == n, moments.squares == 0
     if config.nan in COLUMNS and not whole.all():
-        kept, why = (
-            (whole, "missing values")
-            if config.nan == "drop-columns"
-            else (
-                moments.counts > 0,
-                "no value at all",
-            )
-        )
-        taken = np.flatnonzero(kept)
+        must_be_whole = config.nan == "drop-columns"
+        why = "missing values" if must_be_whole else "no value at all"
+        taken = np.flatnonzero(whole if must_be_whole else moments.counts > 0)
         if not len(taken):
             raise on_all_ranks(DataError(f"every column has {why}: none would be left"))
         if len(taken) < source.d:

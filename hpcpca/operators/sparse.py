@@ -57,7 +57,7 @@ class Held:
             self._exchange.release(each)
 
     def tiles(self, shift, dtype):
-        """Them as ``SparseTiles``."""
+        """Return them as ``SparseTiles`` about a shift, multiplied in a type."""
         (values,), (rows,), heads = (each.array for each in self._arrays)
         held = values, rows, heads[: len(self.counts)]
         return SparseTiles(held, self.counts, shift, dtype, self._kernels)
@@ -71,8 +71,7 @@ class SparseCovariance(InMemoryCovariance):
     @property
     def rounding(self):
         """Error of the images relative to λ_0."""
-        centring = self.centring
-        mean = np.ldexp(centring.shift, -centring.exponent)
+        centring, mean = self.centring, self._tiles.shift
         size = 1 + centring.count * float(mean @ mean) / float(centring.squares.sum())
         return ROUNDING[self.is_double] * size
 
@@ -100,10 +99,8 @@ def load(resources, is_double, plan, resumed):
         held.fence()
         interrupt.stop_if(interrupt.requested())
         counters.reads += 1
-        exponent, work = (
-            exponent_of(exchange.maximum(largest[0]), kind),
-            work_type(source.dtype, is_double),
-        )
+        exponent = exponent_of(exchange.maximum(largest[0]), kind)
+        work = work_type(source.dtype, is_double)
         with counters.time("apply"):
             tiles = held.tiles(None, work)
             if held.node.rank == 0:

@@ -88,13 +88,19 @@ class Pca(Problem):
 
         def keep(completion):
             self._completion = completion
-            learned.fill, learned.fill_components = vars(completion.model).values()
+            learned.fill = completion.model.mean
+            learned.fill_components = completion.model.components
 
         found = completed(context.data, context, known=known, at_rest=keep)
         keep(found)
         context.data.learn(replace(learned, left_out=None))
         how = f"components are within {found.error:.1e} of where this ends"
         context.say(f"missing values: {found.readings} readings; {how}")
+        if found.error > self.config.tol:
+            context.say(
+                f"hpcpca: warning: that is more than --tol {self.config.tol:g}, and no more"
+                " readings are made: ask for fewer components, or for less accuracy"
+            )
 
     def _learn(self, source, world, counters, say):
         config, said = self.config, []

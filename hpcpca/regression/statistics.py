@@ -10,12 +10,16 @@ from ..sources.reading import Reading
 
 
 def left_out(data, world, counters):
-    """Return the numbers of the rows of ``Pairs`` that lack an input or a target. Collective."""
+    """Return the numbers of the rows of ``Pairs`` that lack an input or a target; one reading of
+    both. Collective.
+    """
     how, found = Reading(nan="drop-rows"), np.zeros(data.n, bool)
+    before = counters.reads
     for side in (data.x, data.y):
         gone = learn(side, how, world, counters)[0].left_out
         if gone is not None:
             found[gone] = True
+    counters.reads = before + 1
     return np.flatnonzero(found)
 
 
