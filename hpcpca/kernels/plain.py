@@ -85,7 +85,7 @@ def sparse_gram_product(values, rows, heads, panel, sums, part, out):
             sums += taken @ panel[first : min(d, first + step)]
         for first in edges:
             taken = _dense(values, rows, heads[first : first + step + 1], len(sums), panel.dtype)
-            out[first : min(d, first + step)] += taken.T @ sums
+            out[first : min(d, first + step)] += np.matmul(taken.T, sums, dtype=part.dtype)
         out[d] += sums.sum(axis=0, dtype=np.float64)
 
 
