@@ -72,7 +72,7 @@ def one(folder, sigma, seed):
     """
     chance = random.Random(seed)
     operator, exchange = (
-        chance.choice(("gram", "in-memory", "streaming")),
+        chance.choice(("gram", "in-memory", "mapped", "streaming")),
         chance.choice(("ritz", "ritz", "vectors")),
     )
     with tempfile.TemporaryDirectory(dir=folder) as here:

@@ -43,7 +43,7 @@ class Matrix:
         """
         total = np.zeros((stop - start, self.shape[1]))
         for source, into in zip(self.sources, buffer):
-            block = source.read(0, start, stop, into)
+            block = source.read(0, start, stop, into if source.unmapped else None)
             source.check_finite(block)
             total += block.rows * (1 / len(self.sources))  # sums of huge values would overflow
             if ended():

@@ -8,11 +8,13 @@ from ..planning.machine import available_memory
 def machine_of(context, rates):
     """Return the ``Machine`` of a run, for the cost model. Collective."""
     world = context.world
+    free = min(world.comm.allgather(available_memory()))
     return Machine(
         ranks=world.size,
         ranks_on_node=max(world.comm.allgather(world.node.size)),
         threads=context.threads,
-        memory=context.config.memory or min(world.comm.allgather(available_memory())),
+        memory=context.config.memory or free,
+        cached=free,
         rates=rates,
         shm=min(world.comm.allgather(shm_free())),
         shards=context.grid and context.grid.shards,

@@ -89,10 +89,16 @@ class Tiles(Multiplied):
         taken = slice(number * self.step, (number + 1) * self.step)
         return None if self.roots is None else self.roots[taken]
 
-    def add_product(self, number, buffer, panel, total):
-        """total (c, d) += BᵀBV for tile ``number`` as B and a panel V (c, d) of the tiles' type."""
+    def add_product(self, number, buffer, panel, total, sums=None):
+        """total (c, d) += BᵀBV for tile ``number`` as B and a panel V (c, d) of the tiles' type;
+        ``sums`` (2, d), if given, as of ``add_sums_of``.
+        """
         rows = self.rows[number * self.step : (number + 1) * self.step]
-        if self.shift is None:
+        if sums is not None:
+            tile = self.tile(number, buffer)
+            self.add_sums_of(number, tile, sums)
+            self.kernels.gram_product(tile, panel, total)
+        elif self.shift is None:
             self.kernels.gram_product(rows, panel, total)
         elif self.roots is not None:
             self.kernels.gram_product(self.tile(number, buffer), panel, total)

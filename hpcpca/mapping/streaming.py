@@ -63,7 +63,8 @@ def pieces(source, first, last, rows):
         step = rows // source.parts[number].chunk_rows * source.parts[number].chunk_rows or rows
         while start < stop:
             end = min(stop, (start // step + 1) * step)
-            yield number, start, end, int(before[number]) + start
+            for _, begin, until in source.cut(number, start, end):
+                yield number, begin, until, int(before[number]) + begin
             start = end
 
 
@@ -76,19 +77,23 @@ def stream(world, source, rows, convert, target, *, counters):
     """
     mine = list(pieces(source, *source.blocks.shard(world.size, world.rank), rows))
     sizes = [stop - start for _, start, stop, _ in mine]
-    buffer, passage = source.buffer(max(sizes, default=0)), Passage(sum(sizes))
+    buffer = source.buffer(max(sizes, default=0)) if source.unmapped else None
+    passage = Passage(sum(sizes))
     for turn in range(max(world.comm.allgather(len(mine)))):
         first, made = 0, None
         with world.agreed():
             if turn < len(mine):
                 number, start, stop, first = mine[turn]
                 with counters.time("read"):
+                    source.fetch(number, start, stop)
                     block = source.read(number, start, stop, buffer)
                     is_left_out = _left_out(source, block)
                     largest = source.check_finite(block)
                 with counters.time("apply"):
                     made = convert(block.rows, largest)
                     made[is_left_out] = np.nan
+                source.check_mapped(number)
+                source.let_go(number, start, stop)
         with counters.time("write"):
             target.put(first, made)
         if made is not None:

@@ -119,7 +119,10 @@ class Centring:
 
     def tiles(self, rows, dtype=None, roots=None):
         """The rows (r, d), centred and scaled, and times ``roots`` (r) if there are, as tiles."""
-        return Tiles(rows, self.shift, self.scale, dtype or self.work, self.kernels, roots=roots)
+        dtype, shift = np.dtype(dtype or self.work), self.shift
+        if dtype == np.float64 and shift.dtype.kind == "f":
+            shift = shift.astype(np.float64, copy=False)
+        return Tiles(rows, shift, self.scale, dtype, self.kernels, roots=roots)
 
     def measured(self, moments):
         """Take over the moments of all rows, as centred by this."""

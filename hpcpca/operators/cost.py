@@ -40,6 +40,7 @@ class Rates:
     convert: float = 3e9  # elements
     copy: float = 4e9  # bytes, from the system's cache of files
     touch: float = 2e9  # bytes a node of memory not used before
+    map: float = 8e9  # bytes a node of files that are mapped, used for the first time
     is_measured: bool = False
 
     def skinny(self, itemsize):
@@ -61,6 +62,7 @@ class Machine:
     memory: int
     rates: Rates
     shm: int = 1 << 62
+    cached: int = 1 << 62  # bytes of files that the system can keep in a node's memory
     shards: int | None = None  # of the grid that was asked for
 
 
@@ -86,6 +88,7 @@ class Job:
     memory: int
     chunk_bytes: int = 0  # of the largest chunk, as rows over all columns
     shm: int = 1 << 62  # bytes that ranks of a node may share
+    cached: int = 1 << 62  # bytes of files that the system can keep in a node's memory
     tol: float = 1e-6
     rates: Rates = Rates()
     panels: int = 2  # of the vectors exchange, once per node
@@ -94,6 +97,7 @@ class Job:
     batch_rows: int = 0  # that every worker draws for a round on mini-batches
     drawn: int = 0  # rows that every worker draws in mini-batches at most
     stored: int | None = None  # values of sparse rows; None: dense ones
+    unmapped: str = ""  # why rows cannot be used where they lie
     grams: int = 0  # products of all vectors that workers tell each other in a round
     counts: ClassVar[str] = "components"  # what vectors are to users
 

@@ -4,6 +4,7 @@ from . import (  # noqa: F401 – each registers itself
     given,
     gram_build,
     in_memory,
+    mapped,
     minibatch,
     sparse,
     streaming,

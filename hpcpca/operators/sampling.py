@@ -4,6 +4,7 @@ spread over the files.
 
 import numpy as np
 
+from ..kernels.joined_tiles import JoinedTiles
 from ..rng import spread
 from ..sources.rows import read_blocks
 from .centring import Centring, Moments, exponent_of, first_shift, is_whole
@@ -13,8 +14,6 @@ WINDOWS = 64  # runs of blocks that sampled rows lie in: what lies between is re
 
 def moments_of(tiles, team, d):
     """Return the ``Moments`` of the rows of tiles, taken by a team of threads."""
-    if tiles.shift.dtype.kind == "f":
-        tiles.shift = tiles.shift.astype(np.float64)
 
     def work(number, local):
         buffer, moments = local
@@ -38,7 +37,7 @@ def first_row(resources):
 
 def sampled_centring(resources, work, place, wanted):
     """Return shift and scale from about ``wanted`` rows in blocks spread over the whole file
-    set, and this rank's of them. Collective.
+    set, and this rank's of them, as ``read_blocks`` gives them. Collective.
 
     ``place`` = (number of shards, which of them this rank has). The rows are to be used again.
     """
@@ -56,13 +55,13 @@ def sampled_centring(resources, work, place, wanted):
     chosen = np.arange(len(blocks)) if count == len(blocks) else chosen[chosen < len(blocks)]
     first, last = blocks.shard(*place)
     with exchange.agreed():
-        rows, runs, largest = read_blocks(
+        found = read_blocks(
             source, chosen[(first <= chosen) & (chosen < last)], counters, interrupt.requested
         )
     interrupt.stop_if(interrupt.requested())
     centring = Centring(
         first_shift(first_row(resources), work, resources.is_centred),
-        exponent_of(exchange.maximum(largest), work),
+        exponent_of(exchange.maximum(found[2]), work),
         work,
         kernels,
         is_whole(source.dtype),
@@ -72,9 +71,11 @@ def sampled_centring(resources, work, place, wanted):
     if (
         place[0] == exchange.size or exchange.group_number == 0
     ):  # each group samples all rows: count them once
-        moments = moments_of(centring.tiles(rows, np.float64), resources.team, source.d)
-    return centring.measured(moments.merge_over_ranks(exchange.sum)).at_the_mean(), [
-        rows,
-        runs,
-        largest,
-    ]
+        if found[0]:
+            moments = moments_of(tiles_of(centring, found[0], np.float64), resources.team, source.d)
+    return centring.measured(moments.merge_over_ranks(exchange.sum)).at_the_mean(), list(found)
+
+
+def tiles_of(centring, arrays, dtype=None):
+    """Return the rows of several arrays, centred and scaled, as tiles."""
+    return JoinedTiles([centring.tiles(rows, dtype) for rows in arrays])

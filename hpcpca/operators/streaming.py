@@ -22,8 +22,8 @@ from .cost import (
 )
 from .kind import register
 from .operator import Operator
-from .products import ROUNDING, Sample, about_the_mean, panel_product
-from .sampling import sampled_centring
+from .products import ROUNDING, PanelSum, Sample, about_the_mean, panel_product
+from .sampling import sampled_centring, tiles_of
 from .unfinished import Unfinished, all_finished
 
 READINGS = 3  # of all data until shift and scale fit them
@@ -33,7 +33,7 @@ SAMPLE_SHARE, SAMPLE_ROWS = 0.05, 512  # of all rows; at least
 class Streamed(Operator):
     """What operators on rows in the files share: a pass that can be stopped, and taken up.
 
-    ``_blocks(largest, done)`` yields the blocks of this rank without the rows ``done``.
+    ``_blocks(done)`` yields the blocks of this rank without the rows ``done``.
     """
 
     def over(self, exchange):
@@ -42,21 +42,31 @@ class Streamed(Operator):
         made.unfinished = None
         return made
 
-    def _one_pass(self, shape, offsets, add, keep, *, earlier=None, largest=None, may_stop=True):
-        """Return this rank's rows (own, …) of what ``add(partial, block)`` puts into the group's
-        ``partial`` of this ``shape`` (c, …), summed over all blocks that are not in the ``earlier``
-        part, and that part.
+    def _one_pass(self, panel, width, tiles_of, keep, *, earlier=None, sums=None, may_stop=True):
+        """Return this rank's rows (own, width) of the images of its group's ``panel``: a
+        (panel, offsets), summed over ``tiles_of(block)`` for all blocks that are not in the
+        ``earlier`` part, and that part. On a first pass ``sums`` (2, d) is added to.
 
         Raises Interrupted, with what ``keep(own, rows)`` makes of the finished rows, on all ranks
         within a piece of a request to stop. Collective.
         """
-        done = earlier.rows if earlier else NO_ROWS
-        partial, finished, exchange = np.zeros(shape), [], self._exchange
+        (panel, offsets), done = panel, earlier.rows if earlier else NO_ROWS
+        total = PanelSum(self._team, panel, with_sums=sums is not None)
+        finished, exchange = [], self._exchange
         with exchange.agreed():
-            for block in self._blocks(largest, done):
+            for block in self._blocks(done):
                 with self._counters.time("apply"):
-                    add(partial, block)
+                    total.add(tiles_of(block))
+                if sums is not None and not np.isfinite(total.sums()).all():
+                    self._source.check_finite(block)
                 finished.append((block.first, block.stop))
+            partial = total.images()
+            if partial is None:
+                partial = np.zeros((len(panel), width))
+            if sums is not None:
+                sums += total.sums()
+            elif not np.isfinite(partial.sum()):
+                self._refuse(panel, tiles_of)
         own = exchange.reduce_to_owners(partial, offsets)
         if earlier:
             own += earlier.sums
@@ -94,28 +104,33 @@ class Streamed(Operator):
         self.unfinished = None
         return earlier
 
-    def _check(self, partial, block):
-        """Raise an error that names the rows with which sums are no longer finite. On a first pass
-        they were, or it was done again.
+    def _refuse(self, panel, tiles_of):
+        """Raise an error that names the rows whose images are not finite. On a first pass they
+        were, or it was done again.
         """
-        if not np.isfinite(partial.sum()):
+        for block in self._blocks(NO_ROWS):
             self._source.check_finite(block)
-            raise HpcpcaError(
-                f"rows {block.first} to {block.stop - 1} of all give images that are not finite;"
-                " the data's range is too large even after scaling: rescale the data, or report"
-                " this"
-            )
+            if not np.isfinite(panel_product(self._team, tiles_of(block), panel)).all():
+                raise HpcpcaError(
+                    f"rows {block.first} to {block.stop - 1} of all give images that are not"
+                    " finite; the data's range is too large even after scaling: rescale the data,"
+                    " or report this"
+                )
+        raise HpcpcaError(
+            "images are not finite, though those of each block of rows are: rescale the data, or"
+            " report this"
+        )
 
 
 class StreamingCovariance(Streamed):
     """The same Σ as ``InMemoryCovariance``; every pass reads the files once.
 
-    ``blocks(largest, done)`` yields the blocks of this rank without the rows ``done``. Given a list
-    it checks them, and puts max |value| and their number there. Mean, variance and the check for
-    NaN are part of the first pass, which is repeated if its shift or scale turn out wrong.
+    ``blocks(done)`` yields the blocks of this rank without the rows ``done``. Mean, variance and
+    the check for NaN are part of the first pass, which is repeated if its shift or scale turn out
+    wrong.
 
-    ``sampled(is_double)`` gives the first centring, this rank's rows (s, d) of the sample, and the
-    sample's share of all rows. These rows are kept until the start panel is made. A resumed run
+    ``sampled(is_double)`` gives the first centring, this rank's rows of the sample, in arrays, and
+    the sample's share of all rows. These rows are kept until the start panel is made. A resumed run
     gives the ``known`` centring instead, and the ``unfinished`` pass that it was stopped in.
     """
 
@@ -147,7 +162,7 @@ class StreamingCovariance(Streamed):
     def sampled(self, ranges=None, share=None):
         """Return the operator of the rows sampled for the shift, and let go of them."""
         sample = Sample(
-            self.centring.tiles(self._sample),
+            tiles_of(self.centring, self._sample),
             self._share,
             self,
             self._exchange,
@@ -168,47 +183,40 @@ class StreamingCovariance(Streamed):
         images = measure(panel, offsets)
         return about_the_mean(images, self._exchange.own_rows(panel, offsets), self.centring)
 
-    def _pass(self, panel, offsets, sums=None, largest=None):
-        """Sums of images about the shift over all rows; column sums and squares (2, d) are added
-        to ``sums``. Collective.
+    def _pass(self, panel, offsets, sums=None):
+        """Sums of images about the shift over all rows; column sums and squares are added to
+        ``sums`` (2, d). Collective.
         """
         exchange = self._exchange
         vectors = exchange.own_rows(panel, offsets)
         earlier = self._earlier_part(vectors, offsets)
         if earlier and sums is not None and exchange.rank == 0:
             sums += earlier.moments
-            largest[1] += earlier.count
 
-        def add(partial, block):
-            tiles = self.centring.tiles(block.rows, roots=self._source.roots_of(block))
-            partial += panel_product(self._team, tiles, panel)
-            if sums is not None:
-                tiles.add_sums(self._team, sums)
-            else:
-                self._check(partial, block)
+        def centred(block):
+            if sums is not None and self._source.marks_missing:
+                self._source.check_finite(block)
+            return self.centring.tiles(block.rows, roots=self._source.roots_of(block))
 
         def keep(own, rows):
             moments = None if sums is None else exchange.sum(sums)
             return Unfinished(vectors.copy(), own, rows, moments, self.centring, offsets=offsets)
 
-        return self._one_pass(panel.shape, offsets, add, keep, earlier=earlier, largest=largest)
+        asked = (panel, offsets), self.d, centred, keep
+        return self._one_pass(*asked, earlier=earlier, sums=sums)
 
     def _first_pass(self, panel, offsets):
         for _ in range(READINGS):
-            sums, largest = np.zeros((2, self.d)), [0.0, 0]
-            images = self._pass(panel, offsets, sums, largest)
+            sums = np.zeros((2, self.d))
+            images = self._pass(panel, offsets, sums)
             mine = self._exchange.group_number == 0  # each group holds all rows: count them once
-            joint = self._exchange.sum(np.concatenate([[largest[1]], *sums]) * mine)
+            joint = self._exchange.sum(sums * mine)
             is_lost = self._exchange.maximum(not np.isfinite(images).all())
             if is_lost or not np.isfinite(joint).all():
-                self.centring = replace(
-                    self.centring,
-                    exponent=exponent_of(self._exchange.maximum(largest[0]), self.centring.work),
-                )
+                exponent = exponent_of(self._largest(), self.centring.work)
+                self.centring = replace(self.centring, exponent=exponent)
                 continue
-            measured = self.centring.measured_by_sums(
-                joint[0], joint[1 : self.d + 1], joint[self.d + 1 :]
-            )
+            measured = self.centring.measured_by_sums(self._source.n, *joint)
             measured.check_variance()
             if not measured.is_off():
                 self._take(measured)
@@ -220,6 +228,15 @@ class StreamingCovariance(Streamed):
                 " data"
             )
         )
+
+    def _largest(self):
+        """max |value| of all rows: a reading. Collective."""
+        largest = 0.0
+        with self._exchange.agreed():
+            for block in self._blocks(NO_ROWS):
+                largest = max(largest, self._source.check_finite(block))
+        self._counters.reads += 1
+        return self._exchange.maximum(largest)
 
     def _take(self, centring):
         self.centring, self.d, self.exponent = centring, len(centring.shift), 2 * centring.exponent
@@ -240,6 +257,12 @@ def load(resources, is_double, plan, resumed):
     ``resumed`` is what a run that was stopped knew: centring, and the pass that it was stopped
     in.
     """
+    resources.source.copy_rows()
+    return by_passes(StreamingCovariance, resources, is_double, plan, resumed)
+
+
+def by_passes(kind, resources, is_double, plan, resumed):
+    """Return the operator of a ``kind``, as ``load`` has it."""
     source, exchange, counters = resources.source, resources.exchange, resources.counters
     shards, shard = exchange.grid.shards, exchange.shard
     known, unfinished = resumed.unfinished_pass(is_double)
@@ -253,20 +276,17 @@ def load(resources, is_double, plan, resumed):
         counters.reads += centring.count / source.n
         return centring, rows[0], centring.count / source.n
 
-    def blocks(checked, done):
+    def blocks(done):
         return blocks_of_shard(
             source,
             (shards, shard),
             plan.piece_bytes,
             counters,
-            checked=checked,
             done=done,
             halt=exchange.interrupt.requested,
         )
 
-    return StreamingCovariance(
-        resources, blocks, sampled, is_double, known=known, unfinished=unfinished
-    )
+    return kind(resources, blocks, sampled, is_double, known=known, unfinished=unfinished)
 
 
 def cost(job, most_sampled=math.inf):

@@ -11,7 +11,7 @@ from ..operators.cost import Job, of_settings
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
     """Of the data: ``n`` rows of ``d`` columns, the bytes of the largest chunk's rows, and how
-    many values are ``stored`` of sparse rows.
+    many values are ``stored`` of sparse rows; why rows are ``unmapped``, if they are.
     """
 
     n: int
@@ -19,6 +19,7 @@ class Sizes:
     dtype: np.dtype
     chunk_bytes: int = 0
     stored: int | None = None
+    unmapped: str = ""
 
     @property
     def types(self):
@@ -31,7 +32,8 @@ class Sizes:
         chunk_rows = max(part.chunk_rows for part in source.parts)
         row_bytes = source.d * source.dtype.itemsize
         sizes = {"n": source.n, "d": source.d, "dtype": source.dtype, "stored": source.stored}
-        return cls(**sizes, chunk_bytes=chunk_rows * row_bytes)
+        unmapped = source.unmapped
+        return cls(**sizes, chunk_bytes=chunk_rows * row_bytes, unmapped=unmapped)
 
 
 def job_of(settings, sizes, panel, machine):
@@ -43,6 +45,7 @@ def job_of(settings, sizes, panel, machine):
         dtype=sizes.dtype,
         chunk_bytes=sizes.chunk_bytes,
         stored=sizes.stored,
+        unmapped=sizes.unmapped,
         **of_settings(settings, panel, machine),
         batch_rows=batch_rows,
         drawn=batch_rows * settings.max_rounds,

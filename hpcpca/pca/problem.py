@@ -179,11 +179,24 @@ class Pca(Problem):
         is_known = source.stored is not None or source.bytes < PROBED_FROM
         if operator_of(self.config) != "auto" or is_known:
             return rates
+        if source.unmapped:
+            return replace(rates, read=self._probed(context, row_io.seconds_to_read))
+        fetched = self._probed(context, row_io.seconds_to_map)
+        if fetched < rates.copy:  # from a disk, or a file system that maps slowly
+            read = self._probed(context, row_io.seconds_to_read)
+        else:
+            read = 1 / (1 / fetched + 1 / rates.copy)
+        return replace(rates, map=fetched, read=read)
+
+    @staticmethod
+    def _probed(context, probe):
+        """Bytes a second of the slowest node, by what ``probe`` takes of each rank's shard."""
+        world, source = context.world, context.data
         with world.agreed():
-            seconds, count = row_io.seconds_to_read(source, world.size, world.rank, PROBE_BYTES)
+            seconds, count = probe(source, world.size, world.rank, PROBE_BYTES)
         context.counters.reads += world.comm.allreduce(count) / source.bytes
         on_node = world.node.allreduce(count) / max([1e-9, *world.node.allgather(seconds)])
-        return replace(rates, read=max(1.0, min(world.comm.allgather(on_node))))
+        return max(1.0, min(world.comm.allgather(on_node)))
 
     def operator(self, context, resumed):
         """Return Σ as planned."""

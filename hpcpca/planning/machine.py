@@ -53,16 +53,18 @@ def process_age():
 
 
 def used_memory():
-    """Bytes that this process holds: (shared pages divided among those who share them (PSS), what
-    whole ones would add).
+    """Bytes that this process holds: (its own pages, and shared memory divided among those who
+    share it; what whole ones, and pages of files, would add).
     """
     try:
         with open("/proc/self/smaps_rollup", encoding="ascii") as file:
             text = file.read()  # once: the system goes over all pages for it
     except OSError:
         return 0, 0
-    pss, rss = (int(re.search(rf"^{name}:\s+(\d+)", text, re.M)[1]) for name in ("Pss", "Rss"))
-    return pss << 10, max(0, rss - pss) << 10
+    held = {name: int(size) << 10 for name, size in re.findall(r"^(\w+):\s+(\d+)", text, re.M)}
+    # older systems do not tell files' pages apart
+    share = held.get("Pss_Anon", held["Pss"]) + held.get("Pss_Shmem", 0)
+    return share, max(0, held["Rss"] - share)
 
 
 def most_memory():

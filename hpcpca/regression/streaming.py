@@ -14,7 +14,6 @@ from ..operators.cost import (
     read_seconds,
     share_bytes,
 )
-from ..operators.products import panel_product
 from ..operators.streaming import Streamed
 from ..operators.unfinished import Unfinished
 from ..sources.rows import blocks_of_shard, never
@@ -57,7 +56,7 @@ class StreamingFitted(Streamed, FittedByRows):
         sums = self._reading.sums(is_double, earlier, known)
         return sums, self._reading.centrings
 
-    def _blocks(self, largest, done):
+    def _blocks(self, done):
         grid, halt = self._exchange.grid, self._exchange.interrupt.requested
         return blocks_of_shard(
             self._source,
@@ -72,11 +71,9 @@ class StreamingFitted(Streamed, FittedByRows):
         x, y = self._centrings
         self._may_stop = may_stop
 
-        def add(partial, block):
+        def across(block):
             sides = x.tiles(block.rows.x), y.tiles(block.rows.y)
-            across = Across(*(sides if to_targets else sides[::-1]))
-            partial += panel_product(self._team, across, panel)
-            self._check(partial, block)
+            return Across(*(sides if to_targets else sides[::-1]))
 
         def keep(own, rows):
             if half is None:
@@ -84,9 +81,9 @@ class StreamingFitted(Streamed, FittedByRows):
             known = half.own.copy(), own, rows, None, (x, y)
             return UnfinishedHalf(*known, offsets=offsets, solved=half.solved)
 
-        shape = len(panel), len(self.y if to_targets else self.x)
-        earlier = half and half.earlier
-        return self._one_pass(shape, offsets, add, keep, earlier=earlier, may_stop=may_stop)
+        width = len(self.y if to_targets else self.x)
+        asked = (panel, offsets), width, across, keep
+        return self._one_pass(*asked, earlier=half and half.earlier, may_stop=may_stop)
 
 
 def load(resources, settings, plan, resumed):

@@ -8,6 +8,7 @@ from ..errors import DataError, describe
 from ..units import listed
 from .contents import is_held
 from .hdf5 import Hdf5Rows, check_filters
+from .lying import MADE, CannotMap
 
 
 class _Field:
@@ -71,6 +72,10 @@ class CompoundRows(Hdf5Rows):
     def chunk_rows(self):
         """As of ``OpenRows``."""
         return self._item.chunks[0] if self._item.chunks and self._axis == 0 else 1
+
+    def runs(self):
+        """As of ``OpenRows``."""
+        raise CannotMap(MADE)
 
     def read(self, start, stop, out):
         """As of ``Hdf5Rows``."""

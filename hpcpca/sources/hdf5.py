@@ -12,6 +12,7 @@ from ..files.paths import SUFFIXES
 from ..units import listed
 from .contents import MISSING, meant, readable, sparse_kind
 from .links import check_values
+from .lying import CannotMap
 from .missing import is_north, read_attributes
 from .opened import TWO, register
 from .turned import Turned
@@ -75,6 +76,22 @@ def forget(file, item, start, stop):
         row = item.dtype.itemsize * item.shape[1]
         begin, end = item.id.get_offset() + start * row, item.id.get_offset() + stop * row
     os.posix_fadvise(file.id.get_vfd_handle(), begin, max(0, end - begin), os.POSIX_FADV_DONTNEED)
+
+
+def chunk_runs(item):
+    """Where the rows of a dataset lie that is in chunks of whole rows: as ``OpenRows.runs``."""
+    rows, found = item.chunks[0], []
+    if hasattr(item.id, "chunk_iter"):
+        item.id.chunk_iter(lambda info: found.append((info.chunk_offset[0], info.byte_offset)))
+    else:
+        corner = (0,) * (item.ndim - 1)
+        for first in range(0, item.shape[0], rows):
+            info = item.id.get_chunk_info_by_coord((first, *corner))
+            found.append((first, info.byte_offset))
+    if len(found) * rows < item.shape[0] or None in dict(found).values():
+        raise CannotMap("has chunks that were never written")
+    first, offset = np.array(found, np.int64).T
+    return np.column_stack([first, np.minimum(first + rows, item.shape[0]), offset])
 
 
 def check_filters(item, name):
@@ -197,6 +214,24 @@ class Hdf5Rows(Turned):
             raise DataError(
                 f"{self.name}: rows {start}–{stop - 1} cannot be read: {describe(error)}"
             ) from None
+
+    def runs(self):
+        """As of ``OpenRows``."""
+        item, plist = self._item, self._item.id.get_create_plist()
+        is_elsewhere = os.path.realpath(item.file.filename) != os.path.realpath(self.path)
+        if is_elsewhere or item.is_virtual or item.external:
+            raise CannotMap("has its values in other files")
+        if self._axis:
+            raise CannotMap("has its samples along another axis")
+        if item.id.get_type() != h5py.h5t.py_create(self.dtype):
+            raise CannotMap("has values that are converted when they are read")
+        if self.is_filtered:
+            raise CannotMap("is compressed")
+        if plist.get_layout() == h5py.h5d.CONTIGUOUS:
+            return np.array([[0, self.shape[0], item.id.get_offset() or 0]])
+        if not item.chunks or item.chunks[1:] != item.shape[1:]:
+            raise CannotMap("has chunks of a part of each row" if item.chunks else "is too small")
+        return chunk_runs(item)
 
     def forget(self, start, stop):
         """Take these rows out of the system's page cache."""

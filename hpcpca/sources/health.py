@@ -50,6 +50,7 @@ def scan(source, first, last, room):
     """Read blocks first..last−1, with buffers of at most ``room`` bytes, and return their
     ``Values``; raise DataError.
     """
+    source.copy_rows()  # files that change are told of with all else, in the end
     values = _nothing(source)
     edges = source.blocks.edges
     taken = places(source, int(edges[first]), int(edges[last]), room)

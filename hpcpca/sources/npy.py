@@ -7,6 +7,7 @@ import numpy as np
 
 from ..errors import DataError, describe
 from .array import MALFORMED, refuse_special
+from .lying import CannotMap
 from .opened import register
 from .turned import Turned
 
@@ -67,6 +68,12 @@ class NpyRows(Turned):
         order = "F" if self._is_fortran else "C"
         mapped = np.memmap(self._file, self.dtype, "r", self._begin, self.extent, order)
         self.gather(mapped, start, stop, out)
+
+    def runs(self):
+        """As of ``OpenRows``."""
+        if self._axis or self._is_fortran:
+            raise CannotMap("has its samples along another axis")
+        return np.array([[0, self.shape[0], self._begin]])
 
     def close(self):
         """Close the file."""

@@ -1,6 +1,7 @@
 """What every format has in common: the rows of one open file."""
 
 from ..errors import DataError
+from .lying import MADE, CannotMap
 
 # why data of fewer are refused
 TWO = "at least two dimensions (rows = samples, columns = features) are needed"
@@ -66,6 +67,12 @@ class OpenRows:
     def read(self, start, stop, out):
         """Put rows start..stop−1 into ``out`` (stop − start, d); raise DataError."""
         raise NotImplementedError
+
+    def runs(self):
+        """Return where rows lie in the file as they do in memory: (r, 3) int64 of first row, row
+        after the last, and offset; raise ``CannotMap``.
+        """
+        raise CannotMap(MADE)
 
     def stored_in(self, start, stop):
         """How many values a sparse matrix has in rows start..stop−1; raise DataError."""

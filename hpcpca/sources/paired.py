@@ -47,7 +47,10 @@ class PairedSource(Source):
             )
         self.x, self.y = x, y
         super().__init__(x.parts, (*x.notes, *y.notes))
-        self.d = y.d
+        self._join()
+
+    def _join(self):
+        self.d, self.unmapped = self.y.d, self.x.unmapped or self.y.unmapped
 
     def learn(self, learned):
         """Read inputs as it was ``Learned`` from now on, and the targets of the same rows."""
@@ -55,7 +58,18 @@ class PairedSource(Source):
         self.y.learn(Learned(left_out=learned.left_out))
         self.parts = self.x.parts
         self._size()
-        self.d = self.y.d
+        self._join()
+
+    def copy_rows(self):
+        """As of ``Source``."""
+        for side in (self.x, self.y):
+            side.copy_rows()
+        self._join()
+
+    def check_mapped(self, number):
+        """As of ``Source``; all files of both."""
+        if not self.unmapped:
+            self.check_unchanged()
 
     @property
     def row_bytes(self):
@@ -87,10 +101,14 @@ class PairedSource(Source):
         """Return the ``PairedBlock`` of rows start..stop−1 of file ``number`` of X; raise
         DataError.
         """
-        into = self.buffer(stop - start) if into is None else into
+        into = PairedRows(None, None) if into is None else into
         x = self.x.read(number, start, stop, into.x)
         y = list(self.y.read_across(x.first, x.stop, into.y))
-        return PairedBlock(into[: len(x)], x.first, (x, y))
+        if into.y is not None:
+            targets = into.y[: len(x)]
+        else:
+            targets = y[0].rows if len(y) == 1 else np.concatenate([each.rows for each in y])
+        return PairedBlock(PairedRows(x.rows, targets), x.first, (x, y))
 
     def check_finite(self, block):
         """Return max |value| of X's and of Y's rows (2); raise DataError for NaN, Inf or missing

@@ -12,6 +12,7 @@ from .chosen import ChosenRows
 from .contents import element_type
 from .formats import open_rows
 from .joined import JoinedRows
+from .lying import CannotMap, runs_of
 from .missing import check_packing
 
 SAMPLED_ROWS = 4  # of each file, for the fingerprint
@@ -36,11 +37,13 @@ class Part:
     stored: int | None = None  # values of a sparse matrix; not stored itself
     members: tuple = ()  # parts that are side by side in it
     chosen: np.ndarray | None = None  # numbers of the rows that are taken; None: all
+    runs: np.ndarray | None = None  # in which rows lie in the file, as ``lying.runs_of`` gives them
+    unmapped: str = ""  # why there are none
 
     def describe(self):
         """Return it as a dict, for results and checkpoints."""
-        told = asdict(replace(self, members=(), chosen=None))
-        for name in ("attributes", "stored", "members", "chosen"):
+        told = asdict(replace(self, members=(), chosen=None, runs=None))
+        for name in ("attributes", "stored", "members", "chosen", "runs", "unmapped"):
             del told[name]
         if self.members:
             told["members"] = [each.describe() for each in self.members]
@@ -63,6 +66,16 @@ class Part:
     def row(self, number):
         """The number in the file of the row that is number ``number`` of those taken."""
         return number if self.chosen is None else int(self.chosen[number])
+
+    def change(self):
+        """In words, how the file has changed since it was looked at; None if it has not."""
+        try:
+            status = os.stat(self.path)
+        except OSError:
+            return f"{self.path} went away while it was read"
+        if (status.st_size, status.st_mtime) != (self.size, self.mtime):
+            return f"{self.path} was written to while it was read"
+        return None
 
     def open(self, cache):
         """Return its open rows; raise DataError if it has another shape by now."""
@@ -105,6 +118,7 @@ def part_of(path, dataset, reading, is_whole=True, may_be_packed=False, *, least
         if not may_be_packed:
             check_packing(attributes, opened.name)
         status, extent = os.stat(path), tuple(opened.extent or opened.shape)
+        runs, why = _runs(opened)
         return Part(
             path,
             opened.dataset,
@@ -119,7 +133,17 @@ def part_of(path, dataset, reading, is_whole=True, may_be_packed=False, *, least
             extent=extent,
             axis=reading.samples_axis % len(extent),
             stored=opened.stored,
+            runs=runs,
+            unmapped=why,
         )
+
+
+def _runs(opened):
+    """The runs in which rows lie, or None and why."""
+    try:
+        return runs_of(opened), ""
+    except CannotMap as error:
+        return None, str(error)
 
 
 def side_by_side(members):
@@ -149,6 +173,8 @@ def side_by_side(members):
         axis=0,
         stored=None,
         members=tuple(members),
+        runs=None,
+        unmapped="is beside other datasets",
     )
 
 
@@ -159,7 +185,8 @@ def choose(parts, numbers):
         mine = numbers[(numbers >= first) & (numbers < first + part.rows)] - first
         first += part.rows
         chosen = mine if part.chosen is None else part.chosen[mine]
-        found.append(replace(part, chosen=chosen, rows=len(mine)))
+        why = "has rows that are left out"
+        found.append(replace(part, chosen=chosen, rows=len(mine), runs=None, unmapped=why))
     return found
 
 

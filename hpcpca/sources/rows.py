@@ -83,16 +83,17 @@ def read_ahead(source, places, counters, halt=never):
     """Yield the ``Block`` of every (file, start, stop) of ``places``; the next is read while one
     is worked on.
 
-    Two buffers serve in turn, so a block is valid until the next. Time spent waiting counts as
-    "read". Ends early if ``halt()``, which is asked while waiting too: messages that carry such a
-    request may travel only then.
+    Two buffers serve in turn, so a block is valid until the next; rows that are mapped need none.
+    Time spent waiting counts as "read". Ends early if ``halt()``, which is asked while waiting too:
+    messages that carry such a request may travel only then.
     """
     places = list(places)
     most = max((stop - start for _, start, stop in places), default=0)
-    buffers = [source.buffer(most) for _ in range(min(2, len(places)))]
+    buffers = [source.buffer(most) for _ in places[:2]] if source.unmapped else (None, None)
     passage = Passage(sum(stop - start for _, start, stop in places))
 
     def read(index):
+        source.fetch(*places[index])
         return source.read(*places[index], buffers[index % 2])
 
     with ThreadPoolExecutor(1) as reader:
@@ -106,7 +107,10 @@ def read_ahead(source, places, counters, halt=never):
                 return
             if index + 1 < len(places):
                 waiting = reader.submit(read, index + 1)
+            source.check_mapped(places[index][0])
             yield block
+            source.check_mapped(places[index][0])
+            source.let_go(*places[index])
             passage.done(len(block))
 
 
@@ -128,17 +132,16 @@ def blocks_of_shard(
 def pieces_of_shard(source, place, counters, known, largest, *, done=NO_ROWS, halt=never):
     """Yield (intervals of rows, rows) of a shard piece by piece, read ahead.
 
-    The list ``known`` = [rows, runs, max |value|] of ``read_blocks`` comes first and is emptied, so
-    that nothing is read twice or held for long. If there are rows ``done``, they are left out, and
-    what is known is read again. ``largest[0]`` becomes the max |value| so far.
+    The list ``known`` = [arrays, runs, max |value|] of ``read_blocks`` comes first and is emptied,
+    so that nothing is read twice or held for long. If there are rows ``done``, they are left out,
+    and what is known is read again. ``largest[0]`` becomes the max |value| so far.
     """
-    rows, runs, largest[0] = known if known and not len(done) else (None, [], 0.0)
+    held, runs, largest[0] = known if known and not len(done) else ([], [], 0.0)
     known.clear()
     edges = source.blocks.edges
-    taken = [(edges[begin], edges[end]) for begin, end in runs]
-    if runs:
-        yield taken, rows
-    rows = None
+    for (begin, end), rows in zip(runs, held):
+        yield [(edges[begin], edges[end])], rows
+    held = rows = None
     if len(done):
         places = source.pieces_left(done, *place)
     else:
@@ -164,19 +167,31 @@ def seconds_to_read(source, shards, shard, most):
     return perf_counter() - begun, block.nbytes
 
 
+def seconds_to_map(source, shards, shard, most):
+    """As ``seconds_to_read``, of rows that are mapped."""
+    first, last = source.blocks.shard(shards, shard)
+    place = next(source.pieces((first + 3 * last) // 4, last, most), None)
+    if place is None:
+        return 0.0, 0
+    begun = perf_counter()
+    source.fetch(*place)
+    return perf_counter() - begun, source.read(*place).nbytes
+
+
 def read_blocks(source, numbers, counters, halt=never):
-    """Read some blocks of the partition, consecutive ones together. Return their rows (r, d),
-    their runs [(first, last)], and max |value|.
+    """Read some blocks of the partition, consecutive ones together. Return their rows, an array
+    (r, d) for each run, the runs [(first, last)], and max |value|.
 
     Ends early if ``halt()``.
     """
-    runs, largest, done = list(source.blocks.runs(numbers)), 0.0, 0
-    rows = source.buffer(int(source.blocks.rows[numbers].sum()))
+    runs, largest, found = list(source.blocks.runs(numbers)), 0.0, []
     for first, last in runs:
         if halt():
             break
         (file, start), stop = source.blocks.place(first), int(source.blocks.stop[last - 1])
         with counters.time("read"):
-            block = source.read(file, start, stop, rows[done:])
-        largest, done = max(largest, source.check_finite(block)), done + len(block)
-    return rows, runs, largest
+            source.fetch(file, start, stop)
+            block = source.read(file, start, stop)
+        largest = max(largest, source.check_finite(block))
+        found.append(block.rows)
+    return found, runs, largest

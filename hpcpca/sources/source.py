@@ -1,6 +1,5 @@
 """The data of a run: the rows of one or more files, one after the other, as one array."""
 
-import os
 import zlib
 
 import numpy as np
@@ -12,18 +11,16 @@ from ..partition import blocks_of, outside
 from ..units import listed
 from .block import Block, SparseBlock
 from .found import parts_of
+from .in_place import FORGET, InPlace
 from .missing import Meaning, missing_values, packing_of
 from .part import choose
 from .reading import PLAIN
 from .view import View
 
 PIECE_BYTES = 64 << 20  # read at a time
-FORGET = bool(
-    os.environ.get("HPCPCA_FORGET_FILES")
-)  # for benchmarks: every read comes from the disk
 
 
-class Source:
+class Source(InPlace):
     """Rows of a file set, read as blocks that lie in one file each."""
 
     def __init__(self, parts, notes=(), reading=PLAIN, is_whole=True):
@@ -32,6 +29,7 @@ class Source:
         """
         self.parts, self.notes = parts, notes
         self.roots = None  # of the weights of rows (n), whose mean is 1
+        self._begin()
         packings = [(is_whole and packing_of(p.attributes, p.name)) or None for p in parts]
         self.view = View(reading, parts[0].columns, np.dtype(parts[0].dtype), any(packings))
         none = np.empty(0, self.view.raw)
@@ -56,6 +54,7 @@ class Source:
         self.first_rows = np.cumsum([0, *(part.rows for part in self.parts)])
         rows, chunks = zip(*((part.rows, part.chunk_rows) for part in self.parts))
         self.blocks = blocks_of(list(rows), list(chunks), self.row_bytes)
+        self.unmapped = self._why_unmapped()  # in words; "" if rows are used where they lie
 
     @property
     def row_bytes(self):
@@ -138,10 +137,15 @@ class Source:
         """Return the ``Block`` of rows start..stop−1 of file ``number``; raise DataError if they
         cannot be read.
 
-        ``into`` is a ``buffer`` that has room for them. The block then is a view of it: nothing is
-        copied, and it is valid until the buffer is used again.
+        ``into`` is a ``buffer`` that has room for them. The block then is a view of it, valid until
+        the buffer is used again. Without one, rows that are mapped are not copied, and cannot be
+        written to.
         """
         part = self.parts[number]
+        if into is None and not self.unmapped:
+            rows = self._maps.of(part).rows(start, stop)
+            if rows is not None:
+                return Block(rows, int(self.first_rows[number]) + start)
         rows = (self.buffer(stop - start) if into is None else into)[: stop - start]
         with reporting_damage(part.path), self.open(number) as opened:
             self.fill(number, opened, start, stop, rows)
@@ -205,15 +209,15 @@ class Source:
         """Put rows start..stop−1 of file ``number``, which is ``opened``, into ``rows``."""
         self.view.read(opened, start, stop, rows, self._meanings[number])
 
-    def read_across(self, first, stop, into):
+    def read_across(self, first, stop, into=None):
         """Yield the ``Block`` of each file that has some of the rows first..stop−1, numbered over
-        the whole set: views of ``into``, a ``buffer`` that has room for all.
+        the whole set: as of ``read``, ``into`` having room for all.
         """
         done = first
         while done < stop:
             number, start = self.place(done)
             end = min(self.parts[number].rows, start + stop - done)
-            yield self.read(number, start, end, into[done - first :])
+            yield self.read(number, start, end, None if into is None else into[done - first :])
             done += end - start
 
     def first_row(self):
@@ -238,8 +242,16 @@ class Source:
             step = max(chunk, step // chunk * chunk)
             while start < stop:
                 end = min(stop, (start // step + 1) * step)
-                yield number, start, end
+                yield from self.cut(number, start, end)
                 start = end
+
+    def cut(self, number, start, stop):
+        """Yield (file, start, stop) of rows, cut where they are mapped and do not follow."""
+        runs = self.parts[number].runs
+        edges = [] if self.unmapped or runs is None else runs[:, 0]
+        inside = [int(each) for each in edges if start < each < stop]
+        for first, last in zip([start, *inside], [*inside, stop]):
+            yield number, first, last
 
     def pieces_left(self, done, shards, shard, piece_bytes=PIECE_BYTES):
         """Return a shard's part [(file, start, stop)] of all pieces outside of the rows ``done``
@@ -262,24 +274,10 @@ class Source:
         cuts = np.searchsorted(ends, ends[-1] * np.array([shard, shard + 1]) / shards)
         return left[cuts[0] : cuts[1] if shard + 1 < shards else None]
 
-    def change(self):
-        """In words, how the files have changed since they were opened here; None if they have not.
-
-        For one rank to call.
-        """
-        for part in (each for whole in self.parts for each in whole.members or (whole,)):
-            try:
-                status = os.stat(part.path)
-            except OSError:
-                return f"{part.path} went away while it was read"
-            if (status.st_size, status.st_mtime) != (part.size, part.mtime):
-                return f"{part.path} was written to while it was read"
-        return None
-
-    def check_unchanged(self):
-        """Raise DataError if files were written to, or went away. For one rank to call."""
-        if change := self.change():
-            raise DataError(f"{change}; start again when nobody writes to it (nothing was written)")
+    @property
+    def marks_missing(self):
+        """Whether some files have a value that stands for missing ones."""
+        return any(each is not None for each in self.missing)
 
     def check_finite(self, block):
         """Return max |value| of a block.

@@ -10,6 +10,7 @@ from ..errors import DataError, describe
 from .contents import MEMBERS, sparse_kind, sparse_shape
 from .hdf5 import Hdf5Rows, check_filters
 from .links import check_values
+from .lying import MADE, CannotMap
 
 BLOCKS = 64  # that samples are read in, at least, where each reading goes through the whole file
 AT_ONCE = 4 << 20  # values looked at at a time then
@@ -154,6 +155,10 @@ class SparseRows(Hdf5Rows):
         for item in (self._ends, self._indices, self._data):
             check_filters(item, self.name)
         raise DataError(f"{self.name}: {what} cannot be read: {describe(error)}") from None
+
+    def runs(self):
+        """As of ``OpenRows``."""
+        raise CannotMap(MADE)
 
     def read(self, start, stop, out):
         """Put rows start..stop−1 into ``out``; raise DataError or PlatformError."""

@@ -16,7 +16,7 @@ import spectra
 from launch import batch, run
 
 K, TOL = 4, 1e-8
-RANKS, OPERATORS = (1, 2, 4), ("gram", "in-memory", "streaming")
+RANKS, OPERATORS = (1, 2, 4), ("gram", "in-memory", "mapped", "streaming")
 STACK = os.environ.get("HPCPCA_TEST_STACK", "here")
 
 

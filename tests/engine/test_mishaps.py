@@ -29,7 +29,8 @@ def folder(tmp_path):
 
 def words(folder, *options):
     """The words of a fit that goes through the data again and again."""
-    how = ("--operator", "streaming", "--cold", "--checkpoint-every", "1r")
+    how = ("--cold", "--checkpoint-every", "1r")
+    options = options if "--operator" in options else ("--operator", "streaming", *options)
     return "fit", folder / "data", "-k", K, "-o", folder / "out.h5", *how, *options
 
 
@@ -39,16 +40,32 @@ def fit(folder, *options, inject):
 
 
 @pytest.mark.parametrize(
-    "how",
-    ["cut", *(pytest.param(each, marks=pytest.mark.once) for each in ("removed", "replaced"))],
+    "how, operator",
+    [
+        ("cut", "streaming"),
+        ("cut", "mapped"),
+        *(
+            pytest.param(*each, marks=pytest.mark.once)
+            for each in (
+                ("removed", "streaming"),
+                ("replaced", "streaming"),
+                ("replaced", "mapped"),
+            )
+        ),
+    ],
 )
-def test_a_shard_vanishes(folder, how):
+def test_a_shard_vanishes(folder, how, operator):
     """One line that names it; the last checkpoint stays, and goes on when the file is back."""
     shard, kept = folder / "data" / "s2.h5", folder / "kept.h5"
-    command = paced(2, *words(folder), quick=40, gate=folder / "gate")
+    command = paced(2, *words(folder, "--operator", operator), quick=40, gate=folder / "gate")
     wait_for((folder / "out.h5.ckpt").exists)
-    os.rename(shard, kept)
-    if how == "cut":
+    if operator == "mapped":  # what is mapped is the file, not its name
+        shutil.copy(shard, kept)
+    else:
+        os.rename(shard, kept)
+    if how == "cut" and operator == "mapped":
+        os.truncate(shard, 5000)
+    elif how == "cut":
         shard.write_bytes(kept.read_bytes()[:5000])
     elif how == "replaced":
         with h5py.File(shard, "w") as file:
@@ -116,6 +133,8 @@ import hpcpca.sources.source as s
 old, rows = s.Source.read, {}
 def changing(self, number, start, stop, into=None):
     block = old(self, number, start, stop, into)
+    if not block.rows.flags.writeable:  # it is mapped
+        block = s.Block(block.rows.copy(), block.first)
     path = self.parts[number].path
     kind = path.split("/")[-2]
     rows[path] = rows.get(path, 0) + stop - start
@@ -138,14 +157,14 @@ WRITTEN, EXCESS = (
 CHANGED = {  # the folder of data, the command, its exit code, what it tells, what it leaves
     "max_rounds": (
         "written",
-        "fit DATA -k 3 --max-rounds 1 -o OUT",
+        "fit DATA -k 3 --operator in-memory --max-rounds 1 -o OUT",
         4,
         ("not converged", WRITTEN),
         "OUT OUT.ckpt",
     ),
     "interrupted": (
         "stopped",
-        "fit DATA -k 3 --exchange vectors --tol 0 --max-rounds 1000000 -o OUT",
+        "fit DATA -k 3 --operator in-memory --exchange vectors --tol 0 --max-rounds 1000000 -o OUT",
         75,
         ("interrupted", "hpcpca resume", WRITTEN),
         "OUT.ckpt",
@@ -157,6 +176,7 @@ CHANGED = {  # the folder of data, the command, its exit code, what it tells, wh
         ("row 7, column 3 is nan", WRITTEN),
         "",
     ),
+    "mapped": ("written", "fit DATA -k 3 --operator mapped -o OUT", 3, (WRITTEN,), ""),
     "strange": ("strange", "fit DATA -k 3 -o OUT", 3, ("nobody expects this", WRITTEN), ""),
     "grown": (
         "grown",
@@ -177,10 +197,10 @@ CHANGED = {  # the folder of data, the command, its exit code, what it tells, wh
         "written",
         "transform good.h5 DATA -o OUT",
         3,
-        (WRITTEN, "nothing was written"),
+        (WRITTEN, "no result was written"),
         "",
     ),
-    "shard": ("written", "data shard DATA -o OUT", 3, (WRITTEN, "nothing was written"), ""),
+    "shard": ("written", "data shard DATA -o OUT", 3, (WRITTEN, "no result was written"), ""),
     "check": ("written", "data check DATA", 4, ("check found 1 trouble(s)",), ""),
 }
 

@@ -71,7 +71,12 @@ def copied(checkpoint, folder):
         ("streaming", "one"),
         *(
             pytest.param(*each, marks=pytest.mark.once)
-            for each in (("streaming", "all"), ("gram", "one"), ("in-memory", "all"))
+            for each in (
+                ("streaming", "all"),
+                ("gram", "one"),
+                ("in-memory", "all"),
+                ("mapped", "one"),
+            )
         ),
     ],
 )

@@ -85,11 +85,11 @@ def test_a_sample_that_misleads_is_noticed(tmp_path):
 
 @pytest.mark.once
 def test_memory_given_is_kept_to_and_too_little_refused(tmp_path):
-    """32 MB of data, 24 MiB given: streamed in windows that fit; the processes themselves come
-    on top.
+    """32 MB of compressed data, 24 MiB given: streamed in windows that fit; the processes
+    themselves come on top.
     """
     rows = np.random.default_rng(0).standard_normal((20_000, 400), dtype=np.float32)
-    data = write(tmp_path / "x.h5", rows, chunks=(100, 400))
+    data = write(tmp_path / "x.h5", rows, chunks=(100, 400), compression="lzf")
     said = (
         run(
             2, "fit", data, "-k", 2, "-o", tmp_path / "out.h5", "--memory", "24M", "--max-rounds", 3

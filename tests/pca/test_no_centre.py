@@ -9,7 +9,7 @@ from sparse_files import write
 pytestmark = pytest.mark.once
 
 RNG = np.random.default_rng(31)
-OPERATORS = ["gram", "in-memory", "streaming", "sparse"]
+OPERATORS = ["gram", "in-memory", "mapped", "streaming", "sparse"]
 ROWS = np.where(RNG.random((160, 14)) < 0.6, RNG.standard_normal((160, 14)) + 3, 0)
 ROWS *= np.geomspace(3, 1, 14)
 

@@ -44,12 +44,12 @@ def files(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int32])
-@pytest.mark.parametrize("operator", ["gram", "in-memory", "streaming"])
+@pytest.mark.parametrize("operator", ["gram", "in-memory", "mapped", "streaming"])
 def test_fits(files, operator, dtype):
     folder, words = files
     rows, out = (10 * ROWS).astype(dtype), folder / "a.h5"
     np.save(folder / "x.npy", rows)
-    ranks = {"gram": 1, "in-memory": 2, "streaming": 3}[operator]
+    ranks = {"gram": 1, "in-memory": 2, "mapped": 2, "streaming": 3}[operator]
     words = (*words, "--precision", "double", "--operator", operator)
     run(ranks, "fit", folder / "x.npy", *words, "-o", out).ok()
     check(out, *weighted(rows.astype(float), WEIGHTS))

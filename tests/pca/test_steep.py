@@ -12,7 +12,7 @@ pytestmark = pytest.mark.once
 
 
 K, N, D = 6, 400, 40
-OPERATORS = {name: ("--operator", name) for name in ("gram", "in-memory", "streaming")}
+OPERATORS = {name: ("--operator", name) for name in ("gram", "in-memory", "mapped", "streaming")}
 EXCHANGES = {
     "vectors": (
         "--exchange",

@@ -62,10 +62,14 @@ def test_the_quickest_operator_that_fits_is_chosen():
     assert (
         choose(job(n=60_000, d=400), "auto", None).operator == "gram"
     )  # n·d² flops are fewer than eight passes
-    assert (
-        choose(job(n=8_000, d=50_000), "auto", None).operator == "in-memory"
-    )  # Σ would have 2.5e9 entries
-    assert choose(job(n=8_000, d=50_000, memory=GIB), "auto", None).operator == "streaming"
+    long = {"n": 8_000, "d": 50_000}  # Σ would have 2.5e9 entries
+    for memory in (64 * GIB, GIB):
+        assert choose(job(**long, memory=memory), "auto", None).operator == "mapped"
+    long["unmapped"] = "x.h5 is compressed"
+    assert choose(job(**long), "auto", None).operator == "in-memory"
+    assert choose(job(**long, memory=GIB), "auto", None).operator == "streaming"
+    with pytest.raises(UsageError, match="--operator mapped: .* x.h5 is compressed"):
+        choose(job(**long), "mapped", None)
     assert choose(job(n=None, d=400), "auto", None).operator == "gram"  # a covariance given
 
 
