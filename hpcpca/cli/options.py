@@ -18,6 +18,7 @@ SHORT = {
     "quiet": "-q",
     "columns": "-d",
 }  # options that have a short form
+WIDEST = 40  # letters of choices beside an option
 
 
 class Size(click.ParamType):
@@ -167,7 +168,7 @@ def options_of_all(offered):
                 )
             if each.metadata["choices"]:
                 all_choices = (field.metadata["choices"] for field in owners.values())
-                said["type"] = click.Choice(list(dict.fromkeys(chain(*all_choices))))
+                said |= _among(list(dict.fromkeys(chain(*all_choices))), said)
             function = click.option(*flags_of(each), name, cls=_under(heading), **said)(function)
         return function
 
@@ -177,6 +178,14 @@ def options_of_all(offered):
 def headed(part):
     """Return the class of options under the heading of a part: the first line of its docstring."""
     return _under(part.__doc__.splitlines()[0].rstrip("."))
+
+
+def _among(choices, said):
+    """What click is told of choices: more than a narrow terminal has room for stand in the text."""
+    if said.get("metavar") or len("|".join(choices)) <= WIDEST:
+        return {"type": click.Choice(choices)}
+    told = f"{said['help']} One of: {', '.join(choices)}."
+    return {"type": click.Choice(choices), "metavar": "NAME", "help": told}
 
 
 def _under(heading):
@@ -193,7 +202,7 @@ def _words(each):
     if kind is bool:
         return {**said, "is_flag": True} if "/" not in flags_of(each)[0] else said
     if at["choices"]:
-        said["type"] = click.Choice(list(at["choices"]))
+        said |= _among(list(at["choices"]), said)
     elif words.get("path"):
         said["type"] = click.Path()
     elif words.get("size"):
