@@ -19,7 +19,7 @@ from ..errors import PlatformError
 from ..planning.machine import available_memory
 from ..sources.source import open_source
 from ..units import format_size
-from .process import Contender, alternate, environment, finished, launcher
+from .process import Contender, alternate, environment, finished, launcher, threads_of
 from .sklearn_pca import OF_SPARSE, SOLVERS
 
 SLEPC_PYTHON, SLEPC_MPIEXEC = (
@@ -29,11 +29,6 @@ SLEPC_PYTHON, SLEPC_MPIEXEC = (
 OTHERS = ("SLEPc", "scanpy")
 WORK = 24  # bytes per entry of Σ that eigh takes
 LAYOUTS = ((2, 1), (1, 2))  # ranks × threads
-
-
-def _threads(count):
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    return {name: str(count) for name in names}
 
 
 def _ours(data, components, tol, folder, mpiexec):
@@ -74,7 +69,7 @@ def _scikit_learn(data, components, folder, solvers):
             f"scikit-learn {solver}, 2 threads",
             [sys.executable, "-m", "hpcpca.bench.sklearn_pca", solver, str(components), out, *data],
             out,
-            _threads(2),
+            threads_of(2),
         )
         if solver == "covariance_eigh" and WORK * columns**2 > available_memory():
             peer.error = f"not run: needs about {format_size(WORK * columns**2)} of memory"
@@ -84,7 +79,7 @@ def _scikit_learn(data, components, folder, solvers):
 def _scanpy(data, components, folder):
     out = os.path.join(folder, "scanpy.npy")
     command = [sys.executable, "-m", "hpcpca.bench.scanpy_pca", str(components), out, *data]
-    yield Contender("scanpy pp.pca, 2 threads", command, out, _threads(2))
+    yield Contender("scanpy pp.pca, 2 threads", command, out, threads_of(2))
 
 
 def _slepc_environment():
@@ -92,7 +87,7 @@ def _slepc_environment():
     and slepc4py are in.
     """
     folders = sorted(glob("/usr/lib/*dir/*/*-real/lib/python3/dist-packages"))
-    return _threads(1) | {"LD_LIBRARY_PATH": "", "PYTHONPATH": ":".join(folders)}
+    return threads_of(1) | {"LD_LIBRARY_PATH": "", "PYTHONPATH": ":".join(folders)}
 
 
 def has_slepc():

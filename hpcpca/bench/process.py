@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -19,7 +20,7 @@ from ..errors import DataError, PlatformError
 @dataclass
 class Contender:
     """A command that writes components to ``out``; variables it is run with; its runs' wall
-    seconds and peak memory (bytes).
+    seconds and peak memory (bytes), and what ``seen(out)`` gives after each.
     """
 
     name: str
@@ -29,6 +30,8 @@ class Contender:
     seconds: list = field(default_factory=list)
     memory: list = field(default_factory=list)
     error: str = ""
+    seen: Callable | None = None
+    found: list = field(default_factory=list)
 
     @property
     def median(self):
@@ -54,6 +57,12 @@ def launcher(given=None):
             "no mpiexec found; pip install 'hpcpca[mpich]', or name it with --mpiexec"
         )
     return [found]
+
+
+def threads_of(count):
+    """Variables for a program whose BLAS is to use so many threads."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    return {name: str(count) for name in names}
 
 
 @functools.cache
@@ -100,6 +109,8 @@ def run_once(contender):
     seconds = time.perf_counter() - begun
     if process.returncode:
         contender.error = f"failed: {_last_line(output, process.returncode)}"
+    elif contender.seen:
+        contender.found.append(contender.seen(contender.out))
     contender.seconds.append(seconds)
     contender.memory.append(peak)
 
@@ -130,12 +141,13 @@ def alternate(contenders, runs):
             if not contender.error:
                 run_once(contender)
             if not counted:
-                contender.seconds.clear(), contender.memory.clear()
+                for kept in (contender.seconds, contender.memory, contender.found):
+                    kept.clear()
 
 
 def _watch(process):
-    """Peak of the summed memory (PSS) of a process and its descendants, looked at ten times a
-    second; and its output.
+    """Peak of the summed memory of a process and its descendants, shared pages divided among them
+    and pages of files left out, looked at ten times a second; and its output.
     """
     peak, done = [0], threading.Event()
 
@@ -173,4 +185,5 @@ def _pss(pid):
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8").splitlines()
     except OSError:
         return 0
-    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:")), 0)
+    held = {words[0]: int(words[1]) << 10 for words in map(str.split, lines[1:])}
+    return held.get("Pss_Anon:", held["Pss:"]) + held.get("Pss_Shmem:", 0)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from launch import PROGRAM, launcher, run
 
-from hpcpca.bench import inputs, kernels, peers, process, scaling, sklearn_pca
+from hpcpca.bench import gemm, inputs, kernels, peers, process, scaling, sklearn_pca
 from hpcpca.sources.source import open_source
 
 pytestmark = pytest.mark.once
@@ -54,6 +54,7 @@ def test_kernels_of_every_type(monkeypatch, is_compiled):
 def test_scaling_strong_and_weak(tmp_path, monkeypatch):
     """A run of each is enough here: ``test_peers`` has those that are not counted too."""
     monkeypatch.setattr(scaling, "alternate", lambda some, _: [*map(process.run_once, some)])
+    monkeypatch.setattr("hpcpca.bench.scaling.side_by_side", lambda count: 1.5e9 * count)
     head, *rows = cells(
         scaling.scale(
             600, 20, 2, ranks=(1, 2), runs=1, mpiexec=shlex.join(launcher()), folder=tmp_path
@@ -67,9 +68,15 @@ def test_scaling_strong_and_weak(tmp_path, monkeypatch):
     ]
     assert (
         all(len(row) == len(head) and float(row[2]) > 0 for row in rows)
-        and rows[0][-1] == rows[2][-1] == "100%"
+        and [row[-1] for row in rows[::2]] == [row[-2] for row in rows[::2]] == ["100%"] * 2
     )
     assert not list(tmp_path.iterdir())
+
+
+def test_sgemm_side_by_side(monkeypatch):
+    monkeypatch.setattr(gemm, "SIDE", 64)
+    assert gemm.rate(0.01) > 1e6
+    assert gemm.side_by_side(2) > 1e8  # each for three seconds
 
 
 def test_peers(small, monkeypatch):
