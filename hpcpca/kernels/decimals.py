@@ -38,7 +38,6 @@ ALL = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
 
 
-@exact
 def parse(data, bounds, mark, targets, out):
     """out (rows, …) float64 ← the numbers in lines of a text (uint8), each within its ``bounds``
     (rows, 2).
@@ -46,11 +45,17 @@ def parse(data, bounds, mark, targets, out):
     ``mark`` is the delimiter; field j goes to column ``targets[j]``, or nowhere if that is
     negative. Return which rows are odd and were not read.
     """
-    odd, bits = np.zeros(len(out), np.bool_), out.view(np.uint64)
+    odd = np.empty(len(out), np.bool_)
+    parse_lines(data, bounds, mark, targets, out, out.view(np.uint64), odd)
+    return odd
+
+
+@exact
+def parse_lines(data, bounds, mark, targets, out, bits, odd):
+    """``parse``; bits (rows, …) uint64 are those of ``out``, odd (rows) bool is what it returns."""
     for row in range(len(out)):
         line = data[bounds[row, 0] : bounds[row, 1]]
         odd[row] = not parse_line(line, mark, targets, out[row], bits[row])
-    return odd
 
 
 @merged
@@ -255,6 +260,6 @@ def product(left, right):
 
 
 def warm_up():
-    """Have Numba compile all of it, or load it from its cache."""
+    """Compile all of it, or load what was compiled before."""
     data, bounds = np.frombuffer(b"1.5,2", np.uint8), np.array([[0, 5]])
     parse(data, bounds, ord(","), np.array([0, 1]), np.empty((1, 2)))

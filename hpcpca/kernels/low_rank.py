@@ -75,14 +75,24 @@ def _add_combination(vectors, weights, i, out):
         k += 1
 
 
-@compiled
 def right_product(gradient, owed, q, p):
     """p (r, n) = q·(G + E)ᵀ for q (r, m).
 
     ``gradient`` (n, m), ``owed`` the same or (0, 0) where nothing is; all of one float type.
     """
+    _right_product(gradient, owed, _zeros(gradient), q, p)
+
+
+def _zeros(matrix):
+    """As many zeros as columns are worked on at a time."""
+    return np.zeros(min(matrix.shape[1], COLUMNS), matrix.dtype)
+
+
+@compiled
+def _right_product(gradient, owed, nothing, q, p):
+    """``right_product``; ``nothing`` as for ``_four_rows``."""
     (n, m), r = gradient.shape, q.shape[0]
-    nothing, p[:] = np.zeros(min(m, COLUMNS), gradient.dtype), 0
+    p[:] = 0
     for start in range(0, m, COLUMNS):
         columns = start, min(m, start + COLUMNS)
         for i in range(0, n, 4):
@@ -109,12 +119,20 @@ def _add_rows(g, e, w, s0, s1):
         s1[j] += w0 * x0 + w1 * x1 + w2 * x2 + w3 * x3
 
 
-@compiled
 def left_product(gradient, owed, p, q):
     """q (r, m) = p·(G + E) for p (r, n); the rest as in ``right_product``."""
+    nothing = _zeros(gradient)
+    sums = np.empty((len(p) + 1, len(nothing)), q.dtype)
+    _left_product(gradient, owed, nothing, p, sums, np.empty(8, q.dtype), q)
+
+
+@compiled
+def _left_product(gradient, owed, nothing, p, sums, w, q):
+    """``left_product``; ``nothing`` as for ``_four_rows``, sums (r + 1, …) and w (8) are
+    scratch.
+    """
     (n, m), r = gradient.shape, p.shape[0]
-    nothing, q[:] = np.zeros(min(m, COLUMNS), gradient.dtype), 0
-    sums, w = np.empty((r + 1, min(m, COLUMNS)), q.dtype), np.zeros(8, q.dtype)
+    q[:] = 0
     for start in range(0, m, COLUMNS):
         columns = start, min(m, start + COLUMNS)
         size = columns[1] - start
@@ -168,20 +186,25 @@ def _hand_back(both, owed, some, pair):
         both[j] = sent
 
 
-@compiled
 def settle(gradient, owed, p, q, own, out):
     """out (n, m) = pᵀq and E ← (G + E) − pᵀown, each row of all of them at once.
 
     ``own`` is (0, m) where q counts as sent. ``out`` may be ``gradient``.
     """
-    m, r, same = out.shape[1], p.shape[0], out.ctypes.data == gradient.ctypes.data
-    mean, sent, none = np.zeros(m, out.dtype), np.empty(m, out.dtype), p[0, 0] - p[0, 0]
+    mean, sent = np.zeros((2, out.shape[1]), out.dtype)
+    _settle(gradient, owed, p, q, own, mean, sent, out)
+
+
+@compiled
+def _settle(gradient, owed, p, q, own, mean, sent, out):
+    """``settle``; mean (m), zeros, and sent (m) are scratch."""
+    r, same = p.shape[0], out.ctypes.data == gradient.ctypes.data
+    none = p[0, 0] - p[0, 0]
     for i in range(out.shape[0]):
         if own.shape[0]:
-            _combination(q, p, i, mean)
             _combination(own, p, i, sent)
             _keep(gradient[i], owed[i], sent)
-            out[i] = mean
+            _combination(q, p, i, out[i])
             continue
         last = max(0, r - 2)
         if last:

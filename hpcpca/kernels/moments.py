@@ -5,7 +5,6 @@ import numpy as np
 from .jit import compiled
 
 
-@compiled
 def merge(count, mean, squares, other_count, other_mean, other_squares):
     """Merge the moments of two sets of rows into the first, in place; return the joint count.
 
@@ -15,35 +14,47 @@ def merge(count, mean, squares, other_count, other_mean, other_squares):
     total = count + other_count
     if other_count > 0:
         part, weight = other_count / total, count * other_count / total
-        for j in range(mean.shape[0]):
-            gap = other_mean[j] - mean[j]
-            mean[j] += gap * part
-            squares[j] += other_squares[j] + gap * gap * weight
+        _merge(mean, squares, other_mean, other_squares, part, weight)
     return total
 
 
 @compiled
+def _merge(mean, squares, other_mean, other_squares, part, weight):
+    """``merge``; the gap of the means counts with ``part``, its square with ``weight``."""
+    for j in range(mean.shape[0]):
+        gap = other_mean[j] - mean[j]
+        mean[j] += gap * part
+        squares[j] += other_squares[j] + gap * gap * weight
+
+
 def accumulate(tile, count, mean, squares):
     """Merge the rows of a tile (r, d) float32 or float64 into the moments, in place; return the
     joint count.
+    """
+    tile_mean, tile_squares = np.zeros(len(mean)), np.zeros(len(mean))
+    _moments(tile, tile_mean, tile_squares)
+    return merge(count, mean, squares, len(tile), tile_mean, tile_squares)
+
+
+@compiled
+def _moments(tile, mean, squares):
+    """mean (d) and squares (d), zeros before, become those of a tile.
 
     Two passes over the tile while it is in cache: its own mean first, then deviations from that, so
     nothing cancels.
     """
     r, d = tile.shape
-    tile_mean, tile_squares = np.zeros(d), np.zeros(d)
     for i in range(r):
         row = tile[i]
         for j in range(d):
-            tile_mean[j] += row[j]
+            mean[j] += row[j]
     for j in range(d):
-        tile_mean[j] /= r
+        mean[j] /= r
     for i in range(r):
         row = tile[i]
         for j in range(d):
-            gap = row[j] - tile_mean[j]
-            tile_squares[j] += gap * gap
-    return merge(count, mean, squares, r, tile_mean, tile_squares)
+            gap = row[j] - mean[j]
+            squares[j] += gap * gap
 
 
 @compiled

@@ -143,15 +143,15 @@ def _add_pair(tile, sums, out, start, stop, k):
 
 
 @compiled
-def _by_registers(tile, panel, sums, part, out):
+def _by_registers(tile, panel, sums, part, zero, eight, out):
     """out += (tile·panelᵀ)ᵀ·tile, ``BLOCK`` rows and ``COLUMNS`` columns at a time; rows a
     multiple of 4.
 
-    tile (r, d), panel (m, d) of one type, sums (BLOCK, m) and part (m, d) scratch of that type, out
-    (m, d) float64.
+    tile (r, d), panel (m, d) of one type, sums (BLOCK, m), part (m, d) and eight (8) scratch of
+    that type, zero (d) zeros, out (m, d) float64.
     """
     d, m = tile.shape[1], panel.shape[0]
-    quads, zero, one = m // 4 * 4, np.zeros(d, tile.dtype), tile.dtype.type(1)
+    quads, one = m // 4 * 4, tile.dtype.type(1)
     pair = quads if m - quads >= 2 else m
     for first in range(0, tile.shape[0], ROWS):
         part[:] = 0
@@ -169,7 +169,7 @@ def _by_registers(tile, panel, sums, part, out):
                 if pair < m:
                     _add_pair(rows, sums, part, start, stop, pair)
             if (m - quads) % 2:
-                add_gram_vector(rows, zero, one, panel[m - 1], part[m - 1])
+                add_gram_vector(rows, zero, one, panel[m - 1], part[m - 1], eight)
         add_to(out, part)
 
 
@@ -189,21 +189,24 @@ def gram_product(tile, panel, out):
         out, padded = np.zeros(panel.shape), out
     rows = len(tile) // 4 * 4
     sums, part = np.empty((BLOCK, len(panel)), tile.dtype), np.empty(panel.shape, tile.dtype)
-    _by_registers(tile[:rows], panel, sums, part, out)
+    zero, eight = np.zeros(tile.shape[1], tile.dtype), np.empty(8, tile.dtype)
+    _by_registers(tile[:rows], panel, sums, part, zero, eight, out)
     if rows < len(tile):
         rest = np.zeros((4, tile.shape[1]), tile.dtype)
         rest[: len(tile) - rows] = tile[rows:]
-        _by_registers(rest, panel, sums, part, out)
+        _by_registers(rest, panel, sums, part, zero, eight, out)
     if m % 4 == 3:
         padded += out[:m]
 
 
 @compiled
-def _gram_vector(rows, shift, square, vector, part, out):
-    """out (d) float64 += square·BᵀBv for B = rows − shift; part (d) is scratch of B's type."""
+def _gram_vector(rows, shift, square, vector, part, eight, out):
+    """out (d) float64 += square·BᵀBv for B = rows − shift; part (d) and eight (8) are scratch of
+    B's type.
+    """
     for first in range(0, rows.shape[0], ROWS):
         part[:] = 0
-        add_gram_vector(rows[first : first + ROWS], shift, square, vector, part)
+        add_gram_vector(rows[first : first + ROWS], shift, square, vector, part, eight)
         for j in range(out.shape[0]):
             out[j] += part[j]
 
@@ -216,9 +219,8 @@ def shifted_gram_product(rows, shift, scale, panel, buffer, out):
     that leaves the type's range.
     """
     if len(panel) == 1 and rows.dtype != np.float16 and 1 / MODERATE <= scale <= MODERATE:
-        _gram_vector(
-            rows, shift, scale, panel[0] * scale, np.empty(panel.shape[1], panel.dtype), out[0]
-        )
+        part, eight = np.empty(panel.shape[1], panel.dtype), np.empty(8, panel.dtype)
+        _gram_vector(rows, shift, scale, panel[0] * scale, part, eight, out[0])
         return
     tile = buffer[: len(rows)]
     scaled_deviations(rows, shift, scale, tile)

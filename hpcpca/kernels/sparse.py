@@ -6,23 +6,31 @@ are gone through in order; and what is gathered from are sums of the tile's rows
 second cache. With rows in order it is the other way round, at half the rate (docs/performance.md).
 """
 
+import numpy as np
+
 from .jit import compiled
 
 
-@compiled
 def by_columns(values, indices, ends, heads, rows, ordered):
     """Put sparse rows that lie row by row into ``rows`` and ``ordered`` (s) column by column.
 
     values and indices (s) and ends (r + 1) as CSR has them; heads (d + 1) become the numbers of
     the columns' first values. A counting sort.
     """
+    _by_columns(values, indices, ends, heads, np.empty_like(heads), rows, ordered)
+
+
+@compiled
+def _by_columns(values, indices, ends, heads, place, rows, ordered):
+    """``by_columns``; place (d + 1) is scratch: where the next value of a column goes."""
     d = heads.shape[0] - 1
     heads[:] = 0
     for p in range(indices.shape[0]):
         heads[indices[p] + 1] += 1
     for j in range(d):
         heads[j + 1] += heads[j]
-    place = heads.copy()
+    for j in range(d):
+        place[j] = heads[j]
     for i in range(ends.shape[0] - 1):
         for p in range(ends[i], ends[i + 1]):
             j = indices[p]

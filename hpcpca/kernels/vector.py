@@ -2,8 +2,6 @@
 products.
 """
 
-import numpy as np
-
 from .convert import deviation
 from .jit import compiled
 
@@ -90,14 +88,15 @@ def _one_row(row, shift, square, vector, part):
 
 
 @compiled
-def add_gram_vector(rows, shift, square, vector, part):
+def add_gram_vector(rows, shift, square, vector, part, sums):
     """part (d) += square·BᵀBv for B = rows − shift, of which nothing is stored: converting twice
     is cheaper than writing it down.
 
     rows (r, d) of any type but float16, shift (d) as of ``convert.scaled_deviations``, square,
-    vector and part (d) of B's type. 1-D views: 2-D indexing inside the loops costs a factor of two.
+    vector and part (d) of B's type, sums (8) scratch of it. 1-D views: 2-D indexing inside the
+    loops costs a factor of two.
     """
-    i, sums = 0, np.empty(8, vector.dtype)
+    i = 0
     if vector.shape[0] <= NARROW:
         while i + 8 <= rows.shape[0]:
             _row_by_row(rows[i : i + 8], shift, square, vector, part, sums)
