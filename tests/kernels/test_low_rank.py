@@ -46,19 +46,22 @@ def test_products(dtype, r, owes):
 @pytest.mark.parametrize("alike", [True, False], ids=["mean", "own"])
 @pytest.mark.parametrize("r", [1, 5])
 def test_what_is_kept(dtype, r, alike):
-    """The mean is pᵀq, and E what is left of the sum; also where the mean replaces G."""
+    """The mean is pᵀq, and E what is left of the sum, to the bit; also where the mean replaces
+    G.
+    """
     for shape in SHAPES:
         g, e, total, p, q = case(shape, r, dtype, True)
         own = q[:0] if alike else q[::-1].copy()
         sent = p.T.astype(float) @ (q if alike else own)
-        out, inside, owed = np.empty_like(g), g.copy(), e.copy()
+        out, inside, owed, before = np.empty_like(g), g.copy(), e.copy(), g + e
         low_rank.settle(g, e, p, q, own, out)
         low_rank.settle(inside, owed, p, q, own, inside)
         assert near(out, p.T.astype(float) @ q, UNITS[dtype], r)
         assert near(e, total - sent, UNITS[dtype], r)
         assert np.array_equal(out, inside) and np.array_equal(e, owed)
+        assert not alike or np.array_equal(e, before - out)
         low_rank.expand(p, q, inside)
-        assert np.array_equal(out, inside)
+        assert near(inside, out, UNITS[dtype], r)
 
 
 @pytest.mark.parametrize("scale", [1, 1e-30, 1e30])
