@@ -25,6 +25,7 @@ LONG = (
     "slurm",
     "kernels",
     "low_rank",
+    "object_code",
     "stop",
     "experiments",
     "training",

@@ -28,9 +28,9 @@ def warm_up(context, kernels, dtypes, is_sparse=False):
     interrupt = context.world.interrupt
 
     def compiled():
-        context.say(
-            "compiling kernels for this kind of processor, once: a quarter of a minute or so"
-        )
+        trouble = kernels.trouble()
+        often = f"in every run: {trouble}" if trouble else "once: a quarter of a minute or so"
+        context.say(f"compiling kernels for this kind of processor, {often}")
         for dtype in dtypes:
             kernels.warm_up(dtype, interrupt.requested, is_sparse)
 

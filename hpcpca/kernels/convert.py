@@ -3,37 +3,20 @@ in.
 """
 
 import numpy as np
-from numba import types
-from numba.extending import overload
 
-from .jit import exact
+from .jit import Intrinsic, exact
 
 MENDED = np.float32(2.0**112)  # between the exponents' offsets of float16 and float32
 
 
-def deviation(x, c):
+@Intrinsic
+def deviation():
     """x − c; for 64-bit integers exact before it is rounded to float64, even where the
     difference overflows int64.
     """
-    return x - c
+    from .deviation import deviation
 
-
-@overload(deviation)
-def _deviation(x, c):
-    if isinstance(c, types.Integer):
-
-        def integers(x, c):
-            # modulo 2⁶⁴ the difference of the larger and the smaller is exact as an unsigned number
-            return (
-                np.float64(np.uint64(x) - np.uint64(c))
-                if x >= c
-                else -np.float64(np.uint64(c) - np.uint64(x))
-            )
-
-        return integers
-    if c == types.float32:
-        return lambda x, c: np.float32(x) - c
-    return lambda x, c: np.float64(x) - c
+    return deviation
 
 
 def scaled_deviations(rows, shift, scale, out):
@@ -43,20 +26,19 @@ def scaled_deviations(rows, shift, scale, out):
     the rows' own 64-bit integer type; out (r, d) float32 or float64.
     """
     if rows.dtype == np.float16:
-        convert_halves(rows.view(np.uint16), shift, scale, out)
+        row = np.empty(rows.shape[1], np.float32)
+        convert_halves(rows.view(np.uint16), shift, scale, row, row.view(np.int32), out)
     else:
         convert(rows, shift, scale, out)
 
 
 @exact
-def convert_halves(bits, shift, scale, out):
+def convert_halves(bits, shift, scale, row, as_bits, out):
     """``convert`` for float16, which Numba has not, by its bits (uint16): moved to where float32
-    has them, and the exponent mended.
+    has them, and the exponent mended. row (d) float32 is scratch, ``as_bits`` the same as int32.
 
     Finite values only: an infinity would come out as 65536.
     """
-    row = np.empty(bits.shape[1], np.float32)
-    as_bits = row.view(np.int32)
     for i in range(bits.shape[0]):
         halves, target = bits[i], out[i]
         for j in range(halves.shape[0]):

@@ -1,18 +1,13 @@
 """Compiles kernels once per machine, before many ranks need them at once."""
 
-import hashlib
-import os
-from pathlib import Path
-
-import numba
 import numpy as np
 
-from . import convert, moments, panel, sparse
+from . import convert, machine_code, moments, panel, sparse, store
 
 
 def compilations(dtype):
-    """Yield calls of all kernels that data of ``dtype`` need: each has Numba compile one, or
-    load it from its cache.
+    """Yield calls of all kernels that data of ``dtype`` need: each has one compiled,
+    or loaded if it was before.
     """
     rows, row = np.ones((3, 2), dtype), np.ones(2, dtype)
     exact = dtype.kind in "iu" and dtype.itemsize == 8
@@ -43,25 +38,14 @@ def sparse_compilations(held):
         )
 
 
-def marker(dtype, is_sparse=False):
-    """File beside Numba's own cache that says: kernels of this version, for this type and
-    processor, are in it.
-    """
-    folder = Path(__file__).parent
-    digest = hashlib.sha256(
-        repr(
-            (numba.__version__, np.dtype(dtype).str, numba.config.CPU_NAME, os.uname().machine)
-        ).encode()
-    )
-    for source in sorted(folder.glob("*.py")):
-        digest.update(f"{source.name}{source.stat().st_mtime_ns}".encode())
-    kind = "sparse" if is_sparse else "warm"
-    return Path(panel.add_to.stats.cache_path) / f"{kind}-{digest.hexdigest()[:16]}"
+def _marker(dtype, is_sparse):
+    """File of the store that says: the kernels for this type are in it."""
+    return machine_code.name_of("sparse" if is_sparse else "dense", np.dtype(dtype).str)
 
 
 def is_warm(dtype, is_sparse=False):
     """Whether the kernels for ``dtype`` were compiled here before; a wrong yes costs time only."""
-    return marker(dtype, is_sparse).exists()
+    return store.read(_marker(dtype, is_sparse)) is not None
 
 
 def warm_up(dtype, halt=lambda: False, is_sparse=False):
@@ -72,9 +56,4 @@ def warm_up(dtype, halt=lambda: False, is_sparse=False):
         if halt():
             return
         call()
-    made = marker(dtype, is_sparse)
-    try:
-        made.parent.mkdir(parents=True, exist_ok=True)
-        made.touch()
-    except OSError:
-        return  # no place to keep a cache: every run compiles
+    store.write(_marker(dtype, is_sparse), b"")

@@ -28,7 +28,7 @@ def examine(world, folder):
     written to. Collective.
     """
     found = [_ranks(world), *_threads(world), _memory(world), _shm(world), _hdf5(world)]
-    found += world.decide(lambda: [*_folder(folder), _numba_cache()])
+    found += world.decide(lambda: [*_folder(folder), _kernels()])
     return [*found, *_speed(world)]
 
 
@@ -166,29 +166,16 @@ def _folder(folder):
         )
 
 
-def _numba_cache():
-    from ..kernels import warm_up
+def _kernels():
+    from ..kernels import compiled, store
 
     kinds = ("uint8", "float32", "float64")
-    warm = [kind for kind in kinds if warm_up.is_warm(np.dtype(kind))]
-    place = warm_up.marker(np.dtype("float32")).parent
-    above = next((path for path in (place, *place.parents) if path.exists()), place)
-    if not os.access(above, os.W_OK):
-        return (
-            TROUBLE,
-            "Numba cache",
-            (
-                f"{place} cannot be written: kernels are compiled in every run (10 s); set"
-                " NUMBA_CACHE_DIR to a folder that all nodes see"
-            ),
-        )
-    cold = [kind for kind in kinds if kind not in warm]
-    return (
-        FINE,
-        "Numba cache",
-        f"{place}, "
-        + (f"compiled at first use for {', '.join(cold)}" if cold else "kernels are compiled"),
-    )
+    cold = [kind for kind in kinds if not compiled.is_warm(np.dtype(kind))]
+    trouble = compiled.trouble()
+    if cold and trouble:
+        return TROUBLE, "kernels", f"compiled in every run (10 s): {trouble}"
+    state = f"compiled at first use for {', '.join(cold)}" if cold else "compiled"
+    return FINE, "kernels", f"{store.folder()}, {state}"
 
 
 def _speed(world):

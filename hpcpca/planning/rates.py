@@ -39,8 +39,10 @@ def measured_rates():
         *(_large(t) for t in (np.float32, np.float64)),
         is_measured=True,
     )
+    from ..kernels.store import make
+
     try:
-        _cache().parent.mkdir(parents=True, exist_ok=True)
+        make(_cache().parent)
         _cache().write_text(json.dumps(asdict(found)), encoding="utf-8")
     except OSError:
         pass  # measured again next time

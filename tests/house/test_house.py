@@ -39,7 +39,7 @@ LOOSE = 8  # modules at the root of the package, at most
 
 # Third-party packages that a folder may import; those that are not named here have numpy alone.
 OPEN_TO = {
-    "kernels": {"numba", "numpy"},
+    "kernels": {"llvmlite", "numba", "numpy"},
     "operators": {"numpy", "threadpoolctl"},
     "comm": {"mpi4py", "numpy", "threadpoolctl"},
     "files": {"h5py", "numpy"},

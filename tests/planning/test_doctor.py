@@ -17,7 +17,7 @@ def test_doctor(tmp_path):
         "h5py:",
         "folder:",
         "locks:",
-        "Numba cache:",
+        "kernels:",
         "speed:",
     ):
         assert done.stdout.count(what) == 1, done.stdout
