@@ -121,7 +121,7 @@ def plan(
     count = planned_job.count(most)
     job = planned_job.job(sizes, panel_width(count, None, most, config.is_ritz), machine)
     chosen = planned_job.choose(job)
-    kernels = kernels_for(chosen.elements)
+    kernels = kernels_for(chosen.elements, sizes.types)
     cluster = forecast.Cluster(nodes, network, all(map(kernels.is_warm, sizes.types)))
     notes = (WINDOW,) if config.exchange == "window" else ()
     show(forecast.lines(job, chosen, count, cluster, (*notes, *planned_job.notes(most))))

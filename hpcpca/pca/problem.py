@@ -165,8 +165,8 @@ class Pca(Problem):
         machine = machine_of(context, self._rates(context))
         job = job_of(config, Sizes.of(source), context.panel, machine)
         plan = world.decide(lambda: choose(job, operator_of(config), config.basis))
-        self.kernels = kernels_for(plan.elements)
         self.reader, self._dtype = RowReader(source, plan.cache_bytes), source.dtype
+        self.kernels = kernels_for(plan.elements, *self._compiled_for(plan.operator))
         self._feature_shape, self._width = source.feature_shape, source.d
         return plan
 
@@ -198,13 +198,17 @@ class Pca(Problem):
         on_node = world.node.allreduce(count) / max([1e-9, *world.node.allgather(seconds)])
         return max(1.0, min(world.comm.allgather(on_node)))
 
+    def _compiled_for(self, operator):
+        """(Types, whether the rows are sparse) that an operator needs compiled kernels for."""
+        is_sparse = operator == "sparse"
+        return [work_type(self._dtype, False) if is_sparse else self._dtype], is_sparse
+
     def operator(self, context, resumed):
         """Return Σ as planned."""
         if self.config.nan == "em":
             self._complete(context)
         name = "covariance" if self.config.covariance else context.plan.operator
-        dtype, is_sparse = context.data.dtype, name == "sparse"
-        warm_up(context, self.kernels, [work_type(dtype, False) if is_sparse else dtype], is_sparse)
+        warm_up(context, self.kernels, *self._compiled_for(name))
         resources = Resources(
             source=context.data,
             exchange=context.exchange,

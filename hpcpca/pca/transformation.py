@@ -52,7 +52,7 @@ def transform(world, say, result, data, writing, *, onto=Onto(), reading=Mapping
         )
     kind = np.dtype(writing.dtype or work_type(source.dtype, False))
     work = work_type(source.dtype, kind == np.float64)
-    kernels = kernels_for(source.n * source.d // world.size)
+    kernels = kernels_for(source.n * source.d // world.size, [source.dtype])
     world.first_on_node(
         lambda: kernels.is_warm(source.dtype), lambda: kernels.warm_up(source.dtype)
     )

@@ -3,13 +3,11 @@
 import math
 from dataclasses import dataclass
 
-from ..kernels import WORTH_COMPILING
 from ..units import format_seconds, format_size
 from .sbatch import batch_file
 from .traffic import ritz_round, sampled_round, vectors_round
 
 START_SECONDS = 0.8  # interpreter, libraries, MPI: per node, all ranks at once
-LOAD_SECONDS = 0.7  # of compiled kernels, where they are worth it
 # of kernels, once, per type that products may be in (measured: 12 to 14 of two, 5 to 7 of one)
 COMPILE_SECONDS = 7
 LATENCY = 20e-6  # seconds of a collective per doubling of ranks
@@ -56,7 +54,7 @@ def seconds(job, plan, cluster):
     across_nodes = exchange_bytes(job, plan) / job.ranks if job.ranks > job.ranks_on_node else 0
     compiling = {} if cluster.is_warm else {"compile": compile_seconds(job)}
     return {
-        "start": START_SECONDS + (LOAD_SECONDS if plan.elements >= WORTH_COMPILING else 0),
+        "start": START_SECONDS,
         **compiling,
         "read and compute": plan.seconds,
         "exchange": rounds * (across_nodes / cluster.network + COLLECTIVES * hops * LATENCY),

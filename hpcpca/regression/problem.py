@@ -91,7 +91,7 @@ class Regression(Problem):
         job = job_of(config, context.data, context.panel, machine_of(context, rates))
         asked = job, config.operator, config.basis, kinds_for(config)
         plan = context.world.decide(lambda: choose(*asked))
-        self.kernels = kernels_for(plan.elements)
+        self.kernels = kernels_for(plan.elements, context.data.types)
         return plan
 
     def operator(self, context, resumed):

@@ -89,7 +89,8 @@ def _check_memory(context):
 
 
 def _curve(problem, data, exchange, team):
-    config, kernels = problem.config, kernels_for(data.n * (data.inputs + data.d))
+    config = problem.config
+    kernels = kernels_for(data.n * (data.inputs + data.d), data.types)
     resources = Resources(data, exchange, exchange.counters, kernels, team, config.seed)
     parts = [np.zeros((0, 2), np.int64)]
     if config.r2 is None:

@@ -287,8 +287,14 @@ def test_gram_product(kernels, dtype, m, r, d):
     assert (np.abs(out - exact) <= bound).all()
 
 
-def test_small_jobs_do_not_load_a_compiler():
-    assert kernels_for(1000) is SETS["plain"] and kernels_for(10**12) is SETS["compiled"]
+def test_small_jobs_do_not_compile(monkeypatch):
+    """Those of some size take kernels that were compiled before."""
+    types = [np.dtype(np.uint8), np.dtype(np.float32)]
+    for warm, taken in (types, "compiled"), (types[1:], "plain"), ([], "plain"):
+        monkeypatch.setattr(SETS["compiled"], "is_warm", lambda dtype, _: dtype in warm)
+        assert kernels_for(10**8, types) is SETS[taken]
+        assert kernels_for(1000, types) is SETS["plain"]
+        assert kernels_for(10**12, types) is SETS["compiled"]
     assert all(callable(getattr(SETS["plain"], name)) for name in SETS["compiled"].__all__)
 
 

@@ -41,7 +41,7 @@ class Run(OwnLoop):
     def _begun(self):
         context, config, start = self.context, self.config, self.context.start
         elements = sum(each.n * (each.inputs + each.d) for each in context.data.pairs)
-        kernels = kernels_for(elements // self.world.size)
+        kernels = kernels_for(elements // self.world.size, context.data.types)
         warm_up(context, kernels, context.data.types)
         resources = Resources(
             source=None,
