@@ -16,7 +16,7 @@ COMMANDS = {  # name: (module, what its line in the list of commands says)
     "fit": (".fit", "Compute the K leading principal components of DATA."),
     "regress": (".regress", "Predict many targets from many inputs through R rank-one pairs."),
     "compress": (".compress", "Average the datasets of many files, matrices as factors."),
-    "resume": (".fit", "Go on from a checkpoint or a result, on any number of ranks."),
+    "resume": (".resume", "Go on from a checkpoint or a result, on any number of ranks."),
     "status": (".status", "Say how far the run is that writes CKPT, or wrote RESULT."),
     "transform": (".transform", "Write the scores of DATA's rows on the components in RESULT."),
     "reconstruct": (".transform", "Write the rows that a file of scores stands for."),

@@ -6,7 +6,6 @@ import errno
 import fcntl
 import json
 import os
-import socket
 import time
 
 from ..errors import PlatformError
@@ -52,7 +51,7 @@ class Lock:
         if self._descriptor is None:
             return
         who = {
-            "host": socket.gethostname(),
+            "host": os.uname().nodename,
             "pid": os.getpid(),
             "job": os.environ.get("SLURM_JOB_ID"),
             "started": self._started,

@@ -2,7 +2,6 @@
 
 import h5py
 import numpy as np
-from numpy.lib.recfunctions import structured_to_unstructured
 
 from ..errors import DataError, describe
 from ..units import listed
@@ -29,6 +28,9 @@ class _Fields:
         self._item, self._axes, self._dtype = item, item.ndim, dtype
 
     def __getitem__(self, place):
+        # numpy's functions on fields load its masked arrays, which nothing else needs
+        from numpy.lib.recfunctions import structured_to_unstructured
+
         values = structured_to_unstructured(self._item[place[: self._axes]], self._dtype)
         return values[(..., *place[self._axes :])] if place[self._axes :] else values
 
