@@ -6,7 +6,7 @@ import numpy as np
 from mpi4py import MPI
 from mpi4py.util.dtlib import from_numpy_dtype
 
-from ..partition import Grid
+from ..partition import Grid, span
 from .shared import SharedArray
 from .window import Window
 from .world import World
@@ -22,6 +22,19 @@ def _row_type(rows):
         yield row
     finally:
         row.Free()
+
+
+@contextmanager
+def _column_type(rows):
+    """The MPI type of a column of the array ``rows``, and of those beside it."""
+    item = from_numpy_dtype(rows.dtype)
+    column = item.Create_vector(len(rows), 1, rows.shape[1])
+    beside = column.Create_resized(0, rows.itemsize).Commit()
+    try:
+        yield beside
+    finally:
+        beside.Free()
+        column.Free()
 
 
 class Exchange:
@@ -129,6 +142,28 @@ class Exchange:
                     rows = np.diff(offsets[np.concatenate([[0], np.cumsum(sizes)])])
                     with _row_type(target) as row:
                         leaders.Allgatherv(MPI.IN_PLACE, [target, rows, None, row])
+            panel.fence()
+            self.counters.bytes_exchanged += (self.size - 1) * target.nbytes
+        return target
+
+    def columns(self, d):
+        """Slice of this rank's entries of vectors of length d that are shared out by entries."""
+        return slice(*span(d, self.size, self.rank))
+
+    def publish_columns(self, panel, count, first=0):
+        """Let all nodes know ``count`` rows of ``panel`` from row ``first`` on, of which every
+        rank has written its ``columns``: Allgather.
+        """
+        with self.counters.time("exchange"):
+            target = panel.array[first : first + count]
+            panel.fence()
+            if panel.node.rank == 0:
+                leaders, sizes = self._others[id(panel.node)]
+                if leaders.size > 1 and target.size:
+                    d, firsts = target.shape[1], np.cumsum([0, *sizes[:-1]])  # ranks of nodes
+                    widths = np.diff([*(span(d, self.size, rank)[0] for rank in firsts), d])
+                    with _column_type(target) as column:
+                        leaders.Allgatherv(MPI.IN_PLACE, [target, widths, None, column])
             panel.fence()
             self.counters.bytes_exchanged += (self.size - 1) * target.nbytes
         return target

@@ -139,6 +139,11 @@ class LateExchange(_Around):
         sleep(self._late())
         return self._inner.publish(own, panel, offsets, first)
 
+    def publish_columns(self, panel, count, first=0):
+        """As in ``Exchange``, but later."""
+        sleep(self._late())
+        return self._inner.publish_columns(panel, count, first)
+
     def window(self, *sizes):
         """As in ``Exchange``, but later."""
         return LateWindow(self._inner.window(*sizes), self._late)

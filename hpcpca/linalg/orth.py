@@ -5,6 +5,11 @@ orthonormal.
 import numpy as np
 
 DROP = 1e-10  # directions whose share of the Gram matrix is below this are noise
+ROUNDING = 1e-24  # squared length of what is left of a unit vector when all of it was in the basis
+RAW, OFF, WHITE, DONE = range(4)  # what rows are on their way to orthonormal ones
+WELL = 0.1  # smallest eigenvalue of the Gram matrix of rows that one sweep makes orthonormal
+SMALL = 0.01  # squared length of a unit vector's part in the basis of which no second look is worth
+TILE = 2048  # columns that a sweep over rows takes at a time: results stay in cache
 
 
 def project_off(rows, basis):
@@ -25,6 +30,42 @@ def whitening(gram, drop=DROP):
     values, vectors = np.linalg.eigh((gram + gram.T) / 2)
     keep = values > drop * max(values[-1], 0.0) if len(values) else np.zeros(0, bool)
     return (vectors[:, keep] / np.sqrt(values[keep])).T[::-1]
+
+
+def orthonormalising(products, stage):
+    """Return (C, next stage), by which C·[Q; Z] are more nearly orthonormal to Q (N, d) and to one
+    another than Z (a, d) are: C (a′, N+a) by ``products`` Z[Q; Z]ᵀ (a, N+a) alone.
+
+    To be repeated until ``DONE``: once if Z are nearly off Q and independent, three times at most.
+    Projected and whitened are they at once, since (Z − SQ)(Z − SQ)ᵀ = ZZᵀ − SSᵀ for S = ZQᵀ; but
+    first projected only, if that cancels. Whitening amplifies rounding by what it divides by, so
+    that it is done again unless that is near 1.
+    """
+    known = products.shape[1] - len(products)
+    inside, gram = products[:, :known], products[:, known:]
+    scale = np.ones(len(gram))
+    if stage == RAW:  # all weigh alike, however short
+        lengths = np.sqrt(np.diag(gram))
+        scale = np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+    inside, gram = scale[:, None] * inside, scale[:, None] * gram * scale
+    part = np.sum(inside**2, axis=1).max(initial=0.0)
+    if stage == RAW and part > 0.5:
+        transform, following = np.eye(len(gram)), OFF
+    else:
+        rest = gram - inside @ inside.T
+        largest = np.linalg.eigvalsh(rest)[-1] if len(rest) else 0.0
+        least = WELL if stage == WHITE else ROUNDING
+        transform = whitening(rest, max(DROP, least / largest) if largest > 0 else 1.0)
+        is_well = part <= SMALL and np.sum(transform**2, axis=1).max(initial=0.0) <= 1 / WELL
+        following = DONE if stage == WHITE or is_well else WHITE
+    return np.hstack([-transform @ inside, transform * scale]), following
+
+
+def combine(coefficients, rows, first):
+    """rows[first : first + c] ← coefficients·rows, in place: coefficients (c, r), rows (r, d)."""
+    for start in range(0, rows.shape[1], TILE):
+        tile = rows[:, start : start + TILE]
+        tile[first : first + len(coefficients)] = coefficients @ tile
 
 
 def orthonormal_rows(rows):

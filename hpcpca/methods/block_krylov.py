@@ -21,14 +21,13 @@ class BlockKrylov(RitzExchange):
         super()._restart()
         self._last = None
 
-    def _directions(self, state):
-        if self._last is None:
-            self._last = self.size
-            return state.next.own.copy(), self.exchange.grid.offsets(self.count)
+    def _lay_directions(self, state):
         first, self._last = self._last, self.size
-        block = self.basis_images.array[first : self.size]
-        own = self.exchange.owned(len(block))
-        return block[own].copy(), self.exchange.grid.offsets(len(block))
+        if first is None:
+            return self._lay(state.next.own, self.exchange.grid.offsets(self.count))
+        block = self.basis_images.array[first : self.size, self.columns]
+        self.basis.array[self.size : self.size + len(block), self.columns] = block
+        return len(block)
 
 
 register("block-krylov", "ritz", panel_method(BlockKrylov), (HistorySettings, WarmStartSettings))

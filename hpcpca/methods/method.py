@@ -34,6 +34,15 @@ class Collectives(Protocol):
     def publish(self, own, panel, offsets, first=0):
         """Put every rank's own rows into the panel; return all of them."""
 
+    def columns(self, d):
+        """Return the slice of vectors of length d that is this rank's, of all vectors."""
+
+    def publish_columns(self, panel, count, first=0):
+        """Let all have what every rank wrote into its columns of ``count`` rows of the panel."""
+
+    def sum(self, array):
+        """Sum an array over all ranks in place."""
+
     def gather_small(self, own, offsets):
         """Return all ranks' rows of a small array."""
 

@@ -16,9 +16,9 @@ class OrthogonalIteration(RitzExchange):
     def _make_room(self):
         self._reset()
 
-    def _directions(self, state):
+    def _lay_directions(self, state):
         own = state.images if state.has_images else state.next.own
-        return own.copy(), self.exchange.grid.offsets(self.count)
+        return self._lay(own, self.exchange.grid.offsets(self.count))
 
 
 register("orthogonal-iteration", "ritz", panel_method(OrthogonalIteration), (WarmStartSettings,))

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..errors import HpcpcaError, UsageError, on_all_ranks
-from ..linalg.orth import DROP, project_off, whitening
+from ..linalg.orth import DONE as ORTHONORMAL
+from ..linalg.orth import RAW, combine, orthonormalising
 from ..linalg.ritz import rayleigh_ritz, thick_restart
 from ..options import Settings, option
 from ..partition import offsets_among
@@ -20,7 +21,6 @@ DONE = 0.8  # of the goal: an independent check at the goal then agrees
 # of the goal: converged workers help the others a little longer, which can save a pass at 4 % more
 # products
 LET_GO = 0.2
-ROUNDING = 1e-24  # squared length of what is left of a unit vector when all of it was in the basis
 # times the panel, so that a restart keeps Ritz vectors, last round's, and has room for new ones
 SMALLEST_BASIS = 3
 
@@ -84,7 +84,7 @@ class RitzExchange:
             goals,
             seed,
         )
-        self.own = exchange.owned(count)
+        self.own, self.columns = exchange.owned(count), exchange.columns(operator.d)
         rows = min(max(largest_basis, SMALLEST_BASIS * count), operator.d + count)
         self.basis, self.basis_images = (exchange.panel(rows, operator.d) for _ in range(2))
         self._reset()
@@ -130,9 +130,9 @@ class RitzExchange:
         """
         self._make_room()
         if state.next.pending is not None:
-            self._add(state.next.own, state.next.pending)
+            self.size += self._lay(state.next.own, self.exchange.grid.offsets(state.next.pending))
         else:
-            self._expand(*self._directions(state))
+            self._expand(self._lay_directions(state))
         if self.size < self.count:  # dependent start vectors
             self._fill()
         if self.applied == self.size:
@@ -149,29 +149,44 @@ class RitzExchange:
         """Which workers (m) have not converged."""
         return state.residuals > LET_GO * self.goals(state.eigenvalues, self.operator.rounding)
 
-    def _directions(self, state):
-        """This rank's directions (r, d) of the round, and who has which of all: residuals of
-        those who are active.
+    def _lay_directions(self, state):
+        """Put the round's directions into the free rows of the basis, and return how many there
+        are: residuals of those who are active. Collective.
         """
         active = self._active(state)
-        return state.next.own[active[self.own]], self._offsets_of(active)
+        return self._lay(state.next.own[active[self.own]], self._offsets_of(active))
 
     def _offsets_of(self, active):
         """Who has which of the ``active`` workers."""
         return offsets_among(active, self.exchange.grid.offsets(self.count))
 
-    def _expand(self, own, offsets):
-        """Add what directions, this rank's ``own`` (r, d), have outside the basis,
-        orthonormalised, to the basis. Collective.
+    def _lay(self, own, offsets):
+        """Put rows, this rank's ``own`` (r, d), into the free ones of the basis. Collective."""
+        return len(self.exchange.publish(own, self.basis, offsets, self.size))
+
+    def _expand(self, count):
+        """Take up into the basis what the ``count`` directions in its free rows have outside of
+        it, orthonormalised. Collective.
+
+        Every rank does that to its columns, so that all share the work, and what they tell each
+        other is small.
         """
-        length = np.linalg.norm(own, axis=1, keepdims=True)
-        own = project_off(own / np.where(length > 0, length, 1), self.basis.array[: self.size])
-        # free rows of both panels serve in turn, so that nobody overwrites what another still reads
-        for panel, smallest in ((self.basis, ROUNDING), (self.basis_images, 0.1)):
-            raw = self.exchange.publish(own, panel, offsets, self.size)
-            own, offsets = self._orthonormal(own, offsets, raw, smallest)
-            own = project_off(own, self.basis.array[: self.size])
-        self._add(own, int(offsets[-1]))
+        known, stage = self.size, RAW
+        while count and stage != ORTHONORMAL:
+            rows = self.basis.array[: known + count, self.columns]
+            products = self.exchange.sum(rows[known:] @ rows.T)
+
+            def solve(products=products, stage=stage):
+                found, following = orthonormalising(products, stage)
+                padded = np.zeros_like(products)
+                padded[: len(found)] = found
+                return [padded, np.array([len(found), following])]
+
+            combination, (kept, stage) = self.exchange.from_root(solve, products.shape, 2)
+            count = int(kept)
+            combine(combination[:count], rows, known)
+        self.exchange.publish_columns(self.basis, count, known)
+        self.size += count
 
     def take_up(self, state, own, count):
         """Return the state with the ``count`` directions of a pass that was stopped, already
@@ -179,42 +194,14 @@ class RitzExchange:
         """
         return replace(state, next=Directions(own, count))
 
-    def _add(self, own, count):
-        self.exchange.publish(own, self.basis, self.exchange.grid.offsets(count), self.size)
-        self.size += count
-
-    def _orthonormal(self, own, offsets, raw, smallest):
-        """Own rows, shared out evenly, of an orthonormal basis of the published rows ``raw`` (a,
-        d); and their offsets.
-        """
-        gram = self.exchange.gather_small(own @ raw.T, offsets)
-
-        def solve():
-            scale = np.linalg.eigvalsh((gram + gram.T) / 2)[-1] if len(gram) else 0
-            transform = whitening(gram, max(DROP, smallest / scale) if scale > 0 else 1.0)
-            padded = np.zeros((len(raw) + 1, len(raw)))  # its last row tells how many rows count
-            padded[: len(transform)] = transform
-            padded[-1] = len(transform)
-            return [padded]
-
-        (transform,) = self.exchange.from_root(solve, (len(raw) + 1, len(raw)))
-        kept = int(transform[-1, 0]) if len(raw) else 0
-        offsets = self.exchange.grid.offsets(kept)
-        return (
-            transform[offsets[self.exchange.rank] : offsets[self.exchange.rank + 1]] @ raw,
-            offsets,
-        )
-
     def _fill(self):
         """Add random directions until the basis has as many rows as the panel."""
         for attempt in range(1, 4):
             missing = self.count - self.size
             active = np.arange(self.count) < missing
             numbers = attempt * self.count + np.arange(self.own.start, self.own.stop)
-            self._expand(
-                unit_vectors(self.seed, numbers, self.operator.d)[active[self.own]],
-                self._offsets_of(active),
-            )
+            own = unit_vectors(self.seed, numbers, self.operator.d)[active[self.own]]
+            self._expand(self._lay(own, self._offsets_of(active)))
             if self.size == self.count:
                 return
 
@@ -295,7 +282,7 @@ class RitzExchange:
             whole = panel.array
             step = -(-whole.shape[1] // panel.node.size)
             columns = slice(panel.node.rank * step, (panel.node.rank + 1) * step)
-            whole[: len(transform), columns] = transform @ whole[: self.size, columns]
+            combine(transform, whole[: self.size, columns], 0)
             panel.fence()
 
     def remeasure(self, state):

@@ -8,20 +8,21 @@ on a node.
 ITEM = 8  # everything exchanged is float64
 
 
-def ritz_round(ranks, shards, d, panel, active, *, basis):
+def ritz_round(ranks, shards, d, panel, active, *, basis, sweeps=3):
     """Bytes of one round of the Ritz exchange.
 
-    ``active`` columns join the ``basis`` rows there were; ``panel`` = m. Three publications of the
-    directions (raw, and twice orthonormalised) and one of their images, the images' reduction over
-    shards, two Gram matrices with the root's answer, new rows of H, the Ritz values with their
-    coefficients, the residuals' norms, the clock.
+    ``active`` columns join the ``basis`` rows there were; ``panel`` = m. Two publications of the
+    directions (raw and orthonormalised) and one of their images, the images' reduction over
+    shards, in every one of up to three ``sweeps`` that orthonormalise products summed over ranks
+    with the root's answer, new rows of H, the Ritz values with their coefficients, the residuals'
+    norms, the clock.
     """
-    vectors = 4 * (ranks - 1) * active * d + (shards - 1) * active * d
-    grams = 2 * (ranks - 1) * (active * active + (active + 1) * active)
+    vectors = 3 * (ranks - 1) * active * d + (shards - 1) * active * d
     grown = basis + active
+    orthonormalising = sweeps * (ranks - 1) * (3 * active * grown + 2)
     projection = (ranks - 1) * active * grown
     solution = (ranks - 1) * (panel + panel * grown + panel)
-    return ITEM * (vectors + grams + projection + solution + ranks - 1)
+    return ITEM * (vectors + orthonormalising + projection + solution + ranks - 1)
 
 
 def sampled_round(ranks, d, panel):

@@ -87,6 +87,27 @@ def test_publish(comm, findings, exchange_over, memory, nodes, dtype):
                 panel.fence()
 
 
+@pytest.mark.parametrize("d", [2, 3, 13])  # some ranks have no column of 2
+@pytest.mark.parametrize("nodes", NODES)
+def test_publish_columns(comm, findings, exchange_over, memory, nodes, d):
+    """Every rank's columns are everybody's, and those of all ranks are all there are."""
+    exchange = exchange_over(comm, comm.size, 1, NODES[nodes])
+    panel, columns = exchange.panel(6, d), exchange.columns(d)
+    shares = comm.allgather(np.arange(d)[columns].tolist())
+    findings.that(sorted(sum(shares, [])) == list(range(d)), f"columns of ranks: {shares}")
+    for count, first in [(0, 0), (1, 5), (4, 1)]:
+        whole = np.random.default_rng([count, d]).standard_normal((count, d))
+        panel.array[:] = 7
+        panel.fence()
+        panel.array[first : first + count, columns] = whole[:, columns]
+        found, nbytes = counted(exchange, lambda: exchange.publish_columns(panel, count, first))
+        findings.equal(found, whole, f"{count} rows published from {first}")
+        findings.that(nbytes == (comm.size - 1) * whole.nbytes, f"{nbytes} bytes counted")
+        rest = np.delete(panel.array, np.s_[first : first + count], axis=0)
+        findings.that((rest == 7).all(), "rows that nobody published changed")
+        panel.fence()
+
+
 def test_a_node_without_room_leaves_all_with_private_panels(
     comm, findings, exchange_over, monkeypatch
 ):

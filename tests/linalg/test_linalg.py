@@ -8,7 +8,12 @@ import spectra
 
 from hpcpca.linalg.angles import separation
 from hpcpca.linalg.orth import (
+    DONE,
+    RAW,
+    TILE,
+    combine,
     orthonormal_rows,
+    orthonormalising,
     orthonormality_error,
     project_off,
     whitening,
@@ -70,6 +75,54 @@ def test_dependent_rows_are_dropped_and_their_span_is_kept(seed):
         assert spectra.sine(row, made) <= 1e-13  # rounding over the condition of four random rows
     assert orthonormal_rows(np.zeros((3, 30))).shape == (0, 30)
     assert orthonormal_rows(np.zeros((0, 30))).shape == (0, 30)
+
+
+def made_orthonormal(basis, rows):
+    """What ``orthonormalising`` makes of rows, and how many sweeps it takes."""
+    stage, sweeps = RAW, 0
+    while stage != DONE:
+        everything = np.vstack([basis, rows])
+        coefficients, stage = orthonormalising(rows @ everything.T, stage)
+        rows, sweeps = coefficients @ everything, sweeps + 1
+    return rows, sweeps
+
+
+@pytest.mark.parametrize("condition, outside, most", [(1, 1, 1), (1e4, 1, 2), (1e4, 1e-6, 3)])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_rows_become_orthonormal_to_a_basis_in_few_sweeps(seed, condition, outside, most):
+    """However little of them is outside of the basis, how dependent that is, how short they are;
+    no more of the space is theirs than before.
+    """
+    space = spectra.rotation(60, seed)
+    basis, free = space[:20], space[20:25]
+    independent = spectra.rotation(5, seed) * np.geomspace(1, 1 / condition, 5)
+    inside = np.sqrt(1 - outside**2) * unit(normal(seed, 5, 20)) @ basis
+    lengths = np.geomspace(1, 1e-9, 5)[:, None]
+    made, sweeps = made_orthonormal(basis, lengths * (inside + outside * independent @ free))
+    assert sweeps == most
+    assert made.shape == (5, 60) and orthonormality_error(np.vstack([basis, made])) <= 40 * U
+    # rounding of the rows, amplified by what little of them is outside
+    assert np.abs(made - made @ free.T @ free).max() <= 100 * U * condition / outside
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_a_basis_and_rows_have_already_is_left_out(seed):
+    space = spectra.rotation(30, seed)
+    basis, free = space[:10], space[10:13]
+    rows = np.vstack([basis[:2], free, free[:1] - 2 * free[1:2] + basis[3], np.zeros((1, 30))])
+    made, _ = made_orthonormal(basis, rows)
+    assert len(made) == 3 and orthonormality_error(np.vstack([basis, made])) <= 40 * U
+    assert made_orthonormal(basis, basis[3:5])[0].shape == (0, 30)
+    assert made_orthonormal(basis[:0], np.zeros((2, 30)))[0].shape == (0, 30)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_are_combined_in_place(dtype):
+    width = 2 * TILE + 3
+    rows, coefficients = normal(0, 7, width).astype(dtype), normal(1, 3, 7)
+    expected = np.vstack([rows[:2], coefficients.astype(dtype) @ rows, rows[5:]])
+    combine(coefficients, rows, 2)
+    assert np.abs(rows - expected).max() <= 30 * np.finfo(dtype).eps
 
 
 def test_orthonormality_error_by_hand():

@@ -227,11 +227,13 @@ def test_measured_traffic_equals_the_formula(tmp_path, ranks, grid):
                 )
                 for count in working
             ]
-        else:
+        else:  # as many sweeps as were needed
             expected = [
-                ritz_round(ranks, shards, 80, 16, new, basis=old)
+                {ritz_round(ranks, shards, 80, 16, new, basis=old, sweeps=n) for n in (1, 2, 3)}
                 for new, old in zip(np.diff(applications), applications)
             ]
+            assert all(map(set.__contains__, expected, measured)), (measured, expected)
+            continue
         assert measured.tolist() == expected, method
 
 
