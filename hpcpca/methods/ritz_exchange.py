@@ -218,12 +218,10 @@ class RitzExchange:
         self._extend_projection(first)
 
     def _extend_projection(self, first):
-        """H = Q·SQᵀ for rows from ``first`` on: every rank computes those of the images it owns."""
-        new = self.size - first
-        own = self.exchange.owned(new)
-        rows = self.exchange.gather_small(
-            self.basis_images.array[first : self.size][own] @ self.basis.array[: self.size].T,
-            self.exchange.grid.offsets(new),
+        """H = Q·SQᵀ for rows from ``first`` on: every rank has the share of its columns in it."""
+        rows = self.exchange.sum(
+            self.basis_images.array[first : self.size, self.columns]
+            @ self.basis.array[: self.size, self.columns].T
         )
         if not np.isfinite(rows).all():
             worker = first + int(np.argmax(~np.isfinite(rows).all(axis=1)))
