@@ -2,13 +2,27 @@
 
 import numpy as np
 
-from .orth import orthonormal_rows, whitening
+from .orth import TILE, orthonormal_rows, whitening
 
 
 def rayleigh_ritz(projected, m):
     """Return the m largest Ritz values (m) and their coefficients (m, N), given H = QΣQᵀ (N, N)."""
     values, vectors = np.linalg.eigh((projected + projected.T) / 2)
     return values[::-1][:m], vectors[:, ::-1][:, :m].T
+
+
+def residual_rows(values, coefficients, basis, images):
+    """Return ΣV − θV (m, d) of Ritz values θ (m) and their vectors V = CQ, C (m, N), given Q and
+    ΣQ (N, d).
+
+    What is asked of both is formed a few columns at a time, while they are in cache.
+    """
+    scaled = values[:, None] * coefficients
+    found = np.empty((len(coefficients), basis.shape[1]))
+    for start in range(0, basis.shape[1], TILE):
+        tile = slice(start, start + TILE)
+        found[:, tile] = coefficients @ images[:, tile] - scaled @ basis[:, tile]
+    return found
 
 
 def ritz_of_rows(gram, projected, independent):

@@ -2,6 +2,8 @@
 arXiv 1504.05477).
 """
 
+import numpy as np
+
 from .method import panel_method, register
 from .ritz_exchange import HistorySettings, RitzExchange, WarmStartSettings
 
@@ -24,7 +26,7 @@ class BlockKrylov(RitzExchange):
     def _lay_directions(self, state):
         first, self._last = self._last, self.size
         if first is None:
-            return self._lay(state.next.own, self.exchange.grid.offsets(self.count))
+            return self._lay_chosen(state.next, np.ones(self.count, bool))
         block = self.basis_images.array[first : self.size, self.columns]
         self.basis.array[self.size : self.size + len(block), self.columns] = block
         return len(block)

@@ -16,6 +16,12 @@ class OrthogonalIteration(RitzExchange):
     def _make_room(self):
         self._reset()
 
+    def _rayleigh_ritz(self, round):
+        state = super()._rayleigh_ritz(round)
+        # formed now: the next round begins by overwriting what they are formed of
+        state.vectors, state.images  # noqa: B018
+        return state
+
     def _lay_directions(self, state):
         own = state.images if state.has_images else state.next.own
         return self._lay(own, self.exchange.grid.offsets(self.count))

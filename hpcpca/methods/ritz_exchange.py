@@ -4,18 +4,19 @@ over all workers' history.
 
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from ..errors import HpcpcaError, UsageError, on_all_ranks
 from ..linalg.orth import DONE as ORTHONORMAL
 from ..linalg.orth import RAW, combine, orthonormalising
-from ..linalg.ritz import rayleigh_ritz, thick_restart
+from ..linalg.ritz import rayleigh_ritz, residual_rows, thick_restart
 from ..options import Settings, option
 from ..partition import offsets_among
 from ..rng import unit_vectors
 from .method import panel_method, register
-from .state import State, relative, unmeasured
+from .state import StateOnDemand, relative, unmeasured
 
 DONE = 0.8  # of the goal: an independent check at the goal then agrees
 # of the goal: converged workers help the others a little longer, which can save a pass at 4 % more
@@ -56,10 +57,11 @@ class WarmStartSettings(Settings):
 class Directions:
     """Where the next step looks for what is missing from the basis."""
 
-    own: np.ndarray  # (r, d) this rank's
+    own: np.ndarray | None = None  # (r, d) this rank's
     # how many all ranks have if they are outside of the basis and orthonormal already, as in a
     # pass that was stopped; None: one for each worker
     pending: int | None = None
+    columns: np.ndarray | None = None  # (m, c) instead: this rank's columns of all workers'
 
 
 class RitzExchange:
@@ -87,9 +89,11 @@ class RitzExchange:
         self.own, self.columns = exchange.owned(count), exchange.columns(operator.d)
         rows = min(max(largest_basis, SMALLEST_BASIS * count), operator.d + count)
         self.basis, self.basis_images = (exchange.panel(rows, operator.d) for _ in range(2))
+        self._newest = 0  # number of the state whose vectors the history has
         self._reset()
 
     def _reset(self):
+        self.basis.fence()  # all have formed what they want of what was before
         self.size, self.applied = 0, 0  # rows of the basis; those whose images are known
         self.projected = np.zeros((0, 0))
         self.coefficients = self._previous = None  # (m, ≤ size) of Ritz vectors in the basis
@@ -153,8 +157,17 @@ class RitzExchange:
         """Put the round's directions into the free rows of the basis, and return how many there
         are: residuals of those who are active. Collective.
         """
-        active = self._active(state)
-        return self._lay(state.next.own[active[self.own]], self._offsets_of(active))
+        return self._lay_chosen(state.next, self._active(state))
+
+    def _lay_chosen(self, directions, chosen):
+        """Put those of the workers ``chosen`` (m) into the free rows of the basis, and return how
+        many there are. Collective.
+        """
+        if directions.columns is None:
+            return self._lay(directions.own[chosen[self.own]], self._offsets_of(chosen))
+        rows = directions.columns[chosen]
+        self.basis.array[self.size : self.size + len(rows), self.columns] = rows
+        return len(rows)
 
     def _offsets_of(self, active):
         """Who has which of the ``active`` workers."""
@@ -238,27 +251,28 @@ class RitzExchange:
         self.projected = grown
 
     def _rayleigh_ritz(self, round):
-        """The best panel in the span of all history; each rank forms and judges its own
-        components.
+        """The best panel in the span of all history; each rank forms and judges its columns of
+        what is left of all components.
         """
         values, coefficients = self.exchange.from_root(
             lambda: rayleigh_ritz(self.projected, self.count), self.count, (self.count, self.size)
         )
-        vectors = coefficients[self.own] @ self.basis.array[: self.size]
-        images = coefficients[self.own] @ self.basis_images.array[: self.size]
-        directions = images - values[self.own, None] * vectors
-        lengths = self.exchange.gather_small(
-            np.linalg.norm(directions, axis=1), self.exchange.grid.offsets(self.count)
-        )
         self._previous, self.coefficients = self.coefficients, coefficients
-        return State(
-            round,
-            vectors,
-            images,
-            values,
-            relative(lengths, values[0]),
-            next=Directions(directions),
-        )
+        self._newest += 1
+        panels = self.basis, self.basis_images
+        vectors, images = (partial(self._combined, panel, self._newest) for panel in panels)
+        known = (panel.array[: self.size, self.columns] for panel in panels)
+        directions = residual_rows(values, coefficients, *known)
+        squares = self.exchange.sum(np.einsum("kc,kc->k", directions, directions))
+        lengths = relative(np.sqrt(squares), values[0])
+        directions = Directions(columns=directions)
+        return StateOnDemand(round, vectors, images, values, lengths, next=directions)
+
+    def _combined(self, panel, number):
+        """This rank's vectors or images (own, d) of state ``number``, by its panel."""
+        assert number == self._newest, "the history has gone on"
+        coefficients = self.coefficients[self.own]
+        return coefficients @ panel.array[: coefficients.shape[1]]
 
     def _restart(self):
         """Thick restart: keep the span of this and last round's Ritz vectors.
@@ -295,13 +309,10 @@ class RitzExchange:
 
     def orthonormality(self, state, count):
         """Return max|VVᵀ − I| over the first ``count`` vectors of the newest state. Collective."""
-        own, offsets = self.exchange.owned(self.size), self.exchange.grid.offsets(self.size)
-        gram = self.exchange.gather_small(
-            self.basis.array[own] @ self.basis.array[: self.size].T, offsets
-        )
         coefficients = self.coefficients[:count]
-        coefficients = np.pad(coefficients, ((0, 0), (0, self.size - coefficients.shape[1])))
-        return float(np.abs(coefficients @ gram @ coefficients.T - np.eye(len(coefficients))).max())
+        columns = coefficients @ self.basis.array[: coefficients.shape[1], self.columns]
+        gram = self.exchange.sum(columns @ columns.T)
+        return float(np.abs(gram - np.eye(count)).max())
 
 
 register(

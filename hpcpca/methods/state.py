@@ -31,6 +31,30 @@ class State:
         return bool(np.isfinite(self.residuals).all())
 
 
+class _OnDemand:
+    """An array, or what makes it: called when the array is first asked for."""
+
+    def __set_name__(self, owner, name):
+        self._name = "_" + name
+
+    def __set__(self, state, value):
+        setattr(state, self._name, value)
+
+    def __get__(self, state, owner):
+        value = getattr(state, self._name)
+        if callable(value):
+            value = value()
+            setattr(state, self._name, value)
+        return value
+
+
+class StateOnDemand(State):
+    """A state of functions that form its vectors and images; most rounds' are not asked for."""
+
+    vectors = _OnDemand()  # type: ignore[assignment]
+    images = _OnDemand()  # type: ignore[assignment]
+
+
 def unmeasured(round, vectors, count):
     """The state of ``count`` vectors whose images are not known: this rank's (own, d)."""
     return State(round, vectors, np.zeros_like(vectors), np.zeros(count), np.full(count, np.inf))

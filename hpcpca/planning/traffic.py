@@ -11,17 +11,17 @@ ITEM = 8  # everything exchanged is float64
 def ritz_round(ranks, shards, d, panel, active, *, basis, sweeps=3):
     """Bytes of one round of the Ritz exchange.
 
-    ``active`` columns join the ``basis`` rows there were; ``panel`` = m. Two publications of the
-    directions (raw and orthonormalised) and one of their images, the images' reduction over
-    shards, in every one of up to three ``sweeps`` that orthonormalise products summed over ranks
-    with the root's answer, new rows of H (a sum too), the Ritz values with their coefficients,
-    the residuals' norms, the clock.
+    ``active`` columns join the ``basis`` rows there were; ``panel`` = m. One publication of the
+    directions and one of their images, the images' reduction over shards, in every one of up to
+    three ``sweeps`` that orthonormalise products summed over ranks with the root's answer, sums of
+    new rows of H, the Ritz values with their coefficients, sums of the residuals' squares, the
+    clock.
     """
-    vectors = 3 * (ranks - 1) * active * d + (shards - 1) * active * d
+    vectors = 2 * (ranks - 1) * active * d + (shards - 1) * active * d
     grown = basis + active
     orthonormalising = sweeps * (ranks - 1) * (3 * active * grown + 2)
     projection = 2 * (ranks - 1) * active * grown
-    solution = (ranks - 1) * (panel + panel * grown + panel)
+    solution = (ranks - 1) * (panel + panel * grown + 2 * panel)
     return ITEM * (vectors + orthonormalising + projection + solution + ranks - 1)
 
 

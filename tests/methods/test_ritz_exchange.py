@@ -2,6 +2,8 @@
 Krylov, whatever the ranks.
 """
 
+from time import sleep
+
 import numpy as np
 import pytest
 import spectra
@@ -261,6 +263,63 @@ def test_remeasure_goes_on_with_another_operator(
     state = go_on(method, state, 1e-11)
     why = wrong(sigma, whole(exchange, state), state, 1e-11)
     findings.that(not why, why)
+
+
+class Stopping:
+    """An operator that is stopped in its next pass."""
+
+    def __init__(self, operator):
+        self.d, self.rounding = operator.d, operator.rounding
+
+    def apply(self, panel, offsets):
+        raise InterruptedError
+
+
+@pytest.mark.parametrize("rounds", [2, 3])  # 3: the next round begins with a restart
+def test_a_round_that_is_stopped_leaves_the_last_ones_vectors(
+    comm, findings, exchange_over, gram_operator, rounds
+):
+    """Formed only then, they are what they were: eigenvectors to a residual, with their images."""
+    sigma, _ = spectra.covariance(SPECTRA["slow power law"], 0)
+    exchange = exchange_over(comm, comm.size, 1)
+    method = ritz(gram_operator(exchange, sigma), exchange, 1e-9, basis=0)
+    state = method.initialize(starts(0)[method.own])
+    for _ in range(rounds):
+        older, state = state, method.step(state)
+    method.operator = Stopping(method.operator)
+    with pytest.raises(InterruptedError):
+        method.step(state)
+    restarted = method.size < (rounds + 1) * M
+    findings.that(restarted == (rounds == 3), f"{method.size} rows")
+    vectors = whole(exchange, state)
+    images = exchange.gather_small(state.images, exchange.grid.offsets(M))
+    findings.that(np.abs(vectors @ sigma - images).max() <= 1e-14, "images of other vectors")
+    lengths = np.linalg.norm(images - state.eigenvalues[:, None] * vectors, axis=1)
+    off = np.abs(lengths / state.eigenvalues[0] - state.residuals).max()
+    findings.that(off <= 1e-14, f"residuals differ by {off:.1e}")
+    findings.that(np.abs(vectors @ vectors.T - np.eye(M)).max() <= 1e-14, "not orthonormal")
+    with pytest.raises(AssertionError):  # never the newest ones in place of these
+        older.vectors.sum()
+
+
+def test_nobody_begins_anew_before_all_have_their_vectors(
+    comm, findings, exchange_over, gram_operator
+):
+    """The root takes its time to form them; the others start again, in the same memory."""
+    sigma, _ = spectra.covariance(SPECTRA["slow power law"], 0)
+    exchange = exchange_over(comm, comm.size, 1)
+    first = ritz(gram_operator(exchange, sigma), exchange, 1e-9)
+    state = first.step(first.initialize(starts(0)[first.own]))
+    second = first.on(first.operator)
+    if comm.rank == 0:
+        sleep(0.2)
+        state.vectors.sum()
+    second.step(second.initialize(starts(1)[first.own]))
+    if comm.rank == 0:
+        findings.that(
+            np.abs(state.vectors @ state.vectors.T - np.eye(len(state.vectors))).max() <= 1e-14,
+            "vectors of two runs",
+        )
 
 
 def test_goes_on_from_ritz_vectors_and_images(comm, findings, exchange_over, gram_operator):
