@@ -3,8 +3,8 @@ to.
 
 Files give so many bytes/s a node, read ahead while computing. A pass of the panel over the rows
 takes 4·n·d·m flops at the rate of a skinny product, and a conversion of every element that is not
-held as it is multiplied. A round of the Ritz exchange handles vectors of length d some ten times
-per pair of a new and a known one.
+held as it is multiplied. A round of the Ritz exchange takes seven products of length d per pair
+of a new and a known vector, and memory not used before for the new ones and their images.
 """
 
 import math
@@ -20,8 +20,9 @@ LONG, LONG_ROWS = (
     64 << 10,
     0.5,
 )  # rows of more bytes are multiplied at this part of the rate (measured): a tile is out of cache
-# per element of a pair of vectors in a round of the Ritz exchange, at half the rate of products
-PAIR_FLOPS = 20
+# per element of a pair of vectors in a round of the Ritz exchange, at half the rate of products: 14
+# where two sweeps orthonormalise, and what else there is (measured 10 to 22, for 64 to 16 vectors)
+PAIR_FLOPS = 16
 SWEEPS = 2.5  # conversions that mean, variance and check of the first reading are worth
 LARGEST_PIECE = 64 << 20
 
@@ -193,15 +194,14 @@ def convert_seconds(job):
 
 
 def algebra_seconds(job):
-    """Of the exchange's own products over a run: with vectors known from half of the rounds on
-    average.
+    """Of the exchange's own products over a run, with vectors known from half of the rounds on
+    average; and of the memory that new ones and their images take.
     """
-    known = min(job.d, job.passes * job.panel // 2)
-    return (
-        job.passes * PAIR_FLOPS * job.panel * known * job.d / (job.rates.large(8) / 2 * job.cores)
-        if job.ritz
-        else 0.0
-    )
+    if not job.ritz:
+        return 0.0
+    known, rate = min(job.d, job.passes * job.panel // 2), job.rates.large(8) / 2 * job.cores
+    each = PAIR_FLOPS * known / rate + 2 * 8 / job.rates.touch
+    return job.passes * job.panel * job.d * each
 
 
 def read_seconds(job):
