@@ -46,7 +46,7 @@ def _product(rows, shift, panel, kernels):
     """The product of one pass, tile by tile, as operators take it."""
     tiles, out = Tiles(rows, shift, 1.0, panel.dtype, kernels), np.zeros(panel.shape)
     buffer = tiles.buffer()
-    for number in range(len(tiles)):
+    for number in range(tiles.products):
         tiles.add_product(number, buffer, panel, out)
     return out
 

@@ -10,15 +10,21 @@ class JoinedTiles(Multiplied):
 
     def __init__(self, parts):
         self._parts = parts
-        self._firsts = np.cumsum([0, *map(len, parts)])
+        self._tiles = np.cumsum([0, *map(len, parts)])
+        self._products = np.cumsum([0, *(part.products for part in parts)])
         self.dtype, self.width, self.kernels = parts[0].dtype, parts[0].width, parts[0].kernels
 
     def __len__(self):
-        return int(self._firsts[-1])
+        return int(self._tiles[-1])
 
-    def _place(self, number):
-        part = int(np.searchsorted(self._firsts, number, side="right")) - 1
-        return self._parts[part], number - int(self._firsts[part])
+    @property
+    def products(self):
+        """As of ``Tiles``."""
+        return int(self._products[-1])
+
+    def _place(self, edges, number):
+        part = int(np.searchsorted(edges, number, side="right")) - 1
+        return self._parts[part], number - int(edges[part])
 
     def buffer(self):
         """Scratch memory for ``tile``, one per thread."""
@@ -26,15 +32,15 @@ class JoinedTiles(Multiplied):
 
     def tile(self, number, buffer):
         """As of ``Tiles``."""
-        tiles, own = self._place(number)
+        tiles, own = self._place(self._tiles, number)
         return tiles.tile(own, buffer)
 
     def roots_of(self, number):
         """As of ``Tiles``."""
-        tiles, own = self._place(number)
+        tiles, own = self._place(self._tiles, number)
         return tiles.roots_of(own)
 
     def add_product(self, number, buffer, panel, total, sums=None):
         """As of ``Tiles``."""
-        tiles, own = self._place(number)
+        tiles, own = self._place(self._products, number)
         tiles.add_product(own, buffer, panel, total, sums)

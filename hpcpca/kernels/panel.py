@@ -1,25 +1,49 @@
-"""The block Gram product Z += Bᵀ(BV) for a panel of vectors, on a tile while it is in cache.
+"""The block Gram product Z += Bᵀ(BV) for a panel of vectors.
 
-Four rows with four vectors at a time: 16 sums in registers, eight loads for 16 multiply-adds; with
-two vectors or one where four would be more than are left. A pair of BLAS calls must pack its
-operands and stores BV in between, which pays once panels are wide; up to 48 vectors (24 in float64)
-this kernel is ahead of it (README, performance).
+Rows are centred, scaled and converted into a tile, six at a time, and multiplied with all vectors
+while they are in the first cache; a tile of some of them stays in the second cache until their
+part of Z is summed up. Rows too long for that are converted a second time, a block of columns at a
+time. A pair of BLAS calls would read and write all of that in between, and pack it besides.
 """
+
+import threading
+from functools import lru_cache
 
 import numpy as np
 
-from . import plain
-from .convert import scaled_deviations
-from .jit import compiled
+from .caches import cache_bytes
+from .convert import deviation, scaled_deviations
+from .jit import Intrinsic, compiled, exact
+from .lanes import BROAD, BYTES, GROUP, STRIP
 from .vector import add_gram_vector
 
-WIDEST = 192  # bytes of a column of the panel: wider ones are square enough for BLAS
-COLUMNS = (
-    2048  # worked on at a time, so that four vectors and four rows stay in the first two caches
-)
-BLOCK = 64  # rows worked on at a time, so that their columns stay in the second cache
-ROWS = 256  # summed up in the type of the tile: errors of such sums grow with their length
+ROWS = 252  # summed up in the type of the tile: errors of such sums grow with their length
+FEWEST = 48  # rows of a tile, or adding to Z costs too much;
+PER_VECTOR = 12, 24  # and of long rows so many a vector and at least: they are read twice
+BLOCK_BYTES = cache_bytes(1) // 12  # of a row: six rows and four vectors are in the first cache
+TILE_BYTES = cache_bytes(2) // 5  # where rows come along at the same time
+LARGEST_TILE = cache_bytes(2) // 2
 MODERATE = 2.0**60  # scales up to this may be taken out of sums
+
+_own = threading.local()
+
+
+def _in_registers(kind, *count):
+    """A kernel of ``registers``."""
+
+    def make():
+        from . import registers
+
+        made = getattr(registers, kind)
+        return made(*count) if count else made
+
+    return Intrinsic(make)
+
+
+_dot1, _dot2, _dot4 = (_in_registers("dot", count) for count in (1, 2, 4))
+_outer1, _outer2, _outer4 = (_in_registers("outer", count) for count in (1, 2, 4))
+_outer_broad = _in_registers("outer", BROAD)
+deviations = _in_registers("deviations")
 
 
 @compiled
@@ -31,197 +55,177 @@ def add_to(total, part):
             target[j] += row[j]
 
 
-@compiled
-def _dot_quads(tile, panel, sums, start, stop, width):
-    """sums (r, m) += tile·panelᵀ over columns start..stop−1, for the first ``width`` vectors;
-    width and r multiples of 4.
+@exact
+def _fill(rows, shift, scale, tile, start, stop):
+    """tile ← (rows − shift)·scale in columns start…stop−1, then zeros up to a whole strip, and in
+    rows that there are not.
+
+    rows (r, d) and shift (d) as for ``convert.scaled_deviations``, tile (≥ r, ≥ a strip's end).
     """
-    for k in range(0, width, 4):
-        v0, v1 = panel[k][start:stop], panel[k + 1][start:stop]
-        v2, v3 = panel[k + 2][start:stop], panel[k + 3][start:stop]
-        for i in range(0, tile.shape[0], 4):
-            r0, r1 = tile[i][start:stop], tile[i + 1][start:stop]
-            r2, r3 = tile[i + 2][start:stop], tile[i + 3][start:stop]
-            a00 = a01 = a02 = a03 = a10 = a11 = a12 = a13 = v0[0] - v0[0]
-            a20 = a21 = a22 = a23 = a30 = a31 = a32 = a33 = v0[0] - v0[0]
-            for j in range(stop - start):
-                x0, x1, x2, x3 = r0[j], r1[j], r2[j], r3[j]
-                y0, y1, y2, y3 = v0[j], v1[j], v2[j], v3[j]
-                a00 += x0 * y0
-                a10 += x1 * y0
-                a20 += x2 * y0
-                a30 += x3 * y0
-                a01 += x0 * y1
-                a11 += x1 * y1
-                a21 += x2 * y1
-                a31 += x3 * y1
-                a02 += x0 * y2
-                a12 += x1 * y2
-                a22 += x2 * y2
-                a32 += x3 * y2
-                a03 += x0 * y3
-                a13 += x1 * y3
-                a23 += x2 * y3
-                a33 += x3 * y3
-            for row, (b0, b1, b2, b3) in enumerate(
-                (
-                    (a00, a01, a02, a03),
-                    (a10, a11, a12, a13),
-                    (a20, a21, a22, a23),
-                    (a30, a31, a32, a33),
-                )
-            ):
-                target = sums[i + row]
-                target[k] += b0
-                target[k + 1] += b1
-                target[k + 2] += b2
-                target[k + 3] += b3
+    strip = STRIP * (BYTES // tile.itemsize)
+    width, end = stop - start, (stop - start + strip - 1) // strip * strip
+    for i in range(rows.shape[0]):
+        row, centre, target = rows[i][start:stop], shift[start:stop], tile[i]
+        for j in range(deviations(row, centre, tile, scale, i), width):
+            target[j] = deviation(row[j], centre[j]) * scale
+        for j in range(width, end):
+            target[j] = 0
+    for i in range(rows.shape[0], tile.shape[0]):
+        tile[i][:end] = 0
 
 
 @compiled
-def _add_quads(tile, sums, out, start, stop, width):
-    """out (m, d) += sumsᵀ·tile for sums (r, m) in columns start..stop−1, for the first ``width``
-    vectors; width and r multiples of 4.
+def _multiply(tile, panel, sums, width, rows, place):
+    """sums (GROUP, m) += tile·panelᵀ for tile (GROUP, ≥ width) and panel (m, ≥ width), while the
+    next rows are fetched, of which ``place`` is the first element that is needed.
     """
-    for k in range(0, width, 4):
-        z0, z1 = out[k][start:stop], out[k + 1][start:stop]
-        z2, z3 = out[k + 2][start:stop], out[k + 3][start:stop]
-        for i in range(0, tile.shape[0], 4):
-            r0, r1 = tile[i][start:stop], tile[i + 1][start:stop]
-            r2, r3 = tile[i + 2][start:stop], tile[i + 3][start:stop]
-            s0, s1, s2, s3 = sums[i], sums[i + 1], sums[i + 2], sums[i + 3]
-            a00, a01, a02, a03 = s0[k], s0[k + 1], s0[k + 2], s0[k + 3]
-            a10, a11, a12, a13 = s1[k], s1[k + 1], s1[k + 2], s1[k + 3]
-            a20, a21, a22, a23 = s2[k], s2[k + 1], s2[k + 2], s2[k + 3]
-            a30, a31, a32, a33 = s3[k], s3[k + 1], s3[k + 2], s3[k + 3]
-            for j in range(stop - start):
-                x0, x1, x2, x3 = r0[j], r1[j], r2[j], r3[j]
-                z0[j] += a00 * x0 + a10 * x1 + a20 * x2 + a30 * x3
-                z1[j] += a01 * x0 + a11 * x1 + a21 * x2 + a31 * x3
-                z2[j] += a02 * x0 + a12 * x1 + a22 * x2 + a32 * x3
-                z3[j] += a03 * x0 + a13 * x1 + a23 * x2 + a33 * x3
+    d, m, k = rows.shape[1], panel.shape[0], 0
+    last = place + (GROUP - 1) * d
+    while k + 4 <= m:
+        _dot4(tile, panel, sums, rows, width, k, min(place, last))
+        k, place = k + 4, place + d
+    if k + 2 <= m:
+        _dot2(tile, panel, sums, rows, width, k, min(place, last))
+        k, place = k + 2, place + d
+    if k < m:
+        _dot1(tile, panel, sums, rows, width, k, min(place, last))
 
 
 @compiled
-def _dot_pair(tile, panel, sums, start, stop, k):
-    """As ``_dot_quads``, for the vectors k and k + 1."""
-    v0, v1 = panel[k][start:stop], panel[k + 1][start:stop]
-    for i in range(0, tile.shape[0], 4):
-        r0, r1 = tile[i][start:stop], tile[i + 1][start:stop]
-        r2, r3 = tile[i + 2][start:stop], tile[i + 3][start:stop]
-        a00 = a01 = a10 = a11 = a20 = a21 = a30 = a31 = v0[0] - v0[0]
-        for j in range(stop - start):
-            x0, x1, x2, x3 = r0[j], r1[j], r2[j], r3[j]
-            y0, y1 = v0[j], v1[j]
-            a00 += x0 * y0
-            a10 += x1 * y0
-            a20 += x2 * y0
-            a30 += x3 * y0
-            a01 += x0 * y1
-            a11 += x1 * y1
-            a21 += x2 * y1
-            a31 += x3 * y1
-        for row, (b0, b1) in enumerate(((a00, a01), (a10, a11), (a20, a21), (a30, a31))):
-            sums[i + row, k] += b0
-            sums[i + row, k + 1] += b1
-
-
-@compiled
-def _add_pair(tile, sums, out, start, stop, k):
-    """As ``_add_quads``, for the vectors k and k + 1."""
-    z0, z1 = out[k][start:stop], out[k + 1][start:stop]
-    for i in range(0, tile.shape[0], 4):
-        r0, r1 = tile[i][start:stop], tile[i + 1][start:stop]
-        r2, r3 = tile[i + 2][start:stop], tile[i + 3][start:stop]
-        s0, s1, s2, s3 = sums[i], sums[i + 1], sums[i + 2], sums[i + 3]
-        a00, a01, a10, a11 = s0[k], s0[k + 1], s1[k], s1[k + 1]
-        a20, a21, a30, a31 = s2[k], s2[k + 1], s3[k], s3[k + 1]
-        for j in range(stop - start):
-            x0, x1, x2, x3 = r0[j], r1[j], r2[j], r3[j]
-            z0[j] += a00 * x0 + a10 * x1 + a20 * x2 + a30 * x3
-            z1[j] += a01 * x0 + a11 * x1 + a21 * x2 + a31 * x3
-
-
-@compiled
-def _by_registers(tile, panel, sums, part, zero, eight, out):
-    """out += (tile·panelᵀ)ᵀ·tile, ``BLOCK`` rows and ``COLUMNS`` columns at a time; rows a
-    multiple of 4.
-
-    tile (r, d), panel (m, d) of one type, sums (BLOCK, m), part (m, d) and eight (8) scratch of
-    that type, zero (d) zeros, out (m, d) float64.
+def _add_images(tile, sums, out, count, start, stop):
+    """out (m, d) += sumsᵀ·tile in columns start…stop−1, for ``count`` rows of tile (r, ≥ a strip's
+    end) and sums (r, m).
     """
-    d, m = tile.shape[1], panel.shape[0]
-    quads, one = m // 4 * 4, tile.dtype.type(1)
-    pair = quads if m - quads >= 2 else m
-    for first in range(0, tile.shape[0], ROWS):
-        part[:] = 0
-        for middle in range(first, min(first + ROWS, tile.shape[0]), BLOCK):
-            rows = tile[middle : middle + BLOCK]
-            sums[:] = 0
-            for start in range(0, d, COLUMNS):
-                stop = min(d, start + COLUMNS)
-                _dot_quads(rows, panel, sums, start, stop, quads)
-                if pair < m:
-                    _dot_pair(rows, panel, sums, start, stop, pair)
-            for start in range(0, d, COLUMNS):
-                stop = min(d, start + COLUMNS)
-                _add_quads(rows, sums, part, start, stop, quads)
-                if pair < m:
-                    _add_pair(rows, sums, part, start, stop, pair)
-            if (m - quads) % 2:
-                add_gram_vector(rows, zero, one, panel[m - 1], part[m - 1], eight)
-        add_to(out, part)
+    m, width = out.shape[0], STRIP * (BYTES // tile.itemsize)
+    for first in range(0, stop - start, width):
+        k, at = 0, start + first
+        while k + BROAD <= m:
+            _outer_broad(tile, sums, out, count, first, k, at)
+            k += BROAD
+        if k + 4 <= m:
+            _outer4(tile, sums, out, count, first, k, at)
+            k += 4
+        if k + 2 <= m:
+            _outer2(tile, sums, out, count, first, k, at)
+            k += 2
+        if k < m:
+            _outer1(tile, sums, out, count, first, k, at)
+
+
+@compiled
+def _product(rows, shift, scale, panel, tiles, sums, out):
+    """out (m, d) float64 += (B·panelᵀ)ᵀ·B for B = (rows − shift)·scale.
+
+    panel (blocks, m, w + a register) has w columns in a block; tiles (1 or blocks, r, as many) and
+    sums (r, m) are scratch: with a single tile, every block is converted twice.
+    """
+    n, d = rows.shape
+    blocks, step, lanes = panel.shape[0], sums.shape[0], BYTES // panel.itemsize
+    columns = panel.shape[2] - lanes
+    for first in range(0, n, step):
+        some = rows[first : first + step]
+        count = some.shape[0]
+        sums[:] = 0
+        for block in range(blocks):
+            start, stop = block * columns, min(d, block * columns + columns)
+            width = (stop - start + lanes - 1) // lanes * lanes
+            for i in range(0, count, GROUP):
+                if tiles.shape[0] == blocks:
+                    tile = tiles[block][i : i + GROUP]
+                else:
+                    tile = tiles[0][:GROUP]
+                _fill(some[i : i + GROUP], shift, scale, tile, start, stop)
+                place = (i + GROUP) * d + start
+                _multiply(tile, panel[block], sums[i : i + GROUP], width, some, place)
+        for block in range(blocks):
+            start, stop = block * columns, min(d, block * columns + columns)
+            if tiles.shape[0] == blocks:
+                tile = tiles[block]
+            else:
+                tile = tiles[0][:count]
+                _fill(some, shift, scale, tile, start, stop)
+            _add_images(tile, sums, out, count, start, stop)
+
+
+@lru_cache
+def _shapes(rows, d, m, item):
+    """Of a packed panel, of tiles and of sums, for ``_product`` with so many rows."""
+    lanes = BYTES // item
+    strips = 2 * STRIP * lanes
+    blocks = -(-d // max(strips, BLOCK_BYTES // (item * strips) * strips))
+    columns = -(-d // (blocks * strips)) * strips + lanes  # an odd number of registers: rows at
+    row = blocks * columns * item  # an even one would share places in the caches
+    is_held = row * FEWEST <= LARGEST_TILE
+    fit = max(FEWEST, TILE_BYTES // row) if is_held else max(PER_VECTOR[0] * m, PER_VECTOR[1])
+    most = min(ROWS, fit)
+    step = -(-rows // (-(-rows // most) * GROUP)) * GROUP  # about equal parts
+    return (blocks, m, columns), (blocks if is_held else 1, step, columns), (step, m)
+
+
+def _scratch(dtype, shapes):
+    """Arrays of a type whose rows start registers: those of the last call, if they are alike."""
+    if getattr(_own, "kind", None) != (dtype, shapes):
+        counts = [-(-np.prod(shape) * dtype.itemsize // BYTES) * BYTES for shape in shapes]
+        memory = np.empty(sum(counts) + BYTES, np.uint8)
+        edges = -memory.ctypes.data % BYTES + np.cumsum([0, *counts])
+        pieces = [memory[first : first + n].view(dtype) for first, n in zip(edges, counts)]
+        _own.arrays = [x[: np.prod(shape)].reshape(shape) for x, shape in zip(pieces, shapes)]
+        _own.kind = dtype, shapes
+    return _own.arrays
+
+
+def _add_product(rows, shift, scale, panel, out):
+    """``_product`` for a panel (m, d)."""
+    m, d = panel.shape
+    shapes = _shapes(len(rows), d, m, panel.itemsize)
+    packed, tiles, sums = _scratch(panel.dtype, shapes)
+    columns = packed.shape[2] - BYTES // panel.itemsize
+    for block, target in enumerate(packed):
+        part = panel[:, block * columns : (block + 1) * columns]
+        target[:, : part.shape[1]] = part
+        target[:, part.shape[1] :] = 0
+    _product(rows, shift, scale, packed, tiles, sums, out)
 
 
 def gram_product(tile, panel, out):
     """out += (tile·panelᵀ)ᵀ·tile; tile (r, d) and panel (m, d) of one float type, out (m, d)
     float64.
 
-    Sums over ``ROWS`` rows are in the type of the tile. Three vectors and tiles of odd sizes are
-    filled up with zeros.
+    Sums over ``ROWS`` rows are in the type of the tile.
     """
-    m = len(panel)
-    if m * panel.itemsize > WIDEST:
-        plain.gram_product(tile, panel, out)
-        return
-    if m % 4 == 3:
-        panel = np.concatenate([panel, np.zeros((1, panel.shape[1]), panel.dtype)])
-        out, padded = np.zeros(panel.shape), out
-    rows = len(tile) // 4 * 4
-    sums, part = np.empty((BLOCK, len(panel)), tile.dtype), np.empty(panel.shape, tile.dtype)
-    zero, eight = np.zeros(tile.shape[1], tile.dtype), np.empty(8, tile.dtype)
-    _by_registers(tile[:rows], panel, sums, part, zero, eight, out)
-    if rows < len(tile):
-        rest = np.zeros((4, tile.shape[1]), tile.dtype)
-        rest[: len(tile) - rows] = tile[rows:]
-        _by_registers(rest, panel, sums, part, zero, eight, out)
-    if m % 4 == 3:
-        padded += out[:m]
+    zeros = np.zeros(tile.shape[1], tile.dtype)
+    shifted_gram_product(tile, zeros, tile.dtype.type(1), panel, None, out)
 
 
 @compiled
 def _gram_vector(rows, shift, square, vector, part, eight, out):
-    """out (d) float64 += square·BᵀBv for B = rows − shift; part (d) and eight (8) are scratch of
-    B's type.
+    """out (1, d) float64 += square·BᵀBv for B = rows − shift; part (1, d) and eight (8) are
+    scratch of its type.
     """
     for first in range(0, rows.shape[0], ROWS):
         part[:] = 0
-        add_gram_vector(rows[first : first + ROWS], shift, square, vector, part, eight)
-        for j in range(out.shape[0]):
-            out[j] += part[j]
+        add_gram_vector(rows[first : first + ROWS], shift, square, vector, part[0], eight)
+        add_to(out, part)
 
 
 def shifted_gram_product(rows, shift, scale, panel, buffer, out):
     """out += (B·panelᵀ)ᵀ·B for B = (rows − shift)·scale, as ``scaled_deviations`` gives them;
-    buffer (≥ r, d) is scratch of B's type.
+    buffer (≥ 1, d) is scratch of B's type for rows of float16.
 
     With one vector all is memory traffic: B is not written down, and scaled in the vector, unless
     that leaves the type's range.
     """
-    if len(panel) == 1 and rows.dtype != np.float16 and 1 / MODERATE <= scale <= MODERATE:
-        part, eight = np.empty(panel.shape[1], panel.dtype), np.empty(8, panel.dtype)
-        _gram_vector(rows, shift, scale, panel[0] * scale, part, eight, out[0])
+    if not len(rows):
         return
-    tile = buffer[: len(rows)]
-    scaled_deviations(rows, shift, scale, tile)
-    gram_product(tile, panel, out)
+    rows = np.ascontiguousarray(rows)
+    if rows.dtype == np.float16:
+        for first in range(0, len(rows), len(buffer)):
+            some = rows[first : first + len(buffer)]
+            tile = buffer[: len(some)]
+            scaled_deviations(some, shift, scale, tile)
+            gram_product(tile, panel, out)
+    elif len(panel) == 1 and 1 / MODERATE <= scale <= MODERATE:
+        part, eight = np.empty(panel.shape, panel.dtype), np.empty(8, panel.dtype)
+        _gram_vector(rows, shift, scale, panel[0] * scale, part, eight, out)
+    else:
+        _add_product(rows, shift, scale, panel, out)

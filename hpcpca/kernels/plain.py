@@ -58,10 +58,12 @@ def gram_product(tile, panel, out):
 
 
 def shifted_gram_product(rows, shift, scale, panel, buffer, out):
-    """As ``panel.shifted_gram_product``."""
-    tile = buffer[: len(rows)]
-    scaled_deviations(rows, shift, scale, tile)
-    gram_product(tile, panel, out)
+    """As ``panel.shifted_gram_product``; buffer (≥ 1, d) has what is converted at a time."""
+    for first in range(0, len(rows), len(buffer)):
+        some = rows[first : first + len(buffer)]
+        tile = buffer[: len(some)]
+        scaled_deviations(some, shift, scale, tile)
+        gram_product(tile, panel, out)
 
 
 def by_columns(values, indices, ends, heads, rows, ordered):

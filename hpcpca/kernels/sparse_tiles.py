@@ -44,6 +44,11 @@ class SparseTiles:
     def __len__(self):
         return len(self.counts)
 
+    @property
+    def products(self):
+        """How many products ``add_product`` adds: one a tile."""
+        return len(self)
+
     def tile(self, number):
         """(values, rows, heads) of a tile: views."""
         taken = slice(self.starts[number], self.starts[number + 1])

@@ -5,8 +5,9 @@ import numpy as np
 TILE_BYTES = 2 << 20  # converted rows worked on at a time: within the second-level cache
 # but at least so many, or reading and adding (m, d) panels would cost more than the rows
 # themselves,
-TILE_ROWS = 64
+TILE_ROWS = 63
 LARGEST_TILE = 64 << 20  # unless that takes more than this
+PRODUCT_ROWS = 252  # at least in a product, for the same reason; in tiles they would take too much
 
 
 def tile_rows(d, itemsize):
@@ -31,6 +32,11 @@ class Multiplied:
     def images(self, total):
         """The images (c, width) that the sums of all threads make."""
         return total
+
+    @property
+    def products(self):
+        """How many products ``add_product`` adds in all."""
+        return len(self)
 
 
 class Tiles(Multiplied):
@@ -65,6 +71,16 @@ class Tiles(Multiplied):
         return -(-len(self.rows) // self.step)
 
     @property
+    def _together(self):
+        """Tiles that ``add_product`` takes at a time."""
+        return -(-PRODUCT_ROWS // self.step)
+
+    @property
+    def products(self):
+        """How many products ``add_product`` adds in all."""
+        return -(-len(self) // self._together)
+
+    @property
     def width(self):
         """Length of what ``add_product`` gives for a vector."""
         return self.rows.shape[1]
@@ -90,18 +106,21 @@ class Tiles(Multiplied):
         return None if self.roots is None else self.roots[taken]
 
     def add_product(self, number, buffer, panel, total, sums=None):
-        """total (c, d) += BᵀBV for tile ``number`` as B and a panel V (c, d) of the tiles' type;
-        ``sums`` (2, d), if given, as of ``add_sums_of``.
+        """total (c, d) += BᵀBV for a panel V (c, d) of the tiles' type; B is product ``number``'s
+        part of the rows, of one tile or more. ``sums`` (2, d), if given, as of ``add_sums_of``.
         """
-        rows = self.rows[number * self.step : (number + 1) * self.step]
+        first, stop = number * self._together, (number + 1) * self._together
+        rows = self.rows[first * self.step : stop * self.step]
         if sums is not None:
-            tile = self.tile(number, buffer)
-            self.add_sums_of(number, tile, sums)
-            self.kernels.gram_product(tile, panel, total)
+            for each in range(first, min(stop, len(self))):
+                tile = self.tile(each, buffer)
+                self.add_sums_of(each, tile, sums)
+                self.kernels.gram_product(tile, panel, total)
         elif self.shift is None:
             self.kernels.gram_product(rows, panel, total)
         elif self.roots is not None:
-            self.kernels.gram_product(self.tile(number, buffer), panel, total)
+            for each in range(first, min(stop, len(self))):
+                self.kernels.gram_product(self.tile(each, buffer), panel, total)
         else:
             self.kernels.shifted_gram_product(rows, self.shift, self.scale, panel, buffer, total)
 

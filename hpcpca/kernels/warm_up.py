@@ -18,7 +18,10 @@ def compilations(dtype):
         yield lambda: moments.accumulate(tile, 0, np.zeros(2), np.zeros(2))
         yield lambda: moments.add_sums(tile, np.zeros((2, 2)))
         yield lambda: panel.gram_product(tile, tile, np.zeros((3, 2)))
-        yield lambda: panel.shifted_gram_product(rows, shift, one, tile[:1], tile, np.zeros((1, 2)))
+        for vectors in tile[:1], tile[:2]:
+            yield lambda vectors=vectors: panel.shifted_gram_product(
+                rows, shift, one, vectors, tile, np.zeros((len(vectors), 2))
+            )
         yield lambda: panel.add_to(np.zeros((3, 2)), tile)
     yield lambda: moments.merge(1, np.zeros(2), np.zeros(2), 1, np.zeros(2), np.zeros(2))
 

@@ -103,13 +103,14 @@ class MiniBatches:
         for rows in self._read(runs):
             tiles = centring.tiles(rows)
             buffer = tiles.buffer()
-            for number in range(len(tiles)):
-                if superiors is None:
+            if superiors is None:
+                for number in range(tiles.products):
                     tiles.add_product(number, buffer, vector, image)
-                else:
-                    tile = tiles.tile(number, buffer)
-                    tiles.kernels.gram_product(tile, vector, image)
-                    squares += np.square(tile @ superiors.T, dtype=np.float64).sum(axis=0)
+                continue
+            for number in range(len(tiles)):
+                tile = tiles.tile(number, buffer)
+                tiles.kernels.gram_product(tile, vector, image)
+                squares += np.square(tile @ superiors.T, dtype=np.float64).sum(axis=0)
 
 
 def cost(job):

@@ -37,7 +37,7 @@ class PanelSum:
             tiles.add_product(number, buffer, self._vectors, total, *sums)
 
         if count or self._with_sums:
-            found = self._team.share(len(tiles), begin, work, halt)
+            found = self._team.share(tiles.products, begin, work, halt)
             self._locals += found
 
     def images(self):

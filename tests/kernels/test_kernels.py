@@ -108,7 +108,7 @@ def test_a_subset_of_rows_has_their_deviations(kernels):
 def test_tiles_fit_the_cache_unless_their_rows_are_long():
     assert 1 << 20 < tile_rows(1000, 4) * 4000 <= 2 << 20
     assert (
-        tile_rows(50_000, 4) == 64
+        tile_rows(50_000, 4) == 63
         and tile_rows(10**6, 8) * 8 * 10**6 <= 64 << 20
         and tile_rows(10**8, 8) == 1
     )
@@ -192,6 +192,7 @@ def test_shifted_gram_product(name, dtype, double, m, r):
     )
     tiles = Tiles(rows, first_shift(rows[0], work), scale, work, SETS[name])
     out = np.ones((m, 13))
+    assert tiles.products == 1
     tiles.add_product(0, tiles.buffer(), panel, out)
     wide = (rows.astype(np.longdouble) - rows[0].astype(np.longdouble)) * scale
     bound = (13 + r + 3) * UNIT[work] * (np.abs(panel) @ np.abs(wide).T) @ np.abs(wide) + 1e-15
@@ -262,6 +263,7 @@ def test_long_sums_in_single(kernels, m):
         (66, 2051),
         (5, 4097),
         (519, 9),
+        (267, 6500),
     ],
 )
 def test_gram_product(kernels, dtype, m, r, d):
@@ -285,6 +287,33 @@ def test_gram_product(kernels, dtype, m, r, d):
         np.dtype(dtype)
     ] * terms + 2.0**-52 * np.abs(before)
     assert (np.abs(out - exact) <= bound).all()
+
+
+@pytest.mark.parametrize("work", [np.float32, np.float64])
+@pytest.mark.parametrize("m", [1, 2, 15])
+@pytest.mark.parametrize("r, d", [(600, 30), (300, 9000)])
+def test_products_of_read_only_maps(kernels, work, m, r, d):
+    """All products of ``Tiles``, of several tiles each where rows are long, add up to the whole."""
+    rng = np.random.default_rng([m, d])
+    rows = rng.integers(0, 200, (r, d), np.uint8)
+    rows.flags.writeable = False
+    shift, panel = np.full(d, 99.5, work), rng.standard_normal((m, d)).astype(work)
+    tiles, out = Tiles(rows, shift, 0.5, work, kernels), np.zeros((m, d))
+    buffer = tiles.buffer()
+    for number in range(tiles.products):
+        tiles.add_product(number, buffer, panel, out)
+    wide = (rows - 99.5) * 0.5
+    expected = (panel.astype(np.float64) @ wide.T) @ wide
+    assert np.linalg.norm(out - expected) <= 50 * UNIT[np.dtype(work)] * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_products_of_what_is_not_finite_are_not(kernels, bad):
+    rows, panel = np.ones((20, 60), np.float32), np.ones((6, 60), np.float32)
+    rows[17, 55] = bad
+    out = np.zeros(panel.shape)
+    kernels.gram_product(rows, panel, out)
+    assert not np.isfinite(out[:, 55]).any()
 
 
 def test_small_jobs_do_not_compile(monkeypatch):
