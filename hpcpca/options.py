@@ -3,7 +3,7 @@
 Command lines, checks and stored configurations are made from them.
 """
 
-from dataclasses import asdict, dataclass, field, fields, make_dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import ClassVar
 
 from .errors import UsageError
@@ -113,6 +113,4 @@ def compose(*parts):
             part.check(self)
         return self
 
-    return make_dataclass(
-        "Composed", [], bases=parts, frozen=True, namespace={"parts": parts, "check": check}
-    )
+    return type("Composed", parts, {"parts": parts, "check": check})
