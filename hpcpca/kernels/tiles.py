@@ -113,10 +113,8 @@ class Tiles(Multiplied):
         rows = self.rows[first * self.step : stop * self.step]
         if sums is not None:
             for each in range(first, min(stop, len(self))):
-                tile = self.tile(each, buffer)
-                self.add_sums_of(each, tile, sums)
-                self.kernels.gram_product(tile, panel, total)
-        elif self.shift is None:
+                self._add_sums(each, buffer, sums)
+        if self.shift is None:
             self.kernels.gram_product(rows, panel, total)
         elif self.roots is not None:
             for each in range(first, min(stop, len(self))):
@@ -124,20 +122,24 @@ class Tiles(Multiplied):
         else:
             self.kernels.shifted_gram_product(rows, self.shift, self.scale, panel, buffer, total)
 
-    def add_sums(self, team, sums):
-        """sums (2, d) += sums and sums of squares of the columns of all tiles, float64; the sums
-        are those of deviations times ``roots`` twice.
+    def _add_sums(self, number, buffer, sums):
+        """As ``add_sums_of``; long rows are converted again, so many at a time as stay in the
+        second cache.
         """
-
-        def work(number, local):
-            buffer, mine = local
-            self.add_sums_of(number, self.tile(number, buffer), mine)
-
-        for _, mine in team.share(len(self), lambda: (self.buffer(), np.zeros(sums.shape)), work):
-            sums += mine
+        few = max(1, TILE_BYTES // max(1, self.rows.shape[1] * self.dtype.itemsize))
+        if self.shift is None or self.roots is not None or few >= self.step:
+            self.add_sums_of(number, self.tile(number, buffer), sums)
+            return
+        rows = self.rows[number * self.step : (number + 1) * self.step]
+        for start in range(0, len(rows), few):
+            some = rows[start : start + few]
+            self.kernels.scaled_deviations(some, self.shift, self.scale, buffer[: len(some)])
+            self.kernels.add_sums(buffer[: len(some)], sums)
 
     def add_sums_of(self, number, tile, sums):
-        """sums (2, d) += those of tile ``number``, which is ``tile``."""
+        """sums (2, d) += sums and sums of squares of the columns of tile ``number``, which is
+        ``tile``, float64; the sums are those of deviations times ``roots`` twice.
+        """
         if self.roots is None:
             self.kernels.add_sums(tile, sums)
         else:

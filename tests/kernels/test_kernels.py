@@ -335,3 +335,25 @@ def test_kernels_warm_up(name, dtypes):
     for dtype in dtypes:
         SETS[name].warm_up(np.dtype(dtype))
         assert SETS[name].is_warm(np.dtype(dtype))
+
+
+@pytest.mark.parametrize("work", [np.float32, np.float64])
+@pytest.mark.parametrize("r, d", [(600, 30), (130, 9000)])
+def test_column_sums_beside_products(kernels, work, r, d, monkeypatch):
+    """Those of rows that are converted for it a few at a time too."""
+    monkeypatch.setattr("hpcpca.kernels.tiles.TILE_BYTES", 100_000)
+    rng = np.random.default_rng(d)
+    rows = rng.standard_normal((r, d)).astype(work) + work(3)
+    shift, panel = np.full(d, 2.9, work), rng.standard_normal((2, d)).astype(work)
+    tiles, out, sums = Tiles(rows, shift, 0.5, work, kernels), np.zeros((2, d)), np.zeros((2, d))
+    buffer = tiles.buffer()
+    for number in range(tiles.products):
+        tiles.add_product(number, buffer, panel, out, sums)
+    wide = (rows.astype(np.float64) - shift) * 0.5
+    allowed = 8 * UNIT[np.dtype(work)] * np.abs(wide).sum(axis=0)
+    assert (np.abs(sums[0] - wide.sum(axis=0)) <= allowed).all()
+    assert np.allclose(sums[1], (wide**2).sum(axis=0), rtol=50 * UNIT[np.dtype(work)])
+    alone = np.zeros((2, d))
+    for number in range(tiles.products):
+        tiles.add_product(number, buffer, panel, alone)
+    assert np.array_equal(out, alone)
