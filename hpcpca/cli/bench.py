@@ -142,20 +142,20 @@ def peers(data, components, inputs, folder, tol, solvers, compression, runs, mpi
     help="Element type; may be given several times. Default: all.",
 )
 @click.option(
-    "--vectors", type=Numbers(), help="Panel widths, with commas. Default: thirteen from 1 to 64."
+    "--vectors", type=Numbers(), help="Panel widths, with commas. Default: nine from 1 to 64."
 )
 @click.option(
     "-d",
     "--columns",
-    type=click.IntRange(1),
-    default=2000,
+    type=Numbers(),
+    default="784,2000,50000",
     show_default=True,
     help="Columns of the blocks.",
 )
 @RUNS
 def kernels(types, vectors, columns, runs):
-    """Rate, ceiling and share of the block product (B−c)'((B−c)V) on one core, by element type
-    and panel width.
+    """The block product (B−c)'((B−c)V) on one core as a share of its ceiling, measured in turn, by
+    element type, shape and panel width.
     """
     from ..bench.kernels import TYPES, WIDTHS, compare
     from ..errors import UsageError

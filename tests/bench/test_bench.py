@@ -11,6 +11,7 @@ import pytest
 from launch import PROGRAM, launcher, run
 
 from hpcpca.bench import gemm, inputs, kernels, peers, process, scaling, sklearn_pca
+from hpcpca.kernels import plain
 from hpcpca.sources.source import open_source
 
 pytestmark = pytest.mark.once
@@ -43,12 +44,11 @@ def test_kernels_of_every_type(monkeypatch, is_compiled):
     monkeypatch.setattr(kernels, "SQUARE", 50)
     types = [name for name in kernels.TYPES if (name in COMPILED) == is_compiled]
     if not is_compiled:
-        monkeypatch.setattr(kernels, "compiled", kernels.plain)
-    lines = list(kernels.compare(types, widths=(1, 3), d=37, repeats=1))
-    head, *rows = cells(lines)
-    assert [row[0] for row in rows] == [name for name in types for _ in range(2)]
+        monkeypatch.setattr(kernels, "compiled", plain)
+    head, *rows = cells(kernels.compare(types, widths=(1, 3), columns=(37, 50), repeats=1))
+    assert [row[:2] for row in rows] == [[name, d] for name in types for d in ("37", "50")]
     assert len(types) >= 3 and all(len(row) == len(head) for row in rows)
-    assert all(float(row[2]) > 0 and float(row[-1]) > 0 for row in rows) and "sgemm" in lines[0]
+    assert all(float(row[2]) > 0 and row[-1].endswith("%") for row in rows)
 
 
 def test_scaling_strong_and_weak(tmp_path, monkeypatch):
