@@ -113,8 +113,23 @@ def _add_images(tile, sums, out, count, start, stop):
 
 
 @compiled
-def _product(rows, shift, scale, panel, tiles, sums, out):
-    """out (m, d) float64 += (B·panelᵀ)ᵀ·B for B = (rows − shift)·scale.
+def _add_moments(tile, moments, count, start, stop):
+    """moments (2, d) float64 += sums and sums of squares of ``count`` rows of tile, which has the
+    columns start…stop−1.
+    """
+    first, second = moments[0][start:stop], moments[1][start:stop]
+    for i in range(count):
+        row = tile[i]
+        for j in range(first.shape[0]):
+            value = np.float64(row[j])
+            first[j] += value
+            second[j] += value * value
+
+
+@compiled
+def _product(rows, shift, scale, panel, tiles, sums, out, moments):
+    """out (m, d) float64 += (B·panelᵀ)ᵀ·B for B = (rows − shift)·scale; moments (2, d) float64 +=
+    sums and sums of squares of its columns, or (0, d) for none.
 
     panel (blocks, m, w + a register) has w columns in a block; tiles (1 or blocks, r, as many) and
     sums (r, m) are scratch: with a single tile, every block is converted twice.
@@ -144,6 +159,8 @@ def _product(rows, shift, scale, panel, tiles, sums, out):
             else:
                 tile = tiles[0][:count]
                 _fill(some, shift, scale, tile, start, stop)
+            if moments.shape[0]:
+                _add_moments(tile, moments, count, start, stop)
             _add_images(tile, sums, out, count, start, stop)
 
 
@@ -174,7 +191,7 @@ def _scratch(dtype, shapes):
     return _own.arrays
 
 
-def _add_product(rows, shift, scale, panel, out):
+def _add_product(rows, shift, scale, panel, out, moments):
     """``_product`` for a panel (m, d)."""
     m, d = panel.shape
     shapes = _shapes(len(rows), d, m, panel.itemsize)
@@ -184,17 +201,18 @@ def _add_product(rows, shift, scale, panel, out):
         part = panel[:, block * columns : (block + 1) * columns]
         target[:, : part.shape[1]] = part
         target[:, part.shape[1] :] = 0
-    _product(rows, shift, scale, packed, tiles, sums, out)
+    moments = np.empty((0, d)) if moments is None else moments
+    _product(rows, shift, scale, packed, tiles, sums, out, moments)
 
 
-def gram_product(tile, panel, out):
+def gram_product(tile, panel, out, moments=None):
     """out += (tile·panelᵀ)ᵀ·tile; tile (r, d) and panel (m, d) of one float type, out (m, d)
-    float64.
+    float64. moments (2, d) float64, if there are, += sums and sums of squares of the columns.
 
     Sums over ``ROWS`` rows are in the type of the tile.
     """
     zeros = np.zeros(tile.shape[1], tile.dtype)
-    shifted_gram_product(tile, zeros, tile.dtype.type(1), panel, None, out)
+    shifted_gram_product(tile, zeros, tile.dtype.type(1), panel, None, out, moments)
 
 
 @compiled
@@ -208,9 +226,9 @@ def _gram_vector(rows, shift, square, vector, part, eight, out):
         add_to(out, part)
 
 
-def shifted_gram_product(rows, shift, scale, panel, buffer, out):
-    """out += (B·panelᵀ)ᵀ·B for B = (rows − shift)·scale, as ``scaled_deviations`` gives them;
-    buffer (≥ 1, d) is scratch of B's type for rows of float16.
+def shifted_gram_product(rows, shift, scale, panel, buffer, out, moments=None):
+    """out += (B·panelᵀ)ᵀ·B for B = (rows − shift)·scale, as ``scaled_deviations`` gives them,
+    and moments as of ``gram_product``; buffer (≥ 1, d) is scratch of B's type for rows of float16.
 
     With one vector all is memory traffic: B is not written down, and scaled in the vector, unless
     that leaves the type's range.
@@ -223,9 +241,9 @@ def shifted_gram_product(rows, shift, scale, panel, buffer, out):
             some = rows[first : first + len(buffer)]
             tile = buffer[: len(some)]
             scaled_deviations(some, shift, scale, tile)
-            gram_product(tile, panel, out)
-    elif len(panel) == 1 and 1 / MODERATE <= scale <= MODERATE:
+            gram_product(tile, panel, out, moments)
+    elif len(panel) == 1 and moments is None and 1 / MODERATE <= scale <= MODERATE:
         part, eight = np.empty(panel.shape, panel.dtype), np.empty(8, panel.dtype)
         _gram_vector(rows, shift, scale, panel[0] * scale, part, eight, out)
     else:
-        _add_product(rows, shift, scale, panel, out)
+        _add_product(rows, shift, scale, panel, out, moments)

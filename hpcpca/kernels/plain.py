@@ -43,7 +43,7 @@ def add_sums(tile, sums):
     sums[1] += np.einsum("ij,ij->j", tile, tile, dtype=np.float64)
 
 
-def gram_product(tile, panel, out):
+def gram_product(tile, panel, out, moments=None):
     """out += (tile·panelᵀ)ᵀ·tile, as ``panel.gram_product``: a pair of BLAS calls for up to
     ``ROWS`` rows at a time.
     """
@@ -55,15 +55,17 @@ def gram_product(tile, panel, out):
         for start, stop in zip(edges, edges[1:]):
             rows = tile[start:stop]
             out += (rows @ panel.T).T @ rows
+        if moments is not None:
+            add_sums(tile, moments)
 
 
-def shifted_gram_product(rows, shift, scale, panel, buffer, out):
+def shifted_gram_product(rows, shift, scale, panel, buffer, out, moments=None):
     """As ``panel.shifted_gram_product``; buffer (≥ 1, d) has what is converted at a time."""
     for first in range(0, len(rows), len(buffer)):
         some = rows[first : first + len(buffer)]
         tile = buffer[: len(some)]
         scaled_deviations(some, shift, scale, tile)
-        gram_product(tile, panel, out)
+        gram_product(tile, panel, out, moments)
 
 
 def by_columns(values, indices, ends, heads, rows, ordered):

@@ -107,34 +107,22 @@ class Tiles(Multiplied):
 
     def add_product(self, number, buffer, panel, total, sums=None):
         """total (c, d) += BᵀBV for a panel V (c, d) of the tiles' type; B is product ``number``'s
-        part of the rows, of one tile or more. ``sums`` (2, d), if given, as of ``add_sums_of``.
+        part of the rows, of one tile or more. If there are ``sums`` (2, d), they get B's as with
+        ``add_sums_of``.
         """
         first, stop = number * self._together, (number + 1) * self._together
         rows = self.rows[first * self.step : stop * self.step]
-        if sums is not None:
-            for each in range(first, min(stop, len(self))):
-                self._add_sums(each, buffer, sums)
-        if self.shift is None:
-            self.kernels.gram_product(rows, panel, total)
-        elif self.roots is not None:
-            for each in range(first, min(stop, len(self))):
-                self.kernels.gram_product(self.tile(each, buffer), panel, total)
+        if self.shift is None and (self.roots is None or sums is None):
+            self.kernels.gram_product(rows, panel, total, sums)
+        elif self.roots is None:
+            about = self.shift, self.scale
+            self.kernels.shifted_gram_product(rows, *about, panel, buffer, total, sums)
         else:
-            self.kernels.shifted_gram_product(rows, self.shift, self.scale, panel, buffer, total)
-
-    def _add_sums(self, number, buffer, sums):
-        """As ``add_sums_of``; long rows are converted again, so many at a time as stay in the
-        second cache.
-        """
-        few = max(1, TILE_BYTES // max(1, self.rows.shape[1] * self.dtype.itemsize))
-        if self.shift is None or self.roots is not None or few >= self.step:
-            self.add_sums_of(number, self.tile(number, buffer), sums)
-            return
-        rows = self.rows[number * self.step : (number + 1) * self.step]
-        for start in range(0, len(rows), few):
-            some = rows[start : start + few]
-            self.kernels.scaled_deviations(some, self.shift, self.scale, buffer[: len(some)])
-            self.kernels.add_sums(buffer[: len(some)], sums)
+            for each in range(first, min(stop, len(self))):
+                tile = self.tile(each, buffer)
+                self.kernels.gram_product(tile, panel, total)
+                if sums is not None:
+                    self.add_sums_of(each, tile, sums)
 
     def add_sums_of(self, number, tile, sums):
         """sums (2, d) += sums and sums of squares of the columns of tile ``number``, which is

@@ -307,13 +307,38 @@ def test_products_of_read_only_maps(kernels, work, m, r, d):
     assert np.linalg.norm(out - expected) <= 50 * UNIT[np.dtype(work)] * np.linalg.norm(expected)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float16, np.float32])
+@pytest.mark.parametrize("has_roots", [False, True])
+@pytest.mark.parametrize("m, d", [(1, 30), (5, 30), (5, 9000)])
+def test_sums_that_come_with_products(kernels, dtype, has_roots, m, d):
+    """They are those that are taken without, and the products are the same."""
+    rng = np.random.default_rng([m, d])
+    rows, panel = rng.integers(0, 200, (300, d)).astype(dtype), rng.standard_normal((m, d))
+    roots = rng.random(300) if has_roots else None
+    tiles = Tiles(rows, np.full(d, 99.5, "f4"), 0.5, np.float32, kernels, roots=roots)
+    buffer, vectors = tiles.buffer(), tiles.vectors(panel)
+    alone, out, sums, expected = (
+        np.zeros((m, d)),
+        np.zeros((m, d)),
+        np.ones((2, d)),
+        np.ones((2, d)),
+    )
+    for number in range(tiles.products):
+        tiles.add_product(number, buffer, vectors, alone)
+        tiles.add_product(number, buffer, vectors, out, sums)
+    for number in range(len(tiles)):
+        tiles.add_sums_of(number, tiles.tile(number, buffer), expected)
+    np.testing.assert_allclose(sums, expected, rtol=1e-12, atol=1e-9)
+    assert np.linalg.norm(out - alone) <= 1e-6 * np.linalg.norm(alone)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_products_of_what_is_not_finite_are_not(kernels, bad):
     rows, panel = np.ones((20, 60), np.float32), np.ones((6, 60), np.float32)
     rows[17, 55] = bad
-    out = np.zeros(panel.shape)
-    kernels.gram_product(rows, panel, out)
-    assert not np.isfinite(out[:, 55]).any()
+    out, sums = np.zeros(panel.shape), np.zeros((2, 60))
+    kernels.gram_product(rows, panel, out, sums)
+    assert not np.isfinite(out[:, 55]).any() and not np.isfinite(sums[:, 55]).any()
 
 
 def test_small_jobs_do_not_compile(monkeypatch):
@@ -335,25 +360,3 @@ def test_kernels_warm_up(name, dtypes):
     for dtype in dtypes:
         SETS[name].warm_up(np.dtype(dtype))
         assert SETS[name].is_warm(np.dtype(dtype))
-
-
-@pytest.mark.parametrize("work", [np.float32, np.float64])
-@pytest.mark.parametrize("r, d", [(600, 30), (130, 9000)])
-def test_column_sums_beside_products(kernels, work, r, d, monkeypatch):
-    """Those of rows that are converted for it a few at a time too."""
-    monkeypatch.setattr("hpcpca.kernels.tiles.TILE_BYTES", 100_000)
-    rng = np.random.default_rng(d)
-    rows = rng.standard_normal((r, d)).astype(work) + work(3)
-    shift, panel = np.full(d, 2.9, work), rng.standard_normal((2, d)).astype(work)
-    tiles, out, sums = Tiles(rows, shift, 0.5, work, kernels), np.zeros((2, d)), np.zeros((2, d))
-    buffer = tiles.buffer()
-    for number in range(tiles.products):
-        tiles.add_product(number, buffer, panel, out, sums)
-    wide = (rows.astype(np.float64) - shift) * 0.5
-    allowed = 8 * UNIT[np.dtype(work)] * np.abs(wide).sum(axis=0)
-    assert (np.abs(sums[0] - wide.sum(axis=0)) <= allowed).all()
-    assert np.allclose(sums[1], (wide**2).sum(axis=0), rtol=50 * UNIT[np.dtype(work)])
-    alone = np.zeros((2, d))
-    for number in range(tiles.products):
-        tiles.add_product(number, buffer, panel, alone)
-    assert np.array_equal(out, alone)
