@@ -142,8 +142,11 @@ def dot(count):
                     _multiply_add(b, row[number // count], vectors[number % count], sum_of)
             totals = _totals(b, [b.load(sum_of) for sum_of in places])
             for i in range(GROUP):
-                whole, first = totals[i * count // lanes], i * count % lanes
-                part = b.shuffle_vector(whole, whole, _lanes(*range(first, first + count)))
+                part = sums.vector(count)(ir.Undefined)
+                for v in range(count):
+                    whole, lane = divmod(i * count + v, lanes)
+                    one = b.extract_element(totals[whole], INDEX(lane))
+                    part = b.insert_element(part, one, INDEX(v))
                 target = sums.address(i, k)
                 sums.store(b.fadd(sums.load(target, count), part), target)
             return context.get_dummy_value()
