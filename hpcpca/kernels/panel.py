@@ -23,6 +23,7 @@ PER_VECTOR = 12, 24  # and of long rows so many a vector and at least: they are 
 BLOCK_BYTES = cache_bytes(1) // 12  # of a row: six rows and four vectors are in the first cache
 TILE_BYTES = cache_bytes(2) // 5  # where rows come along at the same time
 LARGEST_TILE = cache_bytes(2) // 2
+LINE = 64  # bytes that caches fetch at a time
 MODERATE = 2.0**60  # scales up to this may be taken out of sums
 
 _own = threading.local()
@@ -43,6 +44,7 @@ def _in_registers(kind, *count):
 _dot1, _dot2, _dot4 = (_in_registers("dot", count) for count in (1, 2, 4))
 _outer1, _outer2, _outer4 = (_in_registers("outer", count) for count in (1, 2, 4))
 _outer_broad = _in_registers("outer", BROAD)
+_outer_ahead = _in_registers("outer", BROAD, True)
 deviations = _in_registers("deviations")
 
 
@@ -92,24 +94,28 @@ def _multiply(tile, panel, sums, width, rows, place):
 
 
 @compiled
-def _add_images(tile, sums, out, count, start, stop):
-    """out (m, d) += sumsᵀ·tile in columns start…stop−1, for ``count`` rows of tile (r, ≥ a strip's
-    end) and sums (r, m).
+def _add_images(tile, sums, out, rows, start, stop, fetches):
+    """out (m, d) += sumsᵀ·tile in columns start…stop−1, for the tile (r, ≥ a strip's end) of
+    ``rows`` (r, d) and sums (r, m); it ``fetches`` the columns from ``stop`` on meanwhile, or not.
     """
-    m, width = out.shape[0], STRIP * (BYTES // tile.itemsize)
+    m, count, width = out.shape[0], rows.shape[0], STRIP * (BYTES // tile.itemsize)
     for first in range(0, stop - start, width):
-        k, at = 0, start + first
+        k, at, place = 0, start + first, (stop + first) * rows.itemsize
         while k + BROAD <= m:
-            _outer_broad(tile, sums, out, count, first, k, at)
+            if fetches:
+                _outer_ahead(tile, sums, out, rows, count, first, k, at, place)
+                place += LINE
+            else:
+                _outer_broad(tile, sums, out, rows, count, first, k, at, 0)
             k += BROAD
         if k + 4 <= m:
-            _outer4(tile, sums, out, count, first, k, at)
+            _outer4(tile, sums, out, rows, count, first, k, at, 0)
             k += 4
         if k + 2 <= m:
-            _outer2(tile, sums, out, count, first, k, at)
+            _outer2(tile, sums, out, rows, count, first, k, at, 0)
             k += 2
         if k < m:
-            _outer1(tile, sums, out, count, first, k, at)
+            _outer1(tile, sums, out, rows, count, first, k, at, 0)
 
 
 @compiled
@@ -152,16 +158,18 @@ def _product(rows, shift, scale, panel, tiles, sums, out, moments):
                 _fill(some[i : i + GROUP], shift, scale, tile, start, stop)
                 place = (i + GROUP) * d + start
                 _multiply(tile, panel[block], sums[i : i + GROUP], width, some, place)
-        for block in range(blocks):
-            start, stop = block * columns, min(d, block * columns + columns)
-            if tiles.shape[0] == blocks:
-                tile = tiles[block]
+        is_held = tiles.shape[0] == blocks
+        width = columns if is_held else columns // 2  # room for what is fetched ahead
+        for start in range(0, d, width):
+            stop = min(d, start + width)
+            if is_held:
+                tile = tiles[start // width]
             else:
                 tile = tiles[0][:count]
                 _fill(some, shift, scale, tile, start, stop)
             if moments.shape[0]:
                 _add_moments(tile, moments, count, start, stop)
-            _add_images(tile, sums, out, count, start, stop)
+            _add_images(tile, sums, out, some, start, stop, not is_held)
 
 
 @lru_cache

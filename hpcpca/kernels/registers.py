@@ -156,24 +156,30 @@ def dot(count):
     return kernel
 
 
-def outer(count):
-    """Make the kernel for sums over rows of ``count`` vectors' images, in a strip of columns."""
+def outer(count, fetches=False):
+    """Make the kernel for sums over rows of ``count`` vectors' images, in a strip of columns; it
+    ``fetches`` from memory on the way, or not.
+    """
 
     @intrinsic
-    def kernel(typing, tile, sums, out, rows, start, k, at):
+    def kernel(typing, tile, sums, out, ahead, rows, start, k, at, place):
         """out (k…k+count−1, at…) += sumsᵀ·tile for tile (rows, start…), in the columns of a strip
-        that out (m, d) float64 has; sums (rows, m).
+        that out (m, d) float64 has; sums (rows, m). On the way what is ``place`` bytes behind the
+        beginning of each row of ``ahead`` (rows, d) is fetched to the cache.
         """
 
         def generate(context, b, signature, arguments):
-            tile, sums, out = _arrays(context, b, zip(signature.args[:3], arguments))
-            rows, start, k, at = arguments[3:]
+            tile, sums, out, ahead = _arrays(context, b, zip(signature.args[:4], arguments))
+            rows, start, k, at, place = arguments[4:]
             lanes, vector = tile.lanes, tile.vector(tile.lanes)
             places = _zeros(b, vector, count * STRIP)
             tile_at, sums_at = tile.address(0, start), sums.address(0, k)
             with cgutils.for_range(b, rows) as loop:
                 x = b.add(tile_at, b.mul(loop.index, tile.strides[0]))
                 s = b.add(sums_at, b.mul(loop.index, sums.strides[0]))
+                if fetches:
+                    hop = b.mul(loop.index, ahead.strides[0])
+                    _prefetch(b, b.add(b.add(ahead.start, place), hop))
                 row = [tile.load(b.add(x, SIZE(n * BYTES)), lanes) for n in range(STRIP)]
                 for v in range(count):
                     one = sums.load(b.add(s, SIZE(v * sums.itemsize)), 1)
@@ -186,7 +192,7 @@ def outer(count):
                 _add_masked(b, out, address, b.load(place), b.sub(out.columns, column))
             return context.get_dummy_value()
 
-        return types.void(tile, sums, out, *[types.int64] * 4), generate
+        return types.void(tile, sums, out, ahead, *[types.int64] * 5), generate
 
     return kernel
 

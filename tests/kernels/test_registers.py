@@ -40,11 +40,14 @@ def test_dot(monkeypatch, nbytes, dtype, count):
 def test_outer(monkeypatch, nbytes, dtype, left):
     """A strip, of which ``left`` columns at most are there."""
     monkeypatch.setattr(registers, "BYTES", nbytes)
-    kernel, width = registers.outer(4), registers.STRIP * nbytes // np.dtype(dtype).itemsize
-    call = numba.njit(lambda *arrays: kernel(*arrays, 20, 3, 1, 5))
+    kernel, width = (
+        registers.outer(4, left == 100),
+        registers.STRIP * nbytes // np.dtype(dtype).itemsize,
+    )
+    call = numba.njit(lambda *arrays: kernel(*arrays, 20, 3, 1, 5, 0))
     tile, sums, out = whole_numbers(2, (22, width + 3), (22, 6), (6, 5 + left))
     tile, sums, expected = tile.astype(dtype), sums.astype(dtype), out.copy()
     stop = min(width, left)
     expected[1:5, 5 : 5 + stop] += sums[:20, 1:5].T @ tile[:20, 3 : 3 + stop]
-    call(tile, sums, out)
+    call(tile, sums, out, tile)
     np.testing.assert_array_equal(out, expected)
