@@ -12,7 +12,7 @@ PIECE = 20_000  # bytes: 64 pieces in all
 CUT = f"""import time
 import hpcpca.sources.source as s, hpcpca.operators.gram_build as g, hpcpca.operators.streaming as t
 import hpcpca.operators.mapped as m
-g.LARGEST_PIECE = t.LARGEST_PIECE = m.WINDOW_BYTES = {PIECE}
+g.LARGEST_PIECE = t.LARGEST_PIECE = m.WINDOW_BYTES = m.LARGEST_WINDOW = {PIECE}
 g.SAMPLE_ROWS = 64
 s.Source.pieces.__defaults__ = s.Source.pieces_left.__defaults__ = ({PIECE},)
 old = s.Source.read

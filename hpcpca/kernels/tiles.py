@@ -7,7 +7,9 @@ TILE_BYTES = 2 << 20  # converted rows worked on at a time: within the second-le
 # themselves,
 TILE_ROWS = 63
 LARGEST_TILE = 64 << 20  # unless that takes more than this
-PRODUCT_ROWS = 252  # at least in a product, for the same reason; in tiles they would take too much
+# at least in a product, or packing the panel for each would cost too much; in tiles they would
+# take too much memory
+PRODUCT_ROWS = 1008
 
 
 def tile_rows(d, itemsize):

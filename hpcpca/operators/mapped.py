@@ -4,6 +4,7 @@ all ranks of a node share.
 
 from dataclasses import replace
 
+from ..kernels.tiles import PRODUCT_ROWS
 from . import streaming
 from .cost import (
     SWEEPS,
@@ -15,7 +16,8 @@ from .cost import (
 )
 from .kind import register
 
-WINDOW_BYTES = 64 << 20  # of rows between two looks at whether a file was changed
+WINDOW_BYTES = 64 << 20  # of rows between two looks at whether a file was changed,
+LARGEST_WINDOW = 512 << 20  # if these are not fewer than whole products take
 
 
 class MappedCovariance(streaming.StreamingCovariance):
@@ -58,7 +60,7 @@ def cost(job):
         scratch(job, shards),
         seconds + SWEEPS * groups * convert_seconds(job) + algebra_seconds(job),
         found.elements,
-        piece_bytes=WINDOW_BYTES,
+        piece_bytes=max(WINDOW_BYTES, min(LARGEST_WINDOW, 2 * PRODUCT_ROWS * job.row_bytes)),
         sample_rows=found.sample_rows,
         reads=1 if stays else groups * job.passes,
     )
