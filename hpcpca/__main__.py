@@ -3,8 +3,11 @@ for a failed one.
 """
 
 import _thread
+import atexit
 import errno
+import gc
 import os
+import platform
 import sys
 import time
 
@@ -14,6 +17,7 @@ from .errors import BAD_INPUT, INTERNAL, USAGE, HpcpcaError, describe
 
 SPOKEN = 0.3  # seconds in which a launcher passes on a message
 LINGER = SPOKEN  # seconds that ranks without anything to say stay after an error
+GARBAGE = 400_000  # objects made between two looks for cycles: loading modules makes none
 PIPE_CLOSED = 141  # as shells count a death by SIGPIPE
 
 
@@ -21,14 +25,15 @@ def main(arguments=None):
     """Run the command line; return never, exit with the code of the design."""
     prepare()
     code = run(sys.argv[1:] if arguments is None else arguments) or _lost()
-    hdf5 = sys.modules.get("hpcpca.files.hdf5")
-    if hdf5 is not None and hdf5.unfinished:
+    if "hpcpca.files.hdf5" in sys.modules:
         _leave(code)
     sys.exit(code)
 
 
 def prepare():
-    """Set what HDF5 looks for in the environment when it is loaded, and patient streams."""
+    """Set what HDF5 looks for in the environment when it is loaded, patient streams, and a start
+    without detours.
+    """
     os.environ.setdefault(
         "HDF5_EXTFILE_PREFIX", "${ORIGIN}"
     )  # external storage beside its file, not whatever has its name here
@@ -36,10 +41,16 @@ def prepare():
         "HDF5_USE_FILE_LOCKING", "FALSE"
     )  # as files are opened here: old HDF5 refuses what it has opened otherwise, as a source
     streams.prepare()
+    gc.set_threshold(GARBAGE)
+    # h5py asks for all that is known of the machine; for this Python would start a program
+    vars(platform.uname()).setdefault("processor", "")
 
 
 def _leave(code):
-    """End without HDF5's own clean-up, which crashes on files that it could not write."""
+    """End without taking the interpreter apart: that takes longer than the end of MPI, and HDF5's
+    own clean-up crashes on files that it could not write.
+    """
+    atexit._run_exitfuncs()
     mpi = sys.modules.get("mpi4py.MPI")
     if mpi is not None and mpi.Is_initialized() and not mpi.Is_finalized():
         mpi.Finalize()
