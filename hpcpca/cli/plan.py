@@ -115,7 +115,7 @@ def plan(
         ranks_on_node=-(-ranks // nodes),
         threads=threads,
         memory=memory or available_memory(),
-        rates=replace(measured_rates(), read=float(bandwidth)),
+        rates=replace(measured_rates(), read=float(bandwidth), map=float(bandwidth)),
         shards=1 if config.exchange == "window" else None,
     )
     count = planned_job.count(most)

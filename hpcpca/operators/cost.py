@@ -2,9 +2,9 @@
 to.
 
 Files give so many bytes/s a node, read ahead while computing. A pass of the panel over the rows
-takes 4·n·d·m flops at the rate of a skinny product, and a conversion of every element that is not
-held as it is multiplied. A round of the Ritz exchange takes seven products of length d per pair
-of a new and a known vector, and memory not used before for the new ones and their images.
+takes 4·n·d·m flops at the rate of a skinny product, in which rows are converted on the way. A round
+of the Ritz exchange takes seven products of length d per pair of a new and a known vector, and
+memory not used before for the new ones and their images.
 """
 
 import math
@@ -18,8 +18,8 @@ from .centring import work_type
 
 LONG, LONG_ROWS = (
     64 << 10,
-    0.5,
-)  # rows of more bytes are multiplied at this part of the rate (measured): a tile is out of cache
+    0.65,
+)  # rows of more bytes are multiplied at this part of the rate (measured): they are read twice
 # per element of a pair of vectors in a round of the Ritz exchange, at half the rate of products: 14
 # where two sweeps orthonormalise, and what else there is (measured 10 to 22, for 64 to 16 vectors)
 PAIR_FLOPS = 16
@@ -41,7 +41,7 @@ class Rates:
     convert: float = 3e9  # elements
     copy: float = 4e9  # bytes, from the system's cache of files
     touch: float = 2e9  # bytes a node of memory not used before
-    map: float = 8e9  # bytes a node of files that are mapped, used for the first time
+    map: float = 1e9  # bytes a node of files that are mapped, used for the first time
     is_measured: bool = False
 
     def skinny(self, itemsize):

@@ -181,13 +181,12 @@ def cost(job):
     rows = held_rows(job, shards)
     held = rows + scratch(job, shards)
     converting = job.ranks // shards * convert_seconds(job)  # every group converts all rows
-    each = pass_seconds(job) + (converting if job.dtype != job.work else 0)
     first = rows / job.rates.read + rows / job.rates.touch + SWEEPS * converting
     return Plan(
         "in-memory",
         shards,
         held,
-        first + passes * each + algebra_seconds(job),
+        first + passes * pass_seconds(job) + algebra_seconds(job),
         (passes + 2) * job.n * job.d // shards,
     )
 

@@ -43,12 +43,12 @@ def refusal(job):
 
 
 def cost(job):
-    """Return the ``Plan`` of a job whose rows are mapped: they take no memory of its own."""
+    """Return the ``Plan`` of a job whose rows are mapped: only a sample takes memory of its own."""
     shards = job.shards or job.ranks
     groups = job.ranks // shards  # every one converts all rows
     stays = job.n * job.row_bytes <= job.cached * job.ranks // job.ranks_on_node
     fetching = job.n * job.row_bytes / (job.rates.map * job.ranks / job.ranks_on_node)
-    each = pass_seconds(job) + groups * convert_seconds(job)
+    each = pass_seconds(job)
     if stays:
         seconds = fetching + job.passes * each
     else:
@@ -57,7 +57,7 @@ def cost(job):
     return Plan(
         "mapped",
         shards,
-        scratch(job, shards),
+        scratch(job, shards) + found.sample_rows * job.row_bytes * job.ranks_on_node // shards,
         seconds + SWEEPS * groups * convert_seconds(job) + algebra_seconds(job),
         found.elements,
         piece_bytes=max(WINDOW_BYTES, min(LARGEST_WINDOW, 2 * PRODUCT_ROWS * job.row_bytes)),

@@ -4,7 +4,6 @@ spread over the files.
 
 import numpy as np
 
-from ..kernels.joined_tiles import JoinedTiles
 from ..rng import spread
 from ..sources.rows import read_blocks
 from .centring import Centring, Moments, exponent_of, first_shift, is_whole
@@ -71,11 +70,6 @@ def sampled_centring(resources, work, place, wanted):
     if (
         place[0] == exchange.size or exchange.group_number == 0
     ):  # each group samples all rows: count them once
-        if found[0]:
-            moments = moments_of(tiles_of(centring, found[0], np.float64), resources.team, source.d)
+        tiles = centring.tiles(found[0], np.float64)
+        moments = moments_of(tiles, resources.team, source.d)
     return centring.measured(moments.merge_over_ranks(exchange.sum)).at_the_mean(), list(found)
-
-
-def tiles_of(centring, arrays, dtype=None):
-    """Return the rows of several arrays, centred and scaled, as tiles."""
-    return JoinedTiles([centring.tiles(rows, dtype) for rows in arrays])

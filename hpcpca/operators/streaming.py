@@ -23,7 +23,7 @@ from .cost import (
 from .kind import register
 from .operator import Operator
 from .products import ROUNDING, PanelSum, Sample, about_the_mean, panel_product
-from .sampling import sampled_centring, tiles_of
+from .sampling import sampled_centring
 from .unfinished import Unfinished, all_finished
 
 READINGS = 3  # of all data until shift and scale fit them
@@ -129,8 +129,8 @@ class StreamingCovariance(Streamed):
     the check for NaN are part of the first pass, which is repeated if its shift or scale turn out
     wrong.
 
-    ``sampled(is_double)`` gives the first centring, this rank's rows of the sample, in arrays, and
-    the sample's share of all rows. These rows are kept until the start panel is made. A resumed run
+    ``sampled(is_double)`` gives the first centring, this rank's rows (s, d) of the sample, and the
+    sample's share of all rows. These rows are kept until the start panel is made. A resumed run
     gives the ``known`` centring instead, and the ``unfinished`` pass that it was stopped in.
     """
 
@@ -162,7 +162,7 @@ class StreamingCovariance(Streamed):
     def sampled(self, ranges=None, share=None):
         """Return the operator of the rows sampled for the shift, and let go of them."""
         sample = Sample(
-            tiles_of(self.centring, self._sample),
+            self.centring.tiles(self._sample),
             self._share,
             self,
             self._exchange,
@@ -312,7 +312,7 @@ def cost(job, most_sampled=math.inf):
     converting, reading = (groups * seconds(job) for seconds in (convert_seconds, read_seconds))
     # the reader takes time from whom it shares a core with
     copying = groups * job.n * job.row_bytes / (job.rates.copy * job.cores)
-    each = max(pass_seconds(job) + converting + copying, reading)
+    each = max(pass_seconds(job) + copying, reading)
     seconds = passes * each + SWEEPS * converting + algebra_seconds(job)
     return Plan(
         "streaming",

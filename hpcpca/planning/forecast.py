@@ -7,7 +7,7 @@ from ..units import format_seconds, format_size
 from .sbatch import batch_file
 from .traffic import ritz_round, sampled_round, vectors_round
 
-START_SECONDS = 0.8  # interpreter, libraries, MPI: per node, all ranks at once
+START_SECONDS = 0.35  # interpreter, libraries, MPI: per node, all ranks at once
 # of kernels, once, per type that products may be in (measured: 12 to 14 of two, 5 to 7 of one)
 COMPILE_SECONDS = 7
 LATENCY = 20e-6  # seconds of a collective per doubling of ranks

@@ -132,16 +132,17 @@ def blocks_of_shard(
 def pieces_of_shard(source, place, counters, known, largest, *, done=NO_ROWS, halt=never):
     """Yield (intervals of rows, rows) of a shard piece by piece, read ahead.
 
-    The list ``known`` = [arrays, runs, max |value|] of ``read_blocks`` comes first and is emptied,
+    The list ``known`` = [rows, runs, max |value|] of ``read_blocks`` comes first and is emptied,
     so that nothing is read twice or held for long. If there are rows ``done``, they are left out,
     and what is known is read again. ``largest[0]`` becomes the max |value| so far.
     """
-    held, runs, largest[0] = known if known and not len(done) else ([], [], 0.0)
+    rows, runs, largest[0] = known if known and not len(done) else (None, [], 0.0)
     known.clear()
     edges = source.blocks.edges
-    for (begin, end), rows in zip(runs, held):
-        yield [(edges[begin], edges[end])], rows
-    held = rows = None
+    taken = [(edges[begin], edges[end]) for begin, end in runs]
+    if runs:
+        yield taken, rows
+    rows = None
     if len(done):
         places = source.pieces_left(done, *place)
     else:
@@ -179,19 +180,18 @@ def seconds_to_map(source, shards, shard, most):
 
 
 def read_blocks(source, numbers, counters, halt=never):
-    """Read some blocks of the partition, consecutive ones together. Return their rows, an array
-    (r, d) for each run, the runs [(first, last)], and max |value|.
+    """Read some blocks of the partition, consecutive ones together. Return their rows (r, d), one
+    after the other in memory, their runs [(first, last)], and max |value|.
 
     Ends early if ``halt()``.
     """
-    runs, largest, found = list(source.blocks.runs(numbers)), 0.0, []
+    runs, largest, done = list(source.blocks.runs(numbers)), 0.0, 0
+    rows = source.buffer(int(source.blocks.rows[numbers].sum()))
     for first, last in runs:
         if halt():
             break
         (file, start), stop = source.blocks.place(first), int(source.blocks.stop[last - 1])
         with counters.time("read"):
-            source.fetch(file, start, stop)
-            block = source.read(file, start, stop)
-        largest = max(largest, source.check_finite(block))
-        found.append(block.rows)
-    return found, runs, largest
+            block = source.read(file, start, stop, rows[done:])
+        largest, done = max(largest, source.check_finite(block)), done + len(block)
+    return rows, runs, largest
