@@ -37,11 +37,11 @@ class Rates:
     skinny8: float = 30e9
     large4: float = 90e9  # matrix product and SYRK
     large8: float = 45e9
-    read: float = 1e9
+    read: float = 2.0**30
     convert: float = 3e9  # elements
     copy: float = 4e9  # bytes, from the system's cache of files
     touch: float = 2e9  # bytes a node of memory not used before
-    map: float = 1e9  # bytes a node of files that are mapped, used for the first time
+    map: float = 2.0**30  # bytes a node of files that are mapped, used for the first time
     is_measured: bool = False
 
     def skinny(self, itemsize):
