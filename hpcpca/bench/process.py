@@ -126,9 +126,10 @@ def output_of(command):
 
 
 def _last_line(output, code):
-    """Of hpcpca's own, if there are any: launchers add banners to them."""
+    """Of hpcpca's own, if there are any, or that which names a signal: launchers add banners."""
     said = [line for line in output.splitlines() if line.strip(" -=")]
     ours = [line for line in said if line.startswith("hpcpca: ")]
+    ours = ours or [line for line in said if "EXIT STRING" in line]
     return (ours or said)[-1].strip() if said else f"exit code {code}"
 
 
