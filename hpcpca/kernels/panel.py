@@ -187,28 +187,41 @@ def _shapes(rows, d, m, item):
     return (blocks, m, columns), (blocks if is_held else 1, step, columns), (step, m)
 
 
-def _scratch(dtype, shapes):
-    """Arrays of a type whose rows start registers: those of the last call, if they are alike."""
-    if getattr(_own, "kind", None) != (dtype, shapes):
+def _scratch(name, dtype, shapes):
+    """Arrays of a type whose rows start registers: those of the last call of this name, if they
+    are alike.
+    """
+    kept = vars(_own)
+    if kept.get(name, (None,))[0] != (dtype, shapes):
         counts = [-(-np.prod(shape) * dtype.itemsize // BYTES) * BYTES for shape in shapes]
         memory = np.empty(sum(counts) + BYTES, np.uint8)
         edges = -memory.ctypes.data % BYTES + np.cumsum([0, *counts])
         pieces = [memory[first : first + n].view(dtype) for first, n in zip(edges, counts)]
-        _own.arrays = [x[: np.prod(shape)].reshape(shape) for x, shape in zip(pieces, shapes)]
-        _own.kind = dtype, shapes
-    return _own.arrays
+        arrays = [x[: np.prod(shape)].reshape(shape) for x, shape in zip(pieces, shapes)]
+        kept[name] = (dtype, shapes), arrays
+    return kept[name][1]
+
+
+def _packed(panel, shape):
+    """A panel (m, d) in blocks of columns, of this shape. One that cannot be written to is packed
+    once for all calls that follow.
+    """
+    (packed,) = _scratch("panel", panel.dtype, (shape,))
+    if panel.flags.writeable or getattr(_own, "packed", None) is not panel:
+        columns = shape[2] - BYTES // panel.itemsize
+        for block, target in enumerate(packed):
+            part = panel[:, block * columns : (block + 1) * columns]
+            target[:, : part.shape[1]] = part
+            target[:, part.shape[1] :] = 0
+        _own.packed = panel
+    return packed
 
 
 def _add_product(rows, shift, scale, panel, out, moments):
     """``_product`` for a panel (m, d)."""
     m, d = panel.shape
-    shapes = _shapes(len(rows), d, m, panel.itemsize)
-    packed, tiles, sums = _scratch(panel.dtype, shapes)
-    columns = packed.shape[2] - BYTES // panel.itemsize
-    for block, target in enumerate(packed):
-        part = panel[:, block * columns : (block + 1) * columns]
-        target[:, : part.shape[1]] = part
-        target[:, part.shape[1] :] = 0
+    shape, *shapes = _shapes(len(rows), d, m, panel.itemsize)
+    packed, (tiles, sums) = _packed(panel, shape), _scratch("tiles", panel.dtype, tuple(shapes))
     moments = np.empty((0, d)) if moments is None else moments
     _product(rows, shift, scale, packed, tiles, sums, out, moments)
 

@@ -7,9 +7,7 @@ TILE_BYTES = 2 << 20  # converted rows worked on at a time: within the second-le
 # themselves,
 TILE_ROWS = 63
 LARGEST_TILE = 64 << 20  # unless that takes more than this
-# at least in a product, or packing the panel for each would cost too much; in tiles they would
-# take too much memory
-PRODUCT_ROWS = 1008
+PRODUCT_ROWS = 252  # at least in a product, for the same reason; in tiles they would take too much
 
 
 def tile_rows(d, itemsize):
@@ -24,8 +22,10 @@ class Multiplied:
     """
 
     def vectors(self, panel):
-        """What ``add_product`` takes for a panel (c, d) float64."""
-        return panel.astype(self.dtype)
+        """What ``add_product`` takes for a panel (c, d) float64; not to be written to."""
+        found = panel.astype(self.dtype)
+        found.flags.writeable = False
+        return found
 
     def total(self, count):
         """Sums for ``add_product`` of so many vectors, float64; one per thread."""
@@ -74,8 +74,9 @@ class Tiles(Multiplied):
 
     @property
     def _together(self):
-        """Tiles that ``add_product`` takes at a time."""
-        return -(-PRODUCT_ROWS // self.step)
+        """Tiles that ``add_product`` takes at a time: about equal parts of all."""
+        tiles, most = max(1, len(self)), -(-PRODUCT_ROWS // self.step)
+        return -(-tiles // -(-tiles // most))
 
     @property
     def products(self):

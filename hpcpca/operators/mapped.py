@@ -60,7 +60,7 @@ def cost(job):
         scratch(job, shards) + found.sample_rows * job.row_bytes * job.ranks_on_node // shards,
         seconds + SWEEPS * groups * convert_seconds(job) + algebra_seconds(job),
         found.elements,
-        piece_bytes=max(WINDOW_BYTES, min(LARGEST_WINDOW, 2 * PRODUCT_ROWS * job.row_bytes)),
+        piece_bytes=max(WINDOW_BYTES, min(LARGEST_WINDOW, 8 * PRODUCT_ROWS * job.row_bytes)),
         sample_rows=found.sample_rows,
         reads=1 if stays else groups * job.passes,
     )

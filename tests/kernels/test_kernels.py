@@ -360,3 +360,20 @@ def test_kernels_warm_up(name, dtypes):
     for dtype in dtypes:
         SETS[name].warm_up(np.dtype(dtype))
         assert SETS[name].is_warm(np.dtype(dtype))
+
+
+def test_a_panel_is_packed_once_only_if_it_cannot_change(kernels):
+    """Products with a panel in memory that is written to between them, and with one that is not."""
+    rng = np.random.default_rng(4)
+    rows, panel = rng.standard_normal((40, 60)), rng.standard_normal((6, 60))
+    for panel.flags.writeable in True, False, True:
+        first, second = np.zeros((6, 60)), np.zeros((6, 60))
+        kernels.gram_product(rows, panel, first)
+        if panel.flags.writeable:
+            panel *= 2
+        kernels.gram_product(rows, panel, second)
+        times = 2 if panel.flags.writeable else 1
+        np.testing.assert_allclose(second, times * first, rtol=1e-13)
+        other = np.ones((6, 60))
+        other.flags.writeable = False
+        kernels.gram_product(rows, other, np.zeros((6, 60)))
