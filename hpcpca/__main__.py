@@ -4,6 +4,7 @@ for a failed one.
 
 import _thread
 import atexit
+import ctypes
 import errno
 import gc
 import os
@@ -47,8 +48,8 @@ def prepare():
 
 
 def _leave(code):
-    """End without taking the interpreter apart: that takes longer than the end of MPI, and HDF5's
-    own clean-up crashes on files that it could not write.
+    """End without taking the interpreter apart, which takes longer than the end of MPI; and if
+    there are files that could not be written, without HDF5's own clean-up, which crashes on them.
     """
     atexit._run_exitfuncs()
     mpi = sys.modules.get("mpi4py.MPI")
@@ -56,7 +57,11 @@ def _leave(code):
         mpi.Finalize()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)
+    if sys.modules["hpcpca.files.hdf5"].unfinished:
+        os._exit(code)
+    # what libraries do at the end has to be done: MPICH tells its launcher only then that all is
+    # well, and that one kills the other ranks if nobody says so
+    ctypes.CDLL(None).exit(code)
 
 
 def _not_lost(unraisable):
