@@ -93,9 +93,9 @@ def finished(command):
     return subprocess.run(command, capture_output=True, errors="replace", env=environment())
 
 
-def run_once(contender):
-    """Run a contender once; keep its time and memory, or the end of what it printed where it
-    failed.
+def run_once(contender, is_watched=True):
+    """Run a contender once; keep its time, and its memory if it ``is_watched``, or the end of what
+    it printed where it failed.
     """
     begun = time.perf_counter()
     process = subprocess.Popen(
@@ -105,14 +105,15 @@ def run_once(contender):
         errors="replace",
         env=environment(**contender.environment),
     )
-    peak, output = _watch(process)
+    peak, output = _watch(process) if is_watched else (None, process.communicate()[0])
     seconds = time.perf_counter() - begun
     if process.returncode:
         contender.error = f"failed: {_last_line(output, process.returncode)}"
     elif contender.seen:
         contender.found.append(contender.seen(contender.out))
     contender.seconds.append(seconds)
-    contender.memory.append(peak)
+    if is_watched:
+        contender.memory.append(peak)
 
 
 def output_of(command):
@@ -134,16 +135,16 @@ def _last_line(output, code):
 
 
 def alternate(contenders, runs):
-    """One uncounted run of each, then ``runs`` of all in turn, so that a drift of the machine
-    hits all alike.
+    """One uncounted run of each, whose memory is watched, which takes time; then ``runs`` of all in
+    turn, so that a drift of the machine hits all alike.
     """
     for counted in [False] + [True] * runs:
         for contender in contenders:
             if not contender.error:
-                run_once(contender)
+                run_once(contender, is_watched=not counted)
             if not counted:
-                for kept in (contender.seconds, contender.memory, contender.found):
-                    kept.clear()
+                contender.seconds.clear()
+                contender.found.clear()
 
 
 def _watch(process):
