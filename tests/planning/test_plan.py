@@ -66,7 +66,8 @@ def test_the_quickest_operator_that_fits_is_chosen():
     for memory in (64 * GIB, GIB):
         assert choose(job(**long, memory=memory), "auto", None).operator == "mapped"
     long["unmapped"] = "x.h5 is compressed"
-    assert choose(job(**long), "auto", None).operator == "in-memory"
+    chosen = choose(job(**long), "auto", None)
+    assert chosen.operator == "in-memory" and "; not mapped: x.h5 is compressed)" in chosen.reason
     assert choose(job(**long, memory=GIB), "auto", None).operator == "streaming"
     with pytest.raises(UsageError, match="--operator mapped: .* x.h5 is compressed"):
         choose(job(**long), "mapped", None)
