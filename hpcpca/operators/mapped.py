@@ -49,10 +49,8 @@ def cost(job):
     stays = job.n * job.row_bytes <= job.cached * job.ranks // job.ranks_on_node
     fetching = job.n * job.row_bytes / (job.rates.map * job.ranks / job.ranks_on_node)
     each = pass_seconds(job)
-    if stays:
-        seconds = fetching + job.passes * each
-    else:
-        seconds = job.passes * max(each, fetching)
+    first = max(each, fetching)  # rows are fetched ahead
+    seconds = first + (job.passes - 1) * (each if stays else first)
     found = streaming.cost(replace(job, chunk_bytes=0))
     return Plan(
         "mapped",
