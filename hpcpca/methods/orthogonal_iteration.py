@@ -2,6 +2,8 @@
 (Saad 2011, algorithm 5.3).
 """
 
+from dataclasses import replace
+
 from .method import panel_method, register
 from .ritz_exchange import RitzExchange, WarmStartSettings
 
@@ -17,10 +19,8 @@ class OrthogonalIteration(RitzExchange):
         self._reset()
 
     def _rayleigh_ritz(self, round):
-        state = super()._rayleigh_ritz(round)
-        # formed now: the next round begins by overwriting what they are formed of
-        state.vectors, state.images  # noqa: B018
-        return state
+        # a copy forms its vectors now: the next round begins by overwriting what they are formed of
+        return replace(super()._rayleigh_ritz(round))
 
     def _lay_directions(self, state):
         own = state.images if state.has_images else state.next.own

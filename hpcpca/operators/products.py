@@ -12,13 +12,13 @@ ROUNDING = {
 
 class PanelSum:
     """Σ_B Bᵀ(BV) for a panel V (c, d) over the tiles of one block after the other: each thread
-    keeps a sum of its own until the end. ``rows`` counts those that were added.
+    keeps a sum of its own until the end.
     """
 
     def __init__(self, team, panel, *, with_sums=False):
         """``with_sums``: also the sums of all columns, and of their squares."""
         self._team, self._panel, self._with_sums = team, panel, with_sums
-        self._vectors, self._tiles, self._locals, self.rows = None, None, [], 0
+        self._vectors, self._tiles, self._locals = None, None, []
 
     def add(self, tiles, halt=lambda: False):
         """Add all tiles; end early if ``halt()``."""

@@ -5,9 +5,8 @@ whether they change meanwhile.
 import os
 
 from ..errors import DataError
-from .mapped import Maps
+from .mapped import AGAIN, Maps
 
-AGAIN = "start again when nobody writes to it (no result was written)"
 # for benchmarks: every read comes from the disk
 FORGET = bool(os.environ.get("HPCPCA_FORGET_FILES"))
 

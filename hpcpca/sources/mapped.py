@@ -15,6 +15,7 @@ from .bus_errors import LIBC, guard, release
 
 WILL_NEED, FORGET, POPULATE = 3, 4, 22  # advice of Linux; the last one since 5.14
 PAGE = mmap.PAGESIZE
+AGAIN = "start again when nobody writes to it (no result was written)"
 LIBC.madvise.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
 
 
@@ -32,10 +33,10 @@ class MappedRows:
                 held = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
             raise DataError(
-                f"{part.path} cannot be mapped: {error}; --operator streaming"
+                f"{part.path} cannot be mapped: {error}; give --operator streaming"
             ) from None
         if size != part.size:
-            raise DataError(f"{part.path} was written to while it was read")
+            raise DataError(f"{part.path} was written to while it was read; {AGAIN}")
         self._bytes, self._lost = np.frombuffer(held, np.uint8), []
         self._address = self._bytes.ctypes.data
         guard(self._address, self._address + size, self._lost)
