@@ -253,7 +253,8 @@ def test_two_runs_on_one_checkpoint(folder, tmp_path):
             and f"no checkpoint {checkpoint} yet" in shown
         ), shown
     for pid in ranks_of(process):
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # the launcher may have ended it after the first
+            os.kill(pid, signal.SIGKILL)
     finish(process)
     run(0, "status", checkpoint).ended(3)
     run(2, "fit", folder / "data", "-k", K, "-o", output, "--overwrite").ok()
