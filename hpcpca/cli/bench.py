@@ -23,6 +23,7 @@ EXPERIMENTS = (
     "high-dimensional",
     "scaling",
     "asynchronous",
+    "corrections",
     "regression",
     "advance",
     "rank-discovery",
@@ -227,8 +228,8 @@ def scaling(shape, components, ranks, operator, folder, runs, mpiexec):
 @RUNS
 @MPIEXEC
 def cold(data, components, memory, tol, ranks, runs, mpiexec):
-    """A fit of DATA larger than its memory with every read from the disk, beside what reading
-    and computing take at least.
+    """Fits of DATA larger than their memory with every read from the disk, with corrections on a
+    sample and without, in turn, beside what reading and computing take at least.
     """
     from ..bench.cold import run_cold
 
@@ -286,10 +287,10 @@ def compression(shape, count, rank, ranks, runs, mpiexec):
 )
 def experiments(names, folder, seeds, overwrite, quick, data):
     """Experiments on this machine: the paper's, synthetic, local-steps, gaps, top1, step-size,
-    batch-size, high-dimensional, scaling, asynchronous, and, on --data, mnist; of regressions
-    regression, advance and rank-discovery; of training with compressed gradients (extra [train])
-    compression and effective-rank. Default: all but those of training; mnist only with --data. With
-    medians and ranges over seeds.
+    batch-size, high-dimensional, scaling, asynchronous, corrections, and, on --data, mnist; of
+    regressions regression, advance and rank-discovery; of training with compressed gradients (extra
+    [train]) compression and effective-rank. Default: all but those of training; mnist only with
+    --data. With medians and ranges over seeds.
     """
     from importlib import import_module
 

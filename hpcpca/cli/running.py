@@ -107,6 +107,7 @@ def _summarise(say, outcome, config, size):
         f" {report.state.round} rounds, "
         + ("of this run: " if config.resumed_from else "")
         + f"{counters.passes:.4g} passes, {counters.reads:.4g} reads"
+        + f"; {counters.sample_flops / 1e9:.3g} Gflop on a sample" * bool(counters.sample_flops)
     )
     if outcome.standing is not None and not report.state.estimated:
         from ..linalg.determination import in_words

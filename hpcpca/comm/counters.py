@@ -14,6 +14,7 @@ class Counters:
     reads: float = 0.0
     applications: int = 0
     samples: int = 0  # rows drawn in mini-batches, over all workers
+    sample_flops: int = 0  # on the sample of correction equations and start panels, over all ranks
     bytes_exchanged: int = 0
     seconds: dict = field(default_factory=lambda: defaultdict(float))
     _stack: list = field(default_factory=list)

@@ -9,7 +9,7 @@ from .content import Content, Unbuilt, attributes_of, checkpoint_of, result_of
 from .history import History
 from .report import Report
 
-COUNTS = ("passes", "reads", "applications", "bytes_exchanged", "samples")
+COUNTS = ("passes", "reads", "applications", "bytes_exchanged", "samples", "sample_flops")
 ORTHONORMAL_TO = 1e-2  # max|VVᵀ−I| above which vectors may be copies of one another
 DISK = 100e6  # bytes/s of checkpoints, until one was written
 

@@ -23,10 +23,10 @@ class BlockKrylov(RitzExchange):
         super()._restart()
         self._last = None
 
-    def _lay_directions(self, state):
+    def _lay_directions(self, state, active):
         first, self._last = self._last, self.size
         if first is None:
-            return self._lay_chosen(state.next, np.ones(self.count, bool))
+            return self.lay_residuals(state.next, np.ones(self.count, bool))
         block = self.basis_images.array[first : self.size, self.columns]
         self.basis.array[self.size : self.size + len(block), self.columns] = block
         return len(block)

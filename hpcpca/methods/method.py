@@ -106,6 +106,7 @@ class Needs:
     own: int = 0  # beside each worker's own
     private: int = 0  # panels that every rank holds for itself
     has_history: bool = False
+    corrections: str = "off"  # auto, on or off: directions that are solved for on a sample
 
 
 def needs_history(settings):

@@ -22,9 +22,9 @@ class OrthogonalIteration(RitzExchange):
         # a copy forms its vectors now: the next round begins by overwriting what they are formed of
         return replace(super()._rayleigh_ritz(round))
 
-    def _lay_directions(self, state):
+    def _lay_directions(self, state, active):
         own = state.images if state.has_images else state.next.own
-        return self._lay(own, self.exchange.grid.offsets(self.count))
+        return self.lay(own, self.exchange.grid.offsets(self.count))
 
 
 register("orthogonal-iteration", "ritz", panel_method(OrthogonalIteration), (WarmStartSettings,))

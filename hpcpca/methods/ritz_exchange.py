@@ -12,10 +12,11 @@ from ..errors import HpcpcaError, UsageError, on_all_ranks
 from ..linalg.orth import DONE as ORTHONORMAL
 from ..linalg.orth import RAW, combine, orthonormalising
 from ..linalg.ritz import rayleigh_ritz, residual_rows, thick_restart
-from ..options import Settings, option
+from ..options import AUTO, Settings, option
 from ..partition import offsets_among
 from ..rng import unit_vectors
-from .method import panel_method, register
+from .corrections import CorrectionSettings
+from .method import Needs, panel_method, register
 from .state import StateOnDemand, relative, unmeasured
 
 DONE = 0.8  # of the goal: an independent check at the goal then agrees
@@ -77,6 +78,7 @@ class RitzExchange:
     """
 
     measures_at_once = False  # initialize() leaves the first images to the first round
+    corrections = None  # methods.corrections, if there is a sample
 
     def __init__(self, operator, exchange, count, largest_basis, *, goals, seed):
         self.operator, self.exchange, self.count, self.goals, self.seed = (
@@ -103,7 +105,7 @@ class RitzExchange:
         before it is used after the other.
         """
         other = copy(self)
-        other.operator = operator
+        other.operator, other.corrections = operator, None
         return other
 
     def is_orthonormal(self, state):
@@ -132,59 +134,75 @@ class RitzExchange:
         """One round: deflate (project off all history), improve (apply Σ), exchange (publish,
         Rayleigh–Ritz). Collective.
         """
-        self._make_room()
-        if state.next.pending is not None:
-            self.size += self._lay(state.next.own, self.exchange.grid.offsets(state.next.pending))
+        pending, active = state.next.pending, self._active(state)
+        corrections = self.corrections if state.next.columns is not None else None
+        self._make_room(
+            corrections.decide(self, state, active) if corrections else pending or self.count
+        )
+        known, mixed = self.size, None
+        if pending is not None:
+            self.size += self.lay(state.next.own, self.exchange.grid.offsets(pending))
+        elif corrections:
+            mixed = self._expand(corrections.lay(self, state, active))
         else:
-            self._expand(self._lay_directions(state))
+            self._expand(self._lay_directions(state, active))
         if self.size < self.count:  # dependent start vectors
             self._fill()
         if self.applied == self.size:
             return replace(state, exhausted=True)
         self._apply_to_new()
+        if mixed is not None:
+            corrections.compare(self, state, active, known, mixed)
         return self._rayleigh_ritz(state.round + 1)
 
-    def _make_room(self):
-        """Have rows free for as many directions as there are workers. Collective."""
-        if self.size + self.count > len(self.basis.array):
+    def _make_room(self, count):
+        """Have rows free for ``count`` directions, or for as many as a restart leaves room for.
+        Collective.
+        """
+        if self.size + count > len(self.basis.array):
             self._restart()
+
+    def has_room(self, count):
+        """Whether the basis can have ``count`` directions beside what a restart keeps."""
+        return (SMALLEST_BASIS - 1) * self.count + count <= len(self.basis.array)
 
     def _active(self, state):
         """Which workers (m) have not converged."""
         return state.residuals > LET_GO * self.goals(state.eigenvalues, self.operator.rounding)
 
-    def _lay_directions(self, state):
+    def _lay_directions(self, state, active):
         """Put the round's directions into the free rows of the basis, and return how many there
-        are: residuals of those who are active. Collective.
+        are: residuals of those who are ``active`` (m). Collective.
         """
-        return self._lay_chosen(state.next, self._active(state))
+        return self.lay_residuals(state.next, active)
 
-    def _lay_chosen(self, directions, chosen):
-        """Put those of the workers ``chosen`` (m) into the free rows of the basis, and return how
-        many there are. Collective.
+    def lay_residuals(self, directions, chosen, after=0):
+        """Put those of the workers ``chosen`` (m) into the free rows of the basis, ``after`` the
+        first so many, and return how many there are. Collective.
         """
         if directions.columns is None:
-            return self._lay(directions.own[chosen[self.own]], self._offsets_of(chosen))
-        rows = directions.columns[chosen]
-        self.basis.array[self.size : self.size + len(rows), self.columns] = rows
+            return self.lay(directions.own[chosen[self.own]], self._offsets_of(chosen))
+        rows, first = directions.columns[chosen], self.size + after
+        self.basis.array[first : first + len(rows), self.columns] = rows
         return len(rows)
 
     def _offsets_of(self, active):
         """Who has which of the ``active`` workers."""
         return offsets_among(active, self.exchange.grid.offsets(self.count))
 
-    def _lay(self, own, offsets):
+    def lay(self, own, offsets):
         """Put rows, this rank's ``own`` (r, d), into the free ones of the basis. Collective."""
         return len(self.exchange.publish(own, self.basis, offsets, self.size))
 
     def _expand(self, count):
         """Take up into the basis what the ``count`` directions in its free rows have outside of
-        it, orthonormalised. Collective.
+        it, orthonormalised; return their combinations (c, ``count``) that the new rows are.
+        Collective.
 
         Every rank does that to its columns, so that all share the work, and what they tell each
         other is small.
         """
-        known, stage = self.size, RAW
+        known, stage, mixed = self.size, RAW, np.eye(count)
         while count and stage != ORTHONORMAL:
             rows = self.basis.array[: known + count, self.columns]
             products = self.exchange.sum(rows[known:] @ rows.T)
@@ -198,8 +216,10 @@ class RitzExchange:
             combination, (kept, stage) = self.exchange.from_root(solve, products.shape, 2)
             count = int(kept)
             combine(combination[:count], rows, known)
+            mixed = combination[:count, known:] @ mixed
         self.exchange.publish_columns(self.basis, count, known)
         self.size += count
+        return mixed
 
     def take_up(self, state, own, count):
         """Return the state with the ``count`` directions of a pass that was stopped, already
@@ -214,7 +234,7 @@ class RitzExchange:
             active = np.arange(self.count) < missing
             numbers = attempt * self.count + np.arange(self.own.start, self.own.stop)
             own = unit_vectors(self.seed, numbers, self.operator.d)[active[self.own]]
-            self._expand(self._lay(own, self._offsets_of(active)))
+            self._expand(self.lay(own, self._offsets_of(active)))
             if self.size == self.count:
                 return
 
@@ -303,6 +323,8 @@ class RitzExchange:
         Collective.
         """
         self._restart()
+        if self.corrections:
+            self.corrections.begin_again()
         self.applied, self.projected, self.coefficients = 0, np.zeros((0, 0)), None
         self._apply_to_new()
         return self._rayleigh_ritz(state.round)
@@ -315,6 +337,14 @@ class RitzExchange:
         return float(np.abs(gram - np.eye(count)).max())
 
 
+def _needs(settings):
+    return Needs(has_history=True, corrections=settings.corrections or AUTO)
+
+
 register(
-    "parallel-deflation", "ritz", panel_method(RitzExchange), (HistorySettings, WarmStartSettings)
+    "parallel-deflation",
+    "ritz",
+    panel_method(RitzExchange),
+    (HistorySettings, WarmStartSettings, CorrectionSettings),
+    needs=_needs,
 )

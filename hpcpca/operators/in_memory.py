@@ -16,7 +16,8 @@ from .cost import (
 )
 from .kind import register
 from .operator import Operator
-from .products import ROUNDING, Sample, about_the_mean, panel_product
+from .products import ROUNDING, about_the_mean, panel_product
+from .sample import Sample
 from .sampling import first_row, moments_of
 
 
@@ -79,19 +80,13 @@ class InMemoryCovariance(Operator):
             own = self._exchange.reduce_to_owners(partial, offsets)
             return about_the_mean(own, self._exchange.own_rows(panel, offsets), self.centring)
 
-    def sampled(self, ranges, share):
-        """Return the operator of a sample, ``share`` of all rows: those of this rank's shard in
-        ``ranges`` [(start, stop)], copied.
+    def sampled(self, numbers, share):
+        """Return Σ of a sample, ``share`` of all rows: of copies of this rank's rows ``numbers``.
+        Collective.
         """
-        numbers = np.concatenate([np.arange(*r) for r in ranges] or [np.zeros(0)]).astype(np.int64)
-        return Sample(
-            self._tiles.subset(numbers),
-            share,
-            self,
-            self._exchange,
-            self._counters,
-            team=self._team,
-        )
+        tiles, size = self._tiles.subset(numbers), len(numbers)
+        parts = {"exchange": self._exchange, "counters": self._counters, "team": self._team}
+        return Sample(tiles, size, share, self, **parts)
 
 
 def centred_tiles(held, centring, team, roots=None):
@@ -191,4 +186,4 @@ def cost(job):
     )
 
 
-register("in-memory", load, cost)
+register("in-memory", load, cost, samples="holds")

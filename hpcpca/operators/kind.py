@@ -10,13 +10,16 @@ class Kind:
     its Plan.
 
     ``resumed`` is what a run that was stopped knew. Of those that ``is_offered`` users, and auto,
-    choose. ``refusal(job)`` says in words why it is not for such data, or None.
+    choose. ``refusal(job)`` says in words why it is not for such data, or None. ``samples`` says
+    how it makes an operator of some of the rows (``sampled``): by copies of what it "holds", by
+    what it "reads", or not at all.
     """
 
     load: Callable
     cost: Callable
     is_offered: bool = True
     refusal: Callable = lambda job: None
+    samples: str = ""
 
 
 OPERATORS: dict[str, Kind] = {}

@@ -64,4 +64,4 @@ def cost(job):
     )
 
 
-register("mapped", load, cost, refusal=refusal)
+register("mapped", load, cost, refusal=refusal, samples="reads")

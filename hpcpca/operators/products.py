@@ -70,27 +70,3 @@ def about_the_mean(images, vectors, centring):
     images -= np.outer(centring.count * (vectors @ centring.offset), centring.offset)
     images /= centring.divisor
     return images
-
-
-class Sample:
-    """Sums over some of the rows, about a shift near the mean, to improve a start panel with.
-
-    ``tiles`` are this rank's share of the sample, ``share`` what part of all rows the sample is.
-    """
-
-    def __init__(self, tiles, share, whole, exchange, counters, *, team):
-        self.d, self.is_double, self._tiles, self._share = whole.d, whole.is_double, tiles, share
-        self._exchange, self._counters, self._team = exchange, counters, team
-
-    @property
-    def rounding(self):
-        """Error of the images relative to λ_0."""
-        return ROUNDING[self.is_double]
-
-    def apply(self, panel, offsets):
-        """The images times a factor, the same for all. Collective."""
-        self._counters.passes += self._share
-        with self._counters.time("apply"):
-            return self._exchange.reduce_to_owners(
-                panel_product(self._team, self._tiles, panel), offsets
-            )

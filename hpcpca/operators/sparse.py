@@ -167,7 +167,7 @@ def cost(job):
     vectors = columns * (job.d * (job.work.itemsize + 16) + step * job.work.itemsize)
     held += job.ranks_on_node * (job.threads * vectors + PIECE_BYTES)
     rate = RATE * job.rates.skinny(job.work.itemsize) * job.cores
-    each = 4 * job.stored * job.panel / rate
+    each = 4 * job.stored * job.panel * job.published / rate
     first = rows / job.rates.read + rows / job.rates.touch
     first += CONVERTED * job.stored / (job.rates.convert * job.cores)
     return Plan(
@@ -179,4 +179,4 @@ def cost(job):
     )
 
 
-register("sparse", load, cost, refusal=refusal)
+register("sparse", load, cost, refusal=refusal, samples="holds")

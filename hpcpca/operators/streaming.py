@@ -22,7 +22,8 @@ from .cost import (
 )
 from .kind import register
 from .operator import Operator
-from .products import ROUNDING, PanelSum, Sample, about_the_mean, panel_product
+from .products import ROUNDING, PanelSum, about_the_mean, panel_product
+from .sample import Sample
 from .sampling import sampled_centring
 from .unfinished import Unfinished, all_finished
 
@@ -129,19 +130,21 @@ class StreamingCovariance(Streamed):
     the check for NaN are part of the first pass, which is repeated if its shift or scale turn out
     wrong.
 
-    ``sampled(is_double)`` gives the first centring, this rank's rows (s, d) of the sample, and the
-    sample's share of all rows. These rows are kept until the start panel is made. A resumed run
-    gives the ``known`` centring instead, and the ``unfinished`` pass that it was stopped in.
+    ``draw(is_double)`` gives the first centring, this rank's rows (s, d) of a sample with what
+    they are multiplied by, and the sample's share of all rows. The operator keeps these rows until
+    it is applied first. A resumed run gives the ``known`` centring instead, and the ``unfinished``
+    pass that it was stopped in.
     """
 
-    def __init__(self, resources, blocks, sampled, is_double, *, known=None, unfinished=None):
+    def __init__(self, resources, blocks, draw, is_double, *, known=None, unfinished=None):
         self._blocks, self._source, self._exchange = blocks, resources.source, resources.exchange
         self._counters, self._team = resources.counters, resources.team
         self.is_double, self.unfinished, self._sample = is_double, unfinished, None
+        self._draw = draw
         self.n = self.mean = self.total_variance = None
         self._is_measured = False  # mean and variance, in the precision at hand
         if known is None:
-            known, self._sample, self._share = sampled(is_double)
+            known, *self._sample = draw(is_double)
             self.centring, self.d, self.exponent = known, len(known.shift), 2 * known.exponent
         else:
             self._take(known)
@@ -159,18 +162,15 @@ class StreamingCovariance(Streamed):
         """Error of the images relative to λ_0."""
         return ROUNDING[self.is_double]
 
-    def sampled(self, ranges=None, share=None):
-        """Return the operator of the rows sampled for the shift, and let go of them."""
-        sample = Sample(
-            self.centring.tiles(self._sample),
-            self._share,
-            self,
-            self._exchange,
-            self._counters,
-            team=self._team,
-        )
+    def sampled(self, numbers=None, share=None):
+        """Return Σ of the rows sampled for the shift, whatever is asked for, and let go of them:
+        the operator of a resumed run draws them again. Collective.
+        """
+        (rows, roots), share = self._sample or self._draw(self.is_double)[1:]
         self._sample = None
-        return sample
+        tiles = self.centring.tiles(rows, roots=roots)
+        parts = {"exchange": self._exchange, "counters": self._counters, "team": self._team}
+        return Sample(tiles, len(rows), share, self, **parts)
 
     def apply(self, panel, offsets):
         """Return the images (own, d) of this rank's columns; ``panel`` (c, d) holds its group's,
@@ -270,11 +270,12 @@ def by_passes(kind, resources, is_double, plan, resumed):
     if is_double:
         source.be_exact()
 
-    def sampled(is_double):
+    def draw(is_double):
         work = work_type(source.dtype, is_double)
-        centring, rows = sampled_centring(resources, work, (shards, shard), plan.sample_rows)
+        place = shards, shard
+        centring, (rows, runs, _) = sampled_centring(resources, work, place, plan.sample_rows)
         counters.reads += centring.count / source.n
-        return centring, rows[0], centring.count / source.n
+        return centring, (rows, source.roots_of_runs(runs)), centring.count / source.n
 
     def blocks(done):
         return blocks_of_shard(
@@ -286,7 +287,7 @@ def by_passes(kind, resources, is_double, plan, resumed):
             halt=exchange.interrupt.requested,
         )
 
-    return kind(resources, blocks, sampled, is_double, known=known, unfinished=unfinished)
+    return kind(resources, blocks, draw, is_double, known=known, unfinished=unfinished)
 
 
 def cost(job, most_sampled=math.inf):
@@ -300,11 +301,8 @@ def cost(job, most_sampled=math.inf):
         min(LARGEST_PIECE, share_bytes(job, shards), job.memory // (8 * job.ranks_on_node)),
     )
     most = job.memory // 4 // (job.row_bytes * job.ranks_on_node // shards + 1)
-    sample = int(
-        max(
-            1, min(most, most_sampled, max(SAMPLE_SHARE * job.n, 4 * job.panel, SAMPLE_ROWS), job.n)
-        )
-    )
+    wanted = job.sampled or max(SAMPLE_SHARE * job.n, 4 * job.panel, SAMPLE_ROWS)
+    sample = int(max(1, min(most, most_sampled, wanted, job.n)))
     held = job.ranks_on_node * (2 * piece + 2 * sample * job.row_bytes // shards) + scratch(
         job, shards
     )
@@ -326,4 +324,4 @@ def cost(job, most_sampled=math.inf):
     )
 
 
-register("streaming", load, cost)
+register("streaming", load, cost, samples="reads")

@@ -23,6 +23,7 @@ class PlannedFit(Planned):
         "operator",
         "exchange",
         "batch_rows",
+        "corrections",
         "tol",
         "precision",
         "covariance",

@@ -11,8 +11,11 @@ from ..engine.starting import own_files
 from ..errors import DataError, UsageError
 from ..files.paths import split_dataset
 from ..kernels import kernels_for
+from ..methods.corrections import Corrections
+from ..methods.warm_start import warm_start
 from ..operators.centring import work_type
 from ..operators.columns import learn
+from ..operators.cost import MATRIX
 from ..operators.gram import negligible
 from ..operators.minibatch import MiniBatches
 from ..operators.registry import OPERATORS
@@ -31,8 +34,8 @@ from .checks import InRange, Semidefinite
 from .completion import completed
 from .count import chosen
 from .job import Sizes, job_of, most_components, operator_of
+from .sampling import sample_of
 from .settings import FitSettings
-from .warm_start import warmed
 
 PROBED_FROM = 256 << 20  # bytes of data whose reading takes long enough to be timed
 PROBE_BYTES = 48 << 20  # that each rank reads for it
@@ -49,7 +52,7 @@ class Pca(Problem):
         super().__init__(config)
         self.kernels = self.reader = self._dtype = self._feature_shape = None
         self._learned, self._before = None, Counters()  # of readings before the run
-        self._completion = None
+        self._completion, self._sampled = None, {}
 
     def open(self, own=()):
         """Return the ``Source`` of the rows, or of the covariance."""
@@ -165,6 +168,14 @@ class Pca(Problem):
         machine = machine_of(context, self._rates(context))
         job = job_of(config, Sizes.of(source), context.panel, machine)
         plan = world.decide(lambda: choose(job, operator_of(config), config.basis))
+        if plan.corrections:  # on the rows that a run was stopped with
+            before = context.start and context.start.attributes.get("sample_rows")
+            plan = replace(plan, sample_rows=int(before or plan.sample_rows))
+        elif config.corrections == "on":
+            context.say(f"corrections: none, since {plan.operator} needs no sample")
+        self._sampled = {"corrections": plan.corrections} | (
+            {"sample_rows": plan.sample_rows} if plan.corrections else {}
+        )
         self.reader, self._dtype = RowReader(source, plan.cache_bytes), source.dtype
         self.kernels = kernels_for(plan.elements, *self._compiled_for(plan.operator))
         self._feature_shape, self._width = source.feature_shape, source.d
@@ -222,10 +233,15 @@ class Pca(Problem):
         return OPERATORS[name].load(resources, is_double, context.plan, resumed or Resumed())
 
     def method(self, context, operator):
-        """Return the method; one of mini-batches draws them from the rows."""
-        config = self.config
+        """Return the method; one of mini-batches draws them from the rows. One that corrects by a
+        sample is given it.
+        """
+        config, plan = self.config, context.plan
         if not config.batch_rows:
-            return super().method(context, operator)
+            method = super().method(context, operator)
+            if plan.corrections:
+                method.corrections = self._corrections(context, operator)
+            return method
         batches = MiniBatches(
             self.reader.rows,
             operator,
@@ -235,8 +251,16 @@ class Pca(Problem):
             counters=context.counters,
             team=context.team,
         )
-        parts = operator, context.exchange, context.panel, config, context.plan.basis
+        parts = operator, context.exchange, context.panel, config, plan.basis
         return config.chosen.build(*parts, batches=batches, rows=context.data.n)
+
+    def _corrections(self, context, operator):
+        """Corrections on the sample that the plan says."""
+        plan, exchange = context.plan, context.exchange
+        sample = sample_of(context, operator, plan.sample_rows)
+        if plan.corrections == MATRIX:
+            sample = sample.as_matrix()
+        return Corrections(sample, exchange, context.panel, plan.directions or None)
 
     def is_measured(self, operator):
         """Streaming learns mean and variance on its first pass."""
@@ -252,12 +276,13 @@ class Pca(Problem):
 
     def better_start(self, context, method, operator, vectors):
         """Return start vectors from a few rounds on sampled rows, if that is wanted and pays."""
-        better = None
+        sample = None
         if hasattr(operator, "sampled") and self.config.warm_start is not False:
-            better = warmed(context, method, operator, vectors)
-        if better is None and self.config.warm_start:
+            corrections = getattr(method, "corrections", None)
+            sample = corrections.sample if corrections else sample_of(context, operator)
+        if sample is None and self.config.warm_start:
             context.say("cold start: a sample would not be worth its cost here")
-        return better
+        return None if sample is None else warm_start(method, sample, vectors)
 
     def contradiction(self, report, operator):
         """Say if eigenvalues are more than the total variance, as those of no data can be.
@@ -279,6 +304,7 @@ class Pca(Problem):
             n, mean = operator.n, operator.mean
         variance = np.maximum(content.eigenvalues[: content.components], 0.0)
         attributes = {"total_variance": total} | ({} if n is None else {"n_samples": n})
+        attributes |= self._sampled
         left = self._width - len(variance)
         if left > 0 and np.isfinite(total):
             attributes["noise_variance"] = max(0.0, total - float(variance.sum())) / left

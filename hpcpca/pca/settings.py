@@ -84,6 +84,7 @@ class FitSettings(
     takes = (
         "basis",
         "batch_rows",
+        "corrections",
         "grid",
         "memory",
         "polish",

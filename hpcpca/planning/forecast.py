@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from ..operators.cost import as_planned
 from ..units import format_seconds, format_size
 from .sbatch import batch_file
 from .traffic import ritz_round, sampled_round, vectors_round
@@ -63,6 +64,7 @@ def seconds(job, plan, cluster):
 
 def lines(job, plan, components, cluster, notes=()):
     """Yield the forecast, line by line; ``notes`` and its assumptions last."""
+    job = as_planned(job, plan)
     parts, data = seconds(job, plan, cluster), job.rows * job.row_bytes
     yield (
         f"data: {job.title}, {format_size(data)}; {components} {job.counts}, {job.panel} vectors"
@@ -110,6 +112,8 @@ def _in_passes(job, plan, data):
     yield (
         f"passes: about {job.passes}{spread}; read from files: {plan.reads} × {format_size(data)} ="
         f" {format_size(plan.reads * data)}"
+        + f", and {format_size(plan.sample_rows * job.row_bytes)} for a sample"
+        * (plan.corrections != "")
     )
 
 

@@ -6,6 +6,7 @@ from ..errors import UsageError
 from ..methods.ritz_exchange import SMALLEST_BASIS
 from ..operators.registry import OPERATORS
 from ..units import format_seconds, format_size
+from .corrected import corrected, is_worth, quickest, told
 
 DEFAULT_BASIS = 16  # panels of history kept unless memory or --basis says otherwise
 FEWEST_GUARDS = 8
@@ -47,11 +48,7 @@ def choose(job, operator, basis, kinds=OPERATORS):
     if operator in kinds and (why := kinds[operator].refusal(job)):
         raise UsageError(f"--operator {operator}: {why}")
     names = [operator] if operator != "auto" else ["gram"] if job.n is None else offered
-    found = []
-    for name in names:
-        plan = kinds[name].cost(job)
-        rows = _basis_rows(job, basis, job.memory - plan.bytes)
-        found.append(replace(plan, basis=rows, bytes=plan.bytes + _vectors_bytes(job, rows)))
+    found = [_best(job, kinds[name], basis) for name in names]
     fitting = [plan for plan in found if plan.bytes <= job.memory]
     if not fitting:
         least = min(found, key=lambda plan: plan.bytes)
@@ -68,6 +65,20 @@ def choose(job, operator, basis, kinds=OPERATORS):
         )
     best = min(fitting, key=lambda plan: plan.seconds)
     return replace(best, reason=_reason(best, found, job, operator))
+
+
+def _best(job, kind, basis):
+    """The plan of an operator of a kind, with corrections on a sample if that is worth it."""
+    plain = _with_vectors(job, kind.cost(job), basis)
+    tried = [_with_vectors(job, plan, basis) for plan in corrected(job, kind, plain)]
+    tried = [plan for plan in tried if plan.bytes <= job.memory]
+    best = quickest(tried)
+    return best if best and is_worth(best, plain, job) else plain
+
+
+def _with_vectors(job, plan, basis):
+    rows = _basis_rows(job, basis, job.memory - plan.bytes)
+    return replace(plan, basis=rows, bytes=plan.bytes + _vectors_bytes(job, rows))
 
 
 def _basis_rows(job, basis, free):
@@ -108,5 +119,5 @@ def _reason(best, found, job, asked):
     in_place = f"; not mapped: {job.unmapped}" if might_map and job.unmapped else ""
     return (
         f"{best.operator} ({why}; expected: {figures}; memory given {format_size(job.memory)} per"
-        f" node{in_place})"
+        f" node{in_place})" + told(job, best)
     )

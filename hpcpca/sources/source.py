@@ -186,6 +186,14 @@ class Source(InPlace):
         first, last = (edges[number] for number in self.blocks.shard(shards, shard))
         return None if self.roots is None else self.roots[first:last]
 
+    def roots_of_runs(self, runs):
+        """Roots of the weights of the rows (r) in runs [(first, last)] of blocks, or None."""
+        if self.roots is None:
+            return None
+        edges = self.blocks.edges
+        parts = [self.roots[edges[first] : edges[last]] for first, last in runs]
+        return np.concatenate(parts or [self.roots[:0]])
+
     def numbers(self):
         """Numbers of the rows that are taken, counted over all that files have: (n)."""
         found, first = [], 0

@@ -47,7 +47,8 @@ def test_warm_start(comm, findings, exchange_over, shared_path):
     operator = spectra.build(exchange, "in-memory", spectra.write(comm, shared_path, rows))
     first, last = (100 * exchange.rank // comm.size, 100 * (exchange.rank + 1) // comm.size)
     method = ritz(operator, exchange, 1e-6)
-    warmed = warm_start(method, operator.sampled([(0, last - first)], 0.25), starts(0)[method.own])
+    sample = operator.sampled(np.arange(last - first), 0.25)
+    warmed = warm_start(method, sample, starts(0)[method.own])
     findings.that(
         method.operator is operator and exchange.counters.passes == 0.25 * ROUNDS,
         "operator and passes",

@@ -234,16 +234,24 @@ def test_data_without_variance_are_refused(alone, exchange_over, tmp_path, kind)
 
 
 @pytest.mark.once
-def test_a_sample_is_proportional_to_the_covariance_of_its_rows(alone, exchange_over, tmp_path):
-    """Sums about the mean of all rows, over the rows sampled, in order and number."""
+def test_a_sample_is_the_covariance_of_its_rows(alone, exchange_over, tmp_path):
+    """About the mean of all rows; by its rows and as a matrix, at once and vector by vector."""
     exchange = exchange_over(alone, 1, 1)
     operator = build(exchange, "in-memory", write(alone, tmp_path, BASE))
-    sample = operator.sampled([(3, 40), (120, 121)], 0.19)
-    picked = np.concatenate([BASE[3:40], BASE[120:121]]) - BASE.mean(axis=0)
-    found = images(sample, exchange, np.eye(D))
-    expected = np.ldexp(picked.T @ picked, -operator.exponent)
-    assert (
-        np.abs(found - expected).max() <= 1e-14 * np.abs(expected).max() * D
-        and exchange.counters.passes == 0.19
+    numbers = np.r_[3:40, 120]
+    sample = operator.sampled(numbers, 0.19)
+    picked = BASE[numbers] - BASE.mean(axis=0)
+    found, passes = images(sample, exchange, np.eye(D)), exchange.counters.passes
+    expected = np.ldexp(picked.T @ picked / 37, -operator.exponent)
+    offsets = exchange.grid.offsets(D)
+    for images_found in (
+        found,
+        sample.images(np.eye(D), offsets),
+        images(sample.as_matrix(), exchange, np.eye(D)),
+    ):
+        assert np.abs(images_found - expected).max() <= 1e-14 * np.abs(expected).max() * D
+    assert passes == 0.19 and exchange.counters.sample_flops == 2 * 4 * 38 * D**2 + 38 * D**2 + (
+        2 * D**3
     )
-    assert not images(operator.sampled([], 0.0), exchange, np.eye(D)).any()
+    none = operator.sampled(np.zeros(0, np.int64), 0.0)
+    assert not images(none, exchange, np.eye(D)).any()
