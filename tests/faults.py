@@ -94,6 +94,7 @@ def one(folder, sigma, seed):
             ]
             if exchange == "vectors"
             else ["--basis", "36", "--guards", "4", "--cold"]
+            + ["--corrections", "on"] * (seed % 3 == 0 and operator != "gram")
         )
         fit = [
             "fit",

@@ -1,4 +1,4 @@
-"""MINRES for many symmetric systems at a time (Paige, Saunders: SIAM J. Numer. Anal. 12, 1975)."""
+"""MINRES for many symmetric systems at a time (Paige and Saunders 1975)."""
 
 import numpy as np
 
