@@ -4,15 +4,17 @@ printing from inside.
 
 import ast
 import sys
+from pathlib import Path
 
 import measures
 import pytest
+from launch import HERE
 from modules import HOUSE, MODULES, folder, tree
 
 pytestmark = pytest.mark.once
 
 
-LONGEST = 350  # lines of a module
+LONGEST = 350  # lines of a module, and of a file of tests
 
 # A module imports from its own folder and from lines above. Every module stands in exactly one
 # line.
@@ -178,6 +180,12 @@ def test_folders_below_the_edges_need_neither_mpi_nor_files():
 @pytest.mark.parametrize("module", MODULES)
 def test_modules_are_short(module):
     assert len(MODULES[module].read_text().splitlines()) <= LONGEST
+
+
+def test_files_of_tests_are_short():
+    lengths = {path.name: len(path.read_text().splitlines()) for path in HERE.rglob("*.py")}
+    assert {name for name, lines in lengths.items() if lines > LONGEST} == set()
+    assert Path(__file__).name in lengths
 
 
 def undocumented(tree):
