@@ -11,12 +11,27 @@ import weakref
 import numpy as np
 
 from ..errors import DataError
-from .bus_errors import LIBC, guard, release
+from .bus_errors import LIBC, PROT_READ, guard, release
 
 WILL_NEED, FORGET, POPULATE = 3, 4, 22  # advice of Linux; the last one since 5.14
 PAGE = mmap.PAGESIZE
 AGAIN = "start again when nobody writes to it (no result was written)"
+MAP_SHARED, FAILED = 1, ctypes.c_void_p(-1).value
 LIBC.madvise.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
+LIBC.munmap.argtypes = ctypes.c_void_p, ctypes.c_size_t
+
+
+def _mapped(file, size):
+    """A map of an open file: a buffer of bytes that may be read. Unlike Python's own it holds no
+    file descriptor, of which a process may have some hundreds.
+    """
+    address = LIBC.mmap(None, size, PROT_READ, MAP_SHARED, file.fileno(), 0)
+    if address == FAILED:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+    held = (ctypes.c_ubyte * size).from_address(address)
+    weakref.finalize(held, LIBC.munmap, address, size).atexit = False
+    return held
 
 
 class MappedRows:
@@ -30,14 +45,15 @@ class MappedRows:
         try:
             with open(part.path, "rb") as file:
                 size = os.fstat(file.fileno()).st_size
-                held = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except (OSError, ValueError) as error:
+                held = _mapped(file, size)
+        except OSError as error:
             raise DataError(
                 f"{part.path} cannot be mapped: {error}; give --operator streaming"
             ) from None
         if size != part.size:
             raise DataError(f"{part.path} was written to while it was read; {AGAIN}")
         self._bytes, self._lost = np.frombuffer(held, np.uint8), []
+        self._bytes.flags.writeable = False
         self._address = self._bytes.ctypes.data
         guard(self._address, self._address + size, self._lost)
         weakref.finalize(self, release, self._address)

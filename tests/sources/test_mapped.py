@@ -194,6 +194,35 @@ def test_a_file_of_another_size_is_not_mapped(tmp_path):
 
 
 @pytest.mark.once
+def test_more_files_than_a_process_may_have_open(tmp_path):
+    names = [str(tmp_path / f"{number:03}.npy") for number in range(60)]
+    for first, name in enumerate(names):
+        np.save(name, ROWS[first : first + 2])
+    source, before = open_source(names), os.listdir("/proc/self/fd")
+    rows = [source.read(number, 0, 2).rows for number in range(len(names))]
+    assert len(os.listdir("/proc/self/fd")) == len(before)
+    assert np.array_equal(np.concatenate(rows)[::2], ROWS[:60])
+    del source
+    assert np.array_equal(rows[7], ROWS[7:9])  # as long as they are in use
+
+
+def maps_of(path):
+    with open("/proc/self/maps") as file:
+        return sum(str(path) in line for line in file)
+
+
+@pytest.mark.once
+def test_maps_go_with_the_last_of_their_rows(tmp_path):
+    path = shuffled(tmp_path / "x.h5")
+    source = open_source([path])
+    rows = source.read(0, 0, 10).rows
+    del source
+    assert maps_of(path) == 1 and np.array_equal(rows, ROWS[:10])
+    del rows
+    assert maps_of(path) == 0
+
+
+@pytest.mark.once
 @pytest.mark.parametrize("cut", [500, 700], ids=["alike", "otherwise"])
 def test_pairs_of_rows(tmp_path, cut):
     """Of the targets that are cut like the inputs nothing is copied."""
