@@ -1,15 +1,23 @@
 """Files that are kept from run to run where nobody but this user writes.
 
 What others could have written is not read: a process does what machine code says.
+
+What has not been used for long is removed when something is written: machine code of versions and
+processors that are not here any more.
 """
 
+import contextlib
 import hashlib
 import os
+import shutil
 import stat
 import tempfile
+import time
 from pathlib import Path
 
 SIZE = hashlib.sha256().digest_size
+DAY = 24 * 60 * 60  # seconds
+KEPT = 90 * DAY  # since the last use, which files' times tell to a day
 
 
 def folder():
@@ -73,11 +81,20 @@ def read(name):
         if _open_to_others(place):
             return None
         with open(place / name, "rb", opener=_opened) as file:
-            kept = file.read() if _is_ours(os.fstat(file.fileno())) else b""
+            state = os.fstat(file.fileno())
+            kept = file.read() if _is_ours(state) else b""
+            if time.time() - state.st_mtime > DAY:
+                _touch(file)
     except OSError:
         return None
     digest, kept = kept[:SIZE], kept[SIZE:]
     return kept if hashlib.sha256(kept).digest() == digest else None
+
+
+def _touch(file):
+    """Say that a file was used; it need not be ours to change."""
+    with contextlib.suppress(OSError):
+        os.utime(file.fileno())
 
 
 def _opened(path, flags):
@@ -96,5 +113,21 @@ def write(name, contents):
             made.write_bytes(hashlib.sha256(contents).digest() + contents)
             made.chmod(0o600)
             made.replace(place / name)
+        _clean(place)
     except OSError:
         return
+
+
+def _clean(place):
+    """Remove what has not been used for long, and what writers that were killed have left. Others
+    may do so at the same time; who reads such a file meanwhile has all of it, or none.
+    """
+    with os.scandir(place) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                if time.time() - entry.stat(follow_symlinks=False).st_mtime < KEPT:
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path)
+                else:
+                    os.unlink(entry.path)

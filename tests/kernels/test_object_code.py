@@ -3,8 +3,11 @@ store when it is not as it should be.
 """
 
 import functools
+import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numba
@@ -86,6 +89,51 @@ def test_damaged_files_are_compiled_again(kept, damage):
     path.chmod(0o620 if damage == "another's" else 0o600)
     assert is_compiled() and not is_compiled()
     assert len(path.read_bytes()) == len(whole) and path.stat().st_mode & 0o777 == 0o600
+
+
+def aged(path, days):
+    """Let a file look as if it was used so many days ago."""
+    then = time.time() - days * store.DAY
+    os.utime(path, (then, then))
+
+
+def test_what_was_not_used_for_long_goes(kept):
+    """When something else is written; a use counts as one for a day."""
+    folder, is_compiled = kept
+    assert is_compiled()
+    (path,) = folder.iterdir()
+    for name, days in (("old", 91), ("recent", 89), ("used", 91)):
+        store.write(name, b"code")
+        aged(folder / name, days)
+    (folder / "left").mkdir()
+    (folder / "left" / "half").write_bytes(b"co")
+    aged(folder / "left", 91)
+    aged(path, 0.5)
+    before = path.stat().st_mtime
+    assert store.read("used") == b"code" and not is_compiled()
+    assert path.stat().st_mtime == before
+    store.write("new", b"code")
+    assert {each.name for each in folder.iterdir()} == {path.name, "recent", "used", "new"}
+    aged(path, 80)
+    assert not is_compiled() and time.time() - path.stat().st_mtime < store.DAY
+
+
+def test_many_write_and_clean_at_once(kept):
+    """Nobody fails, nothing new is lost, and what is read is whole."""
+    folder, _ = kept
+    for _ in range(2):
+        for number in range(40):
+            store.write(f"old{number}", b"code" * 1000)
+            aged(folder / f"old{number}", 100)
+
+        def work(number):
+            store.write(f"new{number}", b"code" * 1000)
+            return store.read(f"old{number}"), store.read(f"new{number}")
+
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(work, range(40)))
+        assert {old for old, _ in found} <= {None, b"code" * 1000}
+        assert {new for _, new in found} == {b"code" * 1000}
 
 
 @pytest.mark.parametrize("above", [False, True])
