@@ -2,6 +2,7 @@
 all ranks of a node share.
 """
 
+import math
 from dataclasses import replace
 
 from ..kernels.tiles import PRODUCT_ROWS
@@ -42,8 +43,10 @@ def refusal(job):
     return f"rows cannot be used where they lie: {job.unmapped}" if job.unmapped else None
 
 
-def cost(job):
-    """Return the ``Plan`` of a job whose rows are mapped: only a sample takes memory of its own."""
+def cost(job, most_sampled=math.inf):
+    """Return the ``Plan`` of a job whose rows are mapped: only a sample takes memory of its own, of
+    at most ``most_sampled`` rows.
+    """
     shards = job.shards or job.ranks
     groups = job.ranks // shards  # every one converts all rows
     stays = job.n * job.row_bytes <= job.cached * job.ranks // job.ranks_on_node
@@ -51,7 +54,7 @@ def cost(job):
     each = pass_seconds(job)
     first = max(each, fetching)  # rows are fetched ahead
     seconds = first + (job.passes - 1) * (each if stays else first)
-    found = streaming.cost(replace(job, chunk_bytes=0))
+    found = streaming.cost(replace(job, chunk_bytes=0), most_sampled)
     return Plan(
         "mapped",
         shards,

@@ -7,7 +7,7 @@ import numpy as np
 from ..kernels.tiles import tile_rows
 from ..rng import stream
 from ..sources.rows import BATCH_PIECE_BYTES
-from . import streaming
+from . import mapped, streaming
 from .cost import LARGEST_PIECE
 from .kind import register
 
@@ -113,18 +113,24 @@ class MiniBatches:
                 squares += np.square(tile @ superiors.T, dtype=np.float64).sum(axis=0)
 
 
+def load(resources, is_double, plan, resumed):
+    """Return the operator on all rows, used where they lie in the files, if they can be."""
+    kind = streaming if resources.source.unmapped else mapped
+    return kind.load(resources, is_double, plan, resumed)
+
+
 def cost(job):
-    """Return the ``Plan`` of a job on mini-batches: streaming for the first pass and the last, and
-    a piece of a batch for each thread. Its seconds and reads are of these two passes: how long
-    rounds take is up to how fast the files give rows at random.
+    """Return the ``Plan`` of a job on mini-batches: a first pass and a last, and a piece of a batch
+    for each thread. Its seconds and reads are of these two passes: how long rounds take is up to
+    how fast the files give rows at random.
     """
-    plan = streaming.cost(
-        job, max(LEAST_SAMPLE, LARGEST_PIECE // job.row_bytes)
-    )  # for the shift only: there is no start panel to make of it
+    most = max(LEAST_SAMPLE, LARGEST_PIECE // job.row_bytes)
+    # the sample is for the shift only: there is no start panel to make of it
+    plan = streaming.cost(job, most) if job.unmapped else mapped.cost(job, most)
     each_thread = (
         BATCH_PIECE_BYTES + tile_rows(job.d, job.work.itemsize) * job.d * job.work.itemsize
     )
-    cache = min(LARGEST_PIECE, job.memory // (16 * job.ranks_on_node))
+    cache = min(LARGEST_PIECE, job.memory // (16 * job.ranks_on_node)) if job.unmapped else 0
     held = plan.bytes + job.ranks_on_node * (cache + job.threads * each_thread)
     each = job.panel / job.cores * job.d * job.drawn  # elements
     return replace(
@@ -132,10 +138,10 @@ def cost(job):
         operator="mini-batch",
         bytes=held,
         seconds=2 * plan.seconds / job.passes,
-        reads=2,
+        reads=min(plan.reads, 2),
         cache_bytes=cache,
         elements=int(each * job.threads + 2 * job.n * job.d // plan.shards),
     )
 
 
-register("mini-batch", streaming.load, cost, is_offered=False)
+register("mini-batch", load, cost, is_offered=False)

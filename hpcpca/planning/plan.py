@@ -115,7 +115,7 @@ def _reason(best, found, job, asked):
         if len(found) == 1
         else "expected to be quickest"
     )
-    might_map = asked == "auto" and job.n is not None and job.stored is None
+    might_map = asked in ("auto", "mini-batch") and job.n is not None and job.stored is None
     in_place = f"; not mapped: {job.unmapped}" if might_map and job.unmapped else ""
     return (
         f"{best.operator} ({why}; expected: {figures}; memory given {format_size(job.memory)} per"

@@ -50,6 +50,14 @@ class InPlace:
         if not self.unmapped:
             self._maps.fetch(self.parts[number], start, stop)
 
+    def mapped(self, number, start, stop):
+        """Rows of a file that is mapped, a view (r, d) of one run of them; in memory, wherever they
+        were.
+        """
+        rows = self._maps.of(self.parts[number])
+        rows.fetch(start, stop)
+        return rows.rows(start, stop)
+
     def let_go(self, number, start, stop):
         """Let the system have the memory of rows that were mapped, unless all of them fit."""
         if not self.unmapped:

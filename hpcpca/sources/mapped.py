@@ -139,7 +139,7 @@ class Maps:
         """The ``MappedRows`` of a part; raise DataError."""
         name = part.path, part.dataset
         if name not in self._of:
-            self._of[name] = MappedRows(part)
+            self._of.setdefault(name, MappedRows(part))  # by now another thread may have made one
         return self._of[name]
 
     def fetch(self, part, start, stop):

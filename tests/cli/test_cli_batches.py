@@ -69,6 +69,36 @@ def stored(path):
         return file["components"][...], dict(file.attrs)
 
 
+def test_the_same_from_where_rows_lie(folder, tmp_path):
+    """To the last bit, of contiguous rows, chunks of whole rows, and compressed ones that cannot
+    be mapped. On one rank, whose exact passes add up rows in the same order.
+    """
+    rows = np.concatenate([h5py.File(folder / "data" / f"s{i}.h5")["X"][...] for i in (1, 2, 3)])
+    layouts = {
+        "contiguous": {},
+        "chunks": {"chunks": (300, D)},
+        "compressed": {"chunks": (300, D), "compression": "gzip"},
+    }
+    for name, options in layouts.items():
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            file.create_dataset("X", data=rows, **options)
+    words = ("-k", K, "--batch-rows", 100, "--max-rounds", 6, "--tol", 0, "--threads", 2)
+    commands = {
+        (layout, way): (
+            *("fit", tmp_path / f"{layout}.h5", *words, *WAYS[way]),
+            *("-o", tmp_path / f"{layout}-{way}.h5"),
+        )
+        for layout in layouts
+        for way in ("ritz", "vectors")
+    }
+    for (layout, way), done in batch(1, commands).items():
+        done.ended(4)
+        is_mapped = "not mapped: " not in done.stderr
+        assert is_mapped == (layout != "compressed"), done.stderr
+        found = stored(tmp_path / f"{layout}-{way}.h5")[0]
+        assert np.array_equal(found, stored(tmp_path / f"contiguous-{way}.h5")[0]), (layout, way)
+
+
 def test_go_on_exactly(folder, tmp_path):
     """Ten rounds, and the same from the checkpoint of the ninth, estimated as it is, on other
     ranks.

@@ -251,7 +251,9 @@ def test_more_files_than_stay_open(findings, shared_path, comm, monkeypatch):
     rows = np.arange(60.0).reshape(20, 3)
     names = spectra.write(comm, shared_path, *np.split(rows, 10))
     monkeypatch.setattr(batches, "MOST_OPEN", 2)
-    reader = batches.RowReader(open_source(names), 1 << 20)
+    source = open_source(names)
+    source.copy_rows()
+    reader = batches.RowReader(source, 1 << 20)
     runs = [[(start, 3), ((7 * start) % 20, 2)] for start in range(20)] * 5
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda some: np.concatenate(list(reader.rows(some))), runs))
