@@ -15,7 +15,7 @@ class OrthogonalIteration(RitzExchange):
     ended there.
     """
 
-    def _make_room(self):
+    def _make_room(self, count):
         self._reset()
 
     def _rayleigh_ritz(self, round):
