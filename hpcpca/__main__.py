@@ -88,6 +88,8 @@ def run(arguments):
         return commands.main(args=list(arguments), prog_name="hpcpca", standalone_mode=False) or 0
     except click.exceptions.Exit as stop:
         return stop.exit_code
+    except SystemExit as stop:  # of click, once it has said how a word of a shell goes on
+        return stop.code or 0
     except click.exceptions.NoArgsIsHelpError as error:
         if launched_rank() == 0:
             print(error.ctx.get_help())

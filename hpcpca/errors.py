@@ -70,3 +70,12 @@ def on_all_ranks(error):
     """
     error.is_agreed = True
     return error
+
+
+def did_you_mean(word, known):
+    """Return "; did you mean x, or y?" for a ``word`` that is none of the ``known`` ones, or ""."""
+    from difflib import get_close_matches
+
+    named = {name.lower(): name for name in known}
+    near = [named[name] for name in get_close_matches(word.lower(), named)]
+    return f"; did you mean {', or '.join(near)}?" if near else ""

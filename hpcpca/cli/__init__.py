@@ -8,6 +8,7 @@ from importlib import import_module
 import click
 
 from .._version import __version__
+from .command import Group
 from .wrapping import Formatter
 
 click.Context.formatter_class = Formatter
@@ -32,7 +33,7 @@ COMMANDS = {  # name: (module, what its line in the list of commands says)
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group that imports its commands one by one."""
 
     def list_commands(self, ctx):

@@ -7,6 +7,7 @@ import click
 
 from ..errors import NOT_ACHIEVED
 from ..operators.settings import OperatorSettings
+from .command import Group
 from .options import options_of
 from .session import show
 from .types import Numbers, Shape
@@ -48,7 +49,7 @@ MPIEXEC = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def bench():
     """Measure hpcpca on this machine."""
     from ..comm.launch import launched_size
@@ -65,7 +66,12 @@ def _shown(lines):
     return NOT_ACHIEVED if any(FAILED in line for line in lines) else 0
 
 
-@bench.command()
+@bench.command(
+    examples=(
+        "hpcpca bench peers data.h5 -k 8",
+        "hpcpca bench peers --input fashion --input tall",
+    )
+)
 @click.argument("data", nargs=-1, metavar="[DATA[:dataset]...]")
 @click.option(
     "-k", "--components", type=click.IntRange(1), help="Number of principal components K."
@@ -135,7 +141,7 @@ def peers(data, components, inputs, folder, tol, solvers, compression, runs, mpi
     return code
 
 
-@bench.command()
+@bench.command(examples=("hpcpca bench kernels --dtype float32 --vectors 8,16",))
 @click.option(
     "--dtype",
     "types",
@@ -166,7 +172,7 @@ def kernels(types, vectors, columns, runs):
     show(compare(types or TYPES, vectors or WIDTHS, columns, runs))
 
 
-@bench.command()
+@bench.command(examples=("hpcpca bench scaling 100000x1000 -k 8 --ranks 1,2,4",))
 @click.argument("shape", type=Shape(), metavar="NxD")
 @click.option(
     "-k",
@@ -209,7 +215,7 @@ def scaling(shape, components, ranks, operator, folder, runs, mpiexec):
     )
 
 
-@bench.command()
+@bench.command(examples=("hpcpca bench cold big.h5 -k 8 --memory 1G",))
 @click.argument("data", nargs=-1, required=True, metavar="DATA[:dataset]...")
 @click.option(
     "-k",
@@ -236,7 +242,7 @@ def cold(data, components, memory, tol, ranks, runs, mpiexec):
     show(run_cold(data, components, memory, tol, ranks, runs=runs, mpiexec=mpiexec))
 
 
-@bench.command()
+@bench.command(examples=("hpcpca bench compression 4096x1024 --count 2",))
 @click.argument("shape", type=Shape(), default="2048x2048", metavar="[NxM]")
 @click.option("--count", type=click.IntRange(1), default=4, show_default=True, help="Matrices.")
 @click.option(
@@ -257,7 +263,7 @@ def compression(shape, count, rank, ranks, runs, mpiexec):
     show(compare(shape, count, rank, ranks, runs=runs, mpiexec=mpiexec))
 
 
-@bench.command()
+@bench.command(examples=("hpcpca bench experiments gaps --folder results",))
 @click.argument("names", nargs=-1, type=click.Choice(EXPERIMENTS), metavar="[NAME]...")
 @click.option(
     "--folder",

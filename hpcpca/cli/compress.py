@@ -3,6 +3,7 @@
 import click
 
 from ..averaging.settings import AveragingSettings
+from .command import Command
 from .fit import command_of
 from .session import show
 
@@ -16,10 +17,11 @@ compress = command_of(
     """,
     data="FILE...",
     check=AveragingSettings.check_end,
+    examples=("mpiexec -n 4 hpcpca compress 'grads-*.h5' -r 4 -o low.h5",),
 )
 
 
-@click.command()
+@click.command(cls=Command, examples=("hpcpca expand low.h5 -o means.h5",))
 @click.argument("result", metavar="RESULT")
 @click.option("-o", "--output", required=True, type=click.Path(), help="File to write (HDF5).")
 @click.option("--overwrite", is_flag=True, help="Replace a file that hpcpca has written.")

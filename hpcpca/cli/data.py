@@ -5,6 +5,7 @@ import time
 import click
 
 from ..sources.reading import Reading
+from .command import Group
 from .importing import import_files
 from .info import info
 from .making import make_data, say_written
@@ -14,7 +15,7 @@ from .storage import TYPES, check_storage, storage
 from .types import Shape
 
 
-@click.group()
+@click.group(cls=Group)
 def data():
     """Make test data, import, shard, describe and check HDF5 data."""
 
@@ -23,7 +24,7 @@ data.add_command(info)
 data.add_command(import_files)
 
 
-@data.command()
+@data.command(examples=("hpcpca data make 10000x500 -o x.h5 --dtype float32",))
 @click.argument("shape", type=Shape(), metavar="NxD")
 @storage
 @click.option(
@@ -108,7 +109,7 @@ def make(shape, output, shards, uneven, chunk_rows, compression, dataset, overwr
         make_data(ranks, recipe, laid_out, output, overwrite)
 
 
-@data.command()
+@data.command(examples=("hpcpca data shard big.h5 -o shards --shards 8",))
 @click.argument("data", nargs=-1, required=True, metavar="DATA[:dataset]...")
 @storage
 @click.option(
@@ -171,7 +172,7 @@ def _room(ranks):
     return available_memory() // (2 * ranks.node.size)
 
 
-@data.command()
+@data.command(examples=("mpiexec -n 4 hpcpca data check data.h5",))
 @click.argument("data", nargs=-1, required=True, metavar="DATA[:dataset]...")
 @follow_links
 @options_of(Reading)

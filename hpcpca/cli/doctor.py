@@ -6,10 +6,11 @@ import sys
 import click
 
 from ..errors import NOT_ACHIEVED
+from .command import Command
 from .session import speaker, world
 
 
-@click.command()
+@click.command(cls=Command, examples=("mpiexec -n 4 hpcpca doctor",))
 @click.argument("folder", default=".", metavar="[FOLDER]")
 def doctor(folder):
     """Look at launcher, processors, memory, HDF5, FOLDER (where results are to go), caches and

@@ -5,7 +5,8 @@ import click
 from ..engine.signals import Signals
 from ..errors import UsageError
 from ..pca.settings import FitSettings
-from .options import GroupedCommand, given, options_of
+from .configured import ConfiguredCommand
+from .options import given, options_of
 from .outputs import check_new, check_places
 from .problems import problem_named
 from .running import Shown, run
@@ -14,28 +15,37 @@ from .session import holding, world
 
 def shown(function):
     """Add the options that say what a run shows."""
-    function = click.option("-q", "--quiet", is_flag=True, help="Only errors and the exit code.")(
-        function
-    )
-    return click.option(
-        "--log-json", type=click.Path(), help="Write one JSON object a round to this file."
-    )(function)
+    for option in (
+        click.option("-q", "--quiet", is_flag=True, help="Only errors and the exit code."),
+        click.option(
+            "-v", "--verbose", is_flag=True, help="Also say versions, places and all options."
+        ),
+        click.option(
+            "--log-json", type=click.Path(), help="Write one JSON object a round to this file."
+        ),
+    ):
+        function = option(function)
+    return function
 
 
-def command_of(name, settings, text, data="DATA[:dataset]...", check=lambda options: None):
+def command_of(
+    name, settings, text, data="DATA[:dataset]...", check=lambda options: None, *, examples=()
+):
     """Return the command that runs the problem ``name``, with the options of its ``settings``.
 
-    ``text`` is its help, ``data`` what the user names; ``check(options)`` raises UsageError for
-    options that do not go together.
+    ``text`` is its help, which ends with ``examples``, ``data`` what the user names;
+    ``check(options)`` raises UsageError for options that do not go together.
     """
+    words = {"help": text, "examples": examples, "settings": {name: settings}}
 
-    @click.command(name, cls=GroupedCommand, help=text)
+    @click.command(name, cls=ConfiguredCommand, **words)
     @click.argument("data", nargs=-1, required=True, metavar=data)
     @options_of(*settings.parts, names=settings.offered())
     @shown
-    def command(log_json, quiet, **options):
+    def command(log_json, quiet, verbose, **options):
         check(options)
-        return begun(name, settings(**given(settings, options)), Shown(quiet, log_json))
+        show = Shown(quiet, log_json, verbose)
+        return begun(name, settings(**given(settings, options)), show)
 
     return command
 
@@ -61,4 +71,10 @@ fit = command_of(
     DATA: HDF5 files, globs or folders, in order; :dataset may be left out if a file has one large
     dataset, and that is 2-D. Rows are samples.
     """,
+    examples=(
+        "mpiexec -n 4 hpcpca fit data.h5 -k 8 -o pca.h5",
+        "mpiexec -n 4 hpcpca fit 'run-*.h5:X' -k 0.95 -o pca.h5",
+        "hpcpca fit cells.h5ad --log1p --scale -k 50 -o pca.h5",
+        "hpcpca fit --config pca.h5 -k 16 -o more.h5",
+    ),
 )

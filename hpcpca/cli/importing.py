@@ -5,13 +5,21 @@ import time
 import click
 
 from ..sources.imported.settings import Importing
+from .command import Command
 from .making import say_written
 from .options import given, options_of
 from .session import speaker, watching, world
 from .storage import TYPES, check_storage, storage
 
 
-@click.command("import")
+@click.command(
+    "import",
+    cls=Command,
+    examples=(
+        "hpcpca data import table.csv -o table.h5",
+        "hpcpca data import 'part-*.parquet' -o shards",
+    ),
+)
 @click.argument("files", nargs=-1, required=True, metavar="FILES...")
 @storage
 @click.option(

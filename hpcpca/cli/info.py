@@ -2,15 +2,39 @@
 
 import click
 
+from . import commands
+from .command import Command
 from .problems import about
 from .session import show
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=("hpcpca info pca.h5 data.h5", "hpcpca info --config pca.h5 > run.toml"),
+)
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-def info(files):
+@click.option(
+    "--config",
+    "is_again",
+    is_flag=True,
+    help="Of a result: the options that it was computed with, as --config of its command reads"
+    " them.",
+)
+def info(files, is_again):
     """Say what FILEs hold: data, or what hpcpca has written."""
     from ..files.paths import expand
+    from ..files.result import Stored
     from ..report.describe import describe_file
+    from .configured import as_toml
 
-    show(line for each in expand(files) for line in describe_file(each.path, about, each.dataset))
+    found = expand(files)
+    if is_again:
+        return show(line for each in found for line in _again(Stored(each.path), as_toml))
+    show(line for each in found for line in describe_file(each.path, about, each.dataset))
+
+
+def _again(stored, as_toml):
+    """Yield lines of TOML."""
+    command = commands.get_command(None, stored.problem.split()[0])
+    yield f"# hpcpca {stored.problem}, as {stored.path} has it"
+    yield from as_toml(command.again(stored.problem, stored.attributes["config"]))

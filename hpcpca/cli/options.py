@@ -17,6 +17,7 @@ SHORT = {
     "output": "-o",
     "quiet": "-q",
     "columns": "-d",
+    "verbose": "-v",
 }  # options that have a short form
 WIDEST = 40  # letters of choices beside an option
 
@@ -88,21 +89,6 @@ follow_links = click.option(
     default=None,
     help="Read values that a dataset takes from files outside of its folder.",
 )
-
-
-class GroupedCommand(click.Command):
-    """A command whose help lists options under the headings of the settings that they belong to."""
-
-    def format_options(self, ctx, formatter):
-        """List options as click does, in a section for each heading."""
-        sections = {}
-        for option in self.get_params(ctx):
-            record = option.get_help_record(ctx) if isinstance(option, click.Option) else None
-            if record is not None:
-                sections.setdefault(getattr(option, "heading", "Options"), []).append(record)
-        for heading, records in sections.items():
-            with formatter.section(heading):
-                formatter.write_dl(records)
 
 
 class SettingsOption(click.Option):

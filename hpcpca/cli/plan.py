@@ -4,7 +4,8 @@ import click
 
 from ..errors import UsageError, on_all_ranks
 from ..options import flags_of
-from .options import GroupedCommand, Size, options_of_all, parameters
+from .command import Command
+from .options import Size, options_of_all, parameters
 from .problems import planned
 from .session import show
 
@@ -16,7 +17,13 @@ PROBLEMS = planned()
 OFFERED = {command: parameters(kind.settings, kind.options) for command, kind in PROBLEMS.items()}
 
 
-@click.command(cls=GroupedCommand)
+@click.command(
+    cls=Command,
+    examples=(
+        "hpcpca plan data.h5 -k 8",
+        "hpcpca plan 1000000x5000 -k 20 --nodes 4 --sbatch job.sh",
+    ),
+)
 @click.argument("data", nargs=-1, required=True, metavar="DATA[:dataset]...|NxD")
 @click.option(
     "--dtype",

@@ -4,12 +4,19 @@ import os
 
 import click
 
+from .command import Command
 from .problems import about
 from .session import show
 from .types import Shape
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "hpcpca plot pca.h5",
+        "hpcpca plot pca.h5 --images 28x28 -o components.svg",
+    ),
+)
 @click.argument("file", metavar="RESULT|CKPT|EXPERIMENT")
 @click.option(
     "-o", "--output", type=click.Path(), help="Figure (.png, .pdf, .svg); default: FILE.png."

@@ -9,8 +9,10 @@ from ..options import spelled
 from ..regression.modules.settings import GrowthSettings, ModulesSettings
 from ..regression.settings import RegressSettings
 from ..sources.reading import Reading
+from .command import Command
+from .configured import ConfiguredCommand
 from .fit import begun, shown
-from .options import GroupedCommand, follow_links, given, headed, options_of
+from .options import follow_links, given, headed, options_of
 from .running import Shown
 from .session import speaker, watching, world
 from .transform import DTYPES, writing_options
@@ -19,7 +21,16 @@ from .transform import DTYPES, writing_options
 OF_MODULES = ("budget", "rank_max", "grow", "warm_up", "grow_every", "grow_by")
 
 
-@click.command(cls=GroupedCommand)
+@click.command(
+    cls=ConfiguredCommand,
+    settings={"regress": RegressSettings, "regress --modules": ModulesSettings},
+    called={"regress --modules": {"data": "modules"}},
+    examples=(
+        "mpiexec -n 4 hpcpca regress x.h5 --targets y.h5 \\",
+        "    -r 8 -o model.h5",
+        "hpcpca regress x.h5 --targets y.h5 -r auto -o model.h5",
+    ),
+)
 @click.argument("data", nargs=-1, metavar="DATA[:dataset]...")
 @options_of(*RegressSettings.parts, names=RegressSettings.offered() - {"budget"})
 @click.option(
@@ -34,13 +45,13 @@ OF_MODULES = ("budget", "rank_max", "grow", "warm_up", "grow_every", "grow_by")
 )
 @options_of(GrowthSettings, names=OF_MODULES)
 @shown
-def regress(data, modules, log_json, quiet, **options):
+def regress(data, modules, log_json, quiet, verbose, **options):
     """Predict --targets from DATA through R rank-one pairs: reduced-rank regression.
 
     DATA (the inputs) and the targets are HDF5 files, globs or folders, in order; row i of the one
     belongs to row i of the other. The files may be cut differently.
     """
-    show = Shown(quiet, log_json)
+    show = Shown(quiet, log_json, verbose)
     if not modules:
         if not data:
             raise UsageError("DATA is missing: name the inputs, or many regressions by --modules")
@@ -64,7 +75,10 @@ def _refuse(options, settings, why):
             raise UsageError(f"{spelled(known[name], value)} {why}")
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=("mpiexec -n 4 hpcpca predict model.h5 new.h5 -o y.h5",),
+)
 @click.argument("model", metavar="MODEL")
 @click.argument("data", nargs=-1, required=True, metavar="DATA[:dataset]...")
 @click.option("-r", "--rank", type=int, help="Only so many of the pairs.")

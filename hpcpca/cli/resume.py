@@ -11,8 +11,9 @@ from ..errors import UsageError, on_all_ranks
 from ..methods.registry import PARTS
 from ..pca.settings import FitSettings
 from ..regression.settings import RegressSettings
+from .command import Command
 from .fit import shown
-from .options import GroupedCommand, given, options_of, options_of_all, parameters
+from .options import given, options_of, options_of_all, parameters
 from .outputs import check_place_of, check_places, check_resumed
 from .problems import problem_of
 from .running import Shown, run
@@ -33,7 +34,13 @@ AGAIN = (
 )  # what a resumed run may change
 
 
-@click.command(cls=GroupedCommand)
+@click.command(
+    cls=Command,
+    examples=(
+        "mpiexec -n 8 hpcpca resume pca.h5.ckpt",
+        "mpiexec -n 4 hpcpca resume pca.h5 --tol 1e-9",
+    ),
+)
 @click.argument("file", metavar="CKPT|RESULT")
 @click.option(
     "-o",
@@ -56,7 +63,7 @@ AGAIN = (
     }
 )
 @shown
-def resume(file, log_json, quiet, **options):
+def resume(file, log_json, quiet, verbose, **options):
     """Go on from a checkpoint or a result, on any number of ranks."""
     with Signals() as signals, world() as ranks:
         start, warning = ranks.decide(lambda: load_when_free(file))
@@ -73,7 +80,8 @@ def resume(file, log_json, quiet, **options):
         ranks.decide(lambda: check_places(config, log_json))
         with holding(ranks, config) as lock:
             ranks.decide(lambda: check_resumed(problem, log_json, start))
-            return run(problem, ranks, start, Shown(quiet, log_json), signals, lock=lock)
+            show = Shown(quiet, log_json, verbose)
+            return run(problem, ranks, start, show, signals, lock=lock)
 
 
 def resumed(settings, stored, changes):

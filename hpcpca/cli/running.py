@@ -15,6 +15,7 @@ class Shown:
 
     quiet: bool = False
     log_json: str | None = None
+    verbose: bool = False
 
 
 def run(problem, ranks, start, shown, signals, *, lock):
@@ -27,6 +28,9 @@ def run(problem, ranks, start, shown, signals, *, lock):
     if start is None:
         problem.settle(ranks, say)
     config = problem.config
+    if shown.verbose:
+        for line in _told(ranks, config):
+            say(line)
     begun = (problem.runs or engine.Run)(problem, ranks, say, start)
     if crowding := ranks.crowding(begun.context.threads):
         say(crowding)
@@ -47,6 +51,24 @@ def run(problem, ranks, start, shown, signals, *, lock):
         if outcome.name == stopping.INTERRUPTED and outcome.checkpoint_path
         else NOT_ACHIEVED
     )
+
+
+def _told(ranks, config):
+    """Yield lines on what runs, where, and with which options; collective."""
+    from mpi4py import MPI
+
+    from .._version import __version__
+    from ..files.hdf5 import LIBRARY
+    from .configured import as_toml
+
+    hosts = ranks.comm.allgather(MPI.Get_processor_name())
+    places = {host: hosts.count(host) for host in dict.fromkeys(hosts)}
+    yield f"hpcpca {__version__}, Python {sys.version.split()[0]}, h5py {LIBRARY}"
+    yield MPI.Get_library_version().replace("\0", " ").splitlines()[0].strip()
+    yield "ranks: " + ", ".join(f"{count} on {host}" for host, count in places.items())
+    given = {name: each for name, each in config.stored().items() if each not in (None, (), "")}
+    yield "options:"
+    yield from (f"  {line}" for line in as_toml(given))
 
 
 def _monitors(ranks, config, shown, lock, is_resumed):

@@ -1,8 +1,11 @@
 """What every parallel command starts with."""
 
+import json
 import os
 import sys
 from contextlib import contextmanager
+
+import click
 
 from ..errors import PlatformError, describe, on_all_ranks
 from . import streams
@@ -27,8 +30,10 @@ def world():
     made = World()
     made.check_launcher()
     made.check_alike(_versions())
+    context = click.get_current_context(silent=True)
+    configured = json.dumps(context and context.default_map, default=str)
     made.check_alike(
-        {"command line": " ".join(sys.argv[1:])},
+        {"command line": " ".join(sys.argv[1:]), "--config": configured},
         "was started otherwise",
         "start all ranks with the same options",
     )

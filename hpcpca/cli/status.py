@@ -4,11 +4,12 @@ import json
 
 import click
 
+from .command import Command
 from .problems import unknown
 from .session import show
 
 
-@click.command()
+@click.command(cls=Command, examples=("hpcpca status pca.h5.ckpt",))
 @click.argument("checkpoint", metavar="CKPT|RESULT")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for scripts.")
 def status(checkpoint, as_json):

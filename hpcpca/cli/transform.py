@@ -3,6 +3,7 @@
 import click
 
 from ..sources.reading import Reading
+from .command import Command
 from .options import Size, follow_links, given, options_of
 from .session import speaker, watching, world
 
@@ -32,7 +33,13 @@ def writing_options(function):
     return function
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "mpiexec -n 4 hpcpca transform pca.h5 data.h5 -o scores.h5",
+        "hpcpca transform pca.h5 new.h5 -k 2 --whiten -o scores.h5",
+    ),
+)
 @click.argument("result", metavar="RESULT")
 @click.argument("data", nargs=-1, required=True, metavar="DATA[:dataset]...")
 @click.option("-k", "--components", type=int, help="Only so many of the components.")
@@ -71,7 +78,10 @@ def transform(result, data, components, whiten, no_centre, quiet, **options):
         )
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=("hpcpca reconstruct pca.h5 scores.h5 -o back.h5",),
+)
 @click.argument("result", metavar="RESULT")
 @click.argument("scores", metavar="SCORES")
 @click.option("--dtype", type=DTYPES, help="Type of the rows; default: that of the scores.")

@@ -5,6 +5,7 @@ import math
 import click
 
 from ..sources.reading import Reading
+from .command import Command
 from .options import follow_links, options_of, reading_of
 from .problems import problem_named, problem_of
 from .session import speaker, watching, world
@@ -14,7 +15,14 @@ DEFAULT_TOL = 1e-6
 SHOWN = 64
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "mpiexec -n 4 hpcpca verify pca.h5 data.h5",
+        "hpcpca verify vectors.npy data.h5 --tol 1e-4",
+        "hpcpca verify model.h5 x.h5 --targets y.h5 --holdout",
+    ),
+)
 @click.argument("vectors", metavar="RESULT|FILE.npy|FILE:dataset")
 @click.argument("data", nargs=-1, required=True, metavar="DATA[:dataset]...")
 @click.option("--tol", type=float, help="Tolerance to check; default: the stored one, else 1e-6.")

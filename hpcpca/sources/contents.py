@@ -199,6 +199,11 @@ def readable(file):
     return listed([each.name for each in contents(file) if each.is_readable]) or "none"
 
 
+def names_in(file):
+    """Names of all datasets and sparse matrices of a file, largest first."""
+    return [each.name for each in contents(file)]
+
+
 def _several(path, candidates):
     names = [each.name for each in candidates if each.is_readable]
     remedy = "none of them can be read: name another file"

@@ -6,11 +6,11 @@ from collections.abc import Callable
 import h5py
 import numpy as np
 
-from ..errors import DataError, PlatformError, describe
+from ..errors import DataError, PlatformError, describe, did_you_mean
 from ..files.opening import CHUNK_CACHE, open_file
 from ..files.paths import SUFFIXES
 from ..units import listed
-from .contents import MISSING, meant, readable, sparse_kind
+from .contents import MISSING, meant, names_in, readable, sparse_kind
 from .links import check_values
 from .lying import CannotMap
 from .missing import is_north, read_attributes
@@ -33,8 +33,9 @@ def find_item(file, path, name):
                 f"{path}:{name} is an external link to {link.filename}:{link.path}, which cannot be"
                 " opened; restore that file"
             ) from None
+        near = did_you_mean(name.strip("/"), names_in(file))
         raise DataError(
-            f"{path} has no dataset {name}; those that can be read: {readable(file)}"
+            f"{path} has no dataset {name}; those that can be read: {readable(file)}{near}"
         ) from None
     if not isinstance(item, h5py.Dataset) and not sparse_kind(item):
         raise DataError(f"{path}:{name} is a group, not a dataset")
