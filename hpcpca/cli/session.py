@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import click
 
-from ..errors import PlatformError, describe, on_all_ranks
+from ..errors import PlatformError, UsageError, describe, on_all_ranks
 from . import streams
 from .wrapping import tell
 
@@ -83,6 +83,23 @@ def watching(world, say):
 
     Passage.tell = say if world.is_root else None
     return say
+
+
+def alone(what):
+    """See to it that this is one process, whose long readings say how far they are; raise
+    UsageError under mpiexec. ``what`` names the command.
+    """
+    from ..comm.launch import launched_size
+    from ..sources.watch import Passage
+
+    if launched_size() > 1:
+        raise on_all_ranks(
+            UsageError(
+                f"mpiexec started {launched_size()} processes, 'hpcpca {what}' is one: leave"
+                " mpiexec out"
+            )
+        )
+    Passage.tell = lambda text: tell(text, sys.stderr)
 
 
 def speaker(world, quiet=False, stream=None):

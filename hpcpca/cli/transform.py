@@ -2,6 +2,8 @@
 
 import click
 
+from ..errors import UsageError
+from ..sources.reading import NAMES as READING
 from ..sources.reading import Reading
 from .command import Command
 from .options import Size, follow_links, given, options_of
@@ -80,19 +82,91 @@ def transform(result, data, components, whiten, no_centre, quiet, **options):
 
 @click.command(
     cls=Command,
-    examples=("hpcpca reconstruct pca.h5 scores.h5 -o back.h5",),
+    examples=(
+        "mpiexec -n 4 hpcpca project pca.h5 new.h5ad -o scores.h5",
+        "hpcpca project pca.h5 new.csv.h5 --missing mean -o s.h5",
+    ),
 )
 @click.argument("result", metavar="RESULT")
-@click.argument("scores", metavar="SCORES")
-@click.option("--dtype", type=DTYPES, help="Type of the rows; default: that of the scores.")
+@click.argument("data", nargs=-1, required=True, metavar="DATA[:dataset]...")
+@click.option("-k", "--components", type=int, help="Only so many of the components.")
+@click.option("--whiten", is_flag=True, help="Divide scores by their standard deviations.")
+@click.option(
+    "--missing",
+    type=click.Choice(["refuse", "mean"]),
+    default="refuse",
+    help="What becomes of columns that DATA lack: refuse such data (default), or take these columns"
+    " at their means.",
+)
+@click.option("--dtype", type=DTYPES, help="Type of the scores; default as of transform.")
+@follow_links
+@options_of(Reading, names={each for each in READING if each != "columns"})
 @writing_options
-def reconstruct(result, scores, quiet, **writing):
-    """Write the rows SV + 1μᵀ that the file SCORES of 'hpcpca transform' stands for as /data (n,
-    d), or (n, …) with the axes that the samples had.
+def project(result, data, components, whiten, missing, quiet, **options):
+    """Write the scores of other data on the components in RESULT, as 'hpcpca transform' does, but
+    with columns matched by their names, in whatever order DATA have them.
+
+    The names are those of AnnData, 10x, Loom, NetCDF, tables, and /column_names.
     """
     with world() as ranks:
         from ..mapping.streaming import Writing
         from ..pca import transformation
 
-        say = watching(ranks, speaker(ranks, quiet))
-        transformation.reconstruct(ranks, say, result, scores, Writing(**writing))
+        transformation.transform(
+            ranks,
+            watching(ranks, speaker(ranks, quiet)),
+            result,
+            data,
+            Writing(**given(Writing, options)),
+            onto=transformation.Onto(components, whiten, missing=missing),
+            reading=given(Reading, options),
+        )
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        "hpcpca reconstruct pca.h5 scores.h5 -o back.h5",
+        "mpiexec -n 4 hpcpca reconstruct pca.h5 data.h5 \\",
+        "    --errors -o errors.h5",
+    ),
+)
+@click.argument("result", metavar="RESULT")
+@click.argument("data", nargs=-1, required=True, metavar="SCORES|DATA[:dataset]...")
+@click.option("--dtype", type=DTYPES, help="Type of the rows; default: that of the scores.")
+@click.option(
+    "--errors",
+    is_flag=True,
+    help="Of DATA, write how far rows are from what the components make of them: /row_errors (n),"
+    " and root mean squares down the columns, /column_errors and /column_deviations (d).",
+)
+@click.option("-k", "--components", type=int, help="With --errors: only so many components.")
+@follow_links
+@options_of(Reading)
+@writing_options
+def reconstruct(result, data, errors, components, quiet, **options):
+    """Write the rows SV + 1μᵀ that the file SCORES of 'hpcpca transform' stands for as /data (n,
+    d), or (n, …) with the axes that the samples had; or with --errors, what is lost of DATA so.
+    """
+    _check_errors(data, errors, components, options)
+    with world() as ranks:
+        from ..mapping.streaming import Writing
+        from ..pca import left_over, transformation
+
+        say, how = watching(ranks, speaker(ranks, quiet)), Writing(**given(Writing, options))
+        if errors:
+            reading = given(Reading, options)
+            more = {"count": components, "reading": reading}
+            return left_over.left_over(ranks, say, result, data, how, **more)
+        transformation.reconstruct(ranks, say, result, data[0], how)
+
+
+def _check_errors(data, errors, components, options):
+    """Raise UsageError if options go only with --errors, or not with it."""
+    reading = [each for each in (*READING, "follow_links") if options[each] is not None]
+    only = [*reading, *["components"] * (components is not None), *data[1:]]
+    if not errors and only:
+        what = data[1] if len(data) > 1 else f"--{only[0].replace('_', '-')}"
+        raise UsageError(f"{what} goes with --errors only: rows come from one file of scores")
+    if errors and options["dtype"]:
+        raise UsageError("--dtype: errors are float64; leave it out")

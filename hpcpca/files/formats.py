@@ -2,7 +2,7 @@
 
 RESULT, CHECKPOINT = "hpcpca-result", "hpcpca-checkpoint"
 SCORES, RECONSTRUCTION = "hpcpca-scores", "hpcpca-reconstruction"
-PREDICTIONS = "hpcpca-predictions"
+PREDICTIONS, ERRORS = "hpcpca-predictions", "hpcpca-errors"
 WORKER_STATE, OWED = "hpcpca-worker-state", "hpcpca-owed"
 # checkpoints of version 1 have no unfinished pass
 VERSIONS = {RESULT: 1, CHECKPOINT: 2, WORKER_STATE: 1, OWED: 1}

@@ -105,6 +105,11 @@ class Stored:
         self.require_vectors()
         return self.rows(self._vectors, start, self.count if stop is None else stop)
 
+    @property
+    def vectors_name(self):
+        """Name of the dataset with the vectors; "" if there are several."""
+        return self._vectors
+
     def require_vectors(self):
         """Raise DataError unless the problem is one of a single set of vectors."""
         if not self._vectors:

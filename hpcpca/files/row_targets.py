@@ -69,6 +69,14 @@ class _Target:
                 compression=compression,
             )
 
+    def add(self, arrays):
+        """Write small arrays {name: array} beside the rows, the same ones on all ranks."""
+        with self.writing():
+            for name, array in arrays.items() if self.file is not None else ():
+                item = self.file.create_dataset(name, array.shape, array.dtype)
+                if self.world.is_root:
+                    item[...] = array
+
     def _fill(self, first, rows):
         self.item[first : first + len(rows)] = rows.reshape(len(rows), *self.item.shape[1:])
 

@@ -1,5 +1,6 @@
 """Rows streamed from files through a map into a file. All is collective."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,7 +113,8 @@ def _left_out(source, block):
 @dataclass(frozen=True)
 class Made:
     """The rows that are made: their dataset, its columns, type and attributes; ``by`` says in
-    words what of. ``axes`` are the lengths that columns are written in, if those are several.
+    words what of. ``axes`` are the lengths that columns are written in, if not as ``columns``.
+    ``after()`` gives {name: array} of what is known in the end; it is collective.
     """
 
     dataset: str
@@ -120,11 +122,12 @@ class Made:
     dtype: np.dtype
     attributes: dict
     by: str
-    axes: tuple = ()
+    axes: tuple | None = None
+    after: Callable = dict
 
     def shape(self, rows):
         """Return the shape of the dataset with so many rows."""
-        return (rows, *(self.axes or (self.columns,)))
+        return (rows, *((self.columns,) if self.axes is None else self.axes))
 
 
 class Mapping:
@@ -167,6 +170,7 @@ class Mapping:
         with world.blaming(source.change), target as target:
             stream(world, source, rows, convert, target, counters=self.counters)
             world.decide(source.check_unchanged)
+            target.add(made.after())
         for panel in self.panels:
             panel.free()
         size = f"{' × '.join(map(str, made.shape(source.n)))} {kind}"

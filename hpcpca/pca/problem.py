@@ -29,7 +29,7 @@ from ..sources.learned import Learned
 from ..sources.random_rows import RowReader
 from ..sources.source import open_source
 from ..sources.weights import column_weights, row_weights
-from . import result, resuming, verification
+from . import features, result, resuming, verification
 from .checks import InRange, Semidefinite
 from .completion import completed
 from .count import chosen
@@ -179,6 +179,7 @@ class Pca(Problem):
         self.reader, self._dtype = RowReader(source, plan.cache_bytes), source.dtype
         self.kernels = kernels_for(plan.elements, *self._compiled_for(plan.operator))
         self._feature_shape, self._width = source.feature_shape, source.d
+        self._features = features.read(world, source)
         return plan
 
     def _rates(self, context):
@@ -313,8 +314,11 @@ class Pca(Problem):
             attributes["completion_error"] = self._completion.error
         if len(self._feature_shape) > 1:
             attributes["feature_shape"] = self._feature_shape
+        named, told = features.stored(self._features)
+        attributes |= told
         arrays = (
             self._learned.arrays()
+            | named
             | {self.eigenvalues: variance}
             | result.arrays_of(variance, total, n and n - (not self.config.no_centre), mean)
         )

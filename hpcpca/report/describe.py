@@ -8,6 +8,7 @@ import numpy as np
 from ..files.damage import reporting_damage
 from ..files.formats import (
     CHECKPOINT,
+    ERRORS,
     EXPERIMENT,
     OWED,
     PREDICTIONS,
@@ -72,6 +73,21 @@ def _reconstruction(file, path):
         (
             f"  {' × '.join(map(str, file['data'].shape))} values from scores on"
             f" {file.attrs['result']}: /data {file['data'].dtype}"
+        ),
+        *_origin(json.loads(file.attrs["source"])),
+    ]
+
+
+def _errors(file, path):
+    left, there = (
+        np.square(file[f"column_{name}"][...]).sum() for name in ("errors", "deviations")
+    )
+    return [
+        _head(file, path, "errors"),
+        (
+            f"  {len(file['row_errors'])} rows of {len(file['column_errors'])} columns on"
+            f" components of {file.attrs['result']}, which leave {100 * left / there:.4g} % of"
+            " their variance: /row_errors, /column_errors, /column_deviations"
         ),
         *_origin(json.loads(file.attrs["source"])),
     ]
@@ -237,6 +253,7 @@ def cluster_lines(clusters, bounds, words):
 
 KINDS = {
     SCORES: _scores,
+    ERRORS: _errors,
     WORKER_STATE: _worker_state,
     OWED: _owed,
     RECONSTRUCTION: _reconstruction,

@@ -11,6 +11,7 @@ from ..files.opening import CHUNK_CACHE, open_file
 from ..files.paths import SUFFIXES
 from ..units import listed
 from .contents import MISSING, meant, names_in, readable, sparse_kind
+from .labels import axes_of
 from .links import check_values
 from .lying import CannotMap
 from .missing import is_north, read_attributes
@@ -179,6 +180,10 @@ class Hdf5Rows(Turned):
     def attributes(self):
         """Attributes of the dataset that say what its values mean."""
         return read_attributes(self._item)
+
+    def axes(self):
+        """As of ``OpenRows``."""
+        return axes_of(self._file, self.dataset, self._item, self.extent)
 
     def latitudes(self):
         """As of ``OpenRows``: of a dimension scale whose units are degrees north."""

@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import DataError
 from ..units import listed
 from .contents import SMALL
+from .labels import Axis
 from .missing import ATTRIBUTES, is_north
 from .opened import register
 from .turned import Turned
@@ -173,6 +174,20 @@ class ClassicRows(Turned):
         """Attributes of the variable that say what its values mean."""
         own = self._variable.attributes
         return {name: own[name] for name in ATTRIBUTES if name in own}
+
+    def axes(self):
+        """As of ``OpenRows``: by the coordinates, variables called as their dimension."""
+        found = []
+        for name, length in zip(self._variable.dimensions, self.extent):
+            known = self._header.variables.get(name)
+            if known is None or known.shape != (length,) or known.dtype.kind == "S":
+                found.append(Axis(name))
+                continue
+            values = self._array(known)
+            units = known.attributes.get("units", b"")
+            units = units.decode(errors="replace") if isinstance(units, bytes) else ""
+            found.append(Axis(name, values.astype(values.dtype.newbyteorder("=")), units))
+        return tuple(found)
 
     def latitudes(self):
         """As of ``OpenRows``: of the coordinate whose units are degrees north."""

@@ -54,6 +54,10 @@ class OpenRows:
         """Latitude of every column in degrees: (d); raise DataError if the file has none."""
         raise DataError(f"{self.name} has no latitudes; give --column-weights FILE:dataset")
 
+    def axes(self):
+        """What stands along each axis of ``extent``: a ``labels.Axis`` each, or nothing."""
+        return ()
+
     @property
     def chunk_rows(self):
         """How many rows are stored together."""
