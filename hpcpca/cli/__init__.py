@@ -25,6 +25,7 @@ COMMANDS = {  # name: (module, what its line in the list of commands says)
     "predict": (".regress", "Write what a regression predicts from DATA's rows."),
     "expand": (".compress", "Write what compress has in factors as whole datasets."),
     "verify": (".verify", "Measure VECTORS against DATA in float64, with passes of its own."),
+    "export": (".export", "Write results for other programs: npy, csv, AnnData, NetCDF."),
     "compare": (".compare", "Say how far two sets of components agree."),
     "info": (".info", "Say what FILEs hold: data, or what hpcpca has written."),
     "plot": (".plot", "Draw a result, a checkpoint or an experiment."),

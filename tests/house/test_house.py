@@ -31,6 +31,7 @@ LINES = [
     {"engine"},
     {"mapping"},
     {"pca", "regression", "compression", "averaging"},
+    {"export"},
     {"report"},
     {"bench"},
     {"cli"},

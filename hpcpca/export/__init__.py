@@ -1,0 +1,1 @@
+"""Results for other programs: a file a format."""
