@@ -32,6 +32,9 @@ class Numbers(click.ParamType):
 
     name = "N,…"
 
+    def __init__(self, least=1):
+        self.least = least
+
     def convert(self, value, param, ctx):
         """Return them as a tuple."""
         if isinstance(value, tuple):
@@ -42,9 +45,9 @@ class Numbers(click.ParamType):
             found = ()
         return (
             found
-            if found and min(found) > 0
+            if found and min(found) >= self.least
             else self.fail(
-                f"{value}: write positive whole numbers with commas between, such as 1,2,4",
+                f"{value}: write whole numbers from {self.least} on with commas between, as 1,2,4",
                 param,
                 ctx,
             )

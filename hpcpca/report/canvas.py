@@ -1,6 +1,7 @@
 """Figures that no screen is needed for, written whole or not at all."""
 
 import os
+import re
 from contextlib import contextmanager
 from io import BytesIO
 
@@ -27,10 +28,40 @@ def is_no_figure(path):
     return bool(start) and not start.startswith(FIGURES)
 
 
+class Inline(list):
+    """Stands for a path: figures are kept as text, SVG that stands in a page of HTML in the colour
+    of its text.
+    """
+
+    INK = "#1a2b3c"  # what becomes the colour of the text; nothing else has it
+
+    def style(self):
+        """What matplotlib is told for it; ids are of this figure alone."""
+        inked = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+        return dict.fromkeys(inked, self.INK) | {
+            "svg.fonttype": "none",
+            "svg.hashsalt": f"hpcpca {len(self)}",
+            "figure.facecolor": "none",
+            "axes.facecolor": "none",
+            "savefig.facecolor": "none",
+        }
+
+    def keep(self, drawn):
+        """Add a figure (bytes of SVG)."""
+        text = drawn.decode()
+        text = text[text.index("<svg") :].replace(self.INK, "currentColor")
+        text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+        text = re.sub(r' id="[a-zA-Z]+\w*_\d+"', "", text)  # of groups, the same in every figure
+        size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', text)
+        for name in ("width", "height"):  # that of the page counts
+            text = re.sub(rf'(<svg [^>]*?) {name}="[^"]*"', r"\1", text, count=1)
+        self.append((text, float(size[1])))
+
+
 @contextmanager
 def canvas(path, rows, columns, size):
-    """Yield axes (rows, columns) of a figure that is written to ``path`` in the end; raise
-    UsageError, DataError or PlatformError.
+    """Yield axes (rows, columns) of a figure that is written to ``path`` in the end, or kept if
+    that is ``Inline``; raise UsageError, DataError or PlatformError.
     """
     try:
         import matplotlib
@@ -39,23 +70,28 @@ def canvas(path, rows, columns, size):
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    end = os.path.splitext(path)[1].lstrip(".").lower()
+    is_inline = isinstance(path, Inline)
+    end = "svg" if is_inline else os.path.splitext(path)[1].lstrip(".").lower()
     if end not in plt.gcf().canvas.get_supported_filetypes():
         raise UsageError(f"-o {path}: a figure's name ends in .png, .pdf or .svg")
     plt.close("all")
-    figure, axes = plt.subplots(
-        rows,
-        columns,
-        squeeze=False,
-        figsize=(size[0] * columns, size[1] * rows),
-        layout="constrained",
-    )
     drawn = BytesIO()
-    try:
-        yield axes
-        figure.savefig(drawn, dpi=120, format=end)
-    finally:
-        plt.close(figure)
+    with matplotlib.rc_context(path.style() if is_inline else {}):
+        figure, axes = plt.subplots(
+            rows,
+            columns,
+            squeeze=False,
+            figsize=(size[0] * columns, size[1] * rows),
+            layout="constrained",
+        )
+        try:
+            yield axes
+            figure.savefig(drawn, dpi=120, format=end)
+        finally:
+            plt.close(figure)
+    if is_inline:
+        path.keep(drawn.getvalue())
+        return
     with whole(path, count=len(drawn.getbuffer())) as part, open(part, "wb") as file:
         file.write(drawn.getbuffer())
 

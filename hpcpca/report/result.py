@@ -142,11 +142,12 @@ def _tolerance(axis, stored):
     legend_below(axis)
 
 
-def draw_sides(path, sides, shapes=(), shares=None):
+def draw_sides(path, sides, shapes=(), shares=None, along=None):
     """Components by their ``sides`` {name: rows (count, entries)}: as
     pictures of one of the ``shapes`` (rows, columns), blue for negative, red for positive and grey
     for missing entries, or (rows, columns, 3) in colours about grey; as lines if no shapes are
-    given, or none fits that side. Each has to fit one.
+    given, or none fits that side. Each has to fit one. Lines lie ``along`` (values (entries),
+    label), or are numbered.
     """
     count = len(next(iter(sides.values())))
     pictured = {name: _fitting(shapes, rows.shape[1]) for name, rows in sides.items()}
@@ -165,7 +166,9 @@ def draw_sides(path, sides, shapes=(), shares=None):
         for number, (name, rows) in enumerate(sides.items()):
             for k, row in enumerate(rows):
                 axis = axes[k // across, k % across * len(sides) + number]
-                _draw_side(axis, row, pictured[name])
+                _draw_side(axis, row, pictured[name], along and along[0])
+                if along and k >= count - across:
+                    axis.set_xlabel(along[1], fontsize="xx-small")
                 title = f"{k}" if len(sides) == 1 else f"{k} {name}"
                 if shares is not None and number == len(sides) - 1:
                     title += f": {_percent(shares[k])}"
@@ -180,14 +183,14 @@ def _products(shapes):
     return " and ".join(str(prod(shape)) for shape in shapes)
 
 
-def _draw_side(axis, row, shape):
+def _draw_side(axis, row, shape, along=None):
     most = np.nanmax(np.abs(row)) or 1.0
     if shape:
         _draw_picture(axis, row.reshape(shape), most)
         return
     axis.axis("on")
     axis.axhline(0, color="grey", linewidth=0.5)
-    axis.plot(row, linewidth=0.8)
+    axis.plot(np.arange(len(row)) if along is None else along, row, linewidth=0.8)
     axis.set(ylim=(-1.05 * most, 1.05 * most))
     axis.tick_params(labelsize="xx-small")
 

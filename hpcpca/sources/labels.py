@@ -132,3 +132,30 @@ def _texts(values):
         coded = [each if isinstance(each, bytes) else str(each).encode() for each in values.ravel()]
         return np.array(coded, dtype=f"S{max(map(len, coded), default=0) or 1}")
     return None
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a dataset says of every row: ``values`` (n), which are numbers, or numbers of ``names``
+    (−1: none) if there are any.
+    """
+
+    values: np.ndarray
+    names: tuple = ()
+
+
+def column_of(file, name):
+    """Return the ``Column`` called ``name`` in an open file: a list of numbers or text, or what
+    AnnData calls categorical. None if it is none of these.
+    """
+    item = file.get(name)
+    if isinstance(item, h5py.Group) and {"codes", "categories"} <= set(item):
+        names = Axis(values=_texts(item["categories"][...])).words()
+        return Column(item["codes"][...].astype(np.int64), tuple(names))
+    if not isinstance(item, h5py.Dataset) or item.ndim != 1:
+        return None
+    values = _texts(item[...])
+    if values is None or values.dtype.kind != "S":
+        return None if values is None else Column(values)
+    found, codes = np.unique(values, return_inverse=True)
+    return Column(codes, tuple(Axis(values=found).words()))

@@ -6,8 +6,6 @@ import pytest
 from launch import batch
 from spectra import data_rows, power_law
 
-pytestmark = pytest.mark.once
-
 N, D, K = 600, 12, 3
 NAMES = [f"gene {k}" for k in range(D)]
 
@@ -69,6 +67,7 @@ def expected(path, new, gone=()):
     return values @ vectors.T
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("n", [1, 2])
 def test_columns_in_another_order(folder, tmp_path, n):
     """Of all, some, scaled columns, in both types; and those that are not there at their means."""
@@ -91,6 +90,7 @@ def test_columns_in_another_order(folder, tmp_path, n):
     assert "taken at their means: gene 0, gene 1" in done["gone"].stderr
 
 
+@pytest.mark.once
 def test_the_same_columns_give_the_same_scores(folder, tmp_path):
     """As transform does; and reconstruct takes them for what they are."""
     words = {
@@ -106,6 +106,7 @@ def test_the_same_columns_give_the_same_scores(folder, tmp_path):
     assert read(tmp_path / "c.h5", "data").shape == (N, D)
 
 
+@pytest.mark.once
 def test_what_cannot_be_matched(folder, tmp_path):
     cases = {
         ("plain.pca", "few.h5"): (3, "lacks 2 of the 12", "gene 0, gene 1", "--missing mean"),
@@ -125,7 +126,7 @@ def test_what_cannot_be_matched(folder, tmp_path):
     assert not out.exists()
 
 
-@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize("n", [pytest.param(1, marks=pytest.mark.once), 3])
 def test_what_is_left_of_rows(folder, tmp_path, n):
     """Of rows and columns, by numpy; of all rows that were fitted, the variance that is left."""
     words = {
@@ -154,6 +155,7 @@ def test_what_is_left_of_rows(folder, tmp_path, n):
         assert np.isclose((found[0] ** 2).sum() / (N - 1), total - some.sum(), rtol=1e-5)
 
 
+@pytest.mark.once
 def test_errors_of_what_is_none(folder, tmp_path):
     cases = {
         ("plain.pca", "f8.h5", "wide.h5"): (2, "wide.h5 goes with --errors only"),
