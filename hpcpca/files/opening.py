@@ -11,6 +11,18 @@ from .trailer import check_trailer
 CHUNK_CACHE = 1 << 20  # HDF5's own default
 
 
+def unlocked(path, cache=CHUNK_CACHE):
+    """Open an HDF5 file for reading without locking it, unless this process has it open, locked:
+    HDF5 wants it the same way again then. Raise OSError.
+    """
+    try:
+        return h5py.File(path, "r", locking=False, rdcc_nbytes=cache)
+    except OSError as error:
+        if "locking flag" not in str(error):
+            raise
+        return h5py.File(path, "r", rdcc_nbytes=cache)
+
+
 def open_file(path, cache=CHUNK_CACHE):
     """Open an HDF5 file for reading, with a ``cache`` of so many bytes for chunks; raise
     DataError in one line for whatever is wrong with it.
@@ -27,7 +39,7 @@ def open_file(path, cache=CHUNK_CACHE):
                 " again, or leave it out"
             )
         check_trailer(path)
-        return h5py.File(path, "r", locking=False, rdcc_nbytes=cache)
+        return unlocked(path, cache)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; check the name and the current folder") from None
     except PermissionError:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import DataError
 from .formats import CHECKPOINT, MADE_BY, RESULT, VERSIONS
-from .opening import open_file
+from .opening import open_file, unlocked
 from .seal import check, names_of, reading_own
 from .trailer import has_trailer
 
@@ -120,7 +120,7 @@ class Stored:
 
     def rows(self, name, start, stop):
         """Rows start..stop−1 of a panel of the state: (stop − start, d) float64."""
-        with reading_own(self.path), h5py.File(self.path, "r", locking=False) as file:
+        with reading_own(self.path), unlocked(self.path) as file:
             return file[name][start:stop]
 
     def _is_panel(self, name):

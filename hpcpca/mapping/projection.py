@@ -8,6 +8,7 @@ moved by (c − μ)Vᵀ in float64: nothing cancels, whatever the ratio of mean 
 
 import numpy as np
 
+from ..errors import DataError
 from ..kernels.tiles import Tiles, tile_rows
 from ..operators.centring import exponent_of, shift_type
 
@@ -133,3 +134,20 @@ def rows_at_once(memory, scratch, row_bytes, piece_bytes, widest_row):
     0 where not even one row fits.
     """
     return max(0, min((memory - scratch) // row_bytes, max(1, piece_bytes // widest_row)))
+
+
+def left_out(source, block):
+    """Which rows have missing values and are left out of what is computed (r); they become 0."""
+    if source.view.reading.nan != "drop-rows":
+        return np.zeros(len(block), bool)
+    found = np.isnan(block.rows).any(axis=1)
+    block.rows[found] = 0
+    return found
+
+
+def checked(made):
+    """Return the rows that were made; raise DataError if some are beyond their type."""
+    if not (np.isfinite(made.min()) and np.isfinite(made.max())):
+        remedy = "give --dtype float64" if made.dtype == np.float32 else "rescale the data"
+        raise DataError(f"values beyond the range of {made.dtype}; {remedy}")
+    return made

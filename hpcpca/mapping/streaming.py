@@ -8,7 +8,7 @@ import numpy as np
 from ..comm.counters import Counters
 from ..comm.shared import SharedArray
 from ..engine.memory import PeakMemory
-from ..errors import DataError, UsageError
+from ..errors import UsageError
 from ..files.outputs import check_output
 from ..files.paths import expand
 from ..files.row_file import row_file
@@ -17,7 +17,7 @@ from ..planning.machine import available_memory
 from ..sources.formats import suffixes
 from ..sources.watch import Passage
 from ..units import format_seconds, format_size
-from .projection import rows_at_once
+from .projection import checked, left_out, rows_at_once
 
 SLAB_BYTES = 16 << 20  # of vectors handed to all nodes at a time
 PIECE_BYTES = 64 << 20  # of an array of rows read or made at a time, whatever the memory
@@ -88,7 +88,7 @@ def stream(world, source, rows, convert, target, *, counters):
                 with counters.time("read"):
                     source.fetch(number, start, stop)
                     block = source.read(number, start, stop, buffer)
-                    is_left_out = _left_out(source, block)
+                    is_left_out = left_out(source, block)
                     largest = source.check_finite(block)
                 with counters.time("apply"):
                     made = convert(block.rows, largest)
@@ -99,15 +99,6 @@ def stream(world, source, rows, convert, target, *, counters):
             target.put(first, made)
         if made is not None:
             passage.done(len(made))
-
-
-def _left_out(source, block):
-    """Which rows have missing values and are left out of what is computed (r); they become 0."""
-    if source.view.reading.nan != "drop-rows":
-        return np.zeros(len(block), bool)
-    found = np.isnan(block.rows).any(axis=1)
-    block.rows[found] = 0
-    return found
 
 
 @dataclass(frozen=True)
@@ -156,7 +147,7 @@ class Mapping:
         def convert(piece, largest):
             found = mapped.into(piece, largest, np.empty((len(piece), made.columns), kind))
             self.peak.look()
-            return _checked(found)
+            return checked(found)
 
         target = row_file(
             world,
@@ -210,13 +201,6 @@ class Mapping:
             f"{what}; time {format_seconds(self.counters.elapsed())}: {times}; "
             f"peak memory {format_size(most)} per node on {self.world.size} rank(s)"
         )
-
-
-def _checked(made):
-    if not (np.isfinite(made.min()) and np.isfinite(made.max())):
-        remedy = "give --dtype float64" if made.dtype == np.float32 else "rescale the data"
-        raise DataError(f"values beyond the range of {made.dtype}; {remedy}")
-    return made
 
 
 def named(data):

@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,10 +31,10 @@ class Basis:
     lengths: np.ndarray  # (K') float64: standard deviations where scores are whitened, else 1
     is_centred: bool
     is_whitened: bool
-    seal: int  # of the result
-    checksum: int  # of its components
     reading: Reading  # of the data that were fitted
     learned: Learned  # of their columns
+    seal: int = 0  # of the result, if it is a file
+    checksum: int = 0  # of its components
     axes: tuple = ()  # lengths of the axes that became columns, if all of several did
 
     def attributes(self):
@@ -59,6 +59,17 @@ def load_basis(path, count=None, centre=True, whiten=False):
     DataError, UsageError. For one rank to call.
     """
     stored = Stored(path)
+    with open_file(path) as file:
+        seals = {"checksum": int(file["components"].attrs["checksum"])} if stored.d else {}
+    basis = basis_of(stored, count, centre, whiten)
+    return replace(basis, seal=int(stored.attributes["seal"]), **seals)
+
+
+def basis_of(stored, count=None, centre=True, whiten=False):
+    """Return the ``Basis`` of ``count`` components (default all) of a Stored result, or what has
+    its attributes; raise DataError, UsageError.
+    """
+    path = stored.path
     if stored.problem != "fit":
         raise DataError(
             f"{path} is a result of 'hpcpca {stored.problem}'; scores are of results of 'hpcpca"
@@ -81,8 +92,6 @@ def load_basis(path, count=None, centre=True, whiten=False):
                 " scaled to 1; leave --whiten out" + (f" or give -k {flat[0]}" if flat[0] else "")
             )
         lengths = np.sqrt(variance)
-    with open_file(path) as file:
-        checksum = int(file["components"].attrs["checksum"])
     mean = stored.arrays["mean"] if centre else np.zeros(stored.d)
     learned = Learned.of(stored.arrays)
     axes = stored.attributes.get("feature_shape", ()) if learned.columns is None else ()
@@ -94,8 +103,6 @@ def load_basis(path, count=None, centre=True, whiten=False):
         lengths,
         is_centred=centre,
         is_whitened=whiten,
-        seal=int(stored.attributes["seal"]),
-        checksum=checksum,
         reading=Reading.restored(stored.config, follow_links=False),
         learned=learned,
         axes=tuple(int(length) for length in axes),

@@ -10,14 +10,18 @@ from ..files.damage import reporting_damage
 from ..files.opening import open_file
 from .compound import field_of
 from .hdf5 import find_dataset
+from .held import ARRAYS
 
 MALFORMED = (ValueError, EOFError, SyntaxError, TokenError)  # numpy parses the header as Python
 
 
 def read_array(path, dataset=None, dimensions=2):
-    """Return the array in a ``.npy`` file, or the dataset of so many dimensions that is named, or
-    meant if it is 2-D, or the field of records named as DATASET/FIELD; raise DataError.
+    """Return the array that is held under this name, or that in a ``.npy`` file, or the dataset of
+    so many dimensions that is named, or meant if it is 2-D, or the field of records named as
+    DATASET/FIELD; raise DataError.
     """
+    if path in ARRAYS:
+        return np.asarray(ARRAYS[path])
     if path.endswith(".npy"):
         return _npy(path)
     with reporting_damage(path), open_file(path) as file:

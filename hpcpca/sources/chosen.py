@@ -9,6 +9,7 @@ from ..errors import DataError, UsageError
 from ..files.paths import split_dataset
 from .array import read_array
 from .block import SparseBlock, joined
+from .held import ARRAYS
 
 GAP = 64  # rows between two that are wanted, which are read with them
 SPAN_BYTES = 8 << 20  # read at a time where rows are picked out
@@ -110,7 +111,7 @@ def _range(word, count):
 
 def _of_file(text, count, option, what):
     """Those that the numbers, or the mask, in a dataset name; raise DataError."""
-    if not os.path.exists(split_dataset(text)[0]):
+    if text not in ARRAYS and not os.path.exists(split_dataset(text)[0]):
         raise UsageError(
             f"{option} {text}: write numbers and ranges, such as 3,7,10:20, or FILE:dataset with"
             f" numbers, or with a mask, of {what}s; there is no such file"

@@ -5,6 +5,7 @@ from ..files.opening import CHUNK_CACHE
 from . import (  # each registers itself
     compound,  # noqa: F401
     hdf5,
+    held_rows,  # noqa: F401
     netcdf3,  # noqa: F401
     npy,  # noqa: F401
     sparse,  # noqa: F401

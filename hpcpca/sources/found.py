@@ -5,10 +5,11 @@ import os
 import numpy as np
 
 from ..errors import DataError
-from ..files.paths import expand
+from ..files.paths import Named, expand
 from ..units import listed
 from .chosen import chosen_numbers
 from .formats import suffixes
+from .held import ARRAYS
 from .part import choose, part_of, side_by_side
 
 
@@ -38,7 +39,7 @@ def _found(arguments, own):
     """Return the files that DATA arguments name, but for ``own``, and notes on those; raise
     DataError.
     """
-    named, own = expand(arguments, suffixes()), set(map(os.path.realpath, own))
+    named, own = _named(arguments), set(map(os.path.realpath, own))
     left_out = [
         each for each in named if own and each.is_listed and os.path.realpath(each.path) in own
     ]
@@ -51,6 +52,15 @@ def _found(arguments, own):
         f"{each.path} is left out of the data: this run writes it, or takes it as a result"
         for each in left_out
     ]
+
+
+def _named(arguments):
+    """The arrays and files that arguments name: list of ``Named``; raise DataError."""
+    found = []
+    for text in arguments:
+        is_array = text in ARRAYS
+        found += [Named(text, None, False)] if is_array else expand([text], suffixes())
+    return found
 
 
 def _joined(arguments, own, reading, is_whole):

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import DataError
 from .bus_errors import LIBC, PROT_READ, guard, release
+from .held import ARRAYS, HeldInPlace
 
 WILL_NEED, FORGET, POPULATE = 3, 4, 22  # advice of Linux; the last one since 5.14
 PAGE = mmap.PAGESIZE
@@ -136,10 +137,12 @@ class Maps:
         self._of, self._fetched = {}, set()
 
     def of(self, part):
-        """The ``MappedRows`` of a part; raise DataError."""
+        """The ``MappedRows`` of a part, or its ``HeldInPlace``; raise DataError."""
         name = part.path, part.dataset
         if name not in self._of:
-            self._of.setdefault(name, MappedRows(part))  # by now another thread may have made one
+            is_held = part.path in ARRAYS
+            made = HeldInPlace(part.path) if is_held else MappedRows(part)
+            self._of.setdefault(name, made)  # by now another thread may have made one
         return self._of[name]
 
     def fetch(self, part, start, stop):

@@ -1,6 +1,5 @@
 """One file of a file set, as it was found."""
 
-import os
 import zlib
 from dataclasses import asdict, dataclass, field, replace
 
@@ -11,6 +10,7 @@ from ..files.damage import reporting_damage
 from .chosen import ChosenRows
 from .contents import element_type
 from .formats import open_rows
+from .held import ARRAYS, status
 from .joined import JoinedRows
 from .lying import CannotMap, runs_of
 from .missing import check_packing
@@ -70,10 +70,10 @@ class Part:
     def change(self):
         """In words, how the file has changed since it was looked at; None if it has not."""
         try:
-            status = os.stat(self.path)
+            now = status(self.path)
         except OSError:
             return f"{self.path} went away while it was read"
-        if (status.st_size, status.st_mtime) != (self.size, self.mtime):
+        if (now.st_size, now.st_mtime) != (self.size, self.mtime):
             return f"{self.path} was written to while it was read"
         return None
 
@@ -117,7 +117,7 @@ def part_of(path, dataset, reading, is_whole=True, may_be_packed=False, *, least
         attributes = opened.attributes
         if not may_be_packed:
             check_packing(attributes, opened.name)
-        status, extent = os.stat(path), tuple(opened.extent or opened.shape)
+        now, extent = status(path), tuple(opened.extent or opened.shape)
         runs, why = _runs(opened)
         return Part(
             path,
@@ -126,8 +126,8 @@ def part_of(path, dataset, reading, is_whole=True, may_be_packed=False, *, least
             columns,
             dtype.str.lstrip("<>=|"),
             chunk_rows=opened.chunk_rows,
-            size=status.st_size,
-            mtime=status.st_mtime,
+            size=now.st_size,
+            mtime=now.st_mtime,
             content=_fingerprint(opened, dtype),
             attributes=attributes,
             extent=extent,
@@ -141,7 +141,7 @@ def part_of(path, dataset, reading, is_whole=True, may_be_packed=False, *, least
 def _runs(opened):
     """The runs in which rows lie, or None and why."""
     try:
-        return runs_of(opened), ""
+        return opened.runs() if opened.path in ARRAYS else runs_of(opened), ""
     except CannotMap as error:
         return None, str(error)
 

@@ -76,7 +76,7 @@ class SparseRows(Hdf5Rows):
             self._slice(self._indices, first, last),
             self._slice(self._data, first, last),
         )
-        return _in_order(self._checked(indices, self.shape[1]), values, ends - first)
+        return in_order(self._checked(indices, self.shape[1]), values, ends - first)
 
     def _slice(self, item, first, last):
         try:
@@ -103,7 +103,7 @@ class SparseRows(Hdf5Rows):
         order = np.argsort(rows, kind="stable")
         ends = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=stop - start))])
         taken = np.concatenate(values) if values else np.zeros(0, self.dtype)
-        return _in_order(columns[order], taken[order], ends)
+        return in_order(columns[order], taken[order], ends)
 
     def _pieces(self):
         """Yield (numbers of samples, their columns, first value, the one after the last) of some
@@ -171,7 +171,7 @@ class SparseRows(Hdf5Rows):
         os.posix_fadvise(self._file.id.get_vfd_handle(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def _in_order(indices, values, ends):
+def in_order(indices, values, ends):
     """Values, indices and ends with every entry once, in the order of columns."""
     is_later = indices[1:] > indices[:-1]
     starts = ends[1:-1]

@@ -32,6 +32,7 @@ LINES = [
     {"mapping"},
     {"pca", "regression", "compression", "averaging"},
     {"export"},
+    {"python"},
     {"report"},
     {"bench"},
     {"cli"},
