@@ -5,12 +5,24 @@ scikit-learn has them. What is not used is not imported, and MPI is started by t
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from ._version import __version__
 
-FOUND_IN = {"load": ".python.loading"}  # name: its module
+if TYPE_CHECKING:  # nothing of it is imported before it is used
+    from .python.errors import NotConverged
+    from .python.loading import load
+    from .python.pca import PCA
+    from .python.reduced_rank_regression import ReducedRankRegression
 
-__all__ = ["__version__", *FOUND_IN]
+FOUND_IN = {  # name: its module
+    "load": ".python.loading",
+    "NotConverged": ".python.errors",
+    "PCA": ".python.pca",
+    "ReducedRankRegression": ".python.reduced_rank_regression",
+}
+
+__all__ = ["PCA", "NotConverged", "ReducedRankRegression", "__version__", "load"]
 
 
 def __getattr__(name):

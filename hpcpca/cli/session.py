@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import click
 
-from ..errors import PlatformError, UsageError, describe, on_all_ranks
+from ..errors import UsageError, on_all_ranks
 from . import streams
 from .wrapping import tell
 
@@ -15,21 +15,9 @@ from .wrapping import tell
 @contextmanager
 def world():
     """The world of ranks, checked; released at the end."""
-    try:
-        from ..comm.start import start_mpi
+    from ..engine.ranks import joined
 
-        start_mpi()
-        from ..comm.world import World
-    except (ImportError, RuntimeError) as error:
-        raise on_all_ranks(
-            PlatformError(
-                f"MPI cannot be loaded ({describe(error)}); pip install 'hpcpca[mpich]', or load"
-                " your site's MPI module"
-            )
-        ) from error
-    made = World()
-    made.check_launcher()
-    made.check_alike(_versions())
+    made = joined()
     context = click.get_current_context(silent=True)
     configured = json.dumps(context and context.default_map, default=str)
     made.check_alike(
@@ -39,18 +27,6 @@ def world():
     )
     yield made
     made.free()
-
-
-def _versions():
-    """Of all that ranks have to agree on, whichever node they are on."""
-    import numpy
-    from mpi4py import MPI
-
-    from .._version import __version__
-    from ..files.hdf5 import LIBRARY
-
-    library = " ".join(MPI.Get_library_version().replace("\0", " ").split())
-    return {"hpcpca": __version__, "numpy": numpy.__version__, "h5py": LIBRARY, "MPI": library}
 
 
 @contextmanager

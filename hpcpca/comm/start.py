@@ -4,18 +4,25 @@ abort, others start worlds of size 1.
 
 import os
 
-from ..errors import PlatformError, on_all_ranks
+from ..errors import PlatformError, describe, on_all_ranks
 
 
 def start_mpi():
     """Load and initialise MPI; raise PlatformError, alike on all ranks, if launcher and
     library do not match.
     """
-    import mpi4py
+    try:
+        import mpi4py
 
-    mpi4py.rc.initialize, mpi4py.rc.finalize = False, True
-    from mpi4py import MPI
-
+        mpi4py.rc.initialize, mpi4py.rc.finalize = False, True
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        raise on_all_ranks(
+            PlatformError(
+                f"MPI cannot be loaded ({describe(error)}); pip install 'hpcpca[mpich]', or load"
+                " your site's MPI module"
+            )
+        ) from error
     if not MPI.Is_initialized():
         _check_launcher(MPI.Get_library_version())
         MPI.Init_thread()

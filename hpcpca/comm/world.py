@@ -67,6 +67,11 @@ class World:
                 )
             )
 
+    @staticmethod
+    def library():
+        """Name and version of the MPI library, in words."""
+        return " ".join(MPI.Get_library_version().replace("\0", " ").split())
+
     def check_alike(
         self, found, says="has another installation", remedy="make it the same on all nodes"
     ):

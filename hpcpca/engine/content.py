@@ -87,6 +87,22 @@ def result_of(problem, content, operator, kind=RESULT):
     )
 
 
+def whole(exchange, arrays):
+    """Return ``arrays`` {name: the root's array, or ``Rows``} as all of them on all ranks.
+
+    Collective.
+    """
+    small = exchange.gather_objects(
+        {} if exchange.rank else {n: a for n, a in arrays.items() if not isinstance(a, Rows)}
+    )[0]
+    return {
+        name: exchange.gather_small(array.own, array.offsets)
+        if isinstance(array, Rows)
+        else np.asarray(small[name])
+        for name, array in arrays.items()
+    }
+
+
 def checkpoint_of(problem, content, operator, unfinished=None):
     """Return (attributes, arrays) of a checkpoint: a result, plus the state to go on from.
 

@@ -20,7 +20,7 @@ class Outcome:
     plan: object
     panel: int
     peak_memory: int
-    result_path: str
+    result_path: str | None
     checkpoint_path: str | None
     seconds: dict
     reason: str | None = None  # why it was stopped
@@ -28,6 +28,7 @@ class Outcome:
     # (rank, node, its seconds of reading and computing, the others' median) where one held up all
     laggard: tuple | None = None
     lack: str | None = None  # what was asked for and is not reached
+    kept: tuple | None = None  # (attributes, arrays) of a result that goes to no file
     standing: object = None  # a word for each component, if anything was written
 
 

@@ -45,7 +45,7 @@ def prepare(problem, world, say, start=None):
     )
     say(f"operator: {made.plan.reason}")
     with world.agreed():
-        if world.is_root:
+        if world.is_root and config.output:
             require_room(config.output, 8 * made.data.d * config.components)
     made.team = Team(made.threads)
     made.exchange = made.injected.exchange(Exchange(world, made.grid, made.counters))

@@ -5,7 +5,7 @@ from time import perf_counter
 import numpy as np
 
 from ..files.checkpoint import remove_checkpoint, write_checkpoint, write_result
-from .content import Content, Unbuilt, attributes_of, checkpoint_of, result_of
+from .content import Content, Unbuilt, attributes_of, checkpoint_of, result_of, whole
 from .history import History
 from .report import Report
 
@@ -28,6 +28,7 @@ class Recorder:
         # six panels of float64: vectors, images, those of a pass under way, and some to spare
         self.checkpoint_seconds = 6 * 8 * context.panel * d / DISK
         self._has_written = False
+        self.kept = None  # (attributes, arrays) of a result that goes to no file
         self.standing = None  # of the components that were written last
 
     @property
@@ -79,7 +80,11 @@ class Recorder:
             content = self._content(report, operator, outcome, is_result=True)
             attributes, arrays = result_of(self.problem, content, operator)
             # last: the problem may have read once more for what it adds
-            write_result(world, config.output, attributes | self._counts(), arrays)
+            attributes |= self._counts()
+            if config.output is None:
+                self.kept = attributes, whole(self.context.exchange, arrays)
+                return
+            write_result(world, config.output, attributes, arrays)
             with world.agreed():
                 if world.is_root and config.checkpoint_path and is_final:
                     remove_checkpoint(config.checkpoint_path)

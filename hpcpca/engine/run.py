@@ -223,6 +223,7 @@ class Run:
             changed=self.recorder.change,
             laggard=laggard(self.world, seconds),
             standing=self.recorder.standing,
+            kept=self.recorder.kept,
         )
 
     def close(self):

@@ -38,9 +38,8 @@ class PanelSettings(Settings):
 class OutputSettings(Settings):
     """Result and checkpoints"""
 
-    output: str = option(
-        "Result file (HDF5).", "-o", "--output", default="", path=True, required=True
-    )
+    # None: the result stays in memory, on all ranks
+    output: str | None = option("Result file (HDF5).", "-o", "--output", path=True, required=True)
     overwrite: bool = option("Replace an existing result and its checkpoint.", default=False)
     checkpoint: str | None = option("Checkpoint file; default: OUT.ckpt.", path=True)
     checkpoint_every: str = option(
@@ -53,8 +52,10 @@ class OutputSettings(Settings):
 
     @property
     def checkpoint_path(self):
-        """Where checkpoints go; None if none are wanted."""
-        return None if self.no_checkpoint else self.checkpoint or self.output + ".ckpt"
+        """Where checkpoints go; None if none are wanted, or the result goes to no file."""
+        if self.no_checkpoint:
+            return None
+        return self.checkpoint or (self.output and self.output + ".ckpt")
 
     def check(self):
         """Raise UsageError if the cadence cannot be understood."""

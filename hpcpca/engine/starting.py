@@ -53,10 +53,11 @@ def own_files(config):
 
     For one rank to call.
     """
-    usual = config.output + ".ckpt"
-    checkpoints = dict.fromkeys((config.checkpoint_path or usual, usual))
+    results = [config.output] if config.output else []
+    usual = [path + ".ckpt" for path in results]
+    checkpoints = dict.fromkeys([config.checkpoint_path or usual[0], *usual] if usual else [])
     previous = [path + ".1" for path in checkpoints]
-    written = [config.output, *checkpoints, *previous, *config.resumed_from]
+    written = [*results, *checkpoints, *previous, *config.resumed_from]
     return [*ours_among(written), *(path + SUFFIX for path in checkpoints)]
 
 

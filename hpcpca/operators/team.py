@@ -3,6 +3,7 @@ evenly.
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import count as counting
 
 from threadpoolctl import ThreadpoolController
@@ -49,3 +50,10 @@ class Team:
         self._limit.restore_original_limits()
         if self._pool is not None:
             self._pool.shutdown()
+
+
+@contextmanager
+def unchanged_threads():
+    """Run the body; BLAS and OpenMP have as many threads behind it as before."""
+    with ThreadpoolController().limit(limits=None):
+        yield

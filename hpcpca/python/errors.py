@@ -63,7 +63,7 @@ def in_python(message, names):
     """Return a message with options by their names in Python."""
     for typed, name in names:
         message = re.sub(rf"(?<![\w./-]){re.escape(typed)}(?![\w-])", name, message)
-    return message
+    return re.sub(r"\bis nan\b", "is NaN", message)
 
 
 def names_of(settings, renamed=()):

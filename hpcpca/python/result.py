@@ -1,8 +1,12 @@
 """What results of all problems have in Python."""
 
+import os
+
 import numpy as np
 
 from .contents import Contents
+from .errors import python_errors
+from .session import written
 
 
 class Result:
@@ -62,6 +66,13 @@ class Result:
     def n_components_(self) -> int:
         """K."""
         return self._contents.count
+
+    def save(self, path, *, overwrite=False) -> None:
+        """Write the result as 'hpcpca fit' does, for every command to use; raise ValueError if that
+        cannot be, or a file is there. Under mpiexec all ranks call it. Collective.
+        """
+        with python_errors():
+            written(self._contents, os.fspath(path), overwrite)
 
     def __repr__(self):
         count, d = self.components_.shape

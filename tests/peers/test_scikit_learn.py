@@ -1,4 +1,4 @@
-"""scikit-learn's own tests of its PCA, with the command line in place of it.
+"""scikit-learn's own tests of its PCA, with ``hpcpca.PCA`` in place of it.
 
 A few tests of each function run by default, all of them with HPCPCA_TEST_ALL=1.
 """
@@ -11,7 +11,7 @@ import pytest
 
 sklearn = pytest.importorskip("sklearn")
 
-from estimator import CommandLine, Refused  # noqa: E402
+from estimator import PCA, Refused  # noqa: E402
 from sklearn.decomposition.tests import test_pca as theirs  # noqa: E402
 from verdicts import COUNTS, VERDICTS, VERSION  # noqa: E402
 
@@ -70,9 +70,8 @@ def chosen():
 
 
 @pytest.mark.parametrize("name, arguments, said", list(chosen()))
-def test_as_of_scikit_learn(name, arguments, said, monkeypatch, tmp_path):
-    monkeypatch.setattr(theirs, "PCA", CommandLine)
-    monkeypatch.setattr(CommandLine, "folder", tmp_path)
+def test_as_of_scikit_learn(name, arguments, said, monkeypatch):
+    monkeypatch.setattr(theirs, "PCA", PCA)
     test = getattr(theirs, name)
     if said == PASSES:
         test(**arguments)

@@ -155,7 +155,7 @@ def file_less_mean(folder):
     "given, said",
     [
         (np.zeros((3, 7)), "X has 7 features, but .* is expecting 20 features as input"),
-        (np.full((2, D), np.nan), "X: row 0, column 0 is nan"),
+        (np.full((2, D), np.nan), "X: row 0, column 0 is NaN"),
         (np.zeros(D), "at least two dimensions"),
         (np.array([["a"] * D]), "strings"),
         ([[1, 2], [3]], "X is no array"),

@@ -1,0 +1,109 @@
+"""Principal components as an estimator of scikit-learn's kind."""
+
+from importlib import import_module
+
+import numpy as np
+
+from ..pca.settings import FitSettings
+from .base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    check_is_fitted,
+    looked_at,
+)
+from .components import NAMES, Components
+from .errors import python_errors
+from .given import named
+from .parameters import config_of, parameters_of
+from .session import carried_out
+
+
+@parameters_of(FitSettings, "n_components", whiten=False)
+class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """The leading principal components of rows, by the engine of 'hpcpca fit'.
+
+    ``n_components`` is a number, a share of the variance below 1, or "auto", "edge" or "parallel";
+    None takes all there are. ``whiten`` divides scores by their standard deviations. All other
+    parameters are options of 'hpcpca fit', with its defaults (docs/commands.md): ``tol``, ``seed``,
+    ``nan``, ``scale``, ``operator`` and so on. Those that name a file there take arrays here:
+    ``column_weights`` (d), ``init`` (vectors as rows), ``columns`` and ``rows``.
+
+    Under mpiexec all ranks call ``fit`` with the same data and share out its rows; all have the
+    result. Everything else is computed by the process that calls it.
+    """
+
+    result_: Components
+
+    def fit(self, X, y=None, *, row_weights=None):
+        """Find the components of the rows of ``X``; return the estimator. Collective.
+
+        ``X``: an array (n, d) or of more axes, memory maps, sparse ones, h5py datasets, paths. It
+        is neither changed nor, if its rows lie one after the other, copied. ``row_weights`` (n) are
+        weights in mean and variance. Raise ValueError for data that cannot be; a result that is
+        not as exact as ``tol`` asks for gives the warning ``NotConverged``.
+        """
+        X = looked_at(self, X, reset=True, least=1 if self.no_centre else 2)
+        with python_errors(NAMES):
+            data, arrays = named(X, "X")
+            more = {"data": data}
+            if row_weights is not None:
+                arrays["row_weights"] = np.asarray(row_weights)
+                more["row_weights"] = "row_weights"
+            is_all = self.n_components is None
+            config, held = config_of(self, 1 if is_all else self.n_components, **more)
+            contents = carried_out(_problem, config, arrays | held, is_all=is_all)
+        self.result_ = Components(contents)
+        self.n_features_in_ = self.result_.n_features_in_
+        return self
+
+    def transform(self, X):
+        """Return the scores of rows: (n, K). As ``Components.transform``."""
+        check_is_fitted(self)
+        return self.result_.transform(looked_at(self, X, reset=False), whiten=self.whiten)
+
+    def inverse_transform(self, X):
+        """Return the rows (n, d) that scores (n, K) stand for."""
+        check_is_fitted(self)
+        return self.result_.inverse_transform(X, whiten=self.whiten)
+
+    def score_samples(self, X):
+        """Return the log-likelihood of every row under the model: (n)."""
+        check_is_fitted(self)
+        return self.result_.score_samples(looked_at(self, X, reset=False))
+
+    def score(self, X, y=None):
+        """Return the mean log-likelihood of rows under the model."""
+        return float(np.mean(self.score_samples(X)))
+
+    def get_covariance(self):
+        """Return the covariance of the model: (d, d)."""
+        check_is_fitted(self)
+        return self.result_.get_covariance()
+
+    def get_precision(self):
+        """Return its inverse: (d, d)."""
+        check_is_fitted(self)
+        return self.result_.get_precision()
+
+    @property
+    def _n_features_out(self):
+        return self.result_.n_components_
+
+    def __getattr__(self, name):
+        """What the result has under scikit-learn's names: ``components_``, ``residuals_`` …"""
+        if not name.endswith("_") or name.startswith("_") or name == "result_":
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        if "result_" not in vars(self):
+            raise AttributeError(f"{name} is there after fit")
+        return getattr(self.result_, name)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _problem():
+    return import_module("hpcpca.pca.problem").PROBLEM

@@ -1,0 +1,78 @@
+"""Low-rank regression as an estimator of scikit-learn's kind."""
+
+from importlib import import_module
+
+import numpy as np
+
+from ..regression.settings import RegressSettings
+from .base import (
+    BaseEstimator,
+    MultiOutputMixin,
+    RegressorMixin,
+    check_is_fitted,
+    looked_at,
+    targets_of,
+)
+from .errors import python_errors
+from .given import is_paths, named
+from .pairs import NAMES, Pairs
+from .parameters import config_of, parameters_of
+from .session import carried_out
+
+LEFT_OUT = ("covariance", "inputs", "targets")
+
+
+@parameters_of(RegressSettings, "rank", LEFT_OUT)
+class ReducedRankRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
+    """Prediction of many targets through ``rank`` pairs, by the engine of 'hpcpca regress'.
+
+    ``rank`` is a number or "auto"; None takes all pairs there are. All other parameters are options
+    of 'hpcpca regress', with its defaults (docs/commands.md): ``ridge``, ``whiten``, ``tol`` and so
+    on. Under mpiexec all ranks call ``fit`` with the same data; all have the result.
+    """
+
+    result_: Pairs
+
+    def fit(self, X, y):
+        """Find the pairs between inputs ``X`` (n, d) and targets ``y`` (n, q) or (n); return the
+        estimator. Both are as of ``PCA.fit``. Raise ValueError. Collective.
+        """
+        X = looked_at(self, X, reset=True, least=2)
+        with python_errors(NAMES):
+            inputs, arrays = named(X, "X")
+            y = targets_of(self, y)
+            self._is_flat = not is_paths(y) and len(getattr(y, "shape", ())) == 1
+            y = np.asarray(y).reshape(-1, 1) if self._is_flat else y
+            targets, more = named(y, "Y")
+            is_all = self.rank is None
+            ridge = {"ridge": str(self.ridge)}  # an option of numbers and words
+            config, held = config_of(
+                self, 1 if is_all else self.rank, data=inputs, targets=targets, **ridge
+            )
+            contents = carried_out(_problem, config, arrays | more | held, is_all=is_all)
+        self.result_ = Pairs(contents)
+        self.n_features_in_ = self.result_.n_features_in_
+        return self
+
+    def predict(self, X):
+        """Return what the pairs predict from rows: (n, q), or (n) if one list was fitted."""
+        check_is_fitted(self)
+        found = self.result_.predict(looked_at(self, X, reset=False))
+        return found[:, 0] if self._is_flat else found
+
+    def __getattr__(self, name):
+        """What the result has: ``coef_``, ``intercept_``, ``components_``, ``r2_`` …"""
+        if not name.endswith("_") or name.startswith("_") or name == "result_":
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        if "result_" not in vars(self):
+            raise AttributeError(f"{name} is there after fit")
+        return getattr(self.result_, name)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _problem():
+    return import_module("hpcpca.regression.problem").PROBLEM

@@ -1,0 +1,50 @@
+"""The same script alone and under mpiexec: all ranks have the same rows, and the same result."""
+
+import numpy as np
+import pytest
+from spectra import data_rows, power_law
+
+import hpcpca
+
+N, D, K = 200, 12, 3
+
+
+@pytest.mark.mpi
+def test_the_same_script(comm, findings, shared_path):
+    rows = data_rows(power_law(D), N, seed=21) + 1
+    values, vectors = np.linalg.eigh(np.cov(rows, rowvar=False))
+    wanted = vectors.T[::-1][:K]
+    if comm.rank == 0:
+        np.save(shared_path / "rows.npy", rows)
+    comm.Barrier()
+    for given, operator in (
+        (rows, "auto"),
+        (rows, "mapped"),
+        (np.asfortranarray(rows), "streaming"),
+        (shared_path / "rows.npy", "in-memory"),
+    ):
+        found = hpcpca.PCA(K, operator=operator, tol=1e-9).fit(given)
+        off = np.abs(np.abs(found.components_ @ wanted.T) - np.eye(K)).max()
+        findings.that(off < 1e-7, f"{operator}: {off}")
+        found.transform(rows)  # by each for itself
+        alike = comm.allgather(found.components_.tobytes())
+        findings.that(len(set(alike)) == 1, "ranks have other components")
+    found.result_.save(shared_path / "pca.h5")
+    comm.Barrier()
+    kept = hpcpca.load(shared_path / "pca.h5")
+    findings.that(np.array_equal(kept.components_, found.components_), "the file differs")
+    pairs = hpcpca.ReducedRankRegression(1).fit(rows, rows[:, :2])
+    alike = comm.allgather(pairs.coef_.tobytes())
+    findings.that(len(set(alike)) == 1, "ranks have other coefficients")
+
+
+@pytest.mark.mpi(min_size=2)
+def test_other_rows_are_refused_by_all(comm, findings):
+    rows = data_rows(power_law(D), N, seed=21)
+    rows[0] += comm.rank == comm.size - 1
+    try:
+        hpcpca.PCA(K).fit(rows)
+        said = ""
+    except ValueError as error:
+        said = str(error)
+    findings.that("X of rank" in said and "differs from that of rank 0" in said, said)
