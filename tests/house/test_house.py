@@ -33,6 +33,7 @@ LINES = [
     {"pca", "regression", "compression", "averaging"},
     {"export"},
     {"python"},
+    {"adapters"},
     {"report"},
     {"bench"},
     {"cli"},
@@ -51,6 +52,7 @@ OPEN_TO = {
     "planning": {"numpy", "threadpoolctl", "mpi4py"},
     "engine": {"numpy", "rich"},
     "python": {"numpy", "sklearn"},
+    "adapters": {"numpy", "jax"},
     "report": {"numpy", "matplotlib"},
     "bench": {
         "numpy",

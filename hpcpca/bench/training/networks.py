@@ -174,7 +174,7 @@ class Differentiated:
         """The mean of the losses, and the inputs of the dense layers."""
         layers = Layers(parameters, taps)
         outputs = self.network.outputs(layers, inputs)
-        return _surprise(outputs, targets).mean(), layers.inputs
+        return surprise(outputs, targets).mean(), layers.inputs
 
     def _statistics(self, parameters, inputs, targets):
         dense = {name: parameters[name] for name in self.network.dense}
@@ -191,10 +191,10 @@ class Differentiated:
     def _judged(self, parameters, inputs, targets):
         outputs = self.network.outputs(Layers(parameters, {}), inputs)
         right = outputs.argmax(axis=1) == targets.reshape(-1)
-        return _surprise(outputs, targets).sum(), right.sum()
+        return surprise(outputs, targets).sum(), right.sum()
 
 
-def _surprise(outputs, targets):
+def surprise(outputs, targets):
     """−log of the probability of each target."""
     chosen = jnp.take_along_axis(jax.nn.log_softmax(outputs), targets.reshape(-1, 1), axis=1)
     return -chosen[:, 0]

@@ -1,0 +1,96 @@
+"""Parallel deflation that finds the ranks of modules.
+
+Beside its model every module trains a pair more, its reserve, against the whole model, which does
+not see it (advance learning). The reserve that takes most off the loss, for its parameters, joins.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..layout import Layout
+from .growth import recent
+from .parallel_deflation import RATE, ParallelDeflation, shapes_of
+
+
+class Discovery(ParallelDeflation):
+    """As ``ParallelDeflation``, but ``growth`` says how many pairs modules get.
+
+    The last row of the panel has the reserves, and one worker for them all. ``grown`` lists
+    (batch, module, score).
+    """
+
+    def __init__(self, loss, weights, modules, growth, *, comm=None, rate=RATE, seed=0):
+        """Collective; see ``ParallelDeflation``."""
+        self.layout = Layout(shapes_of(weights, modules))
+        self.growth, self.limits = growth, growth.limits(self.layout)
+        self.ranks, self.grown = np.ones(len(self.layout.names), int), []
+        self._recent = recent(growth)
+        self._start(loss, weights, int(self.limits.max()) + 1, comm, rate, seed=seed)
+        for number in range(len(self.layout.names)):
+            self._begin_reserve(number)
+
+    def step(self, *batch):
+        """Train on a batch, and grow if it is time. Collective."""
+        super().step(*batch)
+        self._recent.append(jax.tree.map(jnp.asarray, batch))
+        if self.growth.is_due(self.steps):
+            self._grow()
+
+    def _grow(self):
+        if not self.growth.affordable(self.layout, self.ranks).any():
+            return
+        scores = self.gains() / self.layout.costs
+        number = self.growth.chosen(self.layout, self.ranks, scores)
+        if number is None:
+            return
+        columns, rank = self.layout.span(number), self.ranks[number]
+        self.panel[rank, columns] = self.panel[-1, columns]
+        self.adam.move(-1, rank, number)
+        self.ranks[number] += 1
+        self._begin_reserve(number)
+        self.grown.append((self.steps, self.layout.names[number], float(scores[number])))
+
+    def gains(self):
+        """What each reserve takes off the loss of the last batches, alone beside the model: (N).
+        Collective: ranks share out modules.
+        """
+        count = len(self.layout.names)
+        model, panel = self._held().astype(self.panel.dtype), jnp.asarray(self.panel)
+        found = np.zeros(count)
+        for number in range(self.world.rank, count, self.world.size):
+            more = model.copy()
+            more[-1, number] = 1
+            found[number] = np.mean(
+                [
+                    self.network.loss(panel, model, each) - self.network.loss(panel, more, each)
+                    for each in self._recent
+                ]
+            )
+        return self.exchange.sum(found)
+
+    def _begin_reserve(self, number):
+        pair, columns = int(self.ranks[number]), self.layout.span(number)
+        self.panel[-1, columns] = self.layout.start(self.seed, number, pair, self.panel.dtype)
+
+    def _held(self):
+        held = super()._held()
+        held[-1] = False
+        return held
+
+    def _working(self):
+        working = self._held().any(axis=1)
+        working[-1] = self.growth.affordable(self.layout, self.ranks).any()
+        return working
+
+    def _trained(self):
+        trained = self._held()
+        trained[-1] = self.growth.affordable(self.layout, self.ranks)
+        return trained
+
+    def _seen(self, k):
+        below = np.arange(len(self.panel)) < k
+        return self._held() & below[:, None]
+
+    def _visible(self):
+        return self.ranks

@@ -1,0 +1,76 @@
+"""Ranks found while training: modules grow where a pair more takes most off the loss."""
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...errors import UsageError, on_all_ranks
+
+
+@dataclass(frozen=True)
+class Growth:
+    """``budget`` parameters for all pairs, from one pair a module on, ``rank_max`` at most.
+
+    After ``warm_up`` batches, every ``every`` batches the module with the largest score grows by a
+    pair, as long as that fits. Scores are over the last ``judged`` batches.
+    """
+
+    budget: int
+    rank_max: int = 8
+    warm_up: int = 200
+    every: int = 100
+    judged: int = 8
+
+    def is_due(self, steps):
+        """Whether to grow after so many batches."""
+        return steps >= self.warm_up and (steps - self.warm_up) % self.every == 0
+
+    def limits(self, layout):
+        """The most pairs of each module: (N). Raise UsageError if the budget is below a pair
+        each.
+        """
+        least = int(layout.costs.sum())
+        if self.budget < least:
+            raise on_all_ranks(
+                UsageError(f"budget {self.budget}: one pair for every module takes {least}")
+            )
+        return np.array([min(self.rank_max, *sides) for sides in layout.sides])
+
+    def affordable(self, layout, ranks):
+        """Which modules may have a pair more: (N)."""
+        left = self.budget - int((ranks * layout.costs).sum())
+        return (ranks < self.limits(layout)) & (layout.costs <= left)
+
+    def chosen(self, layout, ranks, scores):
+        """The module that grows, or None: the largest score above zero, ties to the lower
+        number.
+        """
+        scores = np.where(self.affordable(layout, ranks), scores, 0.0)
+        best = int(scores.argmax())
+        return best if scores[best] > 0 else None
+
+
+class Importance:
+    """IncreLoRA's signal: S = Σ|W∘G|/√(dq); I ← .85 I + .15 S; U ← .85 U + .15 |S − I|; I·U."""
+
+    KEPT = 0.85
+
+    def __init__(self, count):
+        self._average, self._spread = np.zeros(count), np.zeros(count)
+
+    def observe(self, signal):
+        """Take up the signals of a batch."""
+        self._average = self.KEPT * self._average + (1 - self.KEPT) * signal
+        difference = np.abs(signal - self._average)
+        self._spread = self.KEPT * self._spread + (1 - self.KEPT) * difference
+
+    @property
+    def scores(self):
+        """I·U."""
+        return self._average * self._spread
+
+
+def recent(growth):
+    """Return where the batches to judge by are kept."""
+    return deque(maxlen=growth.judged)

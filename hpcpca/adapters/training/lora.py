@@ -1,0 +1,47 @@
+"""LoRA (arXiv 2106.09685): all pairs trained together, by one gradient a batch."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..layout import Layout
+from .adam import Adam
+from .network import Network
+from .parallel_deflation import RATE, _ranks, shapes_of
+
+
+class LoRA:
+    """Trains ``rank`` pairs beside the weights of ``modules``; see ``ParallelDeflation``.
+
+    It is here to compare with, and works on one rank.
+    """
+
+    def __init__(self, loss, weights, modules, rank, *, rate=RATE, seed=0):
+        self.layout = Layout(shapes_of(weights, modules))
+        self.ranks = _ranks(rank, self.layout)
+        self._start(loss, weights, int(self.ranks.max()), rate, seed)
+
+    def _start(self, loss, weights, rows, rate, seed):
+        self.network, self.steps, self.applications = Network(loss, weights, self.layout), 0, 0
+        dtype = self.network.weights[self.layout.names[0]].dtype
+        self.panel = self.layout.panel(seed, rows, dtype)
+        self.adam = Adam.of(self.panel, self.layout.groups, rate)
+
+    def step(self, *batch):
+        """Train on a batch."""
+        batch = jax.tree.map(jnp.asarray, batch)
+        held = self._held()
+        _, slopes = self.network.slopes_of_all(self.panel, held.astype(self.panel.dtype), batch)
+        self.adam.step(self.panel, np.arange(len(self.panel)), np.asarray(slopes), held)
+        self.steps, self.applications = self.steps + 1, self.applications + 1
+
+    @property
+    def adapter(self):
+        """The ``Adapter`` as it is now."""
+        return self.layout.adapter(self.panel, self.ranks)
+
+    def close(self):
+        """Nothing is held."""
+
+    def _held(self):
+        return np.arange(len(self.panel))[:, None] < self.ranks

@@ -1,0 +1,45 @@
+"""Weights with pairs beside them, in the place of an array of weights."""
+
+from dataclasses import dataclass
+
+import jax
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class LowRankSum:
+    """W + Σ_k b_k a_kᵀ (q, d), never formed, from W (q, d), a (r, d) and b (r, q).
+
+    A network that computes ``x @ W.T`` takes it as it would take an array.
+    """
+
+    whole: jax.Array
+    a: jax.Array
+    b: jax.Array
+
+    @property
+    def shape(self):
+        """(q, d)."""
+        return self.whole.shape
+
+    @property
+    def ndim(self):
+        """Two."""
+        return 2
+
+    @property
+    def dtype(self):
+        """That of W."""
+        return self.whole.dtype
+
+    def __len__(self):
+        return len(self.whole)
+
+    @property
+    def T(self):
+        """The transpose (d, q)."""
+        return LowRankSum(self.whole.T, self.b, self.a)
+
+    def __rmatmul__(self, rows):
+        """Rows (…, q) times it."""
+        return rows @ self.whole + (rows @ self.b.T) @ self.a

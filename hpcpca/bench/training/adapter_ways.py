@@ -1,0 +1,135 @@
+"""Ways to train adapters at equal numbers of parameters, and what comes of them."""
+
+from time import perf_counter
+
+from ...adapters.training import (
+    AdaLoRA,
+    Discovery,
+    Growth,
+    IncreLoRA,
+    LoRA,
+    ParallelDeflation,
+    Schedule,
+)
+from ...adapters.training.parallel_deflation import shapes_of
+from .adapting import BATCH, NEW, known, loss, setting_of
+
+RANK, EPOCHS, EACH = 3, 10, 6  # pairs of all modules; epochs; epochs of a pair alone
+MOST = 8  # pairs of a module
+AT_FIRST = 5  # pairs of all modules before some are pruned
+PRUNED = (0.1, 0.6)  # between these shares of all batches
+WARM_UP, EVERY = 0.4, 0.2  # epochs before the first growth, and from one to the next
+
+
+class Run:
+    """A training on ``setting``: so many ``epochs`` of ``in_epoch`` batches."""
+
+    def __init__(self, comm, setting, epochs, steps, rank):
+        self.comm, self.setting, self.rank = comm, setting, rank
+        self.in_epoch = min(len(setting.examples) // BATCH, steps or len(setting.examples))
+        self.epochs, self.steps = epochs, steps
+        shapes = shapes_of(setting.weights, setting.modules)
+        self.budget = rank * sum(q + d for q, d in shapes.values())
+
+    def _given(self, *more):
+        return (loss, self.setting.weights, self.setting.modules, *more)
+
+    def _growth(self):
+        of_epoch = {"warm_up": WARM_UP, "every": EVERY}
+        batches = {name: max(1, round(x * self.in_epoch)) for name, x in of_epoch.items()}
+        return Growth(self.budget, max(MOST, self.rank), **batches)
+
+    def joint(self):
+        """LoRA."""
+        return LoRA(*self._given(self.rank), seed=self.setting.seed)
+
+    def sequential(self):
+        """Pair after pair, each in as many epochs as ``EACH`` to ``EPOCHS`` of all."""
+        self.epochs = self.rank * max(1, self.epochs * EACH // EPOCHS)
+        each = self.epochs // self.rank * self.in_epoch
+        return self._parallel(Schedule(each, sequential=True))
+
+    def grown(self):
+        """IncreLoRA."""
+        return IncreLoRA(*self._given(self._growth()), seed=self.setting.seed)
+
+    def pruned(self):
+        """AdaLoRA."""
+        span = [round(x * self.epochs * self.in_epoch) for x in PRUNED]
+        more = {"budget": self.budget, "span": span}
+        return AdaLoRA(*self._given(AT_FIRST), **more, seed=self.setting.seed)
+
+    def at_once(self):
+        """Parallel deflation, all workers from the start."""
+        return self._parallel(Schedule())
+
+    def staggered(self):
+        """Parallel deflation, worker k from epoch k on."""
+        return self._parallel(Schedule(self.in_epoch))
+
+    def advance(self):
+        """Parallel deflation from the start, but worker k is seen from epoch k on only."""
+        return self._parallel(Schedule(self.in_epoch, advance=True))
+
+    def discovered(self):
+        """Parallel deflation that finds the ranks."""
+        return Discovery(*self._given(self._growth()), comm=self.comm, seed=self.setting.seed)
+
+    def _parallel(self, schedule):
+        how = {"schedule": schedule, "comm": self.comm, "seed": self.setting.seed}
+        return ParallelDeflation(*self._given(self.rank), **how)
+
+
+WAYS = {
+    "joint LoRA": Run.joint,
+    "sequential": Run.sequential,
+    "IncreLoRA": Run.grown,
+    "AdaLoRA": Run.pruned,
+    "parallel, at once": Run.at_once,
+    "parallel, staggered": Run.staggered,
+    "parallel, advance": Run.advance,
+    "parallel, discovered": Run.discovered,
+}
+
+
+def train(comm, *, way, seed, rank=RANK, epochs=EPOCHS, steps=None, before=None):
+    """Train one way on setting A, and return what came of it. Collective.
+
+    ``steps``: of an epoch at most; ``before``: epochs of the network's own training. "accuracy" of
+    the first 1, 2, … pairs, "ranks" {module: pairs}, "parameters", "applications" (gradients of a
+    worker on a batch), "batches", "seconds" of all of them but the first, and "parts" of these.
+    """
+    weights = known(seed, **({} if before is None else {"epochs": before}), steps=steps)
+    setting = setting_of(weights, NEW, seed)
+    run = Run(comm, setting, epochs, steps, rank)
+    trainer = WAYS[way](run)
+    batches = setting.batches(run.epochs, steps)
+    trainer.step(*next(batches))  # compiles
+    begun, before_it = perf_counter(), parts_of(trainer)
+    for batch in batches:
+        trainer.step(*batch)
+    seconds = perf_counter() - begun
+    parts = {name: each - before_it.get(name, 0) for name, each in parts_of(trainer).items()}
+    adapter = trainer.adapter
+    found = {
+        "accuracy": setting.prefixes(adapter),
+        "ranks": adapter.ranks,
+        "parameters": adapter.parameters,
+        "applications": applications(trainer),
+        "batches": trainer.steps,
+        "seconds": seconds,
+        "parts": parts,
+    }
+    trainer.close()
+    return found
+
+
+def parts_of(trainer):
+    """Seconds by part, if they are taken."""
+    return trainer.counters.split() if hasattr(trainer, "counters") else {}
+
+
+def applications(trainer):
+    """How many gradients of a worker on a batch."""
+    own = getattr(trainer, "counters", trainer)
+    return own.applications

@@ -1,0 +1,176 @@
+"""Parallel deflation of pairs beside the weights of a network, against plain numpy."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+from reference_network import (
+    MODULES,
+    SIDES,
+    Deflated,
+    batches_of,
+    loss_and_slopes,
+    loss_in_jax,
+    merged,
+    weights_of,
+)
+
+from hpcpca.adapters.layout import Layout
+from hpcpca.errors import DataError, UsageError
+
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed"),
+]
+
+RANK = 3
+PRECISE = {np.float32: 2e-4, np.float64: 1e-9}
+
+
+@pytest.fixture(params=PRECISE, ids=lambda kind: kind.__name__)
+def dtype(request):
+    import jax
+
+    with jax.enable_x64(request.param is np.float64):
+        yield request.param
+
+
+def random_panel(layout, rows, dtype):
+    random = np.random.default_rng(5)
+    return (0.5 * random.standard_normal((rows, layout.length))).astype(dtype)
+
+
+def lists_of(layout, panel, ranks=None):
+    """{module: [(a, b)]} of a panel."""
+    pairs = {name: list(zip(a, b)) for name, (a, b) in layout.parts(panel.astype(float)).items()}
+    return pairs if ranks is None else {n: pairs[n][:r] for n, r in zip(pairs, ranks)}
+
+
+@pytest.mark.parametrize("seed", (0, 1))
+def test_gradients_are_difference_quotients(seed, dtype):
+    """Of every number of every worker's pairs, and of all together."""
+    from hpcpca.adapters.training.network import Network
+
+    weights = weights_of(seed, dtype)
+    layout = Layout({name: weights[name].shape for name in MODULES})
+    network, panel = Network(loss_in_jax, weights, layout), random_panel(layout, RANK, dtype)
+    (batch,) = batches_of(seed, 1, dtype)
+    exact = {name: each.astype(float) for name, each in weights.items()}
+
+    def value(panel, rows):
+        pairs = {name: [each[j] for j in rows] for name, each in lists_of(layout, panel).items()}
+        return loss_and_slopes(merged(exact, pairs), *batch)[0]
+
+    def quotients(row, rows):
+        found, small = np.zeros(layout.length), 1e-5
+        for at in range(layout.length):
+            ahead, behind = (panel.astype(float) for _ in range(2))
+            ahead[row, at] += small
+            behind[row, at] -= small
+            found[at] = (value(ahead, rows) - value(behind, rows)) / (2 * small)
+        return found
+
+    near = {"abs": 1e-6 if dtype is np.float32 else 1e-9, "rel": 1e-4}
+    for k in range(RANK):
+        seen = np.repeat((np.arange(RANK) < k)[:, None], 3, axis=1).astype(dtype)
+        slopes = network.slopes_of_worker(k, panel, seen, batch)
+        assert slopes.dtype == dtype
+        assert np.asarray(slopes) == pytest.approx(quotients(k, range(k + 1)), **near)
+    loss, slopes = network.slopes_of_all(panel, np.ones((RANK, 3), dtype), batch)
+    assert float(loss) == pytest.approx(value(panel, range(RANK)), rel=1e-5)
+    for k in range(RANK):
+        assert np.asarray(slopes[k]) == pytest.approx(quotients(k, range(RANK)), **near)
+
+
+SCHEDULES = {"at once": (0, False), "staggered": (3, False), "advance": (3, True)}
+
+
+@pytest.mark.parametrize("way", SCHEDULES)
+def test_training_is_that_of_plain_numpy(way, dtype, alone):
+    from hpcpca.adapters.training import ParallelDeflation, Schedule
+
+    every, advance = SCHEDULES[way]
+    weights = weights_of(2, dtype)
+    trainer = ParallelDeflation(
+        loss_in_jax,
+        weights,
+        MODULES,
+        RANK,
+        comm=alone,
+        schedule=Schedule(every, advance),
+        rate=0.03,
+    )
+    start = lists_of(trainer.layout, trainer.panel)
+    exact = {name: each.astype(float) for name, each in weights.items()}
+    reference = Deflated(exact, start, RANK, every, rate=0.03)
+    losses = []
+    for batch in batches_of(2, 12, dtype):
+        trainer.step(*batch)
+        reference.step(*batch, advance=advance)
+        losses.append(loss_and_slopes(merged(exact, reference.pairs), *batch)[0])
+    trainer.close()
+    found, true = trainer.adapter, reference.pairs
+    assert found.ranks == dict.fromkeys(MODULES, RANK)
+    assert found.parameters == RANK * sum(map(sum, zip(SIDES, SIDES[1:])))
+    for name in MODULES:
+        for side in range(2):
+            rows = np.array([pair[side] for pair in true[name]])
+            assert abs(rows).max() > 0.05  # it has moved
+            assert found.pairs[name][side] == pytest.approx(rows, abs=PRECISE[dtype])
+    expected = {"at once": 36, "staggered": 12 + 9 + 6, "advance": 36}
+    assert trainer.counters.applications == expected[way]
+
+
+def test_sequential_pairs_are_those_of_networks_with_the_pairs_before(alone):
+    """Pair after pair is the same as training one pair, merging it, and training the next."""
+    from hpcpca.adapters.adapter import Adapter
+    from hpcpca.adapters.training import ParallelDeflation, Schedule
+
+    weights, batches = weights_of(3, np.float32), batches_of(3, 10, np.float32)
+    both = ParallelDeflation(
+        loss_in_jax,
+        weights,
+        MODULES,
+        2,
+        comm=alone,
+        schedule=Schedule(5, sequential=True),
+        rate=0.03,
+    )
+    start = both.panel.copy()
+    for batch in batches:
+        both.step(*batch)
+    both.close()
+    for k in range(2):
+        one = ParallelDeflation(loss_in_jax, weights, MODULES, 1, comm=alone, rate=0.03)
+        one.panel[:] = start[k]
+        for batch in batches[5 * k : 5 * k + 5]:
+            one.step(*batch)
+        one.close()
+        for name, (a, b) in one.adapter.pairs.items():
+            assert a[0] == pytest.approx(both.adapter.pairs[name][0][k], abs=1e-5)
+            assert b[0] == pytest.approx(both.adapter.pairs[name][1][k], abs=1e-5)
+        weights = one.adapter.merged(weights)
+    assert isinstance(one.adapter, Adapter)
+
+
+def test_what_cannot_be_is_refused(alone):
+    from hpcpca.adapters.training import Growth, ParallelDeflation
+    from hpcpca.adapters.training.discovery import Discovery
+
+    weights = weights_of(4, np.float32)
+    given = {"comm": alone}
+    with pytest.raises(UsageError, match="module four has no weights; name one"):
+        ParallelDeflation(loss_in_jax, weights, ("one", "four"), 1, **given)
+    with pytest.raises(UsageError, match=r"one bias has weights of shape \(6,\); a matrix"):
+        ParallelDeflation(loss_in_jax, weights, ("one bias",), 1, **given)
+    with pytest.raises(UsageError, match="module two: 0 pairs"):
+        ParallelDeflation(loss_in_jax, weights, MODULES, {"one": 1, "three": 2}, **given)
+    with pytest.raises(UsageError, match="budget 32: one pair for every module takes 33"):
+        Discovery(loss_in_jax, weights, MODULES, Growth(32), **given)
+    trainer = ParallelDeflation(loss_in_jax, weights, MODULES, 1, **given)
+    x, y = batches_of(4, 1, np.float32)[0]
+    before = trainer.panel.copy()
+    with pytest.raises(DataError, match="batch 0: a gradient is not finite"):
+        trainer.step(np.full_like(x, np.nan), y)
+    assert (trainer.panel == before).all() and trainer.steps == 0
+    trainer.close()

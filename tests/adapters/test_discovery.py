@@ -1,0 +1,107 @@
+"""Ranks of modules found while training."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+from reference_network import (
+    MODULES,
+    batches_of,
+    loss_and_slopes,
+    loss_in_jax,
+    merged,
+    weights_of,
+)
+
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed"),
+]
+
+
+def grown(alone, steps, **growth):
+    from hpcpca.adapters.training import Discovery, Growth
+
+    trainer = Discovery(
+        loss_in_jax, weights_of(7, np.float32), MODULES, Growth(**growth), comm=alone, rate=0.03
+    )
+    for batch in batches_of(7, steps, np.float32):
+        trainer.step(*batch)
+    trainer.close()
+    return trainer
+
+
+def test_reserves_join_as_they_are(alone):
+    """By what they take off the loss of the last batches, for their parameters."""
+    before = grown(alone, 5, budget=80, warm_up=6, every=3, judged=2)
+    assert list(before.ranks) == [1, 1, 1] and not before.grown
+    after = grown(alone, 6, budget=80, warm_up=6, every=3, judged=2)
+    ((step, name, score),) = after.grown
+    assert step == 6
+    number = MODULES.index(name)
+    columns = after.layout.span(number)
+    assert after.ranks[number] == 2 and after.panel[1, columns].any()
+    # what was the reserve is a pair now, and another one begins
+    assert not (after.panel[-1, columns] == after.panel[1, columns]).all()
+    assert not after.layout.parts(after.panel)[name][1][-1].any()
+    # the others' reserves stay, and are no part of the adapter
+    assert after.adapter.ranks == {n: 1 + (n == name) for n in MODULES}
+    weights = weights_of(7)
+    pairs = {n: list(zip(*each)) for n, each in after.adapter.pairs.items()}
+    gains = []
+    for x, y in batches_of(7, 6, np.float32)[-2:]:
+        less = {n: pairs[n][:1] for n in MODULES}
+        more = {**less, name: pairs[name]}
+        gains.append(
+            loss_and_slopes(merged(weights, less), x, y)[0]
+            - loss_and_slopes(merged(weights, more), x, y)[0]
+        )
+    assert score == pytest.approx(np.mean(gains) / after.layout.costs[number], rel=1e-3)
+
+
+def test_budget_and_limits(alone):
+    """Parameters never exceed the budget; nobody exceeds its limit; the reserves end then."""
+    trainer = grown(alone, 40, budget=75, rank_max=2, warm_up=2, every=1)
+    costs = trainer.layout.costs
+    spent = int((trainer.ranks * costs).sum())
+    assert trainer.adapter.parameters == spent <= 75
+    assert max(trainer.ranks) == 2
+    open_ones = (trainer.ranks < 2) & (spent + costs <= 75)
+    assert not open_ones.any()
+    before = trainer.counters.applications
+    assert before < 3 * 40
+
+
+def test_importance_is_that_of_the_formula():
+    from hpcpca.adapters.training.growth import Importance
+
+    found, average, spread = Importance(2), np.zeros(2), np.zeros(2)
+    for signal in np.random.default_rng(0).random((4, 2)):
+        found.observe(signal)
+        average = 0.85 * average + 0.15 * signal
+        spread = 0.85 * spread + 0.15 * abs(signal - average)
+    assert found.scores == pytest.approx(average * spread)
+
+
+def test_others_to_compare_with():
+    """LoRA moves all pairs down one gradient; IncreLoRA grows, AdaLoRA prunes, to the budget."""
+    from hpcpca.adapters.training import AdaLoRA, Growth, IncreLoRA, LoRA
+
+    weights, batch = weights_of(8, np.float32), batches_of(8, 1, np.float32)[0]
+    given = (loss_in_jax, weights, MODULES)
+    lora = LoRA(*given, 2, rate=0.03)
+    incre = IncreLoRA(*given, Growth(budget=75, warm_up=3, every=2), rate=0.03)
+    ada = AdaLoRA(*given, 4, budget=75, span=(5, 20), rate=0.03)
+    exact = {name: each.astype(float) for name, each in weights.items()}
+    x, y = batch
+    for trainer in (lora, incre, ada):
+        for _ in range(40):
+            trainer.step(x, y)
+        assert trainer.applications == 40
+        pairs = {name: list(zip(*each)) for name, each in trainer.adapter.pairs.items()}
+        after = loss_and_slopes(merged(exact, pairs), x, y)[0]
+        assert after < 0.7 * loss_and_slopes(exact, x, y)[0]
+    assert lora.adapter.ranks == dict.fromkeys(MODULES, 2)
+    for trainer in (incre, ada):
+        assert 75 - 13 < trainer.adapter.parameters <= 75
+    assert ada._kept.sum() == sum(ada.adapter.ranks.values())

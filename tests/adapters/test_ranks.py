@@ -1,0 +1,47 @@
+"""An adapter is the same, bit for bit, on any number of ranks."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+from reference_network import MODULES, batches_of, loss_in_jax, weights_of
+
+pytestmark = [
+    pytest.mark.mpi,
+    pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed"),
+]
+
+
+def trained(comm, way, dtype):
+    """(Panel, ranks, bytes exchanged) of a training on ``comm``."""
+    from hpcpca.adapters.training import Discovery, Growth, ParallelDeflation, Schedule
+
+    given = (loss_in_jax, weights_of(6, dtype), MODULES)
+    if way == "discovered":
+        growth = Growth(budget=90, rank_max=3, warm_up=3, every=2)
+        trainer = Discovery(*given, growth, comm=comm, rate=0.03)
+    else:
+        schedule = Schedule(2, advance=way == "advance")
+        trainer = ParallelDeflation(*given, 5, comm=comm, schedule=schedule, rate=0.03)
+    for batch in batches_of(6, 14, dtype):
+        trainer.step(*batch)
+    found = trainer.panel.copy(), list(trainer.ranks), trainer.counters.bytes_exchanged
+    trainer.close()
+    return found
+
+
+@pytest.mark.parametrize("way", ("staggered", "advance", "discovered"))
+@pytest.mark.parametrize("dtype", (np.float32, np.float64))
+def test_any_number_of_ranks(comm, alone, findings, way, dtype):
+    import jax
+
+    with jax.enable_x64(dtype is np.float64):
+        panel, ranks, sent = trained(comm, way, dtype)
+        one, ranks_of_one, _ = trained(alone, way, dtype)
+    findings.that((panel == one).all() and ranks == ranks_of_one, "another adapter")
+    if way != "discovered":
+        pairs = 14 * 5 if way == "advance" else sum(14 - 2 * k for k in range(5))
+        width = one.shape[1] * one.itemsize
+        findings.that(sent == (comm.size - 1) * pairs * width, f"{sent} bytes")
+    else:
+        findings.that(sum(ranks) > 3, f"ranks {ranks}")
