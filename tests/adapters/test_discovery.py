@@ -47,15 +47,20 @@ def test_reserves_join_as_they_are(alone):
     # the others' reserves stay, and are no part of the adapter
     assert after.adapter.ranks == {n: 1 + (n == name) for n in MODULES}
     weights = weights_of(7)
-    pairs = {n: list(zip(*each)) for n, each in after.adapter.pairs.items()}
-    gains = []
-    for x, y in batches_of(7, 6, np.float32)[-2:]:
-        less = {n: pairs[n][:1] for n in MODULES}
-        more = {**less, name: pairs[name]}
-        gains.append(
-            loss_and_slopes(merged(weights, less), x, y)[0]
-            - loss_and_slopes(merged(weights, more), x, y)[0]
-        )
+    parts = after.layout.parts(after.panel.astype(float))
+    pairs = {n: [(a[0], b[0])] for n, (a, b) in parts.items()}
+    reserves = {n: [(a[-1], b[-1])] for n, (a, b) in parts.items()}
+    reserves[name] = [tuple(side[1] for side in parts[name])]
+
+    def loss(names, x, y):
+        there = {n: pairs[n] + (reserves[n] if n in names else []) for n in MODULES}
+        return loss_and_slopes(merged(weights, there), x, y)[0]
+
+    others = set(MODULES) - {name}
+    gains = [
+        (loss((), *each) - loss({name}, *each) + loss(others, *each) - loss(MODULES, *each)) / 2
+        for each in batches_of(7, 6, np.float32)[-2:]
+    ]
     assert score == pytest.approx(np.mean(gains) / after.layout.costs[number], rel=1e-3)
 
 

@@ -52,22 +52,28 @@ class Discovery(ParallelDeflation):
         self.grown.append((self.steps, self.layout.names[number], float(scores[number])))
 
     def gains(self):
-        """What each reserve takes off the loss of the last batches, alone beside the model: (N).
-        Collective: ranks share out modules.
+        """What each reserve takes off the loss of the last batches: (N). Collective: ranks share
+        out modules.
+
+        Reserves are trained beside each other. So a gain is the mean of that beside the model
+        alone, and that beside the model and all other reserves.
         """
-        count = len(self.layout.names)
-        model, panel = self._held().astype(self.panel.dtype), jnp.asarray(self.panel)
-        found = np.zeros(count)
+        count, panel = len(self.layout.names), jnp.asarray(self.panel)
+        model = self._held().astype(self.panel.dtype)
+        full, found = model.copy(), np.zeros(count)
+        full[-1] = self.growth.affordable(self.layout, self.ranks)
+        edges = self._loss(panel, model), self._loss(panel, full)
         for number in range(self.world.rank, count, self.world.size):
-            more = model.copy()
-            more[-1, number] = 1
-            found[number] = np.mean(
-                [
-                    self.network.loss(panel, model, each) - self.network.loss(panel, more, each)
-                    for each in self._recent
-                ]
-            )
+            if full[-1, number]:
+                more, less = model.copy(), full.copy()
+                more[-1, number], less[-1, number] = 1, 0
+                first, last = self._loss(panel, more), self._loss(panel, less)
+                found[number] = (edges[0] - first + last - edges[1]) / 2
         return self.exchange.sum(found)
+
+    def _loss(self, panel, seen):
+        """The mean over the last batches with pairs that are ``seen``."""
+        return np.mean([self.network.loss(panel, seen, each) for each in self._recent])
 
     def _begin_reserve(self, number):
         pair, columns = int(self.ranks[number]), self.layout.span(number)

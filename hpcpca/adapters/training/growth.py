@@ -20,7 +20,7 @@ class Growth:
     rank_max: int = 8
     warm_up: int = 200
     every: int = 100
-    judged: int = 8
+    judged: int = 16
 
     def is_due(self, steps):
         """Whether to grow after so many batches."""
