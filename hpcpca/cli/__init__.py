@@ -24,6 +24,7 @@ COMMANDS = {  # name: (module, what its line in the list of commands says)
     "reconstruct": (".transform", "Write the rows that scores stand for, or what is lost so."),
     "predict": (".regress", "Write what a regression predicts from DATA's rows."),
     "expand": (".compress", "Write what compress has in factors as whole datasets."),
+    "adapter": (".adapter", "Show an adapter, cut it, extend it, or write it for peft."),
     "verify": (".verify", "Measure VECTORS against DATA in float64, with passes of its own."),
     "export": (".export", "Write results for other programs: npy, csv, AnnData, NetCDF."),
     "compare": (".compare", "Say how far two sets of components agree."),

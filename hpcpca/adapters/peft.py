@@ -1,0 +1,151 @@
+"""Adapters as peft has them: a folder with ``adapter_model.safetensors`` and
+``adapter_config.json``.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections import Counter
+
+import numpy as np
+
+from ..errors import DataError, describe
+from ..files.outputs import check_replaced, write_text
+from ..files.paths import check_writable, is_folder, temporary
+from ..files.safetensors import read_tensors, write_tensors
+from .adapter import Adapter
+
+TENSORS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+PREFIX = "base_model.model."
+A, B, BIAS = "lora_A.weight", "lora_B.weight", "lora_B.bias"
+NOT_READ = ("use_dora", "fan_in_fan_out")  # which mean another product
+
+
+def check_folder(path, overwrite):
+    """Raise DataError unless an adapter can be written to the folder ``path``: none is there, or
+    an adapter that may go.
+    """
+    parent = os.path.dirname(os.path.realpath(path))
+    if not is_folder(parent):
+        raise DataError(f"folder {parent} of {path} does not exist; make it first")
+    check_writable(parent, "-o")
+    check_replaced(path, "-o", overwrite, _is_other, "adapter")
+
+
+def _is_other(path):
+    """Whether something else than an adapter, and nothing beside it, is at ``path``."""
+    return not os.path.isdir(path) or set(os.listdir(path)) != {TENSORS, CONFIG}
+
+
+def config_of(adapter, base):
+    """Return what the configuration says: ranks by module, and a scale of 1 for all."""
+    ranks = adapter.ranks
+    usual = Counter(ranks.values()).most_common(1)[0][0]
+    # a pattern is the end of a name, unless it is the whole of it
+    pattern = {f"^{re.escape(name)}": r for name, r in ranks.items() if r != usual}
+    return {
+        "peft_type": "LORA",
+        "base_model_name_or_path": base,
+        "r": usual,
+        "lora_alpha": usual,
+        "rank_pattern": pattern,
+        "alpha_pattern": pattern,
+        "target_modules": list(ranks),
+        "lora_dropout": 0.0,
+        "bias": "none",
+        "lora_bias": bool(adapter.biases),
+        "fan_in_fan_out": False,
+        "use_rslora": False,
+        "use_dora": False,
+        "inference_mode": True,
+        "task_type": None,
+    }
+
+
+def save(adapter, path, *, overwrite=False, base=None, dtype=np.float32):
+    """Write an ``Adapter`` to the folder ``path``, whole or not at all; raise DataError.
+
+    ``base``: the name of the network, or None. Modules with a bias make all have one, zero where
+    there is none, as peft has it.
+    """
+    path = os.fspath(path)
+    check_folder(path, overwrite)
+    tensors = {}
+    for name, (a, b) in adapter.pairs.items():
+        tensors[f"{PREFIX}{name}.{A}"] = np.asarray(a, dtype)
+        tensors[f"{PREFIX}{name}.{B}"] = np.asarray(b.T, dtype)
+        if adapter.biases:
+            bias = adapter.biases.get(name, np.zeros(b.shape[1]))
+            tensors[f"{PREFIX}{name}.{BIAS}"] = np.asarray(bias, dtype)
+    real = os.path.realpath(path)
+    part, before = temporary(real), temporary(real) + ".old"
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        os.mkdir(part)
+        write_tensors(os.path.join(part, TENSORS), tensors, {"format": "pt"})
+        write_text(os.path.join(part, CONFIG), json.dumps(config_of(adapter, base), indent=2))
+        if os.path.exists(real):
+            os.rename(real, before)
+        os.rename(part, real)
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {describe(error)}; name another") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(before, ignore_errors=True)
+
+
+def load(path):
+    """Return the ``Adapter`` in the folder ``path``, its scales multiplied into b; raise DataError.
+
+    Factors are float32, or float64 if that is what is stored.
+    """
+    config = _config(os.path.join(path, CONFIG))
+    file = os.path.join(path, TENSORS)
+    tensors, _ = read_tensors(file)
+    pairs, biases = {}, {}
+    for key, b in tensors.items():
+        if not key.endswith(f".{B}"):
+            continue
+        name = key.removesuffix(f".{B}")
+        a = tensors.get(f"{name}.{A}")
+        if a is None or a.ndim != 2 or b.ndim != 2 or len(a) != b.shape[1]:
+            raise DataError(f"{file}: {name} has no {A} of the rank of {B}; get the file again")
+        plain = name.removeprefix(PREFIX)
+        scale = _scale(config, plain, len(a))
+        kind = np.float64 if a.dtype == np.float64 else np.float32
+        pairs[plain] = (a.astype(kind), scale * b.T.astype(kind))
+        if f"{name}.{BIAS}" in tensors:
+            biases[plain] = scale * tensors[f"{name}.{BIAS}"].astype(kind)
+    if not pairs:
+        raise DataError(f"{file} has no {A} and {B}; name a folder with a LoRA adapter of peft")
+    return Adapter(pairs, biases)
+
+
+def _config(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            config = json.load(file)
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read: {describe(error)}; name a folder with an adapter of peft"
+        ) from None
+    except ValueError:
+        raise DataError(f"{path} is not JSON; get the adapter again") from None
+    if not isinstance(config, dict) or config.get("peft_type") != "LORA":
+        kind = config.get("peft_type") if isinstance(config, dict) else None
+        raise DataError(f"{path}: peft_type is {kind}; only LORA is read")
+    for name in NOT_READ:
+        if config.get(name):
+            raise DataError(f"{path}: {name} is set, which is not read; name another adapter")
+    return config
+
+
+def _scale(config, name, rank):
+    """α/r of a module, or α/√r."""
+    alpha = config.get("lora_alpha", rank)
+    for pattern, value in (config.get("alpha_pattern") or {}).items():
+        if re.match(rf"(.*\.)?({pattern})$", name):
+            alpha = value
+            break
+    return alpha / (rank**0.5 if config.get("use_rslora") else rank)
