@@ -11,11 +11,8 @@ from ..engine.starting import own_files
 from ..errors import DataError, UsageError
 from ..files.paths import split_dataset
 from ..kernels import kernels_for
-from ..methods.corrections import Corrections
-from ..methods.warm_start import warm_start
 from ..operators.centring import work_type
 from ..operators.columns import learn
-from ..operators.cost import MATRIX
 from ..operators.gram import negligible
 from ..operators.minibatch import MiniBatches
 from ..operators.registry import OPERATORS
@@ -34,7 +31,7 @@ from .checks import InRange, Semidefinite
 from .completion import completed
 from .count import chosen
 from .job import Sizes, job_of, most_components, operator_of
-from .sampling import sample_of
+from .sampling import corrections_of, warmed
 from .settings import FitSettings
 
 PROBED_FROM = 256 << 20  # bytes of data whose reading takes long enough to be timed
@@ -241,7 +238,7 @@ class Pca(Problem):
         if not config.batch_rows:
             method = super().method(context, operator)
             if plan.corrections:
-                method.corrections = self._corrections(context, operator)
+                method.corrections = corrections_of(context, operator)
             return method
         batches = MiniBatches(
             self.reader.rows,
@@ -254,14 +251,6 @@ class Pca(Problem):
         )
         parts = operator, context.exchange, context.panel, config, plan.basis
         return config.chosen.build(*parts, batches=batches, rows=context.data.n)
-
-    def _corrections(self, context, operator):
-        """Corrections on the sample that the plan says."""
-        plan, exchange = context.plan, context.exchange
-        sample = sample_of(context, operator, plan.sample_rows)
-        if plan.corrections == MATRIX:
-            sample = sample.as_matrix()
-        return Corrections(sample, exchange, context.panel, plan.directions or None)
 
     def is_measured(self, operator):
         """Streaming learns mean and variance on its first pass."""
@@ -277,13 +266,12 @@ class Pca(Problem):
 
     def better_start(self, context, method, operator, vectors):
         """Return start vectors from a few rounds on sampled rows, if that is wanted and pays."""
-        sample = None
-        if hasattr(operator, "sampled") and self.config.warm_start is not False:
-            corrections = getattr(method, "corrections", None)
-            sample = corrections.sample if corrections else sample_of(context, operator)
-        if sample is None and self.config.warm_start:
+        better = None
+        if self.config.warm_start is not False:
+            better = warmed(context, method, operator, vectors)
+        if better is None and self.config.warm_start:
             context.say("cold start: a sample would not be worth its cost here")
-        return None if sample is None else warm_start(method, sample, vectors)
+        return better
 
     def contradiction(self, report, operator):
         """Say if eigenvalues are more than the total variance, as those of no data can be.

@@ -1,9 +1,31 @@
 """Σ of sampled rows: for start vectors, and for correction equations."""
 
-from ..methods.warm_start import sampled_rows
+from ..methods.corrections import Corrections
+from ..methods.warm_start import sampled_rows, warm_start
+from ..operators.cost import MATRIX
 
 
-def sample_of(context, operator, wanted=None):
+def corrections_of(context, operator):
+    """Return the ``Corrections`` on the sample that the plan says. Collective."""
+    plan = context.plan
+    sample = _sample_of(context, operator, plan.sample_rows)
+    if plan.corrections == MATRIX:
+        sample = sample.as_matrix()
+    return Corrections(sample, context.exchange, context.panel, plan.directions or None)
+
+
+def warmed(context, method, operator, vectors):
+    """Return better start vectors (own, d) from the sample of the method's corrections, or from one
+    of its own; None if that does not pay. Collective.
+    """
+    if not hasattr(operator, "sampled"):
+        return None
+    corrections = getattr(method, "corrections", None)
+    sample = corrections.sample if corrections else _sample_of(context, operator)
+    return None if sample is None else warm_start(method, sample, vectors)
+
+
+def _sample_of(context, operator, wanted=None):
     """Return Σ of ``wanted`` sampled rows as an operator, or of as many as a warm start is worth;
     None if that does not pay. Collective.
 

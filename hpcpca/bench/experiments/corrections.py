@@ -19,7 +19,8 @@ from .record import Record, Series
 
 LEVELS, MOST = (1e-3, 1e-4, 1e-6), 60  # tolerances; passes
 KINDS = {"off": RESIDUALS, "on": CORRECTIONS, "auto": None, "both": BOTH}
-SIZES = (100, 400, 1000, 4000, 20000)
+SIZES = (100, 400, 1000, 4000, 20000, 100000)
+PIECE = 10000  # rows drawn at a time
 SPECTRA = {
     "1/k": lambda k: 1 / k,
     "k^-0.5": lambda k: k**-0.5,
@@ -72,9 +73,13 @@ class Drawn:
 
 def sampled(values, rows, seed):
     """Return the covariance (d, d) of so many normal rows, about their mean."""
-    drawn = stream(seed, rows).standard_normal((rows, len(values))) * np.sqrt(values)
-    drawn -= drawn.mean(axis=0)
-    return drawn.T @ drawn / (rows - 1)
+    random, root = stream(seed, rows), np.sqrt(values)
+    products, sums = np.zeros((len(values),) * 2), np.zeros(len(values))
+    for start in range(0, rows, PIECE):
+        drawn = random.standard_normal((min(PIECE, rows - start), len(values))) * root
+        products += drawn.T @ drawn
+        sums += drawn.sum(axis=0)
+    return (products - np.outer(sums, sums) / rows) / (rows - 1)
 
 
 def passes_to(world, values, sample, count, *, kind, seed):
