@@ -7,22 +7,16 @@ time. A pair of BLAS calls would read and write all of that in between, and pack
 """
 
 import threading
-from functools import lru_cache
 
 import numpy as np
 
-from .caches import cache_bytes
 from .convert import deviation, scaled_deviations
 from .jit import Intrinsic, compiled, exact
 from .lanes import BROAD, BYTES, GROUP, STRIP
+from .shapes import ROWS, Registers, product_shapes
 from .vector import add_gram_vector
 
-ROWS = 252  # summed up in the type of the tile: errors of such sums grow with their length
-FEWEST = 48  # rows of a tile, or adding to Z costs too much;
-PER_VECTOR = 12, 24  # and of long rows so many a vector and at least: they are read twice
-BLOCK_BYTES = cache_bytes(1) // 12  # of a row: six rows and four vectors are in the first cache
-TILE_BYTES = cache_bytes(2) // 5  # where rows come along at the same time
-LARGEST_TILE = cache_bytes(2) // 2
+REGISTERS = Registers(BYTES, STRIP, GROUP)
 LINE = 64  # bytes that caches fetch at a time
 MODERATE = 2.0**60  # scales up to this may be taken out of sums
 
@@ -172,27 +166,13 @@ def _product(rows, shift, scale, panel, tiles, sums, out, moments):
             _add_images(tile, sums, out, some, start, stop, not is_held)
 
 
-@lru_cache
-def _shapes(rows, d, m, item):
-    """Of a packed panel, of tiles and of sums, for ``_product`` with so many rows."""
-    lanes = BYTES // item
-    strips = 2 * STRIP * lanes
-    blocks = -(-d // max(strips, BLOCK_BYTES // (item * strips) * strips))
-    columns = -(-d // (blocks * strips)) * strips + lanes  # an odd number of registers: rows at
-    row = blocks * columns * item  # an even one would share places in the caches
-    is_held = row * FEWEST <= LARGEST_TILE
-    fit = max(FEWEST, TILE_BYTES // row) if is_held else max(PER_VECTOR[0] * m, PER_VECTOR[1])
-    most = min(ROWS, fit)
-    step = -(-rows // (-(-rows // most) * GROUP)) * GROUP  # about equal parts
-    return (blocks, m, columns), (blocks if is_held else 1, step, columns), (step, m)
-
-
 def _scratch(name, dtype, shapes):
     """Arrays of a type whose rows start registers: those of the last call of this name, if they
     are alike.
     """
     kept = vars(_own)
     if kept.get(name, (None,))[0] != (dtype, shapes):
+        kept.pop(name, None)  # before others take memory
         counts = [-(-np.prod(shape) * dtype.itemsize // BYTES) * BYTES for shape in shapes]
         memory = np.empty(sum(counts) + BYTES, np.uint8)
         edges = -memory.ctypes.data % BYTES + np.cumsum([0, *counts])
@@ -220,7 +200,7 @@ def _packed(panel, shape):
 def _add_product(rows, shift, scale, panel, out, moments):
     """``_product`` for a panel (m, d)."""
     m, d = panel.shape
-    shape, *shapes = _shapes(len(rows), d, m, panel.itemsize)
+    shape, *shapes = product_shapes(len(rows), d, m, panel.itemsize, REGISTERS)
     packed, (tiles, sums) = _packed(panel, shape), _scratch("tiles", panel.dtype, tuple(shapes))
     moments = np.empty((0, d)) if moments is None else moments
     _product(rows, shift, scale, packed, tiles, sums, out, moments)

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..kernels.shapes import product_bytes
 from ..kernels.tiles import tile_rows
 from .centring import work_type
 
@@ -193,13 +194,12 @@ def as_planned(job, plan):
 
 
 def scratch(job, shards):
-    """Tiles, partial images and their sum on all ranks of a node."""
-    columns = -(-job.panel * shards // job.ranks)  # of a group
-    tile = tile_rows(job.d, job.work.itemsize) * job.d * job.work.itemsize
-    return job.ranks_on_node * (
-        job.threads * (tile + columns * job.d * (8 + job.work.itemsize))
-        + columns * job.d * (8 + job.work.itemsize)
-    )
+    """Tiles, what products work in, partial images and their sum, on all ranks of a node."""
+    columns, item = -(-job.panel * shards // job.ranks), job.work.itemsize  # of a group
+    tile = tile_rows(job.d, item) * job.d * item
+    sums = (columns + 2) * job.d * 8  # images, and sums of columns and of their squares
+    each_thread = tile + product_bytes(job.d, columns, item) + sums
+    return job.ranks_on_node * (job.threads * each_thread + columns * job.d * (8 + item))
 
 
 def pass_seconds(job):
