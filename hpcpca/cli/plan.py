@@ -10,8 +10,8 @@ from .problems import planned
 from .session import show
 
 WINDOW = (
-    "not forecast: what --exchange window gains or loses as nobody waits; passes and time are those"
-    " of --exchange vectors"
+    "supposed: ranks that are equally fast, whose local rounds are as many as those of --exchange"
+    " vectors; what is gained where some are slower is not forecast"
 )
 PROBLEMS = planned()
 OFFERED = {command: parameters(kind.settings, kind.options) for command, kind in PROBLEMS.items()}
@@ -107,7 +107,10 @@ def plan(
         )
     command, kind, words = _asked(options)
     config = kind.settings(data=data, **words).check()
-    _check_script(sbatch, overwrite, config)
+    if overwrite and not sbatch:
+        raise UsageError(
+            "--overwrite is about a batch file; name it with --sbatch, or leave --overwrite out"
+        )
     if sbatch:
         check_output(sbatch, "--sbatch", overwrite, None, batch.is_no_script, what="batch file")
     output = output or kind.output
@@ -175,16 +178,3 @@ def _asked(options):
             )
     words = {OFFERED[command][name].name: value for name, value in given.items()}
     return command, PROBLEMS[command], words
-
-
-def _check_script(sbatch, overwrite, config):
-    """Raise UsageError if there is no batch file to be replaced, or none can be made."""
-    if overwrite and not sbatch:
-        raise UsageError(
-            "--overwrite is about a batch file; name it with --sbatch, or leave --overwrite out"
-        )
-    if sbatch and config.batch_rows:
-        raise UsageError(
-            "--sbatch needs a forecast of the time, which mini-batches have none of; leave"
-            " --batch-rows out, and add it and a time limit of your own to the file"
-        )

@@ -107,6 +107,7 @@ class Needs:
     private: int = 0  # panels that every rank holds for itself
     has_history: bool = False
     corrections: str = "off"  # auto, on or off: directions that are solved for on a sample
+    slowness: float = 1.0  # rounds on mini-batches, over those of the Ritz exchange (measured)
 
 
 def needs_history(settings):

@@ -97,7 +97,9 @@ class Job:
     panels: int = 2  # of the vectors exchange, once per node
     own: int = 0  # vectors that a top1 solver needs beside each one
     private: int = 0  # panels that every rank holds for itself
-    batch_rows: int = 0  # that every worker draws for a round on mini-batches
+    batch_rows: int = 0  # that every worker draws for a round on mini-batches,
+    batches: int = 1  # in so many
+    slowness: float = 1.0  # rounds on mini-batches, over those of the Ritz exchange
     drawn: int = 0  # rows that every worker draws in mini-batches at most
     stored: int | None = None  # values of sparse rows; None: dense ones
     unmapped: str = ""  # why rows cannot be used where they lie
@@ -160,6 +162,7 @@ def of_settings(settings, panel, machine):
         "own": needs.own,
         "private": needs.private,
         "corrections": needs.corrections,
+        "slowness": needs.slowness,
     }
 
 
@@ -180,6 +183,7 @@ class Plan:
     directions: str = ""  # which, if that is not found by comparing
     cache_bytes: int = 0  # mini-batch: for chunks that a batch needs a few rows of
     reads: int = 1  # of all files
+    rounds: int = 0  # mini-batch: expected
     reason: str = ""
 
 
@@ -203,9 +207,18 @@ def scratch(job, shards):
 
 
 def pass_seconds(job):
-    """Seconds of computing in a pass of the panel over the rows."""
-    rate = job.rates.skinny(job.work.itemsize) * (LONG_ROWS if job.row_bytes > LONG else 1)
-    return 4 * job.n * job.d * job.panel * job.published / (rate * job.cores)
+    """Seconds of computing in a pass of what is published over the rows: no less than converting
+    them takes each group, however few vectors it has.
+    """
+    rate = job.rates.skinny(job.work.itemsize) * (LONG_ROWS if is_long(job) else 1)
+    groups = job.ranks // (job.shards or job.ranks)
+    products = 4 * job.n * job.d * job.panel * job.published / (rate * job.cores)
+    return max(products, groups * convert_seconds(job))
+
+
+def is_long(job):
+    """Whether rows are too long to stay in cache from one product to the other."""
+    return job.row_bytes > LONG
 
 
 def convert_seconds(job):

@@ -38,7 +38,8 @@ class Sizes:
 
 def job_of(settings, sizes, panel, machine):
     """Return the ``Job`` of a fit with ``settings`` and ``panel`` vectors of data of ``sizes``."""
-    batch_rows = (settings.batch_rows or 0) * (settings.local_steps or 1)
+    batches = settings.local_steps or 1
+    batch_rows = (settings.batch_rows or 0) * batches
     return Job(
         n=None if settings.covariance else sizes.n,
         d=sizes.d,
@@ -48,6 +49,7 @@ def job_of(settings, sizes, panel, machine):
         unmapped=sizes.unmapped,
         **of_settings(settings, panel, machine),
         batch_rows=batch_rows,
+        batches=batches,
         drawn=batch_rows * settings.max_rounds,
     )
 

@@ -24,6 +24,7 @@ class PlannedFit(Planned):
         "exchange",
         "batch_rows",
         "corrections",
+        "max_rounds",
         "tol",
         "precision",
         "covariance",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ..operators.cost import as_planned
 from ..units import format_seconds, format_size
 from .sbatch import batch_file
-from .traffic import ritz_round, sampled_round, vectors_round
+from .traffic import ritz_round, sampled_round, vectors_round, window_round
 
 START_SECONDS = 0.35  # interpreter, libraries, MPI: per node, all ranks at once
 # of kernels, once, per type that products may be in (measured: 12 to 14 of two, 5 to 7 of one)
@@ -35,6 +35,8 @@ def exchange_bytes(job, plan, local_steps=1):
     if job.ritz:
         basis = min(plan.basis, job.passes * job.panel) // 2
         return ritz_round(job.ranks, plan.shards, job.d, job.panel, job.panel, basis=basis)
+    if job.private:
+        return window_round(job.ranks, job.d, job.panel, images=job.private > 1)
     sizes = job.ranks, plan.shards, job.d, job.panel, job.panel
     # of two panels each twice, one is of vectors and one of what else the rule wants
     shared = {"images": job.panels > 2, "grams": job.grams}
@@ -47,11 +49,10 @@ def compile_seconds(job):
 
 
 def seconds(job, plan, cluster):
-    """Return {part: seconds} of the whole run on a ``Cluster``; of one on mini-batches without its
-    rounds.
-    """
-    rounds = 0 if job.batch_rows else job.passes
-    hops = math.ceil(math.log2(job.ranks)) if job.ranks > 1 else 0
+    """Return {part: seconds} of the whole run on a ``Cluster``."""
+    rounds = plan.rounds or job.passes
+    # in windows nobody waits for others
+    hops = 0 if job.private else math.ceil(math.log2(job.ranks))
     across_nodes = exchange_bytes(job, plan) / job.ranks if job.ranks > job.ranks_on_node else 0
     compiling = {} if cluster.is_warm else {"compile": compile_seconds(job)}
     return {
@@ -78,7 +79,7 @@ def lines(job, plan, components, cluster, notes=()):
         f"memory: {format_size(plan.bytes)} per node, {format_size(plan.bytes / job.ranks_on_node)}"
         " per rank, besides about 60 MiB per rank for interpreter and libraries"
     )
-    yield from _on_batches(job, data) if job.batch_rows else _in_passes(job, plan, data)
+    yield from (_on_batches if job.batch_rows else _in_passes)(job, plan, data)
     yield f"exchanged: at most {format_size(exchange_bytes(job, plan))} a round, over all ranks"
     if not cluster.is_warm:
         yield (
@@ -86,8 +87,7 @@ def lines(job, plan, components, cluster, notes=()):
             f" {format_seconds(compile_seconds(job))}; later runs do without"
         )
     yield (
-        f"time{' without rounds' if job.batch_rows else ''}: about"
-        f" {format_seconds(sum(parts.values()))} ("
+        f"time: about {format_seconds(sum(parts.values()))} ("
         + ", ".join(f"{name} {format_seconds(value)}" for name, value in parts.items())
         + ")"
     )
@@ -117,15 +117,15 @@ def _in_passes(job, plan, data):
     )
 
 
-def _on_batches(job, data):
-    drawn = job.panel * job.batch_rows
+def _on_batches(job, plan, data):
+    drawn, rounds = job.panel * job.batch_rows, plan.rounds
     yield (
-        f"passes: one before the rounds on mini-batches and one after, of {format_size(data)} each;"
-        f" a round draws {drawn} rows, {format_size(drawn * job.row_bytes)}"
+        f"rounds: about {rounds} ({max(1, rounds // 3)} to {3 * rounds}, by the share of the first"
+        f" component in the variance); a round draws {drawn} rows,"
+        f" {format_size(drawn * job.row_bytes)}"
     )
     yield (
-        "not forecast: how many rounds there are, which depends on the noise of the batches; and"
-        " how long one takes, which depends on how fast the files give rows at random"
+        f"passes: one before the rounds on mini-batches and one after, of {format_size(data)} each"
     )
 
 

@@ -102,9 +102,7 @@ def _basis_rows(job, basis, free):
 def _reason(best, found, job, asked):
     figures = "; ".join(
         f"{plan.operator} "
-        # of mini-batches the passes' time is known, but not the rounds'
-        + ("" if job.batch_rows else f"{format_seconds(plan.seconds)}, ")
-        + format_size(plan.bytes)
+        + f"{format_seconds(plan.seconds)}, {format_size(plan.bytes)}"
         + ("" if plan.bytes <= job.memory else " (does not fit)")
         for plan in found
     )

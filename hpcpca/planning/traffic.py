@@ -34,6 +34,14 @@ def sampled_round(ranks, d, panel):
     return ITEM * (ranks - 1) * (vectors + small)
 
 
+def window_round(ranks, d, panel, *, images=False):
+    """Bytes of a local round of all workers in windows: each rank reads its superiors' vectors, and
+    ``images`` where the rule wants them, with their fronts; the first one reads all fronts.
+    """
+    edges = [panel * rank // ranks for rank in range(ranks)]  # superiors' columns
+    return ITEM * (sum(edges) * (2 + (1 + images) * d) + ranks + 2 * panel)
+
+
 def vectors_round(ranks, shards, d, panel, working, *, local_steps, images=False, grams=0):
     """Bytes of one round of the vectors exchange: one publication, of ``images`` too where the
     rule of deflation wants them, so many ``grams`` (m, m), λ̂ with residuals, the clock; of the

@@ -238,31 +238,6 @@ def test_measured_traffic_equals_the_formula(tmp_path, ranks, grid):
         assert measured.tolist() == expected, method
 
 
-def test_what_is_not_forecast_is_said(tmp_path):
-    """Of mini-batches the memory, the two passes and what a round draws; of windows all that
-    --exchange vectors takes on their grid.
-    """
-    words = ("plan", FASHION, "-k", 8, "--ranks", 2)
-    commands = {
-        "batches": (*words, "--batch-rows", 100),
-        "oja": (*words, "--batch-rows", 100, "--exchange", "vectors"),
-        "window": (*words, "--exchange", "window", "--operator", "streaming"),
-        "both": (*words, "--exchange", "window", "--batch-rows", 100),
-        "script": (*words, "--batch-rows", 100, "--sbatch", tmp_path / "job.sh"),
-    }
-    done = batch(0, commands)
-    for name, drawn in (("batches", 1600), ("oja", 800)):
-        told = done[name].ok().stdout
-        assert f"a round draws {drawn} rows" in told and "time without rounds: about" in told, told
-        assert "not forecast: how many rounds" in told and "passes: about" not in told, told
-    told = done["window"].ok().stdout
-    assert "grid 2x1" in told and "not forecast: what --exchange window" in told, told
-    assert "read from files: 222 × 7.5 MiB" in told, told  # 111 passes of each rank
-    assert "--batch-rows 100 goes with" in done["both"].ended(2).messages[0]
-    assert "--sbatch needs a forecast" in done["script"].ended(2).messages[0]
-    assert not (tmp_path / "job.sh").exists()
-
-
 def test_a_forecast_for_a_cluster_states_its_assumptions():
     large = job(n=12_500_000_000, ranks=1024, ranks_on_node=8, memory=128 * GIB)
     chosen = choose(large, "auto", None)
