@@ -12,7 +12,7 @@ from ..comm.shared import shm_free
 from ..files.hdf5 import HAS_MPI, LIBRARY, sync
 from ..files.lock import Lock
 from ..units import format_seconds, format_size
-from .machine import available_memory, node_name
+from .machine import available_memory, group_limits, node_name
 from .rates import measured_rates
 
 FINE, NOTE, TROUBLE = "fine", "note", "TROUBLE"
@@ -89,9 +89,9 @@ def _threads(world):
 
 def _memory(world):
     free = min(world.comm.allgather(available_memory()))
-    limits = [name for name in ("SLURM_MEM_PER_NODE",) if os.environ.get(name)] + [
-        "cgroup"
-    ] * os.path.exists("/sys/fs/cgroup/memory.max")
+    limits = [name for name in ("SLURM_MEM_PER_NODE",) if os.environ.get(name)] + ["cgroup"] * bool(
+        group_limits()
+    )
     text = f"{format_size(free)} per node may be used" + (
         f" (limits looked at: {', '.join(limits)})" if limits else ""
     )

@@ -5,6 +5,10 @@ import re
 import time
 
 SHARE = 0.9  # of what is free: leave some for the page cache
+LIMITS = (  # files with the limit of a memory group, and what it uses
+    ("memory.max", "memory.current"),
+    ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+)
 
 
 def _number(path, pattern=r"^(\d+)"):
@@ -16,22 +20,52 @@ def _number(path, pattern=r"^(\d+)"):
     return int(match[1]) if match else None
 
 
+def _groups(listing, root):
+    """Yield the folders of the memory groups that this process is in, from its own to that of all
+    (cgroup v1 and v2; containers may see the last one only).
+    """
+    try:
+        with open(listing, encoding="utf-8", errors="replace") as file:
+            lines = [line.rstrip("\n").split(":", 2) for line in file]
+    except OSError:
+        lines = []
+    own = {controllers: path for _, controllers, path in lines}
+    for name, path in own.items():
+        if name == "" or "memory" in name.split(","):
+            top = root if name == "" else os.path.join(root, "memory")
+            parts = path.strip("/").split("/")
+            yield from (os.path.join(top, *parts[:count]) for count in range(len(parts), 0, -1))
+    yield from (root, os.path.join(root, "memory"))
+
+
+def _files(folder, kind):
+    """Bytes of files' pages of a group, and of those below it."""
+    stat = os.path.join(folder, "memory.stat")
+    found = (_number(stat, rf"^{prefix}{kind}_file (\d+)") for prefix in ("total_", ""))
+    return next((size for size in found if size is not None), 0)
+
+
+def group_limits(listing="/proc/self/cgroup", root="/sys/fs/cgroup"):
+    """Bytes that are left to this process in each of its memory groups that has a limit. Pages of
+    files count as free: the system takes them back.
+    """
+    found = []
+    for folder in _groups(listing, root):
+        for limit, used in LIMITS:
+            most = _number(os.path.join(folder, limit))
+            if most is not None:
+                files = sum(_files(folder, kind) for kind in ("active", "inactive"))
+                taken = (_number(os.path.join(folder, used)) or 0) - files
+                found.append(most - max(0, taken))
+    return found
+
+
 def available_memory():
     """Bytes that jobs on this node may use: what is free, within limits of cgroup and SLURM."""
-    limits = []
+    limits = group_limits()
     free = _number("/proc/meminfo", r"^MemAvailable:\s+(\d+)")
     if free is not None:
         limits.append(free << 10)
-    for limit, used in (
-        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-        (
-            "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-            "/sys/fs/cgroup/memory/memory.usage_in_bytes",
-        ),
-    ):
-        most = _number(limit)
-        if most is not None:
-            limits.append(most - (_number(used) or 0))
     if os.environ.get("SLURM_MEM_PER_NODE", "").isdigit():
         limits.append(int(os.environ["SLURM_MEM_PER_NODE"]) << 20)
     return int(SHARE * min(limits, default=1 << 32))
