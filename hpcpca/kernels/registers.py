@@ -24,7 +24,7 @@ class _Array:
         self.builder, self.is_signed = builder, getattr(typ.dtype, "signed", None)
         self.start = builder.ptrtoint(array.data, SIZE)
         self.strides = cgutils.unpack_tuple(builder, array.strides)
-        self.columns = cgutils.unpack_tuple(builder, array.shape)[-1]
+        self.height, *_, self.columns = cgutils.unpack_tuple(builder, array.shape) * 2
         self.kind = context.get_data_type(typ.dtype)
         self.itemsize = typ.dtype.bitwidth // 8
         self.lanes = BYTES // self.itemsize

@@ -1,79 +1,74 @@
 """Products with a single vector, where memory traffic is all: every row is read once for both
-products.
+products, and the next rows are fetched while these are in cache.
 """
 
 from .convert import deviation
-from .jit import compiled
+from .jit import Intrinsic, compiled
 
-NARROW = 2048  # columns of which eight rows stay in the first two caches
+NARROW = 8192  # columns of which eight rows, and eight more, stay in the second cache
+
+
+def _in_registers(kind, *how):
+    """A kernel of ``vector_registers``."""
+
+    def make():
+        from . import vector_registers
+
+        return getattr(vector_registers, kind)(*how)
+
+    return Intrinsic(make)
+
+
+_dots8, _dots4 = (_in_registers("dots", count) for count in (8, 4))
+_sums8, _sums4 = _in_registers("sums_of", 8, True), _in_registers("sums_of", 4, False)
 
 
 @compiled
-def _row_by_row(rows, shift, square, vector, part, sums):
-    """``add_gram_vector`` for eight rows, each read on its own, then all again from cache; sums
-    (8) is scratch.
-    """
-    for i in range(8):
-        row, a = rows[i], vector[0] - vector[0]
-        for j in range(vector.shape[0]):
+def _finish_dots(rows, shift, square, vector, sums, done):
+    """sums ← square·(sums + rows·vector in the columns from ``done`` on)."""
+    for i in range(rows.shape[0]):
+        row, a = rows[i], sums[i]
+        for j in range(done, vector.shape[0]):
             a += deviation(row[j], shift[j]) * vector[j]
         sums[i] = a * square
-    r0, r1, r2, r3, r4, r5, r6, r7 = (
-        rows[0],
-        rows[1],
-        rows[2],
-        rows[3],
-        rows[4],
-        rows[5],
-        rows[6],
-        rows[7],
-    )
-    a0, a1, a2, a3, a4, a5, a6, a7 = (
-        sums[0],
-        sums[1],
-        sums[2],
-        sums[3],
-        sums[4],
-        sums[5],
-        sums[6],
-        sums[7],
-    )
-    for j in range(vector.shape[0]):
+
+
+@compiled
+def _add_four(rows, shift, sums, part, done):
+    """part (d) += Σ_i sums_i·(row_i − shift) for four rows in the columns from ``done`` on."""
+    r0, r1, r2, r3 = rows[0], rows[1], rows[2], rows[3]
+    a0, a1, a2, a3 = sums[0], sums[1], sums[2], sums[3]
+    for j in range(done, part.shape[0]):
         c = shift[j]
         part[j] += (
             a0 * deviation(r0[j], c)
             + a1 * deviation(r1[j], c)
             + a2 * deviation(r2[j], c)
             + a3 * deviation(r3[j], c)
-            + a4 * deviation(r4[j], c)
-            + a5 * deviation(r5[j], c)
-            + a6 * deviation(r6[j], c)
-            + a7 * deviation(r7[j], c)
         )
 
 
 @compiled
-def _four_rows(rows, shift, square, vector, part):
-    """``add_gram_vector`` for four rows, read side by side: long rows are out of cache the
-    second time anyway.
+def _eight_rows(rows, i, shift, square, vector, part, sums):
+    """``add_gram_vector`` for eight rows, from number i on."""
+    sums[:] = 0
+    done = _dots8(rows, i, shift, vector, sums)
+    _finish_dots(rows[i : i + 8], shift, square, vector, sums, done)
+    done = _sums8(rows, i, shift, sums, part)
+    _add_four(rows[i : i + 4], shift, sums, part, done)
+    _add_four(rows[i + 4 : i + 8], shift, sums[4:], part, done)
+
+
+@compiled
+def _four_rows(rows, i, shift, square, vector, part, sums):
+    """``add_gram_vector`` for four rows, from number i on; long ones leave no room in cache for the
+    next.
     """
-    r0, r1, r2, r3 = rows[0], rows[1], rows[2], rows[3]
-    a0 = a1 = a2 = a3 = vector[0] - vector[0]
-    for j in range(vector.shape[0]):
-        c, y = shift[j], vector[j]
-        a0 += deviation(r0[j], c) * y
-        a1 += deviation(r1[j], c) * y
-        a2 += deviation(r2[j], c) * y
-        a3 += deviation(r3[j], c) * y
-    a0, a1, a2, a3 = a0 * square, a1 * square, a2 * square, a3 * square
-    for j in range(vector.shape[0]):
-        c = shift[j]
-        part[j] += (
-            a0 * deviation(r0[j], c)
-            + a1 * deviation(r1[j], c)
-            + a2 * deviation(r2[j], c)
-            + a3 * deviation(r3[j], c)
-        )
+    sums[:] = 0
+    done = _dots4(rows, i, shift, vector, sums)
+    _finish_dots(rows[i : i + 4], shift, square, vector, sums, done)
+    done = _sums4(rows, i, shift, sums, part)
+    _add_four(rows[i : i + 4], shift, sums, part, done)
 
 
 @compiled
@@ -99,12 +94,11 @@ def add_gram_vector(rows, shift, square, vector, part, sums):
     i = 0
     if vector.shape[0] <= NARROW:
         while i + 8 <= rows.shape[0]:
-            _row_by_row(rows[i : i + 8], shift, square, vector, part, sums)
+            _eight_rows(rows, i, shift, square, vector, part, sums)
             i += 8
-    else:
-        while i + 4 <= rows.shape[0]:
-            _four_rows(rows[i : i + 4], shift, square, vector, part)
-            i += 4
+    while i + 4 <= rows.shape[0]:
+        _four_rows(rows, i, shift, square, vector, part, sums)
+        i += 4
     while i < rows.shape[0]:
         _one_row(rows[i], shift, square, vector, part)
         i += 1
