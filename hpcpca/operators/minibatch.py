@@ -7,8 +7,7 @@ import numpy as np
 
 from ..kernels.tiles import tile_rows
 from ..rng import stream
-from ..sources.random_rows import SHORT
-from ..sources.rows import BATCH_PIECE_BYTES
+from ..sources.rows import BATCH_PIECE_BYTES, SHORT
 from . import mapped, streaming
 from .cost import LARGEST_PIECE, is_long
 from .kind import register

@@ -9,10 +9,9 @@ import numpy as np
 
 from ..files.damage import reporting_damage
 from ..files.opening import CHUNK_CACHE
-from .rows import BATCH_PIECE_BYTES
+from .rows import BATCH_PIECE_BYTES, SHORT
 
 MOST_OPEN = 64  # files: systems allow a process some hundreds
-SHORT = 1 << 20  # bytes: shorter runs are put together, for products of more rows
 
 
 class RowReader:

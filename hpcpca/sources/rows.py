@@ -11,7 +11,8 @@ from .block import joined
 from .watch import Passage
 
 LOOK_EVERY = 0.02  # seconds
-BATCH_PIECE_BYTES = 16 << 20  # read at a time
+BATCH_PIECE_BYTES = 16 << 20  # of a mini-batch, read at a time
+SHORT = 1 << 20  # bytes of its runs: shorter ones are put together, for products of more rows
 
 
 def never():
