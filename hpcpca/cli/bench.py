@@ -173,7 +173,7 @@ def kernels(types, vectors, columns, runs):
 
 
 @bench.command(examples=("hpcpca bench scaling 100000x1000 -k 8 --ranks 1,2,4",))
-@click.argument("shape", type=Shape(), metavar="NxD")
+@click.argument("shapes", nargs=-1, required=True, type=Shape(), metavar="NxD...")
 @click.option(
     "-k",
     "--components",
@@ -191,9 +191,9 @@ def kernels(types, vectors, columns, runs):
 )
 @RUNS
 @MPIEXEC
-def scaling(shape, components, ranks, operator, folder, runs, mpiexec):
+def scaling(shapes, components, ranks, operator, folder, runs, mpiexec):
     """Strong and weak scaling over ranks of one thread on this machine, on N×D data made here,
-    with the share of time in exchange.
+    with the share of time in exchange; a table for each size.
     """
     import os
 
@@ -202,16 +202,10 @@ def scaling(shape, components, ranks, operator, folder, runs, mpiexec):
 
     if folder and not os.path.isdir(folder):
         raise DataError(f"--folder {folder}: no such folder; make it first")
-    return _shown(
-        scale(
-            *shape,
-            components,
-            ranks,
-            operator or "auto",
-            runs=runs,
-            mpiexec=mpiexec,
-            folder=folder,
-        )
+    more = {"runs": runs, "mpiexec": mpiexec, "folder": folder}
+    return max(
+        _shown([*scale(*shape, components, ranks, operator or "auto", **more), ""])
+        for shape in shapes
     )
 
 

@@ -51,6 +51,17 @@ def test_kernels_of_every_type(monkeypatch, is_compiled):
     assert all(float(row[2]) > 0 and row[-1].endswith("%") for row in rows)
 
 
+def test_scaling_of_several_sizes(monkeypatch):
+    """A table each, and an error in one of them is one of all."""
+    bench = importlib.import_module("hpcpca.cli.bench")
+    tables = {(30, 4): [f"{bench.FAILED} |"], (4, 30): ["| fine |"]}
+    monkeypatch.setattr(scaling, "scale", lambda rows, columns, *_, **__: tables[rows, columns])
+    shown = []
+    monkeypatch.setattr(bench, "show", shown.extend)
+    code = bench.scaling.callback([(30, 4), (4, 30)], 2, (1,), None, None, 1, None)
+    assert code == 4 and shown == [f"{bench.FAILED} |", "", "| fine |", ""]
+
+
 def test_scaling_strong_and_weak(tmp_path, monkeypatch):
     """A run of each is enough here: ``test_peers`` has those that are not counted too."""
     monkeypatch.setattr(scaling, "alternate", lambda some, _: [*map(process.run_once, some)])
