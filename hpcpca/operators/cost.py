@@ -2,7 +2,7 @@
 to.
 
 Files give so many bytes/s a node, read ahead while computing. A pass of the panel over the rows
-takes 4·n·d·m flops at the rate of a skinny product, in which rows are converted on the way. A round
+takes 4·n·d·m flops at the rate of a large product, and some time for each element besides. A round
 of the Ritz exchange takes seven products of length d per pair of a new and a known vector, and
 memory not used before for the new ones and their images.
 """
@@ -24,6 +24,7 @@ LONG, LONG_ROWS = (
 # per element of a pair of vectors in a round of the Ritz exchange, at half the rate of products: 14
 # where two sweeps orthonormalise, and what else there is (measured 10 to 22, for 64 to 16 vectors)
 PAIR_FLOPS = 16
+SKINNY_PANEL = 32  # vectors that the rate of skinny products is measured with
 SWEEPS = 2.5  # conversions that mean, variance and check of the first reading are worth
 LARGEST_PIECE = 64 << 20
 FEWEST_SAMPLED = 1000  # rows from which on corrections may be worth their cost
@@ -207,13 +208,18 @@ def scratch(job, shards):
 
 
 def pass_seconds(job):
-    """Seconds of computing in a pass of what is published over the rows: no less than converting
-    them takes each group, however few vectors it has.
+    """Seconds of computing in a pass of what is published over the rows: the flops of a large product, and
+    for each element, once in each group, what a panel of 32 was measured to take longer.
+
+    For panels of 2 to 64 vectors that is 0.7 to 1.4 times what products take (measured; of bytes
+    in few columns, less); at the rate of 32 vectors for all it was 0.1 to 1.2.
     """
-    rate = job.rates.skinny(job.work.itemsize) * (LONG_ROWS if is_long(job) else 1)
-    groups = job.ranks // (job.shards or job.ranks)
-    products = 4 * job.n * job.d * job.panel * job.published / (rate * job.cores)
-    return max(products, groups * convert_seconds(job))
+    rates, item, shards = job.rates, job.work.itemsize, job.shards or job.ranks
+    skinny = rates.skinny(item) * (LONG_ROWS if is_long(job) else 1)
+    flops = 4 * SKINNY_PANEL
+    row = max(flops / skinny - flops / rates.large(item), 1 / rates.convert)  # for each element
+    vectors = 4 * job.panel * job.published / rates.large(item)
+    return job.n * job.d / job.cores * (row * job.ranks / shards + vectors)
 
 
 def is_long(job):

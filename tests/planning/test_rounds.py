@@ -138,6 +138,19 @@ def test_windows_are_as_vectors_on_their_grid_but_nobody_waits():
     assert pass_seconds(job(**exact | {"shards": 4}, rates=slow)) == pytest.approx(100.0)
 
 
+def test_few_vectors_take_longer_than_their_flops():
+    """As measured for 32 of them; what rows take is the same for fewer, in each group."""
+    rates = replace(FAST, skinny4=50e9, large4=100e9)
+    exact = {"batch_rows": 0, "drawn": 0, "ranks": 4, "rates": rates}
+    elements, flops = 200_000 * 2_000 / 4, 4 * 32
+    assert pass_seconds(job(**exact, panel=32)) == pytest.approx(elements * flops / 50e9)
+    row = flops / 50e9 - flops / 100e9
+    expected = elements * (row + 4 * 2 / 100e9)
+    assert pass_seconds(job(**exact, panel=2)) == pytest.approx(expected)
+    expected = elements * (4 * row + 4 * 2 / 100e9)
+    assert pass_seconds(job(**exact, panel=2, shards=1)) == pytest.approx(expected)
+
+
 def test_what_plan_says(tmp_path):
     words = ("plan", FASHION, "-k", 8, "--ranks", 2)
     commands = {
