@@ -208,8 +208,9 @@ def scratch(job, shards):
 
 
 def pass_seconds(job):
-    """Seconds of computing in a pass of what is published over the rows: the flops of a large product, and
-    for each element, once in each group, what a panel of 32 was measured to take longer.
+    """Seconds of computing in a pass of what is published over the rows: the flops of a large
+    product, and for each element, once in each group, what a panel of 32 was measured to take
+    longer.
 
     For panels of 2 to 64 vectors that is 0.7 to 1.4 times what products take (measured; of bytes
     in few columns, less); at the rate of 32 vectors for all it was 0.1 to 1.2.
