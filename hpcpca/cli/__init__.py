@@ -30,6 +30,7 @@ COMMANDS = {  # name: (module, what its line in the list of commands says)
     "compare": (".compare", "Say how far two sets of components agree."),
     "info": (".info", "Say what FILEs hold: data, or what hpcpca has written."),
     "plot": (".plot", "Draw a result, a checkpoint or an experiment."),
+    "report": (".report", "Write a page for people: figures, tables, words, provenance."),
     "plan": (".plan", "Say what a fit or a regress of DATA will take, without running it."),
     "data": (".data", "Make test data, import, shard, describe and check HDF5 data."),
     "doctor": (".doctor", "Look whether this machine is set up right."),

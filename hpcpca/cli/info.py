@@ -25,16 +25,24 @@ def info(files, is_again):
     from ..files.paths import expand
     from ..files.result import Stored
     from ..report.describe import describe_file
-    from .configured import as_toml
 
     found = expand(files)
     if is_again:
-        return show(line for each in found for line in _again(Stored(each.path), as_toml))
+        return show(line for each in found for line in _configuration(Stored(each.path)))
     show(line for each in found for line in describe_file(each.path, about, each.dataset))
 
 
-def _again(stored, as_toml):
-    """Yield lines of TOML."""
+def again(stored):
+    """Return lines of TOML, by which the command of a Stored result's problem computes it again;
+    none if there is no such command.
+    """
+    from .configured import ConfiguredCommand, as_toml
+
     command = commands.get_command(None, stored.problem.split()[0])
-    yield f"# hpcpca {stored.problem}, as {stored.path} has it"
-    yield from as_toml(command.again(stored.problem, stored.attributes["config"]))
+    if not isinstance(command, ConfiguredCommand):
+        return []
+    return list(as_toml(command.again(stored.problem, stored.attributes["config"])))
+
+
+def _configuration(stored):
+    return [f"# hpcpca {stored.problem}, as {stored.path} has it", *again(stored)]

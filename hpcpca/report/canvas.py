@@ -39,6 +39,7 @@ class Inline(list):
         """What matplotlib is told for it; ids are of this figure alone."""
         inked = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
         return dict.fromkeys(inked, self.INK) | {
+            "font.size": 12,
             "svg.fonttype": "none",
             "svg.hashsalt": f"hpcpca {len(self)}",
             "figure.facecolor": "none",
@@ -51,11 +52,10 @@ class Inline(list):
         text = drawn.decode()
         text = text[text.index("<svg") :].replace(self.INK, "currentColor")
         text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-        text = re.sub(r' id="[a-zA-Z]+\w*_\d+"', "", text)  # of groups, the same in every figure
-        size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', text)
+        text = re.sub(r' id="[a-zA-Z][\w.]*_\d+"', "", text)  # of groups, the same in every figure
         for name in ("width", "height"):  # that of the page counts
             text = re.sub(rf'(<svg [^>]*?) {name}="[^"]*"', r"\1", text, count=1)
-        self.append((text, float(size[1])))
+        self.append(text)
 
 
 @contextmanager

@@ -27,16 +27,19 @@ def draw(stored, path, shares=None):
         for axis in axes.flat[count:]:
             axis.axis("off")
         for k, axis in enumerate(axes.flat[:count]):
-            vector = stored.vectors(k, k + 1)[0]
-            which = np.argsort(-np.abs(vector))[:LARGEST]
-            weights, places = vector[which], np.arange(len(which))
-            axis.barh(places, weights, color=np.where(weights < 0, NEGATIVE, POSITIVE))
-            names = [_short(features.name(int(j))) for j in which]
-            axis.set_yticks(places, names, fontsize="xx-small")
-            axis.tick_params(axis="x", labelsize="xx-small")
-            axis.invert_yaxis()
-            axis.axvline(0, color="grey", linewidth=0.5)
+            draw_bars(axis, stored.vectors(k, k + 1)[0], features.name, "xx-small")
             axis.set_title(titled(k, shares), fontsize="x-small")
+
+
+def draw_bars(axis, vector, name, fontsize):
+    """Draw bars for the largest entries of a vector (d); ``name(j)`` is what one is called."""
+    which = np.argsort(-np.abs(vector))[:LARGEST]
+    weights, places = vector[which], np.arange(len(which))
+    axis.barh(places, weights, color=np.where(weights < 0, NEGATIVE, POSITIVE))
+    axis.set_yticks(places, [_short(name(int(j))) for j in which], fontsize=fontsize)
+    axis.tick_params(axis="x", labelsize=fontsize)
+    axis.invert_yaxis()
+    axis.axvline(0, color="grey", linewidth=0.5)
 
 
 def titled(k, shares):
@@ -53,40 +56,50 @@ def draw_maps(stored, path, shares=None):
     if there are no such.
     """
     features, count = features_of(stored), min(stored.count, SHOWN)
-    if len(features.axes) != 2 or not all(map(_is_numeric, features.axes)):
+    if not has_maps(features):
         raise UsageError(
             f"--maps: the samples of {stored.path} have no two axes with coordinates; give --images"
             " HxW"
         )
     up, along = features.axes
-    lengths = len(up.values), len(along.values)
     across = int(np.ceil(np.sqrt(count)))
     tall = np.clip(np.ptp(up.values) / max(np.ptp(along.values), 1e-30), 0.4, 1.5)
     with canvas(path, -(-count // across), across, (3.4, 3.2 * tall + 0.5)) as axes:
         for axis in axes.flat[count:]:
             axis.axis("off")
         for k, axis in enumerate(axes.flat[:count]):
-            whole = np.full(lengths[0] * lengths[1], np.nan)
-            columns = slice(None) if features.columns is None else features.columns
-            whole[columns] = stored.vectors(k, k + 1)[0]
-            most = np.nanmax(np.abs(whole)) or 1.0
-            drawn = axis.pcolormesh(
-                along.values,
-                up.values,
-                whole.reshape(lengths),
-                cmap="RdBu_r",
-                vmin=-most,
-                vmax=most,
-                shading="nearest",
-                rasterized=True,
-            )
-            axis.figure.colorbar(drawn, ax=axis).ax.tick_params(labelsize="xx-small")
-            axis.tick_params(labelsize="xx-small")
+            draw_map(axis, stored.vectors(k, k + 1)[0], features, "xx-small")
             axis.set_title(titled(k, shares), fontsize="x-small")
         for axis in axes[-1]:
             axis.set_xlabel(axis_label(along), fontsize="x-small")
         for axis in axes[:, 0]:
             axis.set_ylabel(axis_label(up), fontsize="x-small")
+
+
+def has_maps(features):
+    """Whether samples have two axes with coordinates."""
+    return len(features.axes) == 2 and all(map(_is_numeric, features.axes))
+
+
+def draw_map(axis, vector, features, fontsize):
+    """Draw a vector (d) over the two axes of ``features``, blue for negative, red for positive."""
+    up, along = features.axes
+    lengths = len(up.values), len(along.values)
+    whole = np.full(lengths[0] * lengths[1], np.nan)
+    whole[slice(None) if features.columns is None else features.columns] = vector
+    most = np.nanmax(np.abs(whole)) or 1.0
+    drawn = axis.pcolormesh(
+        along.values,
+        up.values,
+        whole.reshape(lengths),
+        cmap="RdBu_r",
+        vmin=-most,
+        vmax=most,
+        shading="nearest",
+        rasterized=True,
+    )
+    axis.figure.colorbar(drawn, ax=axis).ax.tick_params(labelsize=fontsize)
+    axis.tick_params(labelsize=fontsize)
 
 
 def _is_numeric(axis):

@@ -27,17 +27,29 @@ def draw(stored, path, shares=None, curves=None):
     ``shares`` (K) of the whole, if components have any, are drawn summed up; ``curves`` (what it
     is, {label: values}) by the number of components, instead of the passes.
     """
+    drawn = panels(stored, shares, curves)
+    with canvas(path, 1, len(drawn), (5, 4)) as axes:
+        for axis, draw_panel in zip(axes[0], drawn.values()):
+            draw_panel(axis)
+
+
+def panels(stored, shares=None, curves=None):
+    """Return {what it shows: draw(axis)} of ``draw``'s figures; raise DataError."""
     if not np.isfinite(stored.arrays["residuals"]).all():
         raise DataError(
             f"{stored.path}: nothing was measured yet; go on with 'hpcpca resume {stored.path}'"
         )
-    with canvas(path, 1, 3, (5, 4)) as axes:
-        _scree(axes[0, 0], stored, shares)
-        _convergence(axes[0, 1], stored)
-        if curves is None:
-            _passes(axes[0, 2], stored)
-        else:
-            _together(axes[0, 2], *curves)
+    found = {
+        "The spectrum": lambda axis: _scree(axis, stored, shares),
+        "Measured residuals of every component, round by round": lambda axis: _convergence(
+            axis, stored
+        ),
+    }
+    if curves is None:
+        found["The largest residual, pass by pass"] = lambda axis: _passes(axis, stored)
+    else:
+        found["What the first pairs explain"] = lambda axis: _together(axis, *curves)
+    return found
 
 
 def _together(axis, what, curves):
@@ -93,7 +105,7 @@ def _convergence(axis, stored):
         stored.arrays["history/round"],
         np.maximum(stored.arrays["history/residuals"], FLOOR),
     )
-    colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.95, residuals.shape[1]))
+    colours = matplotlib.colormaps["viridis"](np.linspace(0.25, 0.9, residuals.shape[1]))
     for k, colour in enumerate(colours):
         waiting = _waiting(stored.arrays["history/eigenvalues"][:, k])
         axis.semilogy(
@@ -108,6 +120,10 @@ def _convergence(axis, stored):
             axis.semilogy(rounds[before], residuals[before, k], ":", **faint)
             axis.semilogy(rounds[waiting], residuals[waiting, k], "o", markersize=4, **faint)
     whole_ticks(axis)
+    if len(rounds) == 1:  # there is no line then
+        for k, colour in enumerate(colours):
+            axis.semilogy(rounds, residuals[:, k], ".", color=colour)
+        axis.set_xticks(rounds)
     axis.set(
         xlabel="round",
         ylabel="residual",
@@ -166,7 +182,7 @@ def draw_sides(path, sides, shapes=(), shares=None, along=None):
         for number, (name, rows) in enumerate(sides.items()):
             for k, row in enumerate(rows):
                 axis = axes[k // across, k % across * len(sides) + number]
-                _draw_side(axis, row, pictured[name], along and along[0])
+                draw_side(axis, row, pictured[name], along and along[0])
                 if along and k >= count - across:
                     axis.set_xlabel(along[1], fontsize="xx-small")
                 title = f"{k}" if len(sides) == 1 else f"{k} {name}"
@@ -183,7 +199,10 @@ def _products(shapes):
     return " and ".join(str(prod(shape)) for shape in shapes)
 
 
-def _draw_side(axis, row, shape, along=None):
+def draw_side(axis, row, shape=None, along=None):
+    """Draw one side (entries) of a component on axes that are off: as a picture of a ``shape``,
+    or as a line ``along`` values (entries).
+    """
     most = np.nanmax(np.abs(row)) or 1.0
     if shape:
         _draw_picture(axis, row.reshape(shape), most)
