@@ -12,6 +12,7 @@ from . import loadings, result
 from .describe import cluster_lines, standing_of
 from .origin import cited, computed, data
 from .page import Figure, Page, Section, Table, Words
+from .scores import pairs_of
 
 LISTED = 60  # components in the table
 DRAWN = 12
@@ -63,9 +64,10 @@ OF_PROBLEM = {
 }
 
 
-def page(stored, about, again, shape=None):
+def page(stored, about, again, shape=None, scores=None):
     """Return the ``Page`` on a Stored result or checkpoint; raise DataError if nothing was
-    measured yet, UsageError if vectors are no pictures of ``shape``.
+    measured yet, UsageError if vectors are no pictures of ``shape``. ``scores`` are ``Scores`` to
+    be drawn too, or None.
     """
     shares, curves = about.shares(stored), about.curves(stored)
     drawn = result.panels(stored, shares, curves)
@@ -109,12 +111,26 @@ def page(stored, about, again, shape=None):
         data(stored),
         cited(stored),
     ]
+    if scores is not None:
+        sections.insert(2, _scores(scores))
     lines = about.lines(stored)
     if lines:
         sections[0].blocks.insert(0, " ".join(map(_sentence, lines)))
     title = f"{TITLES.get(stored.problem, 'Components')}: {os.path.basename(stored.path)}"
     outcome = (at["outcome"], at["outcome"] == "converged" and not at.get("changed"))
     return Page(title, stored.path, outcome, lead, facts, sections)
+
+
+def _scores(scores):
+    """The section on where rows are."""
+    figures = [
+        Figure(
+            f"Rows by their scores on components {first} and {second}",
+            lambda axis, pair=(first, second): scores.draw(axis, pair),
+        )
+        for first, second in pairs_of((), scores.width)
+    ]
+    return Section("Scores", [f"{scores.count:,} rows.", figures])
 
 
 def _sentence(text):

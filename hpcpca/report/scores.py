@@ -52,57 +52,68 @@ def pairs_of(asked, count):
     return list(asked) or usual
 
 
-def draw(path, text, colour=None, pairs=()):
-    """Draw the scores in the file ``text``, rows in the ``colour`` that FILE:dataset says; raise
-    DataError, UsageError.
-    """
-    with reading(text) as rows:
-        count, width = rows.opened.shape
-        chosen = pairs_of(pairs, width)
-        column = colours_of(colour, count) if colour else None
-        draw_pairs = _draw_points if count <= MOST_POINTS else _draw_density
-        with canvas(path, 1, len(chosen), SIZE) as axes:
-            drawn = draw_pairs(axes[0], rows, chosen, column)
-            for axis, (first, second) in zip(axes[0], chosen):
-                axis.set(xlabel=f"component {first}", ylabel=f"component {second}")
-            axes[0, 0].set_title(f"{count:,} rows", fontsize="small")
-            _explain(axes[0, -1], column, drawn, split_dataset(colour or "")[1])
+class Scores:
+    """The scores in the file ``text``, rows in the ``colour`` that FILE:dataset says."""
 
+    def __init__(self, text, colour=None):
+        """Look at both; raise DataError, UsageError."""
+        self._text, self._name, self._ends = text, split_dataset(colour or "")[1], None
+        with reading(text) as rows:
+            self.count, self.width = rows.opened.shape
+        self._column = colours_of(colour, self.count) if colour else None
 
-def _draw_points(axes, rows, pairs, column):
-    """A point a row; return what a colour bar is of, or None."""
-    points, drawn = np.concatenate([some for _, some in rows.pieces()]), None
-    size = float(np.clip(2e4 / len(points), 3, 25))
-    for axis, (first, second) in zip(axes, pairs):
-        x, y = points[:, first], points[:, second]
+    def draw(self, axis, pair, is_explained=True):
+        """Draw a pair of components, and what colours mean, if that is to be explained here."""
+        with reading(self._text) as rows:
+            draw_pair = self._points if self.count <= MOST_POINTS else self._density
+            drawn = draw_pair(axis, rows, pair)
+        axis.set(xlabel=f"component {pair[0]}", ylabel=f"component {pair[1]}")
+        if is_explained:
+            _explain(axis, self._column, drawn, self._name)
+
+    def _points(self, axis, rows, pair):
+        """A point a row; return what a colour bar is of, or None."""
+        points, column = np.concatenate([some for _, some in rows.pieces()]), self._column
+        size = float(np.clip(2e4 / len(points), 3, 25))
+        x, y = points[:, pair[0]], points[:, pair[1]]
         if column is None:
             axis.scatter(x, y, size, color="tab:blue", alpha=0.6, linewidths=0)
         elif column.names:
             colours = palette(len(column.names))[column.values]
             axis.scatter(x, y, size, color=colours, linewidths=0)
         else:
-            drawn = axis.scatter(x, y, size, c=column.values, linewidths=0)
-    return drawn
+            return axis.scatter(x, y, size, c=column.values, linewidths=0)
+        return None
 
+    def _density(self, axis, rows, pair):
+        """How many rows there are, darker for more; or in each place the mean of their values, or
+        the name that most of them have. Return what a colour bar is of, or None.
+        """
+        from matplotlib.colors import LogNorm
 
-def _draw_density(axes, rows, pairs, column):
-    """How many rows there are, darker for more; or in each place the mean of their values, or the
-    name that most of them have. Return what a colour bar is of, or None.
-    """
-    from matplotlib.colors import LogNorm
-
-    edges, drawn = _edges(rows), None
-    for axis, pair in zip(axes, pairs):
-        x, y = (edges[:, number] for number in pair)
+        self._ends = _edges(rows) if self._ends is None else self._ends
+        x, y = (self._ends[:, number] for number in pair)
         box = {"origin": "lower", "extent": (x[0], x[-1], y[0], y[-1]), "aspect": "auto"}
+        column = self._column
         count, more = _counted(rows, pair, (x, y), column)
         if column is None:
-            drawn = axis.imshow(_blank(count, count), norm=LogNorm(), cmap="viridis_r", **box)
-        elif column.names:
+            return axis.imshow(_blank(count, count), norm=LogNorm(), cmap="viridis_r", **box)
+        if column.names:
             axis.imshow(_dominant(count, more, len(column.names)), **box)
-        else:
-            drawn = axis.imshow(_blank(more[0] / np.maximum(count, 1), count), **box)
-    return drawn
+            return None
+        return axis.imshow(_blank(more[0] / np.maximum(count, 1), count), **box)
+
+
+def draw(path, text, colour=None, pairs=()):
+    """Draw the scores in the file ``text``, rows in the ``colour`` that FILE:dataset says; raise
+    DataError, UsageError.
+    """
+    scores = Scores(text, colour)
+    chosen = pairs_of(pairs, scores.width)
+    with canvas(path, 1, len(chosen), SIZE) as axes:
+        for axis, pair in zip(axes[0], chosen):
+            scores.draw(axis, pair, axis is axes[0, -1])
+        axes[0, 0].set_title(f"{scores.count:,} rows", fontsize="small")
 
 
 def _edges(rows):

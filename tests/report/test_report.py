@@ -69,7 +69,7 @@ def folder(tmp_path_factory):
     here = tmp_path_factory.mktemp("report")
     rows = data_rows(power_law(D), N)
     with h5py.File(here / "x.h5", "w") as file:
-        file["X"] = rows
+        file["X"], file["kind"] = rows, np.arange(N) % 3
         names = [f"<script>gene {k}</script>" for k in range(D)]
         file.create_dataset("column_names", data=names, dtype=h5py.string_dtype())
     with h5py.File(here / "y.h5", "w") as file:
@@ -86,6 +86,7 @@ def folder(tmp_path_factory):
         "pictures": ("fit", "pictures.h5", "-k", K, "-o", "pictures.pca"),
         "regress": ("regress", "x.h5", "--targets", "y.h5", "-r", 2, "-o", "model.h5"),
         "compress": ("compress", "g.h5", "-r", 2, "-o", "low.h5"),
+        "scores": ("transform", ODD, "x.h5", "-o", "scores.h5"),
         "modules": ("regress", "--modules", "modules.h5", "--budget", 3, "-o", "many.h5"),
     }
     for done in batch(1, fits, cwd=here).values():
@@ -99,20 +100,22 @@ def folder(tmp_path_factory):
 
 
 PAGES = {
-    ODD: 3 + K,
+    ODD: 3 + K + 1,
     "pictures.pca": 3 + K,
     "model.h5": 3 + 2 * 2,
     "low.h5": 2,
     "many.h5": None,
     "slow.h5.ckpt": 3 + K,
 }
+MORE = {ODD: ("--scores", "scores.h5", "--colour", "x.h5:kind")}
 
 
 @pytest.fixture(scope="module")
 def pages(folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("pages")
     words = {
-        name: ("report", name, "-o", out / f"{number}.html") for number, name in enumerate(PAGES)
+        name: ("report", name, "-o", out / f"{number}.html", *MORE.get(name, ()))
+        for number, name in enumerate(PAGES)
     }
     for done in batch(1, words, cwd=folder).values():
         done.ok()
@@ -152,7 +155,7 @@ def test_what_a_page_says(folder, pages):
     text = "".join(page.text)
     assert f"Principal components: {ODD}" in text and "<script>gene" in text
     assert "arXiv:2502.17615" in text and 'data = ["x.h5"]' in text
-    assert "x.h5:X" in text and "not converged" not in text
+    assert "x.h5:X" in text and "200 rows." in text and "not converged" not in text
 
 
 def test_other_problems(pages):
@@ -175,6 +178,8 @@ def test_what_has_no_report(folder, tmp_path):
         ("low.h5", "-o", tmp_path / "notes.html", "--overwrite"): (3, "is no page of HTML"),
         ("low.h5", "-o", "low.h5", "--overwrite"): (2, "would overwrite"),
         ("pictures.pca", "--images", "5x5", *out): (2, "5x5 are 25 pixels"),
+        ("slow.h5", "--scores", "scores.h5", *out): (3, "of other components"),
+        (ODD, "--colour", "x.h5:kind", *out): (2, "--colour goes with --scores"),
     }
     done = batch(1, {words: ("report", *words) for words in cases}, cwd=folder)
     for words, each in done.items():
