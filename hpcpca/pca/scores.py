@@ -59,10 +59,10 @@ def load_basis(path, count=None, centre=True, whiten=False):
     DataError, UsageError. For one rank to call.
     """
     stored = Stored(path)
-    with open_file(path) as file:
-        seals = {"checksum": int(file["components"].attrs["checksum"])} if stored.d else {}
     basis = basis_of(stored, count, centre, whiten)
-    return replace(basis, seal=int(stored.attributes["seal"]), **seals)
+    with open_file(path) as file:
+        checksum = int(file["components"].attrs["checksum"])
+    return replace(basis, seal=int(stored.attributes["seal"]), checksum=checksum)
 
 
 def basis_of(stored, count=None, centre=True, whiten=False):
