@@ -39,10 +39,13 @@ def command_of(
     words = {"help": text, "examples": examples, "settings": {name: settings}}
 
     @click.command(name, cls=ConfiguredCommand, **words)
-    @click.argument("data", nargs=-1, required=True, metavar=data)
+    @click.argument("data", nargs=-1, metavar=data)
     @options_of(*settings.parts, names=settings.offered())
     @shown
-    def command(log_json, quiet, verbose, **options):
+    @click.pass_context
+    def command(context, log_json, quiet, verbose, **options):
+        if not options["data"] and not options.get("extend"):
+            raise click.MissingParameter(ctx=context, param=context.command.params[0])
         check(options)
         show = Shown(quiet, log_json, verbose)
         return begun(name, settings(**given(settings, options)), show)
@@ -57,6 +60,8 @@ def begun(name, settings, shown):
         raise UsageError("-o '': name the result file")
     with Signals() as signals, world() as ranks:
         problem = problem_named(name)(config)
+        problem.ground(ranks)
+        config = problem.config
         ranks.decide(lambda: check_places(config, log_json))
         with holding(ranks, config) as lock:
             ranks.decide(lambda: check_new(problem, log_json))

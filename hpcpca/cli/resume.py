@@ -77,6 +77,8 @@ def resume(file, log_json, quiet, verbose, **options):
             changes["grid"] = None  # it belonged to another number of ranks
         config = ranks.decide(lambda: resumed(kind.settings, start, changes).check())
         problem = kind(config)
+        problem.ground(ranks)
+        config = problem.config
         ranks.decide(lambda: check_places(config, log_json))
         with holding(ranks, config) as lock:
             ranks.decide(lambda: check_resumed(problem, log_json, start))

@@ -41,6 +41,9 @@ def run(problem, ranks, start, shown, signals, *, lock):
             stack.callback(monitor.close)
         outcome = begun.run(monitors)
     _summarise(say, outcome, config, ranks.size)
+    if outcome.name == stopping.CONVERGED:
+        for line in problem.closing(outcome.report):
+            say(line)
     begun.close()
     if outcome.name == stopping.CONVERGED and not outcome.changed:
         return 0

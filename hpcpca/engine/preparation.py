@@ -8,6 +8,7 @@ from ..files.hdf5 import require_room
 from ..operators.team import Team
 from ..partition import Grid, parse_grid
 from ..planning.plan import panel_width
+from ..sources.described import other_data
 from .problem import Context
 from .starting import own_files
 
@@ -69,16 +70,3 @@ def check_start(parts, start, say):
                 " shape, type and a few rows that were compared are the same; if others have"
                 " changed, start again"
             )
-
-
-def other_data(described, stored):
-    """What differs between two descriptions of data beside paths and times, or None."""
-    if len(described) != len(stored):
-        return f"{len(described)} files instead of {len(stored)}"
-    for part, before in zip(described, stored):
-        for key in ("dataset", "rows", "columns", "dtype"):
-            if part[key] != before[key]:
-                return f"{part['path']} has {key} {part[key]} instead of {before[key]}"
-        if part["content"] != before["content"]:
-            return f"{part['path']} holds other values"
-    return None

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
+from .starting import result_at
+
 
 class Data(Protocol):
     """What a problem is about, opened. The root opens it, and sends it to the other ranks: small
@@ -95,9 +97,18 @@ class Problem(Protocol):
     runs: ClassVar[type | None] = None
 
     config: Any
+    known: Any = None  # what a result knows, whose ``vectors`` (K, d) the run begins with
 
     def __init__(self, config):
         self.config = config
+
+    def ground(self, world):
+        """Take up the result that the run goes on from, if it does, and what it decides of
+        ``config``. Before anything else. Collective.
+        """
+        path = getattr(self.config, "init", None)
+        if path and self.known is None:
+            self.known = world.decide(lambda: result_at(path))
 
     def open(self, own=()) -> Data:
         """Return the data of the run; files among ``own`` are the run's. Raise DataError.
@@ -141,6 +152,10 @@ class Problem(Protocol):
 
     def better_start(self, context, method, operator, vectors):
         """Return better start vectors (own, d) than the random ``vectors``, or None."""
+
+    def closing(self, report):
+        """Return lines on a run that has ended, besides what is said of all."""
+        return []
 
     def contradiction(self, report, operator) -> str | None:
         """Say what cannot be of these data unless they changed during the run, or None."""

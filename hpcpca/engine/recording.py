@@ -81,6 +81,7 @@ class Recorder:
             attributes, arrays = result_of(self.problem, content, operator)
             # last: the problem may have read once more for what it adds
             attributes |= self._counts()
+            self.standing = np.asarray(arrays["standing"]).astype(str)  # as it is written
             if config.output is None:
                 self.kept = attributes, whole(self.context.exchange, arrays)
                 return

@@ -77,7 +77,8 @@ class Run:
     def _watching(self, monitors):
         """Who ends the run, who says that single precision is not enough, and who is told."""
         config = self.config
-        stopping = Stopping(config.tol, config.max_rounds, config.chosen.orthonormal_to)
+        kept = getattr(config, "kept", 0)
+        stopping = Stopping(config.tol, config.max_rounds, config.chosen.orthonormal_to, kept)
         stagnation = Stagnation() if config.precision == "auto" else None
         checks = [*self.problem.monitors(self.operator), finite]
         told = [self.recorder.history, *monitors, *self._checkpoints(), self.memory]

@@ -23,7 +23,9 @@ class PanelSettings(Settings):
         "Extra columns past K; default: to a multiple of 8, at least eight (ritz); none (vectors).",
         least=0,
     )
-    init: str | None = option("Start vectors (rows).", metavar="FILE:dataset")
+    init: str | None = option(
+        "Start vectors: a result, or a dataset with vectors as rows.", metavar="RESULT|FILE:dataset"
+    )
     follow_links: bool = option(
         "Read values that a dataset takes from files outside of its folder.", default=False
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import DataError, on_all_ranks
 from ..files.lock import SUFFIX
-from ..files.result import MEMORY, ours_among
+from ..files.result import MEMORY, Stored, ours_among
 from ..methods.state import State, unmeasured
 from ..rng import unit_vectors
 from ..sources.reading import Reading
@@ -61,6 +61,14 @@ def own_files(config):
     return [*ours_among(written), *(path + SUFFIX for path in checkpoints)]
 
 
+def result_at(text):
+    """Return the ``Stored`` result that --init names, or None if it is a dataset; raise DataError.
+
+    For one rank to call.
+    """
+    return Stored(text) if ours_among([text]) and not text.endswith(".npy") else None
+
+
 def begin(problem, context):
     """Return the ``Beginning`` of a run: from the file it resumes, the vectors of --init, or at
     random. Collective.
@@ -71,15 +79,18 @@ def begin(problem, context):
         with context.world.agreed():
             return _stored(problem, context, own)
     vectors = unit_vectors(config.seed, range(own.start, own.stop), d)
-    given, count = _given(context, own)
+    given, count = _given(context, own, problem.known)
     vectors[: len(given)] = given
     return Beginning(
         vectors,
         round=start.attributes["rounds"] if start else 0,
-        is_warm=start is not None or bool(config.init),
+        # of kept components the others are not known
+        is_warm=start is not None
+        or bool(config.init)
+        or (problem.known is not None and not getattr(config, "kept", 0)),
         note=(
             f"--init {config.init}: the first {context.panel} of its {count} rows are start vectors"
-            if count > context.panel
+            if config.init and count > context.panel
             else ""
         ),
     )
@@ -120,17 +131,21 @@ def _stored(problem, context, own):
     return found
 
 
-def _given(context, own):
+def _given(context, own, known):
     """Start vectors the user or a stored result gives, as far as they belong to this rank: (r,
     d) of unit length; and how many there are.
     """
-    world, config, start, d = context.world, context.config, context.start, context.data.d
-    if start is not None:
+    world, config, d = context.world, context.config, context.data.d
+    begun_from = context.start or known
+    if begun_from is not None:
+        count = begun_from.count
         with world.agreed():
-            return (
-                start.vectors(min(own.start, start.count), min(own.stop, start.count)),
-                start.count,
-            )
+            if begun_from.d != d:
+                raise DataError(
+                    f"{begun_from.path} has vectors of length {begun_from.d}, the data have {d}"
+                    " columns; give others with --init"
+                )
+            return begun_from.vectors(min(own.start, count), min(own.stop, count)), count
     if not config.init:
         return np.zeros((0, d)), 0
     given = world.decide(lambda: open_source([config.init], Reading(config.follow_links)))

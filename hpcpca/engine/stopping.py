@@ -26,8 +26,10 @@ class Stopping:
     Residuals alone are no proof: K copies of v_0 have residual 0.
     """
 
-    def __init__(self, tol, max_rounds, orthonormal_to):
+    def __init__(self, tol, max_rounds, orthonormal_to, kept=0):
+        """The first ``kept`` components stay as they are, whatever their residuals."""
         self.tol, self.max_rounds, self.orthonormal_to = tol, max_rounds, orthonormal_to
+        self.kept = kept
         self.lack = None  # what the last round had not, in words
 
     def __call__(self, report):
@@ -63,6 +65,7 @@ class Stopping:
         ratios = np.where(
             np.isfinite(residuals), residuals / np.maximum(goals, np.finfo(float).tiny), np.inf
         )
+        ratios[: self.kept] = 0
         worst = int(ratios.argmax())
         residual, goal = residuals[worst], goals[worst]
         if self.tol > 0 and residual <= DONE * goal:

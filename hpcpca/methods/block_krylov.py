@@ -5,7 +5,8 @@ arXiv 1504.05477).
 import numpy as np
 
 from .method import panel_method, register
-from .ritz_exchange import HistorySettings, RitzExchange, WarmStartSettings
+from .ritz_exchange import RitzExchange
+from .ritz_settings import HistorySettings, WarmStartSettings
 
 
 class BlockKrylov(RitzExchange):

@@ -15,7 +15,8 @@ from .measuring import Measuring
 from .method import Needs, goals, register
 from .oja import Oja
 from .polished import Polished
-from .ritz_exchange import HistorySettings, RitzExchange
+from .ritz_exchange import RitzExchange
+from .ritz_settings import HistorySettings
 from .sampled_ritz import SampledRitz
 from .step_size import SCHEDULES, longest, on_batches
 from .worker import (

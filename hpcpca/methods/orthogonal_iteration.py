@@ -5,7 +5,8 @@
 from dataclasses import replace
 
 from .method import panel_method, register
-from .ritz_exchange import RitzExchange, WarmStartSettings
+from .ritz_exchange import RitzExchange
+from .ritz_settings import WarmStartSettings
 
 
 class OrthogonalIteration(RitzExchange):

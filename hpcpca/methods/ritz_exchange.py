@@ -8,15 +8,16 @@ from functools import partial
 
 import numpy as np
 
-from ..errors import HpcpcaError, UsageError, on_all_ranks
+from ..errors import HpcpcaError, on_all_ranks
 from ..linalg.orth import DONE as ORTHONORMAL
 from ..linalg.orth import RAW, combine, orthonormalising
-from ..linalg.ritz import rayleigh_ritz, residual_rows, thick_restart
-from ..options import AUTO, Settings, option
+from ..linalg.ritz import beside, rayleigh_ritz_beside, residual_rows, thick_restart
+from ..options import AUTO
 from ..partition import offsets_among
 from ..rng import unit_vectors
 from .corrections import CorrectionSettings
-from .method import Needs, panel_method, register
+from .method import Needs, goals, register
+from .ritz_settings import HistorySettings, WarmStartSettings
 from .state import StateOnDemand, relative, unmeasured
 
 DONE = 0.8  # of the goal: an independent check at the goal then agrees
@@ -25,33 +26,6 @@ DONE = 0.8  # of the goal: an independent check at the goal then agrees
 LET_GO = 0.2
 # times the panel, so that a restart keeps Ritz vectors, last round's, and has room for new ones
 SMALLEST_BASIS = 3
-
-
-@dataclass(frozen=True)
-class HistorySettings(Settings):
-    """Ritz exchange"""
-
-    basis: str | None = option(
-        "Rows of history the Ritz exchange may keep, at least 3 panels; default by memory.",
-        metavar="N|all",
-        by_problem=True,
-    )
-
-    def check(self):
-        """Raise UsageError if the basis is neither a number nor all."""
-        if self.basis not in (None, "all") and not self.basis.isdigit():
-            raise UsageError(f"--basis {self.basis}: write a number of rows, or all")
-
-
-@dataclass(frozen=True)
-class WarmStartSettings(Settings):
-    """Ritz exchange"""
-
-    warm_start: bool | None = option(
-        "Start from sampled rows (default if it pays), or at random.",
-        "--warm-start/--cold",
-        by_problem=True,
-    )
 
 
 @dataclass(frozen=True)
@@ -73,6 +47,9 @@ class RitzExchange:
     vectors V = CQ are orthonormal, so deflation by superiors is implied and exact. With the whole
     history kept this needs block Krylov's passes, while converged workers drop out of the panel.
 
+    The first ``kept`` vectors are known from elsewhere: they stay as they are, rows of the basis
+    that take no part in Rayleigh–Ritz, and are measured with all others.
+
     The method holds the history, which is too large for every state to have its own: Q, SQ, H, and
     C of this and the last round. A step extends it, so only the newest state can be stepped, once.
     """
@@ -80,7 +57,7 @@ class RitzExchange:
     measures_at_once = False  # initialize() leaves the first images to the first round
     corrections = None  # methods.corrections, if there is a sample
 
-    def __init__(self, operator, exchange, count, largest_basis, *, goals, seed):
+    def __init__(self, operator, exchange, count, largest_basis, *, goals, seed, kept=0):
         self.operator, self.exchange, self.count, self.goals, self.seed = (
             operator,
             exchange,
@@ -88,6 +65,7 @@ class RitzExchange:
             goals,
             seed,
         )
+        self.kept = kept
         self.own, self.columns = exchange.owned(count), exchange.columns(operator.d)
         rows = min(max(largest_basis, SMALLEST_BASIS * count), operator.d + count)
         self.basis, self.basis_images = (exchange.panel(rows, operator.d) for _ in range(2))
@@ -145,6 +123,8 @@ class RitzExchange:
         elif corrections:
             mixed = self._expand(corrections.lay(self, state, active))
         else:
+            if self.size < self.kept:
+                self._lay_kept(state)
             self._expand(self._lay_directions(state, active))
         if self.size < self.count:  # dependent start vectors
             self._fill()
@@ -166,9 +146,15 @@ class RitzExchange:
         """Whether the basis can have ``count`` directions beside what a restart keeps."""
         return (SMALLEST_BASIS - 1) * self.count + count <= len(self.basis.array)
 
+    def _lay_kept(self, state):
+        """Make the vectors that stay as they are the first rows of the basis. Collective."""
+        chosen = np.arange(self.count) < self.kept
+        self.size += self.lay(state.next.own[chosen[self.own]], self._offsets_of(chosen))
+
     def _active(self, state):
         """Which workers (m) have not converged."""
-        return state.residuals > LET_GO * self.goals(state.eigenvalues, self.operator.rounding)
+        late = state.residuals > LET_GO * self.goals(state.eigenvalues, self.operator.rounding)
+        return late & (np.arange(self.count) >= self.kept)
 
     def _lay_directions(self, state, active):
         """Put the round's directions into the free rows of the basis, and return how many there
@@ -275,7 +261,9 @@ class RitzExchange:
         what is left of all components.
         """
         values, coefficients = self.exchange.from_root(
-            lambda: rayleigh_ritz(self.projected, self.count), self.count, (self.count, self.size)
+            lambda: rayleigh_ritz_beside(self.projected, self.count, self.kept),
+            self.count,
+            (self.count, self.size),
         )
         self._previous, self.coefficients = self.coefficients, coefficients
         self._newest += 1
@@ -284,7 +272,7 @@ class RitzExchange:
         known = (panel.array[: self.size, self.columns] for panel in panels)
         directions = residual_rows(values, coefficients, *known)
         squares = self.exchange.sum(np.einsum("kc,kc->k", directions, directions))
-        lengths = relative(np.sqrt(squares), values[0])
+        lengths = relative(np.sqrt(squares), values.max())
         directions = Directions(columns=directions)
         return StateOnDemand(round, vectors, images, values, lengths, next=directions)
 
@@ -301,7 +289,9 @@ class RitzExchange:
         """
         coefficients = self.coefficients
         previous = coefficients if self._previous is None else self._previous
-        transform = thick_restart(coefficients, previous)[: len(self.basis.array) - self.count]
+        kept, room = self.kept, len(self.basis.array) - self.count
+        found = thick_restart(coefficients[kept:, kept:], previous[kept:, kept:])
+        transform = beside(found, kept)[:room]
         self._transform(transform)
         self.projected = transform @ self.projected @ transform.T
         self.size = self.applied = len(transform)
@@ -338,13 +328,21 @@ class RitzExchange:
 
 
 def _needs(settings):
-    return Needs(has_history=True, corrections=settings.corrections or AUTO)
+    # samples know nothing of what is kept as it is, or of rows that are not at hand
+    whole = getattr(settings, "kept", 0) or getattr(settings, "update", None)
+    return Needs(has_history=True, corrections="off" if whole else settings.corrections or AUTO)
+
+
+def _build(operator, exchange, count, settings, basis):
+    kept = getattr(settings, "kept", 0)
+    wanted = {"goals": goals(settings), "seed": settings.seed, "kept": kept}
+    return RitzExchange(operator, exchange, count, basis, **wanted)
 
 
 register(
     "parallel-deflation",
     "ritz",
-    panel_method(RitzExchange),
+    _build,
     (HistorySettings, WarmStartSettings, CorrectionSettings),
     needs=_needs,
 )

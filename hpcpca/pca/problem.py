@@ -10,7 +10,9 @@ from ..engine.problem import Problem
 from ..engine.starting import own_files
 from ..errors import DataError, UsageError
 from ..files.paths import split_dataset
+from ..files.result import Stored
 from ..kernels import kernels_for
+from ..mapping.streaming import on_nodes
 from ..operators.centring import work_type
 from ..operators.columns import learn
 from ..operators.gram import negligible
@@ -18,24 +20,22 @@ from ..operators.minibatch import MiniBatches
 from ..operators.registry import OPERATORS
 from ..operators.resources import Resources
 from ..operators.resumed import Resumed
+from ..operators.updated import Updated
 from ..planning.plan import choose
-from ..planning.rates import cached_rates
-from ..sources import rows as row_io
 from ..sources.completion import Model
 from ..sources.learned import Learned
 from ..sources.random_rows import RowReader
 from ..sources.source import open_source
 from ..sources.weights import column_weights, row_weights
-from . import features, result, resuming, verification
+from . import features, going_on, result, resuming, verification
 from .checks import InRange, Semidefinite
 from .completion import completed
 from .count import chosen
 from .job import Sizes, job_of, most_components, operator_of
-from .sampling import corrections_of, warmed
+from .known import KeptHold, Known, check_columns
+from .probing import rates_of
+from .sampling import corrections_of, planned_sample, warmed
 from .settings import FitSettings
-
-PROBED_FROM = 256 << 20  # bytes of data whose reading takes long enough to be timed
-PROBE_BYTES = 48 << 20  # that each rank reads for it
 
 
 class Pca(Problem):
@@ -49,7 +49,17 @@ class Pca(Problem):
         super().__init__(config)
         self.kernels = self.reader = self._dtype = self._feature_shape = None
         self._learned, self._before = None, Counters()  # of readings before the run
-        self._completion, self._sampled = None, {}
+        self._completion, self._panel, self._sampled = None, None, {}
+
+    def ground(self, world):
+        """Take up what the result that is extended or updated knows."""
+        super().ground(world)
+        config = self.config
+        if path := config.extend or config.update:
+            if self.known is None:
+                self.known = Known(world.decide(lambda: Stored(path)))
+            take_up = self.known.extending if config.extend else self.known.updating
+            self.config = world.decide(lambda: take_up(config))
 
     def open(self, own=()):
         """Return the ``Source`` of the rows, or of the covariance."""
@@ -58,6 +68,8 @@ class Pca(Problem):
     def reads(self, own=()):
         """Return the files of the data, and that of the start vectors."""
         found = {part.path: "the data" for part in self.open(own).parts}
+        if path := self.config.extend or self.config.update:
+            found[path] = "the result to go on from"
         if self.config.init:
             found[split_dataset(self.config.init)[0]] = "the start vectors"
         return found
@@ -70,6 +82,11 @@ class Pca(Problem):
         self._weigh_rows(source, context.world)
         if start is not None:
             self._learned = Learned.of(start.arrays)
+            if "known_seal" in start.attributes:
+                self.known.check_unchanged(start.attributes["known_seal"])
+        elif self.config.extend or self.config.update:
+            left_out = self.known.learned.left_out if self.config.extend else None
+            self._learned = replace(self.known.learned, left_out=left_out)
         elif self._learned is None:
             self._learn(source, context.world, counters, context.say)
         source.learn(replace(self._learned, fill_components=None, fill=self._plain_fill()))
@@ -143,6 +160,12 @@ class Pca(Problem):
     def check(self, data):
         """Return how many components there are; raise if the data do not fit the options."""
         config, name = self.config, data.parts[0].name
+        if config.extend or config.update:
+            self.known.check_width(data)
+            if config.extend:
+                self.known.check_same(data)
+        elif self.known is not None:
+            check_columns(self.known, data)
         if config.covariance:
             if data.n != data.d or len(data.parts) != 1:
                 raise UsageError(
@@ -157,55 +180,22 @@ class Pca(Problem):
                 f"--batch-rows {config.batch_rows}: the data have {data.n} rows; ask for fewer,"
                 " or leave it out for exact passes"
             )
-        return most_components(config, data.n, data.d)
+        before = self.known.n if config.update else 0
+        self._limit = most_components(config, before + data.n, data.d)
+        return self._limit
 
     def plan(self, context):
         """Choose how Σ is held: the quickest way that fits the memory, or the one asked for."""
         config, world, source = self.config, context.world, context.data
-        machine = machine_of(context, self._rates(context))
+        machine = machine_of(context, rates_of(context, operator_of(config)))
         job = job_of(config, Sizes.of(source), context.panel, machine)
         plan = world.decide(lambda: choose(job, operator_of(config), config.basis))
-        if plan.corrections:  # on the rows that a run was stopped with
-            before = context.start and context.start.attributes.get("sample_rows")
-            plan = replace(plan, sample_rows=int(before or plan.sample_rows))
-        elif config.corrections == "on":
-            context.say(f"corrections: none, since {plan.operator} needs no sample")
-        self._sampled = {"corrections": plan.corrections} | (
-            {"sample_rows": plan.sample_rows} if plan.corrections else {}
-        )
+        plan, self._sampled = planned_sample(context, plan)
         self.reader, self._dtype = RowReader(source, plan.cache_bytes), source.dtype
         self.kernels = kernels_for(plan.elements, *self._compiled_for(plan.operator))
         self._feature_shape, self._width = source.feature_shape, source.d
         self._features = features.read(world, source)
         return plan
-
-    def _rates(self, context):
-        """Rates of this machine; if the choice of an operator depends on it, all ranks read a
-        piece of their shard to see how fast.
-        """
-        world, source = context.world, context.data
-        rates = world.decide(cached_rates)
-        is_known = source.stored is not None or source.bytes < PROBED_FROM
-        if operator_of(self.config) != "auto" or is_known:
-            return rates
-        if source.unmapped:
-            return replace(rates, read=self._probed(context, row_io.seconds_to_read))
-        fetched = self._probed(context, row_io.seconds_to_map)
-        if fetched < rates.copy:  # from a disk, or a file system that maps slowly
-            read = self._probed(context, row_io.seconds_to_read)
-        else:
-            read = 1 / (1 / fetched + 1 / rates.copy)
-        return replace(rates, map=fetched, read=read)
-
-    @staticmethod
-    def _probed(context, probe):
-        """Bytes a second of the slowest node, by what ``probe`` takes of each rank's shard."""
-        world, source = context.world, context.data
-        with world.agreed():
-            seconds, count = probe(source, world.size, world.rank, PROBE_BYTES)
-        context.counters.reads += world.comm.allreduce(count) / source.bytes
-        on_node = world.node.allreduce(count) / max([1e-9, *world.node.allgather(seconds)])
-        return max(1.0, min(world.comm.allgather(on_node)))
 
     def _compiled_for(self, operator):
         """(Types, whether the rows are sparse) that an operator needs compiled kernels for."""
@@ -228,7 +218,12 @@ class Pca(Problem):
             is_centred=not self.config.no_centre,
         )
         is_double = self.config.starts_in_double
-        return OPERATORS[name].load(resources, is_double, context.plan, resumed or Resumed())
+        rows = OPERATORS[name].load(resources, is_double, context.plan, resumed or Resumed())
+        if not self.config.update:
+            return rows
+        self._panel = on_nodes(context.world, self.known.shape, np.float64, self.known.vectors)
+        parts = rows, self.known, self._panel, context.exchange
+        return Updated(*parts, is_centred=not self.config.no_centre)
 
     def method(self, context, operator):
         """Return the method; one of mini-batches draws them from the rows. One that corrects by a
@@ -262,7 +257,7 @@ class Pca(Problem):
         if self.config.covariance:
             least = negligible(self._dtype)
             checks.append(Semidefinite(operator.total_variance, least, self.config.is_ritz))
-        return checks
+        return checks + ([KeptHold(self.known)] if self.config.extend else [])
 
     def better_start(self, context, method, operator, vectors):
         """Return start vectors from a few rounds on sampled rows, if that is wanted and pays."""
@@ -292,6 +287,8 @@ class Pca(Problem):
         if operator is not None:
             n, mean = operator.n, operator.mean
         variance = np.maximum(content.eigenvalues[: content.components], 0.0)
+        if self.config.extend:
+            variance[: self.known.count] = self.known.values
         attributes = {"total_variance": total} | ({} if n is None else {"n_samples": n})
         attributes |= self._sampled
         left = self._width - len(variance)
@@ -310,11 +307,24 @@ class Pca(Problem):
             | {self.eigenvalues: variance}
             | result.arrays_of(variance, total, n and n - (not self.config.no_centre), mean)
         )
+        if self.config.extend or self.config.update:
+            attributes["known_seal"] = self.known.seal
+        if self.config.extend:
+            arrays[self.vectors] = going_on.kept_vectors(self.known, content)
+        if isinstance(operator, Updated) and content.is_result:
+            more, at = going_on.bounded(self.known, content, operator, self._limit)
+            arrays, attributes = arrays | more, attributes | at
+            self.rows = n, float(more.get("update_errors", np.ones(1)).max())
         return arrays, attributes
+
+    def closing(self, report):
+        """Return what was saved by a result that the run goes on from."""
+        return going_on.saved(self, report)
 
     def stored(self, operator, unfinished):
         """Return the centring, and the sums of an unfinished pass."""
-        return resuming.stored(operator, unfinished)
+        is_updated = isinstance(operator, Updated)
+        return resuming.stored(operator.rows if is_updated else operator, unfinished)
 
     def restored(self, context, pending):
         """Return these again."""
@@ -324,6 +334,8 @@ class Pca(Problem):
         """Close the files that rows are drawn from."""
         if self.reader is not None:
             self.reader.close()
+        if self._panel is not None:
+            self._panel.free()
 
     @classmethod
     def plain(cls, request):

@@ -56,7 +56,12 @@ class AboutPca(About):
     def lines(self, stored):
         """Return what share of the variance the components explain, and how rows were read."""
         read = told(stored.config)
-        return [*self._explained(stored), *([f"  read with {read}"] if read else [])]
+        lines = [*self._explained(stored), *([f"  read with {read}"] if read else [])]
+        if path := stored.config.get("extend"):
+            lines.append(f"  components 0–{stored.config['kept'] - 1} are those of {path}")
+        if path := stored.config.get("update"):
+            lines.append(f"  updates {path}: residuals are bounds, for its rows and those below")
+        return lines
 
     def _explained(self, stored):
         total, explained = stored.attributes["total_variance"], stored.eigenvalues.sum()

@@ -1,8 +1,23 @@
 """Σ of sampled rows: for start vectors, and for correction equations."""
 
+from dataclasses import replace
+
 from ..methods.corrections import Corrections
 from ..methods.warm_start import sampled_rows, warm_start
 from ..operators.cost import MATRIX
+
+
+def planned_sample(context, plan):
+    """Return the plan with the sample that a run was stopped with, if it goes on from there, and
+    {attribute: value} that results say of it.
+    """
+    if not plan.corrections:
+        if context.config.corrections == "on":
+            context.say(f"corrections: none, since {plan.operator} needs no sample")
+        return plan, {"corrections": ""}
+    before = context.start and context.start.attributes.get("sample_rows")
+    plan = replace(plan, sample_rows=int(before or plan.sample_rows))
+    return plan, {"corrections": plan.corrections, "sample_rows": plan.sample_rows}
 
 
 def corrections_of(context, operator):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ..engine.settings import COMMON, PanelSettings
 from ..errors import UsageError
+from ..methods.registry import DEFAULT
 from ..operators.settings import OperatorSettings
 from ..options import Settings, compose, option
 from ..sources.reading import Reading, Statistics
@@ -74,8 +75,51 @@ class PcaSettings(Settings):
 
 
 @dataclass(frozen=True)
+class GoingOnSettings(Settings):
+    """Going on from a result"""
+
+    extend: str | None = option(
+        "Keep all components of this result of the same data as they are, and add others, up to"
+        " -k. DATA may be left out.",
+        metavar="RESULT",
+    )
+    update: str | None = option(
+        "Fold DATA, new rows, into this result without its rows; errors are bounded.",
+        metavar="RESULT",
+    )
+    kept: int = 0  # components that stay as they are
+
+    def check(self):
+        """Raise UsageError if it does not go with the rest."""
+        flag = "extend" if self.extend else "update"
+        if not (path := getattr(self, flag)):
+            return
+        for name in ("update", "init", "batch_rows"):
+            value = getattr(self, name)
+            if value and name != flag:
+                given = f"--{name.replace('_', '-')} {value}"
+                raise UsageError(f"--{flag} {path} and {given} do not go together; leave one out")
+        if self.extend and (self.method, self.exchange) != (DEFAULT, "ritz"):
+            raise UsageError(
+                f"--extend {path} goes with the usual method; leave --method and --exchange out"
+            )
+        if self.update and self.covariance:
+            raise UsageError(f"--update {path} is about rows; leave --covariance out")
+        if self.nan == "em":
+            raise UsageError(f"--{flag} {path} does not go with --nan em")
+
+
+@dataclass(frozen=True)
 class FitSettings(
-    compose(CountSettings, PcaSettings, Statistics, Reading, *COMMON, OperatorSettings)
+    compose(
+        CountSettings,
+        PcaSettings,
+        GoingOnSettings,
+        Statistics,
+        Reading,
+        *COMMON,
+        OperatorSettings,
+    )
 ):
     """All that a fit is asked for; None means the default that the method, the data or the
     machine gives.

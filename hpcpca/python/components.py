@@ -46,8 +46,8 @@ class Components(Result):
     @property
     def n_features_in_(self) -> int:
         """How many columns rows have to have."""
-        widths = {part["columns"] for part in self._contents.source}
-        return widths.pop() if len(widths) == 1 else self._contents.d
+        widths = {part["columns"] for part in self.contents.source}
+        return widths.pop() if len(widths) == 1 else self.contents.d
 
     @property
     def n_samples_(self) -> int:
@@ -61,7 +61,7 @@ class Components(Result):
 
     def _of_rows(self, name):
         if name not in self.arrays:
-            raise AttributeError(f"{self._contents.path} is of a covariance, and has no {name}")
+            raise AttributeError(f"{self.contents.path} is of a covariance, and has no {name}")
         return self.arrays[name]
 
     def transform(self, X, *, whiten=False, n_components=None, threads=None) -> np.ndarray:
@@ -72,7 +72,7 @@ class Components(Result):
         by their standard deviations; ``n_components`` takes the first ones alone.
         """
         with python_errors(NAMES):
-            basis = basis_of(self._contents, n_components, whiten=whiten)
+            basis = basis_of(self.contents, n_components, whiten=whiten)
             with opened(X, basis, basis.d) as source:
                 work = work_type(source.dtype, False)
                 vectors = self.components_[: basis.count].astype(work)
@@ -95,7 +95,7 @@ class Components(Result):
                 raise UsageError(
                     f"scores of shape {scores.shape}: (n, {self.n_components_}) is needed"
                 )
-            basis = basis_of(self._contents, scores.shape[1], whiten=whiten)
+            basis = basis_of(self.contents, scores.shape[1], whiten=whiten)
             kind = scores.dtype if scores.dtype.kind == "f" else np.dtype(np.float64)
             scale = 1.0 if basis.learned.scale is None else basis.learned.scale
             scale = np.where(scale == 0, 1.0, scale)  # of columns without weight nothing is left
@@ -120,7 +120,7 @@ class Components(Result):
     def score_samples(self, X) -> np.ndarray:
         """Return the log-likelihood of every row under the model: (n); raise ValueError."""
         with python_errors(NAMES):
-            basis = basis_of(self._contents)
+            basis = basis_of(self.contents)
             with opened(X, basis, basis.d) as source:
                 return through(source, self._likelihood, 1, np.float64)[:, 0]
 
@@ -139,7 +139,7 @@ class Components(Result):
         ValueError if it could not do what was done to the rows, RuntimeError without scikit-learn.
         """
         with python_errors(NAMES):
-            basis = basis_of(self._contents)
+            basis = basis_of(self.contents)
             done = basis.reading.asked() or list(basis.learned.arrays())
             if done:
                 raise DataError(

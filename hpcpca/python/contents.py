@@ -15,7 +15,7 @@ class Contents:
     """
 
     problem: str
-    vectors: str
+    named: str  # the dataset of the vectors
     attributes: dict
     arrays: dict
     path: str
@@ -51,9 +51,13 @@ class Contents:
     @property
     def count(self):
         """How many vectors there are."""
-        return self.arrays[self.vectors].shape[0]
+        return self.arrays[self.named].shape[0]
 
     @property
     def d(self):
         """Their length."""
-        return self.arrays[self.vectors].shape[1]
+        return self.arrays[self.named].shape[1]
+
+    def vectors(self, start=0, stop=None):
+        """Vectors start..stop−1: (stop − start, d)."""
+        return self.arrays[self.named][start:stop]

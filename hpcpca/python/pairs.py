@@ -45,7 +45,7 @@ class Pairs(Result):
     @property
     def n_features_in_(self) -> int:
         """How many inputs rows have to have."""
-        widths = {p["columns"] for p in self._contents.source if p.get("role") != "targets"}
+        widths = {p["columns"] for p in self.contents.source if p.get("role") != "targets"}
         return widths.pop() if len(widths) == 1 else int(self.attributes["n_inputs"])
 
     def predict(self, X, *, rank=None, threads=None) -> np.ndarray:
@@ -53,7 +53,7 @@ class Pairs(Result):
         ValueError. ``X`` is as of ``hpcpca.ReducedRankRegression.fit``.
         """
         with python_errors(NAMES):
-            model = model_of(self._contents, rank)
+            model = model_of(self.contents, rank)
             with opened(X, model, model.inputs) as source:
                 work, ones = work_type(source.dtype, False), np.ones(model.count)
                 inputs, components = (

@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import UsageError
 from ..options import is_option
 from ..units import parse_size
+from .result import Result
 
 # of the command line alone, or of another meaning here
 NOT_HERE = (
@@ -52,12 +53,18 @@ def parameters_of(settings, first, left_out=(), **own):
 
 
 def config_of(estimator, components, **more):
-    """Return (checked settings, {name: array}) of an estimator's parameters and ``more``: what is
-    given as an array is held under the name of its option; raise UsageError.
+    """Return (checked settings, {name: array}, the ``Contents`` to go on from, or None) of an
+    estimator's parameters and ``more``: what is given as an array is held under the name of its
+    option; raise UsageError.
     """
-    said, arrays = {}, {}
-    for name in estimator.options:
-        value = getattr(estimator, name)
+    said, arrays, known = {}, {}, None
+    given = {name: getattr(estimator, name) for name in estimator.options} | more
+    for name, value in given.items():
+        if isinstance(value, Result):
+            if name == "init":
+                value = value.components_
+            else:
+                known, value = value.contents, value.contents.path
         if name == "memory" and isinstance(value, str):
             value = _size(value)
         if isinstance(value, np.ndarray | list | range) or hasattr(value, "__array__"):
@@ -70,8 +77,8 @@ def config_of(estimator, components, **more):
         said[name] = value
     if isinstance(components, np.generic):
         components = components.item()
-    config = estimator.settings(components=components, **said | more)
-    return config.check(), arrays
+    config = estimator.settings(components=components, **said)
+    return config.check(), arrays, known
 
 
 def _size(text):

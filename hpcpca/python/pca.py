@@ -4,6 +4,7 @@ from importlib import import_module
 
 import numpy as np
 
+from ..pca.known import Known
 from ..pca.settings import FitSettings
 from .base import (
     BaseEstimator,
@@ -19,7 +20,7 @@ from .parameters import config_of, parameters_of
 from .session import carried_out
 
 
-@parameters_of(FitSettings, "n_components", whiten=False)
+@parameters_of(FitSettings, "n_components", whiten=False, warm_start=False)
 class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """The leading principal components of rows, by the engine of 'hpcpca fit'.
 
@@ -28,6 +29,10 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     parameters are options of 'hpcpca fit', with its defaults (docs/commands.md): ``tol``, ``seed``,
     ``nan``, ``scale``, ``operator`` and so on. Those that name a file there take arrays here:
     ``column_weights`` (d), ``init`` (vectors as rows), ``columns`` and ``rows``.
+
+    ``init`` also takes a result, or its file, to begin from, ``extend`` one whose components stay
+    as they are while others are added, ``update`` one that rows are folded into. With
+    ``warm_start`` a fit begins from the last one's components.
 
     Under mpiexec all ranks call ``fit`` with the same data and share out its rows; all have the
     result. Everything else is computed by the process that calls it.
@@ -44,15 +49,30 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         not as exact as ``tol`` asks for gives the warning ``NotConverged``.
         """
         X = looked_at(self, X, reset=True, least=1 if self.no_centre else 2)
+        more = {} if row_weights is None else {"row_weights": np.asarray(row_weights)}
+        if self.warm_start and "result_" in vars(self):
+            more["init"] = self.result_
+        return self._fitted(X, self.n_components, more)
+
+    def partial_fit(self, X, y=None):
+        """Fold new rows into what is fitted, without the old ones; return the estimator.
+
+        Number, mean and total variance are those of all rows. What the components leave of the old
+        rows is not known; ``residuals_`` and ``angle_bounds_`` bound what that may change. The
+        first call is a fit. More components keep more of it. Collective.
+        """
+        if "result_" not in vars(self):
+            return self.fit(X)
+        X = looked_at(self, X, reset=False)
+        return self._fitted(X, self.result_.n_components_, {"update": self.result_})
+
+    def _fitted(self, X, asked, more):
         with python_errors(NAMES):
             data, arrays = named(X, "X")
-            more = {"data": data}
-            if row_weights is not None:
-                arrays["row_weights"] = np.asarray(row_weights)
-                more["row_weights"] = "row_weights"
-            is_all = self.n_components is None
-            config, held = config_of(self, 1 if is_all else self.n_components, **more)
-            contents = carried_out(_problem, config, arrays | held, is_all=is_all)
+            is_all = asked is None
+            config, held, known = config_of(self, 1 if is_all else asked, data=data, **more)
+            known = known and Known(known)
+            contents = carried_out(_problem, config, arrays | held, is_all=is_all, known=known)
         self.result_ = Components(contents)
         self.n_features_in_ = self.result_.n_features_in_
         return self

@@ -46,7 +46,7 @@ class ReducedRankRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             targets, more = named(y, "Y")
             is_all = self.rank is None
             ridge = {"ridge": str(self.ridge)}  # an option of numbers and words
-            config, held = config_of(
+            config, held, _ = config_of(
                 self, 1 if is_all else self.rank, data=inputs, targets=targets, **ridge
             )
             contents = carried_out(_problem, config, arrays | more | held, is_all=is_all)

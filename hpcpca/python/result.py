@@ -15,22 +15,22 @@ class Result:
     """
 
     def __init__(self, contents: Contents):
-        self._contents = contents
+        self.contents = contents
 
     @property
     def arrays(self) -> dict:
         """{name: array} of all datasets of the result."""
-        return self._contents.arrays
+        return self.contents.arrays
 
     @property
     def attributes(self) -> dict:
         """{name: value} of its root attributes."""
-        return self._contents.attributes
+        return self.contents.attributes
 
     @property
     def config(self) -> dict:
         """Every option of the run, by its name."""
-        return self._contents.config
+        return self.contents.config
 
     @property
     def outcome(self) -> str:
@@ -40,7 +40,7 @@ class Result:
     @property
     def components_(self) -> np.ndarray:
         """Vectors as rows: (K, d) float64."""
-        return self.arrays[self._contents.vectors]
+        return self.arrays[self.contents.named]
 
     @property
     def explained_variance_(self) -> np.ndarray:
@@ -65,14 +65,14 @@ class Result:
     @property
     def n_components_(self) -> int:
         """K."""
-        return self._contents.count
+        return self.contents.count
 
     def save(self, path, *, overwrite=False) -> None:
         """Write the result as 'hpcpca fit' does, for every command to use; raise ValueError if that
         cannot be, or a file is there. Under mpiexec all ranks call it. Collective.
         """
         with python_errors():
-            written(self._contents, os.fspath(path), overwrite)
+            written(self.contents, os.fspath(path), overwrite)
 
     def __repr__(self):
         count, d = self.components_.shape

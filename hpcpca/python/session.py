@@ -38,18 +38,21 @@ def ranks():
     return _JOINED[os.getpid()]
 
 
-def carried_out(problem_of, config, arrays, *, is_all=False):
+def carried_out(problem_of, config, arrays, *, is_all=False, known=None):
     """Run a problem whose data are ``arrays`` {name: array} or files; return its ``Contents``.
     ``problem_of()`` imports the class, once MPI is started. ``is_all`` asks for as many components
-    as there are. Raise HpcpcaErrors. Collective.
+    as there are; ``known`` is what a result in memory knows, to go on from. Raise HpcpcaErrors.
+    Collective.
     """
     world = ranks()
     with holding(arrays):
         _check_alike(world, arrays)
         problem = problem_of()(config)
+        problem.known = known
+        problem.ground(world)
         if is_all:
             most = world.decide(lambda: problem.check(problem.open()))
-            problem.config = replace(config, components=most)
+            problem.config = replace(problem.config, components=most)
         problem.settle(world, _speaker(world))
         outcome = _run(problem, world)
     report = outcome.report

@@ -100,7 +100,8 @@ def test_options(rows):
 def test_parameters_are_the_options():
     defaults = {each.name: each.default for each in fields(FitSettings)}
     found = hpcpca.PCA().get_params()
-    assert found.pop("n_components") is None and found.pop("whiten") is False
+    assert found.pop("n_components") is None
+    assert found.pop("whiten") is found.pop("warm_start") is False
     assert {"tol", "nan", "method", "seed"} <= set(found) <= set(defaults)
     assert all(defaults[name] == value for name, value in found.items())
     with pytest.raises(TypeError):

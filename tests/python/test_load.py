@@ -183,6 +183,7 @@ def test_nothing_is_started_by_an_import(made):
     code = (
         "import sys; import hpcpca; light = not {'numpy', 'h5py', 'mpi4py'} & set(sys.modules);"
         "import numpy; p = hpcpca.load(sys.argv[1]); p.transform(numpy.zeros((2, 20)));"
+        "hpcpca.PCA(3); hpcpca.ReducedRankRegression(3);"
         "print(light, 'mpi4py' in sys.modules)"
     )
     words = [sys.executable, "-c", code, made[0] / "f8.h5"]
