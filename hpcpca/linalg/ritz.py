@@ -15,19 +15,11 @@ def rayleigh_ritz_beside(projected, m, kept):
     """As ``rayleigh_ritz`` on what is orthogonal to the first ``kept`` rows of Q, which are the
     first of the m vectors as they are.
     """
-    values, coefficients = rayleigh_ritz(projected[kept:, kept:], m - kept)
-    return (
-        np.concatenate([np.diag(projected)[:kept], values]),
-        beside(coefficients, kept),
-    )
-
-
-def beside(coefficients, kept):
-    """Coefficients in the rows of a basis behind the first ``kept``, and above them these rows."""
-    found = np.zeros((kept + len(coefficients), kept + coefficients.shape[1]))
-    found[:kept, :kept] = np.eye(kept)
-    found[kept:, kept:] = coefficients
-    return found
+    values, inner = rayleigh_ritz(projected[kept:, kept:], m - kept)
+    coefficients = np.zeros((m, len(projected)))
+    coefficients[:kept, :kept] = np.eye(kept)
+    coefficients[kept:, kept:] = inner
+    return np.concatenate([np.diag(projected)[:kept], values]), coefficients
 
 
 def residual_rows(values, coefficients, basis, images):

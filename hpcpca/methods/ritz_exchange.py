@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import HpcpcaError, on_all_ranks
 from ..linalg.orth import DONE as ORTHONORMAL
 from ..linalg.orth import RAW, combine, orthonormalising
-from ..linalg.ritz import beside, rayleigh_ritz_beside, residual_rows, thick_restart
+from ..linalg.ritz import rayleigh_ritz_beside, residual_rows, thick_restart
 from ..options import AUTO
 from ..partition import offsets_among
 from ..rng import unit_vectors
@@ -289,9 +289,7 @@ class RitzExchange:
         """
         coefficients = self.coefficients
         previous = coefficients if self._previous is None else self._previous
-        kept, room = self.kept, len(self.basis.array) - self.count
-        found = thick_restart(coefficients[kept:, kept:], previous[kept:, kept:])
-        transform = beside(found, kept)[:room]
+        transform = thick_restart(coefficients, previous)[: len(self.basis.array) - self.count]
         self._transform(transform)
         self.projected = transform @ self.projected @ transform.T
         self.size = self.applied = len(transform)

@@ -69,7 +69,7 @@ def residuals(sigma, found):
     "n, options",
     [
         (0, ["--operator", "gram"]),
-        (0, ["--operator", "streaming", "--basis", 72]),  # restarts with hardly any room
+        (0, ["--operator", "streaming", "--basis", 48, "--guards", 0]),  # restarts with no room
         (2, ["--operator", "in-memory"]),
         (3, ["--guards", 0]),
     ],
