@@ -26,8 +26,9 @@ def dataset_of(result, like=None):
         if name in result.arrays:
             found = result.arrays[name]
             arrays[name] = ("component", found.astype(str) if found.dtype.kind == "S" else found)
-    if "mean" in result.arrays:
-        arrays["mean"] = (dims, result.mean_.reshape(shape))
+    for name in ("mean", "scale"):
+        if name in result.arrays:
+            arrays[name] = (dims, result.arrays[name].reshape(shape))
     coordinates = {"component": np.arange(result.n_components_)} | coordinates
     attributes = {
         name: result.attributes[name]

@@ -3,8 +3,9 @@
 A fenced block marked ``sh test`` is run: what stands behind ``$ `` or, if nothing does, every line.
 Lines below a command are what it prints, compared up to their first figure or colon, since the rest
 may depend on the machine; ``…`` stands for any lines. A command ends with 0, or with what
-``$ echo $?`` below it shows. A block marked ``python test`` is run after all commands. All are run
-on one rank, in one folder, with ``data`` and ``tests`` of the sources in it.
+``$ echo $?`` below it shows. A block marked ``python test`` is run after all commands, and after
+those before it; packages that are named behind it have to be installed. All are run on one rank, in
+one folder, with ``data`` and ``tests`` of the sources in it.
 """
 
 import re
@@ -78,7 +79,9 @@ BLOCKS = {
 }
 WALKS = {name: steps(lines) for name, (info, lines) in BLOCKS.items() if info == "sh test"}
 SNIPPETS = {
-    name: "\n".join(lines) for name, (info, lines) in BLOCKS.items() if info == "python test"
+    name: "\n".join(lines)
+    for name, (info, lines) in BLOCKS.items()
+    if info.startswith("python test")
 }
 
 
@@ -112,6 +115,8 @@ def test_walk_through(walked, name):
 
 @pytest.mark.parametrize("name", SNIPPETS)
 def test_snippet(walked, name, monkeypatch):
+    for package in BLOCKS[name][0].split()[2:]:
+        pytest.importorskip(package)
     monkeypatch.chdir(walked[0])
     exec(compile(SNIPPETS[name], name, "exec"), {})
 
