@@ -7,12 +7,11 @@ from .components import Components
 from .contents import Contents
 from .errors import FileMissing, python_errors
 from .pairs import Pairs
-from .result import Result
 
 KINDS = {"fit": Components, "regress": Pairs}
 
 
-def load(path: str | os.PathLike) -> Result:
+def load(path: str | os.PathLike) -> Components | Pairs:
     """Return the result in a file that 'hpcpca fit' or 'hpcpca regress' has written:
     ``Components`` or ``Pairs``; raise FileNotFoundError if there is none, ValueError if it is no
     such file. MPI is not started.

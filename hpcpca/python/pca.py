@@ -44,9 +44,9 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """Find the components of the rows of ``X``; return the estimator. Collective.
 
         ``X``: an array (n, d) or of more axes, memory maps, sparse ones, h5py datasets, paths. It
-        is neither changed nor, if its rows lie one after the other, copied. ``row_weights`` (n) are
-        weights in mean and variance. Raise ValueError for data that cannot be; a result that is
-        not as exact as ``tol`` asks for gives the warning ``NotConverged``.
+        is not changed; operator="mapped" uses rows where they lie, and copies none.
+        ``row_weights`` (n) are weights in mean and variance. Raise ValueError for data that cannot
+        be. A result that is not as exact as ``tol`` asks for gives the warning ``NotConverged``.
         """
         X = looked_at(self, X, reset=True, least=1 if self.no_centre else 2)
         more = {} if row_weights is None else {"row_weights": np.asarray(row_weights)}

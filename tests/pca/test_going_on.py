@@ -190,7 +190,9 @@ def test_updates_of_low_rank_lose_nothing(tmp_path, centre):
 
 def test_updated_run_is_resumed(folder, tmp_path):
     out = tmp_path / "updated.h5"
-    words = ("--update", folder / "of-old-f8.h5", "new-f8.h5", "-k", K, "-o", out)
+    known = tmp_path / "known.h5"
+    fit(folder, "old-f8.h5", "-k", K, "-o", known).ok()
+    words = ("--update", known, "new-f8.h5", "-k", K, "-o", out)
     whole = tmp_path / "whole.h5"
     fit(folder, *words[:-1], whole, "--operator", "streaming").ok()
     slow = ("--operator", "streaming", "--max-rounds", 1, "--guards", 0)
@@ -198,6 +200,10 @@ def test_updated_run_is_resumed(folder, tmp_path):
     run(1, "resume", f"{out}.ckpt", "--max-rounds", 1000, cwd=folder).ok()
     found = [stored(path)[0]["components"] for path in (out, whole)]
     assert np.abs(np.abs(np.einsum("kd,kd->k", *found)) - 1).max() < 1e-9
+    fit(folder, *words, *slow, "--overwrite").ended(4)
+    fit(folder, "new-f8.h5", "-k", K, "-o", known, "--overwrite").ok()
+    told = run(1, "resume", f"{out}.ckpt", "--max-rounds", 1000, cwd=folder).ended(3)
+    assert "was written anew after the run" in " ".join(told.stderr.split())
 
 
 MISTAKES = {  # words: exit code, what is said

@@ -178,6 +178,34 @@ def test_files_that_are_no_results(made):
         _ = hpcpca.nothing
 
 
+def test_others_may_be_missing():
+    """Without scikit-learn, xarray and scipy there are estimators all the same."""
+    code = """
+import sys
+sys.modules.update(dict.fromkeys(["sklearn", "xarray", "scipy", "pandas"]))
+import numpy, hpcpca
+rows = numpy.random.default_rng(0).standard_normal((50, 6))
+pca = hpcpca.PCA(2, tol=1e-8).set_params(seed=3)
+assert pca.fit_transform(rows).shape == (50, 2)
+assert repr(pca) == "PCA(n_components=2, seed=3, tol=1e-08)"
+assert list(pca.get_feature_names_out()) == ["pca0", "pca1"]
+assert hpcpca.ReducedRankRegression(2).fit(rows, rows[:, :2]).score(rows, rows[:, :2]) > 0.999
+for asked, what in (
+    (lambda: hpcpca.PCA(2).transform(rows), "not fitted yet"),
+    (lambda: pca.set_params(unknown=1), "no parameter"),
+    (pca.result_.to_sklearn, "scikit-learn is not installed; pip install"),
+    (pca.result_.to_xarray, "xarray is not installed; pip install"),
+):
+    try:
+        asked()
+    except (ValueError, RuntimeError) as error:
+        assert what in str(error), error
+    else:
+        raise AssertionError(what)
+"""
+    subprocess.run([sys.executable, "-c", code], env=environment(), check=True)
+
+
 def test_nothing_is_started_by_an_import(made):
     """Neither MPI, nor more than the standard library, before something is used."""
     code = (
