@@ -58,6 +58,8 @@ def saved(problem, report):
     if known is None:
         return []
     before = known.attributes["passes"]
+    if config.init and known.problem != "fit":
+        return []  # passes of another problem
     if config.extend:
         added = report.components - known.count
         return [

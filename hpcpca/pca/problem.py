@@ -189,6 +189,8 @@ class Pca(Problem):
         config, world, source = self.config, context.world, context.data
         machine = machine_of(context, rates_of(context, operator_of(config)))
         job = job_of(config, Sizes.of(source), context.panel, machine)
+        if config.update:  # its vectors are held once per node
+            job = replace(job, memory=job.memory - 8 * self.known.count * self.known.d)
         plan = world.decide(lambda: choose(job, operator_of(config), config.basis))
         plan, self._sampled = planned_sample(context, plan)
         self.reader, self._dtype = RowReader(source, plan.cache_bytes), source.dtype
