@@ -8,7 +8,7 @@ from .contents import Contents
 from .errors import FileMissing, python_errors
 from .pairs import Pairs
 
-KINDS = {"fit": Components, "regress": Pairs}
+KINDS: dict[str, type[Components] | type[Pairs]] = {"fit": Components, "regress": Pairs}
 
 
 def load(path: str | os.PathLike) -> Components | Pairs:
