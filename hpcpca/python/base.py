@@ -96,9 +96,13 @@ __all__ = [
 def looked_at(estimator, X, *, reset, least=1):
     """Return ``X`` after scikit-learn's look at arrays, lists and data frames: their sizes and the
     names of columns are compared with those fitted, or kept (``reset``). What is read in pieces,
-    or by a path, is as it was. There have to be ``least`` rows.
+    or by a path, and samples that are no rows of features, are as they were. There have to be
+    ``least`` rows.
     """
-    if not HAS_SKLEARN or _is_read_in_pieces(X):
+    if isinstance(X, list | tuple) and not is_paths(X):
+        X = np.asarray(X)
+    are_rows = getattr(X, "ndim", 2) <= 2 and estimator.samples_axis in (0, -2)
+    if not HAS_SKLEARN or _is_read_in_pieces(X) or not are_rows:
         return X
     return validate_data(
         estimator,

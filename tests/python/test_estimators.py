@@ -83,6 +83,11 @@ def test_options(rows):
     some = hpcpca.PCA(2, columns=np.arange(D) % 2 == 0).fit(rows)
     agrees(some, rows[:, ::2])
     assert np.allclose(some.transform(rows), (rows[:, ::2] - some.mean_) @ some.components_.T)
+    for given, axis in ((rows.T, 1), (rows.reshape(N, 2, 8), 0)):
+        turned = hpcpca.PCA(K, samples_axis=axis).fit(given)
+        agrees(turned, rows)
+        assert np.allclose(turned.transform(given), turned.transform(given.tolist()))
+        assert np.allclose(turned.transform(given), (rows - turned.mean_) @ turned.components_.T)
     holes = rows.copy()
     holes[::7, 3] = np.nan
     filled = np.where(np.isnan(holes), np.nanmean(holes, axis=0), holes)
