@@ -31,8 +31,9 @@ EXPERIMENTS = (
     "mnist",
     "compression",
     "effective-rank",
+    "adapters",
 )
-OF_TRAINING = ("compression", "effective-rank")
+OF_TRAINING = ("compression", "effective-rank", "adapters")
 ON_DATA, ALSO_ON_DATA = ("mnist",), ("step-size", "batch-size", "high-dimensional")
 INPUTS = ("fashion", "tall", "wide", "cells")
 PEERS = ("covariance_eigh", "randomized", "arpack", "IncrementalPCA", "SLEPc", "scanpy")
@@ -288,9 +289,9 @@ def compression(shape, count, rank, ranks, runs, mpiexec):
 def experiments(names, folder, seeds, overwrite, quick, data):
     """Experiments on this machine: the paper's, synthetic, local-steps, gaps, top1, step-size,
     batch-size, high-dimensional, scaling, asynchronous, corrections, and, on --data, mnist; of
-    regressions regression, advance and rank-discovery; of training with compressed gradients (extra
-    [train]) compression and effective-rank. Default: all but those of training; mnist only with
-    --data. With medians and ranges over seeds.
+    regressions regression, advance and rank-discovery; of training (extra [train]) compression and
+    effective-rank, with compressed gradients, and adapters. Default: all but those of training;
+    mnist only with --data. With medians and ranges over seeds.
     """
     from importlib import import_module
 

@@ -30,8 +30,10 @@ def trained(comm, way, dtype):
     return found
 
 
-@pytest.mark.parametrize("way", ("staggered", "advance", "discovered"))
-@pytest.mark.parametrize("dtype", (np.float32, np.float64))
+@pytest.mark.parametrize(
+    "way, dtype",
+    (("staggered", np.float32), ("advance", np.float64), ("discovered", np.float32)),
+)
 def test_any_number_of_ranks(comm, alone, findings, way, dtype):
     import jax
 

@@ -1,1 +1,3 @@
-"""Networks trained on several workers, whose gradients a compressor averages. Extra [train]."""
+"""Networks trained on several workers: with a compressor between their gradients, and adapters of
+them. Extra [train].
+"""

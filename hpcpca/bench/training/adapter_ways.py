@@ -18,7 +18,7 @@ RANK, EPOCHS, EACH = 3, 10, 6  # pairs of all modules; epochs; epochs of a pair 
 MOST = 8  # pairs of a module
 AT_FIRST = 5  # pairs of all modules before some are pruned
 PRUNED = (0.1, 0.6)  # between these shares of all batches
-WARM_UP, EVERY = 0.4, 0.2  # epochs before the first growth, and from one to the next
+WARM_UP, EVERY = 1, 0.5  # epochs before the first growth, and from one to the next
 
 
 class Run:

@@ -18,12 +18,12 @@ SETTINGS = (
 )
 
 
-def trained(cases, ranks, mpiexec=None):
-    """Return what ``training.train`` says of each of ``cases``, on so many ranks; raise
-    PlatformError if JAX is not installed.
+def trained(cases, ranks, mpiexec=None, about="gradients"):
+    """Return what is found of each of ``cases`` on so many ranks, as ``ranks.OF`` says for what
+    they are ``about``; raise PlatformError if JAX is not installed.
     """
     if importlib.util.find_spec("jax") is None:
         raise PlatformError("JAX is not installed; pip install 'hpcpca[train]'")
     command = [sys.executable, "-m", "mpi4py", "-m", "hpcpca.bench.training.ranks"]
-    run = [*launcher(mpiexec), "-n", str(ranks), *command, json.dumps(cases)]
+    run = [*launcher(mpiexec), "-n", str(ranks), *command, json.dumps(cases), about]
     return json.loads(output_of(["env", *SETTINGS, *run]))

@@ -6,16 +6,20 @@ import sys
 from mpi4py import MPI
 from threadpoolctl import threadpool_limits
 
+from .adapter_ways import train as adapt
+from .extracting import extract
 from .training import train
 
+OF = {"gradients": train, "adapters": adapt, "extraction": extract}  # what cases are about
 
-def main(cases):
+
+def main(cases, about):
     """Train all cases. Collective."""
     with threadpool_limits(1):
-        found = [train(MPI.COMM_WORLD, **case) for case in cases]
+        found = [OF[about](MPI.COMM_WORLD, **case) for case in cases]
     if MPI.COMM_WORLD.rank == 0:
         print(json.dumps(found))
 
 
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    main(json.loads(sys.argv[1]), sys.argv[2])

@@ -1,0 +1,102 @@
+"""Setting C of the experiment on adapters: the perceptron of setting A, fine-tuned whole on all ten
+classes, and adapters taken out of that.
+"""
+
+from ...adapters.extraction import Sums, layer_after_layer, ranks_within, truncated
+from ...adapters.training.recording import Recording
+from .adapting import NETWORK, known, setting_of, trained_whole
+from .networks import Layers
+from .tasks import CLASSES
+
+EPOCHS = 2  # of fine-tuning
+ROWS, AT_ONCE = 20_000, 500  # images that regressions see
+RANKS = (3, 5, 8, 16)
+MOST = 64  # pairs of a module whose share is looked at
+
+
+def outputs(weights, images):
+    """The network's."""
+    return NETWORK.outputs(Layers(weights, {}), images)
+
+
+class Extraction:
+    """The frozen network and the tuned one of a seed, and what they do to images."""
+
+    def __init__(self, seed, *, before=None, epochs=EPOCHS, steps=None, rows=ROWS):
+        frozen = known(seed, **({} if before is None else {"epochs": before}), steps=steps)
+        self.setting = setting_of(frozen, range(CLASSES), seed)
+        tuned = trained_whole(frozen, self.setting.batches(epochs, steps))
+        names = self.setting.modules
+        biases = {name: f"{name} bias" for name in names}
+        self.recording = Recording(outputs, frozen, tuned, names, biases)
+        self.frozen, self.tuned = frozen, tuned
+        images = self.setting.examples.images[:rows]
+        self.batches = [(images[at : at + AT_ONCE],) for at in range(0, len(images), AT_ONCE)]
+
+    def accuracy(self, adapter):
+        """Of the frozen network with an adapter, in %."""
+        return self.setting.accuracy(self.recording.adapted(adapter))
+
+    def truncated(self, ranks):
+        """The adapter from plain SVD of what fine-tuning changed, with the biases it changed."""
+        names = self.setting.modules
+        found = truncated({name: self.tuned[name] - self.frozen[name] for name in names}, ranks)
+        for name in names:
+            found.biases[name] = self.tuned[f"{name} bias"] - self.frozen[f"{name} bias"]
+        return found
+
+    def module_by_module(self, ranks):
+        """The adapter from regressions on what the tuned network's modules receive."""
+        return self._fitted(ranks, self._in_tuned)
+
+    def layer_after_layer(self, ranks):
+        """The adapter from regressions on what modules receive behind those already fitted."""
+        return self._fitted(ranks, lambda *given: self.recording.lacking(*given, self.batches))
+
+    def discovered(self, budget):
+        """{module: pairs}, by one regression of each module on what the tuned one receives."""
+        names = self.setting.modules
+        squares, totals, costs = {}, {}, {}
+        for name in names:
+            sums, (q, d) = Sums.over(self._in_tuned(name, None)), self.frozen[name].shape
+            squares[name], totals[name] = sums.solved(min(MOST, q))[-1], sums.total
+            costs[name] = d + q
+        return ranks_within(budget, squares, totals, costs)
+
+    def _in_tuned(self, name, adapter):
+        for inputs in self.batches:
+            x = self.recording.received(self.tuned, *inputs)[name]
+            bias = self.tuned[f"{name} bias"] - self.frozen[f"{name} bias"]
+            yield x, x @ (self.tuned[name] - self.frozen[name]).T + bias
+
+    def _fitted(self, ranks, rows):
+        names = self.setting.modules
+        return layer_after_layer({name: ranks[name] for name in names}, rows, biased=names)
+
+
+def extract(comm, *, seed, ranks=RANKS, **size):
+    """Accuracies of adapters taken out of the tuned network of a seed, in %.
+
+    "frozen", "tuned": of these networks. By way, a number for each of ``ranks``; "pairs" are those
+    that are discovered within as many parameters.
+    """
+    work = Extraction(seed, **size)
+    shapes = {name: work.frozen[name].shape for name in work.setting.modules}
+    found = {
+        "frozen": work.setting.accuracy(work.frozen),
+        "tuned": work.setting.accuracy(work.tuned),
+        "pairs": [],
+    }
+    for rank in ranks:
+        uniform = {name: min(rank, *shape) for name, shape in shapes.items()}
+        budget = sum(r * sum(shapes[name]) for name, r in uniform.items())
+        discovered = work.discovered(budget)
+        for way, adapter in {
+            "plain SVD": work.truncated(uniform),
+            "regression": work.module_by_module(uniform),
+            "layer after layer": work.layer_after_layer(uniform),
+            "layer after layer, discovered": work.layer_after_layer(discovered),
+        }.items():
+            found.setdefault(way, []).append(work.accuracy(adapter))
+        found["pairs"].append(discovered)
+    return found

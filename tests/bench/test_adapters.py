@@ -1,0 +1,124 @@
+"""The experiment on adapters: what it trains is what it says, and its tables hold it."""
+
+import importlib.util
+
+import h5py
+import numpy as np
+import pytest
+
+from hpcpca.bench.experiments import adapters
+from hpcpca.bench.experiments.record import save
+
+pytestmark = pytest.mark.once
+needs_jax = pytest.mark.skipif(
+    importlib.util.find_spec("jax") is None, reason="JAX is not installed"
+)
+
+
+def made_up(cases, ranks, mpiexec=None, about="gradients"):
+    """Of each case figures that say where they come from."""
+    if about == "extraction":
+        return [
+            {"frozen": 40.0, "tuned": 87.0}
+            | {
+                way: [50.0 + n + case["seed"] for _ in case["ranks"]]
+                for n, way in enumerate(adapters.EXTRACTED)
+            }
+            for case in cases
+        ]
+    found = []
+    for case in cases:
+        pairs = case.get("rank", 3)
+        work = 1 if case["way"] == "joint LoRA" else -(-pairs // ranks)
+        batches = 11
+        found.append(
+            {
+                "accuracy": [80.0 + case["seed"], 90.0][: 1 if case["way"] == "AdaLoRA" else 2],
+                "ranks": {"dense 1": 1, "dense 2": 2, "dense 3": 3},
+                "parameters": 100,
+                "applications": 7,
+                "batches": batches,
+                "seconds": (batches - 1) * (0.002 * work + 0.001 * (ranks > 1) + 0.0005),
+                "parts": {
+                    "apply": (batches - 1) * 0.002 * work,
+                    "exchange": (batches - 1) * 0.001 * (ranks > 1),
+                },
+            }
+        )
+    return found
+
+
+def cells(table, *start):
+    """The first row of the table that starts with these cells, from the next one on."""
+    head = "| " + " | ".join(start) + " | "
+    row = next(line for line in table if line.startswith(head))
+    return row[len(head) :].strip("| ").split(" | ")
+
+
+def test_tables(monkeypatch, tmp_path):
+    monkeypatch.setattr(adapters, "trained", made_up)
+    record = adapters.run(None, 4, quick=False)
+    table = record.table
+    assert cells(table, "joint LoRA")[:4] == [
+        "4",
+        "81.50 [80.00, 83.00]",
+        *2 * ["90.00 [90.00, 90.00]"],
+    ]
+    assert cells(table, "AdaLoRA")[1:4] == 3 * ["81.50 [80.00, 83.00]"]
+    assert cells(table, "parallel, advance")[0] == "3"  # with fewer seeds
+    assert "* AdaLoRA: 1–2–3, 1–2–3, 1–2–3, 1–2–3" in table
+    assert cells(table, "regression") == 4 * ["52.50 [51.00, 54.00]"]
+    many = ("64", "parallel, at once")
+    assert cells(table, "64", "joint LoRA", "1") == ["2.50", "–", "1.00", "0.0"]
+    assert cells(table, *many, "1") == ["128.50", "1.00", "0.02", "0.0"]
+    assert cells(table, *many, "2") == ["65.50", "1.96", "0.04", "1.5"]
+    # 64 pairs on 8 ranks: 8 gradients of 2 ms, half a millisecond else, and one of messages
+    assert cells(table, *many, "8, computed") == ["17.50", "7.34", "0.14", "5.7"]
+    paths = save(record, tmp_path)
+    with h5py.File(paths[0]) as file:
+        assert len(file["series"]) == 8 * 3 + 4 * 4
+    assert (tmp_path / "adapters.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.fixture
+def few_images(monkeypatch):
+    """Fashion-MNIST with a tenth of the images to learn from, and of those to judge by."""
+    from hpcpca.bench.training import adapting, tasks
+
+    cut = tuple(
+        tasks.Pictures(each.images[: len(each) // 10], each.labels[: len(each) // 10])
+        for each in tasks.fashion_mnist()
+    )
+    monkeypatch.setattr(adapting, "fashion_mnist", lambda: cut)
+    monkeypatch.setattr(adapting, "known", adapting.known.__wrapped__)
+
+
+@needs_jax
+@pytest.mark.full_data
+def test_five_classes_are_learnt(few_images, alone):
+    """Within the budget; every prefix is of use."""
+    from hpcpca.bench.training import adapter_ways
+
+    found = adapter_ways.train(alone, way="parallel, staggered", seed=0, rank=2, epochs=2, before=1)
+    assert found["parameters"] <= 2 * (784 + 512 + 1024 + 522)
+    assert len(found["accuracy"]) >= 2 and min(found["accuracy"]) > 50
+    epoch = 3000 // 64
+    assert found["batches"] == 2 * epoch
+    assert found["applications"] == 3 * epoch
+
+
+@needs_jax
+@pytest.mark.full_data
+def test_all_of_a_change_is_extracted(few_images, alone):
+    """With many pairs nearly the tuned network; with few, something; as many parameters."""
+    from hpcpca.bench.training import extracting
+
+    found = extracting.extract(alone, seed=0, ranks=(3, 64), before=1, epochs=1, rows=1000)
+    assert found["tuned"] > found["frozen"] + 20
+    for way in adapters.EXTRACTED:
+        few, all_of_them = found[way]
+        assert all_of_them == pytest.approx(found["tuned"], abs=3)
+        assert few > found["frozen"] + 5
+    costs = np.array([784 + 512, 1024, 522])
+    pairs = np.array([list(each.values()) for each in found["pairs"]])
+    assert pairs[0] @ costs <= 3 * costs.sum() < pairs[0] @ costs + costs.max()
