@@ -1,6 +1,7 @@
 """The experiment on adapters: what it trains is what it says, and its tables hold it."""
 
 import importlib.util
+import itertools
 
 import h5py
 import numpy as np
@@ -76,7 +77,7 @@ def test_tables(monkeypatch, tmp_path):
     assert cells(table, *many, "8, computed") == ["17.50", "7.34", "0.14", "5.7"]
     paths = save(record, tmp_path)
     with h5py.File(paths[0]) as file:
-        assert len(file["series"]) == 8 * 3 + 4 * 4
+        assert len(file["series"]) == 9 * 3 + 4 * 4
     assert (tmp_path / "adapters.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -105,6 +106,28 @@ def test_five_classes_are_learnt(few_images, alone):
     epoch = 3000 // 64
     assert found["batches"] == 2 * epoch
     assert found["applications"] == 3 * epoch
+
+
+@needs_jax
+@pytest.mark.full_data
+def test_pairs_behind_pairs(few_images, alone):
+    """The first ones stay, bit for bit; the new ones are trained behind them."""
+    from hpcpca.bench.training import adapter_ways, adapting
+
+    setting = adapting.setting_of(adapting.NETWORK.start(0), adapting.NEW, 0)
+    run = adapter_ways.Run(alone, setting, epochs=1, steps=8, rank=3)
+    trainer, batches = adapter_ways.WAYS["parallel, extended"](run), setting.batches(1, 8)
+    for batch in itertools.islice(batches, 4):
+        trainer.step(*batch)
+    before = trainer.adapter
+    for batch in batches:
+        trainer.step(*batch)
+    after = trainer.adapter
+    trainer.close()
+    assert trainer.applications == 4 * 2 + 4 and set(after.ranks.values()) == {3}
+    for name in setting.modules:
+        for old, new in zip(before.pairs[name], after.pairs[name]):
+            assert (new[:2] == old).all() and new[2].any()
 
 
 @needs_jax

@@ -17,8 +17,9 @@ WAYS = (
     "parallel, staggered",
     "parallel, advance",
     "parallel, discovered",
+    "parallel, extended",
 )
-FEWER = ("parallel, at once", "parallel, advance")  # variants, with FEW seeds
+FEWER = ("parallel, at once", "parallel, advance", "parallel, extended")  # variants, with FEW seeds
 FEW = 3
 OF_RANKS = ("parallel, discovered", "IncreLoRA", "AdaLoRA")  # which find them
 EXTRACTED = ("plain SVD", "regression", "layer after layer", "layer after layer, discovered")
@@ -102,7 +103,7 @@ def _of_training(adapted):
         "**Trained**: a perceptron 784–512–512–10 that knows classes 0 to 4 of Fashion-MNIST"
         f" learns 5 to 9 by pairs beside its three layers; budget: {RANK} pairs for each. Accuracy"
         " on these classes, in %: mean [least, most] over seeds. Work: gradients of a worker on a"
-        " batch.",
+        " batch. extended: two pairs first, and one more behind them later.",
         "",
         "| way | seeds | first pair | first two | all | parameters | work | seconds |",
         "|---|---|---|---|---|---|---|---|",

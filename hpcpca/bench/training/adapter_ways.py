@@ -75,9 +75,48 @@ class Run:
         """Parallel deflation that finds the ranks."""
         return Discovery(*self._given(self._growth()), comm=self.comm, seed=self.setting.seed)
 
+    def extended(self):
+        """All pairs but the last ones in half of the batches; then these, behind the others."""
+        return Extended(self, self.epochs * self.in_epoch // 2)
+
     def _parallel(self, schedule):
         how = {"schedule": schedule, "comm": self.comm, "seed": self.setting.seed}
         return ParallelDeflation(*self._given(self.rank), **how)
+
+
+class Extended:
+    """A trained adapter, to which pairs are added after ``before`` batches."""
+
+    def __init__(self, run, before):
+        self._run, self._before, self._first = run, before, None
+        self.steps = self.applications = 0
+        self._trainer = self._made(run.setting.weights, run.rank - 1)
+
+    def _made(self, weights, rank):
+        setting = self._run.setting
+        how = {"comm": self._run.comm, "seed": setting.seed + (self._first is not None)}
+        return ParallelDeflation(loss, weights, setting.modules, rank, **how)
+
+    def step(self, *batch):
+        """Train on a batch."""
+        if self.steps == self._before:
+            self._first = self._trainer.adapter
+            self._trainer.close()
+            self._trainer = self._made(self._first.merged(self._run.setting.weights), 1)
+        before = self._trainer.counters.applications
+        self._trainer.step(*batch)
+        self.applications += self._trainer.counters.applications - before
+        self.steps += 1
+
+    @property
+    def adapter(self):
+        """The pairs of before, and those behind them."""
+        own = self._trainer.adapter
+        return self._first.extended(own) if self._first else own
+
+    def close(self):
+        """Release what the trainer holds."""
+        self._trainer.close()
 
 
 WAYS = {
@@ -89,6 +128,7 @@ WAYS = {
     "parallel, staggered": Run.staggered,
     "parallel, advance": Run.advance,
     "parallel, discovered": Run.discovered,
+    "parallel, extended": Run.extended,
 }
 
 

@@ -2,6 +2,9 @@
 classes, and adapters taken out of that.
 """
 
+import functools
+
+from ...adapters.adapter import Adapter
 from ...adapters.extraction import Sums, layer_after_layer, ranks_within, truncated
 from ...adapters.training.recording import Recording
 from .adapting import NETWORK, known, setting_of, trained_whole
@@ -47,31 +50,40 @@ class Extraction:
 
     def module_by_module(self, ranks):
         """The adapter from regressions on what the tuned network's modules receive."""
-        return self._fitted(ranks, self._in_tuned)
+        pairs, biases = {}, {}
+        for name, sums in self._own_sums.items():
+            *pair, biases[name], _ = sums.solved(ranks[name])
+            pairs[name] = tuple(pair)
+        return Adapter(pairs, biases)
 
     def layer_after_layer(self, ranks):
         """The adapter from regressions on what modules receive behind those already fitted."""
-        return self._fitted(ranks, lambda *given: self.recording.lacking(*given, self.batches))
+        names = self.setting.modules
+
+        def rows(name, adapter):
+            return self.recording.lacking(name, adapter, self.batches)
+
+        return layer_after_layer({name: ranks[name] for name in names}, rows, biased=names)
 
     def discovered(self, budget):
         """{module: pairs}, by one regression of each module on what the tuned one receives."""
-        names = self.setting.modules
         squares, totals, costs = {}, {}, {}
-        for name in names:
-            sums, (q, d) = Sums.over(self._in_tuned(name, None)), self.frozen[name].shape
+        for name, sums in self._own_sums.items():
+            q, d = self.frozen[name].shape
             squares[name], totals[name] = sums.solved(min(MOST, q))[-1], sums.total
             costs[name] = d + q
         return ranks_within(budget, squares, totals, costs)
 
-    def _in_tuned(self, name, adapter):
+    @functools.cached_property
+    def _own_sums(self):
+        """{module: sums over what it receives in the tuned network, and what it lacks there}."""
+        return {name: Sums.over(self._in_tuned(name)) for name in self.setting.modules}
+
+    def _in_tuned(self, name):
+        change, bias = (self.tuned[each] - self.frozen[each] for each in (name, f"{name} bias"))
         for inputs in self.batches:
             x = self.recording.received(self.tuned, *inputs)[name]
-            bias = self.tuned[f"{name} bias"] - self.frozen[f"{name} bias"]
-            yield x, x @ (self.tuned[name] - self.frozen[name]).T + bias
-
-    def _fitted(self, ranks, rows):
-        names = self.setting.modules
-        return layer_after_layer({name: ranks[name] for name in names}, rows, biased=names)
+            yield x, x @ change.T + bias
 
 
 def extract(comm, *, seed, ranks=RANKS, **size):
