@@ -100,7 +100,7 @@ def test_five_classes_are_learnt(few_images, alone):
     """Within the budget; every prefix is of use."""
     from hpcpca.bench.training import adapter_ways
 
-    found = adapter_ways.train(alone, way="parallel, staggered", seed=0, rank=2, epochs=2, before=1)
+    found = adapter_ways.train(alone, way="parallel, staggered", seed=0, rank=2, epochs=2)
     assert found["parameters"] <= 2 * (784 + 512 + 1024 + 522)
     assert len(found["accuracy"]) >= 2 and min(found["accuracy"]) > 50
     epoch = 3000 // 64

@@ -42,8 +42,6 @@ class Discovery(ParallelDeflation):
             return
         scores = self.gains() / self.layout.costs
         number = self.growth.chosen(self.layout, self.ranks, scores)
-        if number is None:
-            return
         columns, rank = self.layout.span(number), self.ranks[number]
         self.panel[rank, columns] = self.panel[-1, columns]
         self.adam.move(-1, rank, number)

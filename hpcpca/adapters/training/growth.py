@@ -43,12 +43,11 @@ class Growth:
         return (ranks < self.limits(layout)) & (layout.costs <= left)
 
     def chosen(self, layout, ranks, scores):
-        """The module that grows, or None: the largest score above zero, ties to the lower
-        number.
+        """The module that grows, one of those that may: the largest score, ties to the lower
+        number. Whatever it is: near a minimum, gains on a few batches are mostly noise.
         """
-        scores = np.where(self.affordable(layout, ranks), scores, 0.0)
-        best = int(scores.argmax())
-        return best if scores[best] > 0 else None
+        affordable = self.affordable(layout, ranks)
+        return int(np.where(affordable, scores, -np.inf).argmax())
 
 
 class Importance:

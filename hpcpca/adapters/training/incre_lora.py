@@ -28,8 +28,7 @@ class IncreLoRA(LoRA):
         super().step(*batch)
         if may_grow and self.growth.is_due(self.steps):
             number = self.growth.chosen(self.layout, self.ranks, self._importance.scores)
-            if number is not None:
-                self.ranks[number] += 1
+            self.ranks[number] += 1
 
     def _observe(self, batch):
         held = self._held().astype(self.panel.dtype)

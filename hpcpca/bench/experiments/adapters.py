@@ -28,7 +28,7 @@ TIMED = {RANK: (1, 2), MANY: (1, 2, 4)}  # pairs: ranks
 FORECAST = (4, 8)  # ranks
 STEPS = {RANK: 100, MANY: 20}  # batches that are timed
 WRONG = "wrong, %"
-QUICK = {"steps": 4, "before": 1, "epochs": 1}
+QUICK = {"steps": 4, "epochs": 1}
 OF_QUICK = ("joint LoRA", "parallel, staggered", "parallel, discovered")
 
 

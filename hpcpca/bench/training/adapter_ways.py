@@ -12,7 +12,7 @@ from ...adapters.training import (
     Schedule,
 )
 from ...adapters.training.parallel_deflation import shapes_of
-from .adapting import BATCH, NEW, known, loss, setting_of
+from . import adapting, describing
 
 RANK, EPOCHS, EACH = 3, 10, 6  # pairs of all modules; epochs; epochs of a pair alone
 MOST = 8  # pairs of a module
@@ -26,13 +26,13 @@ class Run:
 
     def __init__(self, comm, setting, epochs, steps, rank):
         self.comm, self.setting, self.rank = comm, setting, rank
-        self.in_epoch = min(len(setting.examples) // BATCH, steps or len(setting.examples))
+        self.in_epoch = min(setting.in_epoch, steps or setting.in_epoch)
         self.epochs, self.steps = epochs, steps
         shapes = shapes_of(setting.weights, setting.modules)
         self.budget = rank * sum(q + d for q, d in shapes.values())
 
     def _given(self, *more):
-        return (loss, self.setting.weights, self.setting.modules, *more)
+        return (self.setting.loss, self.setting.weights, self.setting.modules, *more)
 
     def _growth(self):
         of_epoch = {"warm_up": WARM_UP, "every": EVERY}
@@ -95,7 +95,7 @@ class Extended:
     def _made(self, weights, rank):
         setting = self._run.setting
         how = {"comm": self._run.comm, "seed": setting.seed + (self._first is not None)}
-        return ParallelDeflation(loss, weights, setting.modules, rank, **how)
+        return ParallelDeflation(setting.loss, weights, setting.modules, rank, **how)
 
     def step(self, *batch):
         """Train on a batch."""
@@ -132,15 +132,27 @@ WAYS = {
 }
 
 
-def train(comm, *, way, seed, rank=RANK, epochs=EPOCHS, steps=None, before=None):
-    """Train one way on setting A, and return what came of it. Collective.
+def pictures(seed, steps=None, before=adapting.BEFORE):
+    """Setting A, ``before`` epochs after the network's own start."""
+    return adapting.setting_of(adapting.known(seed, before, steps), adapting.NEW, seed)
 
-    ``steps``: of an epoch at most; ``before``: epochs of the network's own training. "accuracy" of
-    the first 1, 2, … pairs, "ranks" {module: pairs}, "parameters", "applications" (gradients of a
-    worker on a batch), "batches", "seconds" of all of them but the first, and "parts" of these.
+
+def sentences(seed, steps=None, **size):
+    """Setting B."""
+    return describing.setting_of(seed, **size)
+
+
+SETTINGS = {"pictures": pictures, "sentences": sentences}
+
+
+def train(comm, *, way, seed, rank=RANK, epochs=EPOCHS, steps=None, of="pictures", **size):
+    """Train one way on a setting, and return what came of it. Collective.
+
+    ``steps``: of an epoch at most; ``size`` of the setting. "accuracy" of the first 1, 2, … pairs,
+    and "before"; "ranks" {module: pairs}, "parameters", "applications" (gradients of a worker on a
+    batch), "batches", "seconds" of all of them but the first, and "parts" of these.
     """
-    weights = known(seed, **({} if before is None else {"epochs": before}), steps=steps)
-    setting = setting_of(weights, NEW, seed)
+    setting = SETTINGS[of](seed, steps, **size)
     run = Run(comm, setting, epochs, steps, rank)
     trainer = WAYS[way](run)
     batches = setting.batches(run.epochs, steps)
@@ -152,6 +164,7 @@ def train(comm, *, way, seed, rank=RANK, epochs=EPOCHS, steps=None, before=None)
     parts = {name: each - before_it.get(name, 0) for name, each in parts_of(trainer).items()}
     adapter = trainer.adapter
     found = {
+        "before": setting.accuracy(setting.weights),
         "accuracy": setting.prefixes(adapter),
         "ranks": adapter.ranks,
         "parameters": adapter.parameters,

@@ -7,7 +7,7 @@ import functools
 from ...adapters.adapter import Adapter
 from ...adapters.extraction import Sums, layer_after_layer, ranks_within, truncated
 from ...adapters.training.recording import Recording
-from .adapting import NETWORK, known, setting_of, trained_whole
+from .adapting import BEFORE, NETWORK, known, setting_of, trained_whole
 from .networks import Layers
 from .tasks import CLASSES
 
@@ -25,8 +25,8 @@ def outputs(weights, images):
 class Extraction:
     """The frozen network and the tuned one of a seed, and what they do to images."""
 
-    def __init__(self, seed, *, before=None, epochs=EPOCHS, steps=None, rows=ROWS):
-        frozen = known(seed, **({} if before is None else {"epochs": before}), steps=steps)
+    def __init__(self, seed, *, before=BEFORE, epochs=EPOCHS, steps=None, rows=ROWS):
+        frozen = known(seed, before, steps)
         self.setting = setting_of(frozen, range(CLASSES), seed)
         tuned = trained_whole(frozen, self.setting.batches(epochs, steps))
         names = self.setting.modules
