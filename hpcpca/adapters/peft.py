@@ -42,9 +42,11 @@ def config_of(adapter, base):
     """Return what the configuration says: ranks by module, and a scale of 1 for all."""
     ranks = adapter.ranks
     usual = Counter(ranks.values()).most_common(1)[0][0]
-    # a pattern is the end of a name, unless it is the whole of it
-    pattern = {f"^{re.escape(name)}": r for name, r in ranks.items() if r != usual}
-    return {
+    other = {name: r for name, r in ranks.items() if r != usual}
+    pattern = {f"^{re.escape(name)}": r for name, r in other.items()}
+    # older ones know names, or ends of them
+    pattern |= {name: r for name, r in other.items() if not _is_end(name, ranks)}
+    config = {
         "peft_type": "LORA",
         "base_model_name_or_path": base,
         "r": usual,
@@ -54,13 +56,15 @@ def config_of(adapter, base):
         "target_modules": list(ranks),
         "lora_dropout": 0.0,
         "bias": "none",
-        "lora_bias": bool(adapter.biases),
         "fan_in_fan_out": False,
-        "use_rslora": False,
-        "use_dora": False,
         "inference_mode": True,
         "task_type": None,
     }
+    return config | ({"lora_bias": True} if adapter.biases else {})  # older ones refuse the word
+
+
+def _is_end(name, names):
+    return any(each.endswith(f".{name}") for each in names)
 
 
 def save(adapter, path, *, overwrite=False, base=None, dtype=np.float32):

@@ -20,9 +20,15 @@ pytestmark = [
 
 
 def grown(alone, steps, **growth):
+    """A trainer after so many steps, with its panel when it was last asked for gains."""
     from hpcpca.adapters.training import Discovery, Growth
 
-    trainer = Discovery(
+    class Watched(Discovery):
+        def gains(self):
+            self.asked = self.panel.copy()
+            return super().gains()
+
+    trainer = Watched(
         loss_in_jax, weights_of(7, np.float32), MODULES, Growth(**growth), comm=alone, rate=0.03
     )
     for batch in batches_of(7, steps, np.float32):
@@ -35,22 +41,18 @@ def test_reserves_join_as_they_are(alone):
     """By what they take off the loss of the last batches, for their parameters."""
     before = grown(alone, 5, budget=80, warm_up=6, every=3, judged=2)
     assert list(before.ranks) == [1, 1, 1] and not before.grown
+    assert before.counters.applications == 5 + 2  # reserves begin ``every`` batches before
     after = grown(alone, 6, budget=80, warm_up=6, every=3, judged=2)
     ((step, name, score),) = after.grown
-    assert step == 6
-    number = MODULES.index(name)
+    assert step == 6 and after.adapter.ranks == {n: 1 + (n == name) for n in MODULES}
+    number, reserve = MODULES.index(name), after.asked[-1]
     columns = after.layout.span(number)
-    assert after.ranks[number] == 2 and after.panel[1, columns].any()
-    # what was the reserve is a pair now, and another one begins
-    assert not (after.panel[-1, columns] == after.panel[1, columns]).all()
-    assert not after.layout.parts(after.panel)[name][1][-1].any()
-    # the others' reserves stay, and are no part of the adapter
-    assert after.adapter.ranks == {n: 1 + (n == name) for n in MODULES}
+    assert reserve.any() and (after.panel[1, columns] == reserve[columns]).all()
+    # all reserves begin anew
+    assert not any(b[-1].any() for _, b in after.layout.parts(after.panel).values())
     weights = weights_of(7)
-    parts = after.layout.parts(after.panel.astype(float))
-    pairs = {n: [(a[0], b[0])] for n, (a, b) in parts.items()}
-    reserves = {n: [(a[-1], b[-1])] for n, (a, b) in parts.items()}
-    reserves[name] = [tuple(side[1] for side in parts[name])]
+    parts = after.layout.parts(after.asked.astype(float))
+    pairs, reserves = ({n: [(a[at], b[at])] for n, (a, b) in parts.items()} for at in (0, -1))
 
     def loss(names, x, y):
         there = {n: pairs[n] + (reserves[n] if n in names else []) for n in MODULES}

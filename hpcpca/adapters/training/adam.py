@@ -42,11 +42,18 @@ class Adam:
             into[rows] = each
 
     def move(self, source, target, group):
-        """Let row ``target`` have what row ``source`` has in a group, which begins anew."""
-        columns = self.groups == group
-        for each, own in ((self.first, columns), (self.second, columns), (self.counts, group)):
+        """Let row ``target`` have what row ``source`` has in a group."""
+        for each, own in self._held(group):
             each[target, own] = each[source, own]
-            each[source, own] = 0
+
+    def forget(self, row, group):
+        """Let a row begin anew in a group."""
+        for each, own in self._held(group):
+            each[row, own] = 0
+
+    def _held(self, group):
+        columns = self.groups == group
+        return (self.first, columns), (self.second, columns), (self.counts, group)
 
 
 @jax.jit

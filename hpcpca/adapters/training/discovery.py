@@ -2,6 +2,8 @@
 
 Beside its model every module trains a pair more, its reserve, against the whole model, which does
 not see it (advance learning). The reserve that takes most off the loss, for its parameters, joins.
+Then all reserves begin anew: one that was trained long on what a poorer model left is worse than
+one that is new (measured).
 """
 
 import jax
@@ -27,8 +29,7 @@ class Discovery(ParallelDeflation):
         self.ranks, self.grown = np.ones(len(self.layout.names), int), []
         self._recent = recent(growth)
         self._start(loss, weights, int(self.limits.max()) + 1, comm, rate, seed=seed)
-        for number in range(len(self.layout.names)):
-            self._begin_reserve(number)
+        self._begin_reserves()
 
     def step(self, *batch):
         """Train on a batch, and grow if it is time. Collective."""
@@ -46,7 +47,7 @@ class Discovery(ParallelDeflation):
         self.panel[rank, columns] = self.panel[-1, columns]
         self.adam.move(-1, rank, number)
         self.ranks[number] += 1
-        self._begin_reserve(number)
+        self._begin_reserves()
         self.grown.append((self.steps, self.layout.names[number], float(scores[number])))
 
     def gains(self):
@@ -73,9 +74,11 @@ class Discovery(ParallelDeflation):
         """The mean over the last batches with pairs that are ``seen``."""
         return np.mean([self.network.loss(panel, seen, each) for each in self._recent])
 
-    def _begin_reserve(self, number):
-        pair, columns = int(self.ranks[number]), self.layout.span(number)
-        self.panel[-1, columns] = self.layout.start(self.seed, number, pair, self.panel.dtype)
+    def _begin_reserves(self):
+        for number, rank in enumerate(self.ranks):
+            start = self.layout.start(self.seed, number, int(rank), self.panel.dtype)
+            self.panel[-1, self.layout.span(number)] = start
+            self.adam.forget(-1, number)
 
     def _held(self):
         held = super()._held()
@@ -84,7 +87,8 @@ class Discovery(ParallelDeflation):
 
     def _working(self):
         working = self._held().any(axis=1)
-        working[-1] = self.growth.affordable(self.layout, self.ranks).any()
+        is_time = self.steps >= self.growth.warm_up - self.growth.every
+        working[-1] = is_time and self.growth.affordable(self.layout, self.ranks).any()
         return working
 
     def _trained(self):
