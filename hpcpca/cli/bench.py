@@ -32,8 +32,9 @@ EXPERIMENTS = (
     "compression",
     "effective-rank",
     "adapters",
+    "adapters-of-sentences",
 )
-OF_TRAINING = ("compression", "effective-rank", "adapters")
+OF_TRAINING = ("compression", "effective-rank", "adapters", "adapters-of-sentences")
 ON_DATA, ALSO_ON_DATA = ("mnist",), ("step-size", "batch-size", "high-dimensional")
 INPUTS = ("fashion", "tall", "wide", "cells")
 PEERS = ("covariance_eigh", "randomized", "arpack", "IncrementalPCA", "SLEPc", "scanpy")
@@ -290,8 +291,8 @@ def experiments(names, folder, seeds, overwrite, quick, data):
     """Experiments on this machine: the paper's, synthetic, local-steps, gaps, top1, step-size,
     batch-size, high-dimensional, scaling, asynchronous, corrections, and, on --data, mnist; of
     regressions regression, advance and rank-discovery; of training (extra [train]) compression and
-    effective-rank, with compressed gradients, and adapters. Default: all but those of training;
-    mnist only with --data. With medians and ranges over seeds.
+    effective-rank, with compressed gradients, adapters and adapters-of-sentences. Default: all but
+    those of training; mnist only with --data. With medians and ranges over seeds.
     """
     from importlib import import_module
 

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from hpcpca.bench.experiments import adapters
+from hpcpca.bench.experiments import adapters, adapters_of_sentences
 from hpcpca.bench.experiments.record import save
 
 pytestmark = pytest.mark.once
@@ -39,6 +39,7 @@ def made_up(cases, ranks, mpiexec=None, about="gradients"):
                 "parameters": 100,
                 "applications": 7,
                 "batches": batches,
+                "before": 65.5,
                 "seconds": (batches - 1) * (0.002 * work + 0.001 * (ranks > 1) + 0.0005),
                 "parts": {
                     "apply": (batches - 1) * 0.002 * work,
@@ -79,6 +80,15 @@ def test_tables(monkeypatch, tmp_path):
     with h5py.File(paths[0]) as file:
         assert len(file["series"]) == 9 * 3 + 4 * 4
     assert (tmp_path / "adapters.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_table_of_sentences(monkeypatch):
+    monkeypatch.setattr(adapters_of_sentences, "trained", made_up)
+    record = adapters_of_sentences.run(None, 10, quick=False)
+    assert "65.50 %" in record.table[0]
+    row = cells(record.table, "parallel, staggered")
+    assert row[:3] == ["3", "81.00 [80.00, 82.00]", "90.00 [90.00, 90.00]"]
+    assert len(record.series) == 6 * 2
 
 
 @pytest.fixture

@@ -28,6 +28,11 @@ TIMED = {RANK: (1, 2), MANY: (1, 2, 4)}  # pairs: ranks
 FORECAST = (4, 8)  # ranks
 STEPS = {RANK: 100, MANY: 20}  # batches that are timed
 WRONG = "wrong, %"
+ABOUT = (
+    "**Trained**: a perceptron 784–512–512–10 that knows classes 0 to 4 of Fashion-MNIST learns 5"
+    f" to 9 by pairs beside its three layers; budget: {RANK} pairs for each. extended: two pairs"
+    " first, and one more behind them later."
+)
 QUICK = {"steps": 4, "epochs": 1}
 OF_QUICK = ("joint LoRA", "parallel, staggered", "parallel, discovered")
 
@@ -40,14 +45,18 @@ def run(world, seeds, quick):
     series = [
         Series({"setting": "trained", "way": way, "pairs": r + 1}, measures={WRONG: 100 - each})
         for way, runs in adapted.items()
-        for r, each in enumerate(_prefixes(runs).T)
+        for r, each in enumerate(prefixes(runs, RANK).T)
     ]
     series += [
         Series({"setting": "extracted", "way": way, "pairs": r}, measures={WRONG: 100 - each})
         for way in EXTRACTED
         for r, each in zip(pairs, np.array([one[way] for one in extracted]).T)
     ]
-    table = [*_of_training(adapted), *_of_extraction(extracted, pairs), *_of_time(timed)]
+    table = [
+        *of_training(ABOUT, adapted, RANK),
+        *_of_extraction(extracted, pairs),
+        *_of_time(timed),
+    ]
     settings = {"seeds": seeds, "rank": RANK, "ways": list(WAYS)}
     record = Record("adapters", settings, series, table, "setting", "pairs")
     record.shown = (WRONG,)
@@ -86,10 +95,10 @@ def _timed(places, quick):
     return found
 
 
-def _prefixes(runs):
-    """Accuracies (seeds, RANK) of the first 1, 2, … pairs of all modules, or all there are."""
+def prefixes(runs, rank):
+    """Accuracies (seeds, rank) of the first 1, 2, … pairs of all modules, or all there are."""
     every = [one["accuracy"] for one in runs]
-    return np.array([[each[min(r, len(each) - 1)] for r in range(RANK)] for each in every])
+    return np.array([[each[min(r, len(each) - 1)] for r in range(rank)] for each in every])
 
 
 def _mean(values):
@@ -97,30 +106,28 @@ def _mean(values):
     return f"{values.mean():.2f} [{values.min():.2f}, {values.max():.2f}]"
 
 
-def _of_training(adapted):
+def of_training(about, adapted, rank):
     """What was learnt: lines."""
     lines = [
-        "**Trained**: a perceptron 784–512–512–10 that knows classes 0 to 4 of Fashion-MNIST"
-        f" learns 5 to 9 by pairs beside its three layers; budget: {RANK} pairs for each. Accuracy"
-        " on these classes, in %: mean [least, most] over seeds. Work: gradients of a worker on a"
-        " batch. extended: two pairs first, and one more behind them later.",
+        f"{about} Accuracy in %: mean [least, most] over seeds. Work: gradients of a worker on a"
+        " batch.",
         "",
         "| way | seeds | first pair | first two | all | parameters | work | seconds |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for way, runs in adapted.items():
-        prefixes = _prefixes(runs)
+        first = prefixes(runs, rank)
         ended = [one["accuracy"][-1] for one in runs]
         work, seconds, size = (
             np.array([one[name] for one in runs], dtype=float)
             for name in ("applications", "seconds", "parameters")
         )
         lines.append(
-            f"| {way} | {len(runs)} | {_mean(prefixes[:, 0])} | {_mean(prefixes[:, 1])} |"
+            f"| {way} | {len(runs)} | {_mean(first[:, 0])} | {_mean(first[:, 1])} |"
             f" {_mean(ended)} | {size.mean():.0f} | {work.mean():.0f} |"
             f" {middle(seconds, '{:.0f}')} |"
         )
-    lines += ["", "Ranks that were found (dense 1, 2, 3), a seed each:", ""]
+    lines += ["", "Ranks that were found, module after module, a seed each:", ""]
     for way in (way for way in OF_RANKS if way in adapted):
         ranks = ["–".join(map(str, one["ranks"].values())) for one in adapted[way]]
         lines.append(f"* {way}: {', '.join(ranks)}")
