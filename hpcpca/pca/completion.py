@@ -134,3 +134,14 @@ def _sine(before, after):
         return 1.0
     gap = after - (after @ before.T) @ before
     return float(min(1.0, np.linalg.norm(gap, 2)))
+
+
+def tell(found, tol, say):
+    """Say how near a ``Completion`` is to where it would end, and warn if that is not ``tol``."""
+    how = f"components are within {found.error:.1e} of where this ends"
+    say(f"missing values: {found.readings} readings; {how}")
+    if found.error > tol:
+        say(
+            f"hpcpca: warning: that is more than --tol {tol:g}, and no more readings are made: ask"
+            " for fewer components, or for less accuracy"
+        )

@@ -29,7 +29,7 @@ from ..sources.source import open_source
 from ..sources.weights import column_weights, row_weights
 from . import features, going_on, result, resuming, verification
 from .checks import InRange, Semidefinite
-from .completion import completed
+from .completion import completed, tell
 from .count import chosen
 from .job import Sizes, job_of, most_components, operator_of
 from .known import KeptHold, Known, check_columns
@@ -111,13 +111,7 @@ class Pca(Problem):
         found = completed(context.data, context, known=known, at_rest=keep)
         keep(found)
         context.data.learn(replace(learned, left_out=None))
-        how = f"components are within {found.error:.1e} of where this ends"
-        context.say(f"missing values: {found.readings} readings; {how}")
-        if found.error > self.config.tol:
-            context.say(
-                f"hpcpca: warning: that is more than --tol {self.config.tol:g}, and no more"
-                " readings are made: ask for fewer components, or for less accuracy"
-            )
+        tell(found, self.config.tol, context.say)
 
     def _learn(self, source, world, counters, say):
         config, said = self.config, []

@@ -163,15 +163,17 @@ def _of_time(timed):
     ]
     for (pairs, way, ranks), one in timed.items():
         row = (_milliseconds(one), _share(one))
-        lines.append(_time_row(pairs, way, str(ranks), *row, timed))
+        lines.append(_time_row(pairs, way, str(ranks), *row, timed=timed))
     for pairs in dict.fromkeys(pairs for pairs, *_ in timed):
         for ranks in FORECAST:
             row = _forecast(timed[pairs, "parallel, at once", 1], timed, pairs, ranks)
-            lines.append(_time_row(pairs, "parallel, at once", f"{ranks}, computed", *row, timed))
+            lines.append(
+                _time_row(pairs, "parallel, at once", f"{ranks}, computed", *row, timed=timed)
+            )
     return [*lines, ""]
 
 
-def _time_row(pairs, way, ranks, spent, share, timed):
+def _time_row(pairs, way, ranks, spent, share, *, timed):
     joint, one = (
         _milliseconds(timed[pairs, name, 1]) for name in ("joint LoRA", "parallel, at once")
     )
