@@ -29,7 +29,7 @@ COMMANDS = {  # name: (module, what its line in the list of commands says)
     "export": (".export", "Write results for other programs: npy, csv, AnnData, NetCDF."),
     "compare": (".compare", "Say how far two sets of components agree."),
     "info": (".info", "Say what FILEs hold: data, or what hpcpca has written."),
-    "plot": (".plot", "Draw a result, a checkpoint or an experiment."),
+    "plot": (".plot", "Draw a result, scores, errors or an experiment."),
     "report": (".report", "Write a page for people: figures, tables, words, provenance."),
     "plan": (".plan", "Say what a fit or a regress of DATA will take, without running it."),
     "data": (".data", "Make test data, import, shard, describe and check HDF5 data."),
