@@ -5,7 +5,7 @@ import numpy as np
 from ..errors import DataError
 from ..files.damage import reporting_damage
 from ..files.opening import open_file
-from .array import read_array, refuse_special
+from .array import MALFORMED, read_array, refuse_special
 from .hdf5 import find_dataset
 
 
@@ -18,8 +18,7 @@ class Vectors:
         self._path, self._file = path, None
         if path.endswith(".npy"):
             refuse_special(path)
-            read_array(path) if not _is_mappable(path) else None
-            self._array = np.load(path, mmap_mode="r", allow_pickle=False)
+            self._array = _mapped(path)
         else:
             self._file = open_file(path)
             self._array = find_dataset(self._file, path, dataset)
@@ -44,10 +43,9 @@ class Vectors:
             self._file.close()
 
 
-def _is_mappable(path):
-    """Whether numpy can map a file; what is wrong with others ``read_array`` says."""
+def _mapped(path):
+    """The array of a ``.npy`` file, mapped; raise DataError if it is none."""
     try:
-        np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, SyntaxError):
-        return False
-    return True
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, *MALFORMED):
+        return read_array(path)  # which says what is wrong
