@@ -13,6 +13,8 @@ from reference_network import (
     weights_of,
 )
 
+from hpcpca.adapters.layout import Layout
+
 pytestmark = [
     pytest.mark.once,
     pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed"),
@@ -77,6 +79,22 @@ def test_budget_and_limits(alone):
     assert not open_ones.any()
     before = trainer.counters.applications
     assert before < 3 * 40
+
+
+def test_several_grow_at_a_time():
+    """The largest scores first, each if it still fits."""
+    from hpcpca.adapters.training import Growth
+
+    layout = Layout({"one": (4, 6), "two": (2, 2), "three": (5, 5)})  # 10, 4 and 10 parameters
+    ones = np.ones(3, int)
+    for budget, by, scores, grown in (
+        (48, 3, (1.0, 2.0, 3.0), [2, 1, 0]),
+        (48, 2, (1.0, -2.0, 3.0), [2, 0]),
+        (40, 3, (1.0, 2.0, 3.0), [2, 1]),  # then there are 2 left
+        (30, 3, (3.0, 1.0, 3.0), [1]),
+        (48, 2, (1.0, 1.0, 1.0), [0, 1]),
+    ):
+        assert Growth(budget, by=by).chosen(layout, ones, np.array(scores)) == grown
 
 
 def test_importance_is_that_of_the_formula():

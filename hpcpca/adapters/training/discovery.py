@@ -42,13 +42,13 @@ class Discovery(ParallelDeflation):
         if not self.growth.affordable(self.layout, self.ranks).any():
             return
         scores = self.gains() / self.layout.costs
-        number = self.growth.chosen(self.layout, self.ranks, scores)
-        columns, rank = self.layout.span(number), self.ranks[number]
-        self.panel[rank, columns] = self.panel[-1, columns]
-        self.adam.move(-1, rank, number)
-        self.ranks[number] += 1
+        for number in self.growth.chosen(self.layout, self.ranks, scores):
+            columns, rank = self.layout.span(number), self.ranks[number]
+            self.panel[rank, columns] = self.panel[-1, columns]
+            self.adam.move(-1, rank, number)
+            self.ranks[number] += 1
+            self.grown.append((self.steps, self.layout.names[number], float(scores[number])))
         self._begin_reserves()
-        self.grown.append((self.steps, self.layout.names[number], float(scores[number])))
 
     def gains(self):
         """What each reserve takes off the loss of the last batches: (N). Collective: ranks share

@@ -12,14 +12,15 @@ from ...errors import UsageError, on_all_ranks
 class Growth:
     """``budget`` parameters for all pairs, from one pair a module on, ``rank_max`` at most.
 
-    After ``warm_up`` batches, every ``every`` batches the module with the largest score grows by a
-    pair, as long as that fits. Scores are over the last ``judged`` batches.
+    After ``warm_up`` batches, every ``every`` batches the ``by`` modules with the largest scores
+    grow by a pair, as long as that fits. Scores are over the last ``judged`` batches.
     """
 
     budget: int
     rank_max: int = 8
     warm_up: int = 200
     every: int = 100
+    by: int = 1
     judged: int = 16
 
     def is_due(self, steps):
@@ -43,11 +44,15 @@ class Growth:
         return (ranks < self.limits(layout)) & (layout.costs <= left)
 
     def chosen(self, layout, ranks, scores):
-        """The module that grows, one of those that may: the largest score, ties to the lower
-        number. Whatever it is: near a minimum, gains on a few batches are mostly noise.
+        """The modules that grow, largest scores first, ties to the lower number. Whatever scores
+        are: near a minimum, gains on a few batches are mostly noise.
         """
-        affordable = self.affordable(layout, ranks)
-        return int(np.where(affordable, scores, -np.inf).argmax())
+        ranks, found = ranks.copy(), []
+        for number in np.argsort(-scores, kind="stable"):
+            if len(found) < self.by and self.affordable(layout, ranks)[number]:
+                ranks[number] += 1
+                found.append(int(number))
+        return found
 
 
 class Importance:

@@ -27,8 +27,8 @@ class IncreLoRA(LoRA):
             self._observe(jax.tree.map(jnp.asarray, batch))
         super().step(*batch)
         if may_grow and self.growth.is_due(self.steps):
-            number = self.growth.chosen(self.layout, self.ranks, self._importance.scores)
-            self.ranks[number] += 1
+            grown = self.growth.chosen(self.layout, self.ranks, self._importance.scores)
+            self.ranks[grown] += 1
 
     def _observe(self, batch):
         held = self._held().astype(self.panel.dtype)

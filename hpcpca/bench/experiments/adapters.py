@@ -162,18 +162,18 @@ def _of_time(timed):
         "|---|---|---|---|---|---|---|",
     ]
     for (pairs, way, ranks), one in timed.items():
-        row = (_milliseconds(one), _share(one))
-        lines.append(_time_row(pairs, way, str(ranks), *row, timed=timed))
+        place = (pairs, way, ranks)
+        lines.append(_time_row(place, _milliseconds(one), _share(one), timed))
     for pairs in dict.fromkeys(pairs for pairs, *_ in timed):
         for ranks in FORECAST:
-            row = _forecast(timed[pairs, "parallel, at once", 1], timed, pairs, ranks)
-            lines.append(
-                _time_row(pairs, "parallel, at once", f"{ranks}, computed", *row, timed=timed)
-            )
+            place = (pairs, "parallel, at once", f"{ranks}, computed")
+            lines.append(_time_row(place, *_forecast(timed, pairs, ranks), timed))
     return [*lines, ""]
 
 
-def _time_row(pairs, way, ranks, spent, share, *, timed):
+def _time_row(place, spent, share, timed):
+    """A row: of (pairs, way, ranks), the milliseconds of a batch, and the share of messages."""
+    pairs, way, ranks = place
     joint, one = (
         _milliseconds(timed[pairs, name, 1]) for name in ("joint LoRA", "parallel, at once")
     )
@@ -192,9 +192,10 @@ def _share(one):
     return one["parts"].get("exchange", 0.0) / one["seconds"]
 
 
-def _forecast(one, timed, pairs, ranks):
+def _forecast(timed, pairs, ranks):
     """(Milliseconds of a batch, share of the exchange) on so many ranks."""
-    two, batches = timed[pairs, "parallel, at once", 2], one["batches"] - 1
+    one, two = (timed[pairs, "parallel, at once", known] for known in (1, 2))
+    batches = one["batches"] - 1
     gradient = 1e3 * one["parts"]["apply"] / batches / pairs
     rest = _milliseconds(one) - gradient * pairs
     messages = 1e3 * two["parts"]["exchange"] / (two["batches"] - 1)
