@@ -2,16 +2,16 @@
 
 Beside its model every module trains a pair more, its reserve, against the whole model, which does
 not see it (advance learning). The reserve that takes most off the loss, for its parameters, joins.
-Then all reserves begin anew: one that was trained long on what a poorer model left is worse than
-one that is new (measured).
+Then all reserves begin anew, since they were trained on what a poorer model left.
 """
+
+from collections import deque
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ..layout import Layout
-from .growth import recent
 from .parallel_deflation import RATE, ParallelDeflation, shapes_of
 
 
@@ -27,7 +27,7 @@ class Discovery(ParallelDeflation):
         self.layout = Layout(shapes_of(weights, modules))
         self.growth, self.limits = growth, growth.limits(self.layout)
         self.ranks, self.grown = np.ones(len(self.layout.names), int), []
-        self._recent = recent(growth)
+        self._recent = deque(maxlen=growth.judged)  # batches to judge by
         self._start(loss, weights, int(self.limits.max()) + 1, comm, rate, seed=seed)
         self._begin_reserves()
 

@@ -1,6 +1,5 @@
 """Ranks found while training: modules grow where a pair more takes most off the loss."""
 
-from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,8 +72,3 @@ class Importance:
     def scores(self):
         """I·U."""
         return self._average * self._spread
-
-
-def recent(growth):
-    """Return where the batches to judge by are kept."""
-    return deque(maxlen=growth.judged)

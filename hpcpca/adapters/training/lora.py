@@ -7,7 +7,7 @@ import numpy as np
 from ..layout import Layout
 from .adam import Adam
 from .network import Network
-from .parallel_deflation import RATE, _ranks, shapes_of
+from .parallel_deflation import RATE, ranks_of, shapes_of
 
 
 class LoRA:
@@ -18,7 +18,7 @@ class LoRA:
 
     def __init__(self, loss, weights, modules, rank, *, rate=RATE, seed=0):
         self.layout = Layout(shapes_of(weights, modules))
-        self.ranks = _ranks(rank, self.layout)
+        self.ranks = ranks_of(rank, self.layout)
         self._start(loss, weights, int(self.ranks.max()), rate, seed)
 
     def _start(self, loss, weights, rows, rate, seed):

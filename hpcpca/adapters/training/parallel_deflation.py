@@ -12,7 +12,7 @@ from ...comm.counters import Counters
 from ...comm.exchange import Exchange
 from ...comm.world import World
 from ...errors import DataError, UsageError, on_all_ranks
-from ...partition import Grid, span
+from ...partition import Grid
 from ..layout import Layout
 from .adam import Adam
 from .network import Network
@@ -36,12 +36,12 @@ class ParallelDeflation:
         {module: pairs}. Raise UsageError for modules or ranks that cannot be.
         """
         self.layout = Layout(shapes_of(weights, modules))
-        self.ranks = _ranks(rank, self.layout)
+        self.ranks = ranks_of(rank, self.layout)
         self.schedule = schedule or Schedule()
         self._start(loss, weights, int(self.ranks.max()), comm, rate, seed=seed)
 
     def _start(self, loss, weights, rows, comm, rate, *, seed):
-        self.seed, self.steps = seed, 0
+        self.seed, self.steps, self._sent = seed, 0, 0
         self.network = Network(loss, weights, self.layout)
         dtype = self.network.weights[self.layout.names[0]].dtype
         self.panel = self.layout.panel(seed, rows, dtype)
@@ -57,20 +57,19 @@ class ParallelDeflation:
         Raise DataError on all ranks if a gradient is not finite; then nothing has changed.
         """
         working = np.flatnonzero(self._working())
-        offsets = np.array(
-            [span(len(working), self.world.size, r)[0] for r in range(self.world.size)]
+        count = len(working)
+        own = working[self.exchange.owned(count)]
+        mail = self._mail[self._sent % len(self._mail)]
+        self._sent += 1
+        slopes = self.exchange.publish(
+            self._slopes(own, batch), mail, self.exchange.grid.offsets(count)
         )
-        offsets = np.append(offsets, len(working))
-        own = working[offsets[self.world.rank] : offsets[self.world.rank + 1]]
-        slopes = self._slopes(own, batch)
-        mail = self._mail[self.steps % 2]
-        slopes = self.exchange.publish(slopes, mail, offsets)
         if not np.isfinite(slopes).all():
             raise on_all_ranks(
                 DataError(f"batch {self.steps}: a gradient is not finite; take a lower rate")
             )
         self.adam.step(self.panel, working, slopes, self._trained()[working])
-        self.counters.applications += len(working)
+        self.counters.applications += count
         self.steps += 1
 
     @property
@@ -138,8 +137,8 @@ def shapes_of(weights, modules):
     return shapes
 
 
-def _ranks(rank, layout):
-    """The pairs of all modules: (N)."""
+def ranks_of(rank, layout):
+    """Return the pairs of all modules: (N); raise UsageError."""
     given = rank if isinstance(rank, dict) else dict.fromkeys(layout.names, rank)
     ranks = np.array([given.get(name, 0) for name in layout.names])
     if ranks.min() < 1:
