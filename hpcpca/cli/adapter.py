@@ -2,10 +2,17 @@
 
 import click
 
+from .command import Command
 from .session import show
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "hpcpca adapter model.h5 -o tuned-adapter",
+        "hpcpca adapter tuned-adapter -r 4 -o smaller",
+    ),
+)
 @click.argument("source", metavar="ADAPTER|MODEL")
 @click.option(
     "-o", "--output", type=click.Path(), help="Folder to write, as peft reads it; default: none."
