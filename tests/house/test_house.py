@@ -187,6 +187,12 @@ def test_modules_are_short(module):
     assert len(MODULES[module].read_text().splitlines()) <= LONGEST
 
 
+def test_files_of_tests_have_names_of_their_own():
+    """pytest takes them for modules."""
+    names = [path.name for path in HERE.rglob("test_*.py")]
+    assert len(names) == len(set(names))
+
+
 def test_files_of_tests_are_short():
     lengths = {path.name: len(path.read_text().splitlines()) for path in HERE.rglob("*.py")}
     assert {name for name, lines in lengths.items() if lines > LONGEST} == set()
