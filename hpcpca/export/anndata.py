@@ -15,7 +15,7 @@ from ..pca.matching import laid_out
 from .rows import reading
 from .samples import of_scores
 
-LOADINGS, SCORES, ABOUT = "PCs", "X_pca", "pca"
+LOADINGS, SCALE, SCORES, ABOUT = "PCs", "PCs_scale", "X_pca", "pca"
 
 
 def to_anndata(asked):
@@ -23,7 +23,7 @@ def to_anndata(asked):
     those that are there. Return what it is, in words; raise DataError, UsageError.
     """
     stored = asked.result()
-    size = 8 * stored.count * stored.source[0]["columns"]
+    size = 8 * (stored.count + 1) * stored.source[0]["columns"]
     if asked.scores:
         with reading(asked.scores, asked.memory) as rows:
             observations, count = rows.opened.shape
@@ -69,8 +69,8 @@ def _add(file, asked, stored, observations):
         )
     places = _places(file, asked, stored, there[1])
     tables = {name: h5ad.table(file, name) for name in ("varm", "obsm", "uns")}
-    new = {"varm": LOADINGS, "uns": ABOUT} | ({"obsm": SCORES} if asked.scores else {})
-    for table, name in new.items():
+    new = [("varm", LOADINGS), ("varm", SCALE), ("uns", ABOUT)]
+    for table, name in new + [("obsm", SCORES)] * bool(asked.scores):
         if name in tables[table] and not asked.overwrite:
             raise DataError(
                 f"{asked.output} has {table}/{name} already; give --overwrite, or -o another file"
@@ -79,6 +79,9 @@ def _add(file, asked, stored, observations):
     loadings = h5ad.array(tables["varm"], LOADINGS, (there[1], stored.count), "f8")
     for k in range(stored.count):
         loadings[:, k] = laid_out(stored.vectors(k, k + 1), places, there[1])[0]
+    if "scale" in stored.arrays:
+        scale = h5ad.array(tables["varm"], SCALE, (there[1], 1), "f8")
+        scale[:, 0] = laid_out(stored.arrays["scale"][None], places, there[1])[0]
     if asked.scores:
         with reading(asked.scores, asked.memory) as rows:
             made = h5ad.array(tables["obsm"], SCORES, rows.opened.shape, rows.opened.dtype)

@@ -20,6 +20,7 @@ SPECTRUM = {
     "residuals": "measured residual, relative to the largest eigenvalue",
     "angle_bounds": "bound on the sine of the angle to the true component",
 }
+SCALE = "what values of the data were multiplied by before the fit"
 
 
 def to_netcdf(asked):
@@ -29,7 +30,7 @@ def to_netcdf(asked):
     stored = asked.result()
     axes = _axes(stored)
     lengths = [length for _, length in axes]
-    size = 8 * prod(lengths) * (stored.count + 1)
+    size = 8 * prod(lengths) * (stored.count + 2)
     if asked.scores:
         size += os.path.getsize(asked.scores)
     with whole(asked.output, count=size + OVERHEAD) as part, writing(part) as file:
@@ -40,14 +41,17 @@ def to_netcdf(asked):
             for number, (axis, length) in enumerate(axes)
         ]
         spread = _Spread(stored, lengths)
+        told = ", of values times scale" if "scale" in stored.arrays else ""
         vectors = made.variable(
-            "components", "f8", [component, *names], long_name="principal components"
+            "components", "f8", [component, *names], long_name="principal components" + told
         )
         for k in range(stored.count):
             vectors[k] = spread(stored.vectors(k, k + 1)[0])
-        if "mean" in stored.arrays:
-            mean = made.variable("mean", "f8", names, long_name="mean of the rows fitted")
-            mean[...] = spread(stored.arrays["mean"])
+        features = {"mean": "mean of the rows fitted" + told, "scale": SCALE}
+        for name, meaning in features.items():
+            if name in stored.arrays:
+                values = made.variable(name, "f8", names, long_name=meaning)
+                values[...] = spread(stored.arrays[name])
         for name, meaning in SPECTRUM.items():
             if name in stored.arrays:
                 values = made.variable(name, "f8", [component], long_name=meaning)

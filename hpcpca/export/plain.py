@@ -21,7 +21,8 @@ def to_npy(asked):
         size = int(np.prod(rows.extent)) * rows.opened.dtype.itemsize
         with whole(asked.output, count=size) as part, open(part, "wb") as file:
             write_npy(file, rows.extent, rows.opened.dtype, (some for _, some in rows.pieces()))
-        return f"{rows.dataset}, {' × '.join(map(str, rows.extent))} {rows.opened.dtype}"
+        size = " × ".join(map(str, rows.extent))
+        return f"{rows.dataset}, {size} {rows.opened.dtype}{_scaled(asked.text, rows)}"
 
 
 def to_csv(asked):
@@ -33,8 +34,18 @@ def to_csv(asked):
         table = _table(split_dataset(asked.text)[0], rows)
         with whole(asked.output) as part, open(part, "wb") as file:
             write_csv(file, table.head, rows.opened.dtype, table.lines())
-        count = table.count
-    return f"{rows.dataset}, {count} lines of {len(table.head) - 1} numbers"
+        size = f"{table.count} lines of {len(table.head) - 1} numbers"
+        return f"{rows.dataset}, {size}{_scaled(asked.text, rows)}"
+
+
+def _scaled(text, rows):
+    """What has to be said of an array whose units are those of scaled values; "" of others."""
+    path = split_dataset(text)[0]
+    if path.endswith(".npy") or format_of(path) not in (RESULT, CHECKPOINT):
+        return ""
+    stored = Stored(path)
+    is_scaled = "scale" in stored.arrays and rows.dataset in (stored.vectors_name, "mean")
+    return f", of values times scale: {path}:scale has it" if is_scaled else ""
 
 
 class Table:

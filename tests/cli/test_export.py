@@ -63,6 +63,8 @@ def folder(tmp_path_factory):
         "field": ("field.nc:t2m",),
         "part": ("field.nc:t2m", "--columns", "0:9"),
         "plain": ("x.h5",),
+        "scaled": ("field.nc:t2m", "--scale", "--column-weights", "coslat", "--columns", "0:9"),
+        "whole": ("cells.h5ad", "--scale"),
     }
     words = {}
     for name, each in fits.items():
@@ -185,6 +187,35 @@ def test_netcdf(folder, tmp_path):
         assert np.isnan(found["components"]).sum().item() == 3 * K
     with xarray.open_dataset(tmp_path / "cells.nc", engine="netcdf4") as found:
         assert list(found["var"].values) == GENES and list(found["obs"].values[:2]) == CELLS[:2]
+
+
+def test_scale(folder, tmp_path):
+    """What columns were multiplied by goes with what is in those units, and makes scores of rows;
+    files that have no room for it say where it is.
+    """
+    xarray = pytest.importorskip("xarray")
+    exported(folder, "scaled.h5", "--scores", "scaled.scores", "-o", tmp_path / "s.nc")
+    with xarray.open_dataset(tmp_path / "s.nc", engine="netcdf4", decode_times=False) as found:
+        assert found["scale"].dims == ("lat", "lon")
+        assert np.isnan(found["scale"]).sum() == 3 and found["scale"].attrs["long_name"]
+        for name in ("components", "mean"):
+            assert "times scale" in found[name].attrs["long_name"]
+        with xarray.open_dataset(folder / "field.nc", decode_times=False) as data:
+            left = data["t2m"] * found["scale"] - found["mean"]
+        again = (left * found["components"]).sum(("lat", "lon"))
+        assert np.abs(again - found["scores"]).max() < 1e-12 * np.abs(again).max()
+    scale = read(folder / "whole.h5", "scale")
+    np.testing.assert_allclose(scale, 1 / rows().std(axis=0, ddof=1))
+    into = ("-o", tmp_path / "s.h5ad")
+    exported(folder, "whole.h5", *into)
+    np.testing.assert_array_equal(read(tmp_path / "s.h5ad", "varm/PCs_scale")[:, 0], scale)
+    exported(folder, "cells.h5", "--into", into[1], "--overwrite")
+    with h5py.File(tmp_path / "s.h5ad") as file:
+        assert "PCs_scale" not in file["varm"]
+    for name, told in {"whole.h5": 1, "whole.h5:mean": 1, "cells.h5": 0, "whole.scores": 0}.items():
+        for suffix in ("npy", "csv"):
+            done = exported(folder, name, "-o", tmp_path / f"{name}.{suffix}")
+            assert ("whole.h5:scale has it" in str(done)) == bool(told), done
 
 
 def test_netcdf_by_another_library(folder, tmp_path):
