@@ -1,11 +1,14 @@
 """What a result knows of the rows that it was fitted to: for runs that go on from it."""
 
+import json
+import os
 from dataclasses import replace
 
 import numpy as np
 
 from ..errors import DataError, UsageError, on_all_ranks
-from ..sources.described import other_data
+from ..sources.described import holds_same, other_data
+from ..sources.held import ARRAYS
 from ..sources.learned import Learned
 from ..sources.reading import NAMES, STATISTICS
 
@@ -116,6 +119,36 @@ class Known:
     def seal(self):
         """A checksum of its file; 0 if it is none."""
         return int(self.attributes.get("seal", 0))
+
+    @property
+    def sources(self):
+        """Descriptions of all files that were fitted or folded in, with ``taken``: which rows."""
+        before = json.loads(self.attributes.get("known_sources", "[]"))
+        taken = self.stored.config.get("rows")
+        return before + [part | {"taken": taken} for part in self.stored.source]
+
+    def handed_on(self, config):
+        """Return {attribute: value} of a result that goes on from this one with ``config``."""
+        found = {"known_seal": self.seal}
+        return found | ({"known_sources": json.dumps(self.sources)} if config.update else {})
+
+    def tell_repeated(self, data, taken, say):
+        """Warn of each file of ``data``, of which the rows ``taken`` are to be folded in, that is
+        in the result already. Rows that are named in two ways are supposed to be others.
+        """
+        for part, told in zip(data.parts, data.describe()):
+            for before in self.sources:
+                both = None not in (taken, before["taken"])
+                is_other = both and (taken != before["taken"] or taken in ARRAYS)
+                if is_other or not holds_same(told, before):
+                    continue
+                there, now = (os.path.realpath(each["path"]) for each in (before, told))
+                other = f", as {before['path']}" if there != now else ""
+                say(
+                    f"hpcpca: warning: {part.name} is in {self.path} already{other}: its rows count"
+                    " twice"
+                )
+                break
 
     def check_unchanged(self, seal):
         """Raise DataError on all ranks unless its file is the one that a stopped run began with."""

@@ -75,9 +75,7 @@ class Pca(Problem):
         return found
 
     def look(self, context):
-        """Learn of the columns what statistics need: as the run that is resumed did, or as the
-        rows say.
-        """
+        """Learn of the columns what statistics need: as an earlier run did, or the rows say."""
         source, start, counters = context.data, context.start, context.counters
         self._weigh_rows(source, context.world)
         if start is not None:
@@ -87,6 +85,8 @@ class Pca(Problem):
         elif self.config.extend or self.config.update:
             left_out = self.known.learned.left_out if self.config.extend else None
             self._learned = replace(self.known.learned, left_out=left_out)
+            if self.config.update:
+                self.known.tell_repeated(source, self.config.rows, context.say)
         elif self._learned is None:
             self._learn(source, context.world, counters, context.say)
         source.learn(replace(self._learned, fill_components=None, fill=self._plain_fill()))
@@ -304,7 +304,7 @@ class Pca(Problem):
             | result.arrays_of(variance, total, n and n - (not self.config.no_centre), mean)
         )
         if self.config.extend or self.config.update:
-            attributes["known_seal"] = self.known.seal
+            attributes |= self.known.handed_on(self.config)
         if self.config.extend:
             arrays[self.vectors] = going_on.kept_vectors(self.known, content)
         if isinstance(operator, Updated) and content.is_result:

@@ -1,5 +1,7 @@
 """Descriptions of data, as results and checkpoints have them, compared."""
 
+import os
+
 
 def other_data(described, stored):
     """What differs between two descriptions of data beside paths and times, or None."""
@@ -12,3 +14,13 @@ def other_data(described, stored):
         if part["content"] != before["content"]:
             return f"{part['path']} holds other values"
     return None
+
+
+def holds_same(part, before):
+    """Whether two descriptions of files are of the same one, by its name in its folder, its dataset
+    and what it holds, and both have rows that are taken.
+    """
+    same = ("dataset", "columns", "dtype", "content")
+    names = {os.path.basename(each["path"]) for each in (part, before)}
+    has_rows = part["rows"] and before["rows"]
+    return bool(has_rows) and len(names) == 1 and all(part[key] == before[key] for key in same)

@@ -188,6 +188,25 @@ def test_updates_of_low_rank_lose_nothing(tmp_path, centre):
         assert found["residuals"].max() < 1e-7 and at["n_samples"] == 240
 
 
+def test_rows_that_are_in_the_result_already(folder, tmp_path):
+    """Files of the result, and those folded in before, are told of; other rows are not."""
+    words = ("-k", K, "--overwrite", "--tol", "1e-2")
+    out, known = (tmp_path / name for name in ("out.h5", "known.h5"))
+
+    def told(known, *data):
+        text = fit(folder, "--update", known, *data, *words, "-o", out).ok().stderr
+        return re.findall(r"warning: (\S+):X is in \S+ already[^:]*: its", " ".join(text.split()))
+
+    assert told("of-old-f8.h5", "new-f8.h5", "old-f8.h5") == ["old-f8.h5"]
+    assert told("of-old-f8.h5", "old-f8.h5", "--rows", "3:90") == ["old-f8.h5"]
+    assert told("of-old-f8.h5", "old-f4.h5") == told("of-old-f8.h5", "new-f8.h5") == []
+    out.rename(known)
+    assert told(known, "old-f8.h5", "new-f8.h5") == ["old-f8.h5", "new-f8.h5"]
+    fit(folder, "old-f8.h5", "--rows", "0:90", *words, "-o", known).ok()
+    assert told(known, "old-f8.h5", "--rows", "90:") == []
+    assert told(known, "old-f8.h5", "--rows", "0:90") == ["old-f8.h5"]
+
+
 def test_updated_run_is_resumed(folder, tmp_path):
     out = tmp_path / "updated.h5"
     known = tmp_path / "known.h5"
