@@ -19,6 +19,7 @@ from .adapter import Adapter
 TENSORS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 PREFIX = "base_model.model."
 A, B, BIAS = "lora_A.weight", "lora_B.weight", "lora_B.bias"
+LARGEST, LONGEST = 1e30, 60  # of scales, which float32 has to hold; of what is shown of an entry
 NOT_READ = ("use_dora", "fan_in_fan_out")  # which mean another product
 
 
@@ -142,14 +143,43 @@ def _config(path):
     for name in NOT_READ:
         if config.get(name):
             raise DataError(f"{path}: {name} is set, which is not read; name another adapter")
+    for entry, value, wanted in _wrong(config):
+        found = json.dumps(value)[:LONGEST]
+        raise DataError(f"{path}: {entry} is {found}, not {wanted}; get the adapter again")
     return config
+
+
+def _wrong(config):
+    """Yield (entry, its value, what it should be) of those that are not what scales are made of."""
+    patterns = config.get("alpha_pattern") or {}
+    if not isinstance(patterns, dict):
+        yield "alpha_pattern", patterns, "a table"
+        patterns = {}
+    given = [("lora_alpha", config["lora_alpha"])] if "lora_alpha" in config else []
+    given += [(f"alpha_pattern {json.dumps(name)}", each) for name, each in patterns.items()]
+    for entry, value in given:
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not (is_number and abs(value) <= LARGEST):
+            yield entry, value, "a finite number"
+    for pattern in patterns:
+        try:
+            _fits(pattern, "")
+        except (re.error, OverflowError, RecursionError):
+            yield "a name in alpha_pattern", pattern, "a regular expression"
+    if not isinstance(config.get("use_rslora") or False, bool):
+        yield "use_rslora", config["use_rslora"], "true or false"
+
+
+def _fits(pattern, name):
+    """Whether a pattern of peft's means a module: its name, or an end of it behind a point."""
+    return re.match(rf"(.*\.)?({pattern})$", name) is not None
 
 
 def _scale(config, name, rank):
     """α/r of a module, or α/√r."""
     alpha = config.get("lora_alpha", rank)
     for pattern, value in (config.get("alpha_pattern") or {}).items():
-        if re.match(rf"(.*\.)?({pattern})$", name):
+        if _fits(pattern, name):
             alpha = value
             break
     return alpha / (rank**0.5 if config.get("use_rslora") else rank)

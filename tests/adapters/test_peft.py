@@ -85,6 +85,30 @@ def test_scales_of_others_are_multiplied_in(tmp_path, root_scale):
         assert found.change(name) == pytest.approx(scale * adapter.change(name), rel=1e-5)
 
 
+WRONG = {  # text of an entry of the configuration: what is said of it
+    '"lora_alpha": "x"': 'lora_alpha is "x", not a finite number',
+    '"lora_alpha": null': "lora_alpha is null, not a finite number",
+    '"lora_alpha": true': "lora_alpha is true, not a finite number",
+    '"lora_alpha": NaN': "lora_alpha is NaN, not a finite number",
+    f'"lora_alpha": 1{"0" * 400}': "lora_alpha is 1000000",
+    '"alpha_pattern": {"first": "a"}': 'alpha_pattern "first" is "a", not a finite number',
+    '"alpha_pattern": {"(": 3}': 'a name in alpha_pattern is "(", not a regular expression',
+    '"alpha_pattern": ["first"]': 'alpha_pattern is ["first"], not a table',
+    '"use_rslora": "yes"': 'use_rslora is "yes", not true or false',
+}
+
+
+def test_entries_that_make_no_scale(tmp_path):
+    """The command tells file and entry, in a line."""
+    peft.save(some_adapter(), tmp_path / "out")
+    for text, said in WRONG.items():
+        whole = f'{{"peft_type": "LORA", {text}}}'
+        (tmp_path / "out" / "adapter_config.json").write_text(whole)
+        done = run(0, "adapter", "out", cwd=tmp_path).ended(3)
+        assert len(done.messages) == 1
+        assert f"out/adapter_config.json: {said}" in done.messages[0]
+
+
 def test_prefix_and_extension():
     """The first pairs, and pairs behind pairs, as sums of ΔW; old pairs stay bit for bit."""
     one, other = some_adapter(biases=True), some_adapter(1, (1, 1, 2), biases=True)
