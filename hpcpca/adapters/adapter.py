@@ -68,8 +68,22 @@ class Adapter:
     def merged(self, weights):
         """Return ``weights`` {name: array}, those of modules changed: (q, d), in their type.
 
-        Biases are left to the caller, who knows what they are called.
+        Biases are left to the caller, who knows what they are called. Raise UsageError if a module
+        is not among them, or has another shape there.
         """
+        for name, (a, b) in self.pairs.items():
+            if name not in weights:
+                raise UsageError(
+                    f"module {name} of the adapter is not among the weights; give those of its"
+                    " network, by the same names"
+                )
+            there, wanted = np.shape(weights[name]), (b.shape[1], a.shape[1])
+            if there != wanted:
+                turned = ", transposed perhaps" if there == wanted[::-1] else ""
+                raise UsageError(
+                    f"module {name} has weights of shape {there}, and the adapter is for {wanted}"
+                    f" (outputs, inputs){turned}; give the weights of its network"
+                )
         changed = {
             name: (weights[name] + self.change(name)).astype(weights[name].dtype)
             for name in self.pairs

@@ -127,6 +127,14 @@ def test_prefix_and_extension():
     assert changed == pytest.approx(1 + b[:2].T @ a[:2], abs=1e-6)
     with pytest.raises(UsageError, match="rank 0: an adapter has at least one pair"):
         one.prefix(0)
+    for wrong, said in {
+        "none": "module query of the adapter is not among the weights",
+        (6, 1): r"query has weights of shape \(6, 1\), and the adapter is for \(6, 5\) \(outputs",
+        (5, 6): r"query has weights of shape \(5, 6\), .*\), transposed perhaps",
+    }.items():
+        other = {"query": np.ones(wrong)} if wrong != "none" else {}
+        with pytest.raises(UsageError, match=said):
+            cut.merged({name: each for name, each in weights.items() if name != "query"} | other)
     odd = Adapter({"query": (np.ones((1, 4)), np.ones((1, 6)))})
     with pytest.raises(UsageError, match="module query has 4 inputs, and 5 in the adapter"):
         one.extended(odd)
