@@ -2,9 +2,10 @@
 
 import importlib.util
 import re
+import sys
 
 import pytest
-from launch import HERE, run
+from launch import HERE, launched, run
 
 from hpcpca.adapters import peft
 
@@ -16,18 +17,18 @@ pytestmark = [
 PAGE = (HERE.parent / "docs" / "adapters.md").read_text()
 
 
-def test_script(tmp_path, monkeypatch, capsys):
+def test_script(tmp_path):
     blocks = re.findall(r"```python walk\n(.*?)```", PAGE, re.S)
     told = re.findall(r"^(.*): R² (-?\d\.\d\d)$", PAGE, re.M)
     assert len(blocks) == 2 and len(told) == 11
     (tmp_path / "data").symlink_to(HERE.parent / "data")
-    monkeypatch.chdir(tmp_path)
-    exec(compile("\n".join(blocks), "adapters.md", "exec"), {})
-    found = re.findall(r"^(.*): R² (-?\d\.\d\d)$", capsys.readouterr().out, re.M)
+    (tmp_path / "train.py").write_text("\n".join(blocks), encoding="utf-8")
+    done = launched(2, command=[sys.executable, "train.py"], cwd=tmp_path).ok()
+    found = re.findall(r"^(.*): R² (-?\d\.\d\d)$", done.stdout, re.M)
     assert [what for what, _ in found] == [what for what, _ in told]
     for (_, mine), (_, there) in zip(found, told):
         assert float(mine) == pytest.approx(float(there), abs=0.02)
-    assert peft.load("flipped").ranks == {"first": 6, "second": 6}
+    assert peft.load(tmp_path / "flipped").ranks == {"first": 6, "second": 6}
     words = ("--modules", "activations.h5", "--budget", 4, "--tol", 1e-3, "-o", "model.h5")
     run(0, "regress", *words, cwd=tmp_path).ok()
     done = run(0, "adapter", "model.h5", "-o", "taken", cwd=tmp_path).ok()
