@@ -5,6 +5,7 @@ from dataclasses import replace
 from ..methods.corrections import Corrections
 from ..methods.warm_start import sampled_rows, warm_start
 from ..operators.cost import MATRIX
+from ..operators.registry import OPERATORS
 
 
 def planned_sample(context, plan):
@@ -13,11 +14,22 @@ def planned_sample(context, plan):
     """
     if not plan.corrections:
         if context.config.corrections == "on":
-            context.say(f"corrections: none, since {plan.operator} needs no sample")
+            context.say(f"corrections: none, since {_why_none(context.config, plan)}")
         return plan, {"corrections": ""}
     before = context.start and context.start.attributes.get("sample_rows")
     plan = replace(plan, sample_rows=int(before or plan.sample_rows))
     return plan, {"corrections": plan.corrections, "sample_rows": plan.sample_rows}
+
+
+def _why_none(config, plan):
+    """Why a plan has no corrections though they were asked for."""
+    if config.extend:
+        return f"a sample knows nothing of the components of {config.extend}, which are kept"
+    if config.update:
+        return f"no sample can be drawn of the rows of {config.update}, which are not read"
+    if OPERATORS[plan.operator].samples:
+        return "the rows are too few for a sample, or the memory is"
+    return f"{plan.operator} needs no sample"
 
 
 def corrections_of(context, operator):

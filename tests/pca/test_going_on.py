@@ -225,6 +225,20 @@ def test_updated_run_is_resumed(folder, tmp_path):
     assert "was written anew after the run" in " ".join(told.stderr.split())
 
 
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        ("--extend of-all-f8.h5 -k 9", "a sample knows nothing of the components of of-all-f8.h5"),
+        ("--update of-old-f8.h5 new-f8.h5 -k 5", "no sample can be drawn of the rows of of-old"),
+        ("all-f8.h5 -k 5 --operator gram", "gram needs no sample"),
+    ],
+)
+def test_why_there_are_no_corrections(folder, tmp_path, words, said):
+    options = ("--corrections", "on", "--tol", "1e-2", "-o", tmp_path / "out.h5")
+    done = fit(folder, "--operator", "streaming", *words.split(), *options).ok()
+    assert f"corrections: none, since {said}" in " ".join(done.stderr.split())
+
+
 MISTAKES = {  # words: exit code, what is said
     "no more": ("--extend of-all-f8.h5 -k 5", 2, "of-all-f8.h5 has 5 components already"),
     "share": ("--extend of-all-f8.h5 -k 0.9", 2, "-k 0.9: of-all-f8.h5 has 5"),
