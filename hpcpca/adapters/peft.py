@@ -23,15 +23,15 @@ LARGEST, LONGEST = 1e30, 60  # of scales, which float32 has to hold; of what is 
 NOT_READ = ("use_dora", "fan_in_fan_out")  # which mean another product
 
 
-def check_folder(path, overwrite):
-    """Raise DataError unless an adapter can be written to the folder ``path``: none is there, or
-    an adapter that may go.
+def check_folder(path, overwrite, option="path"):
+    """Raise DataError unless an adapter can be written to the folder ``path``, which ``option``
+    names: none is there, or an adapter that may go.
     """
     parent = os.path.dirname(os.path.realpath(path))
     if not is_folder(parent):
         raise DataError(f"folder {parent} of {path} does not exist; make it first")
-    check_writable(parent, "-o")
-    check_replaced(path, "-o", overwrite, _is_other, "adapter")
+    check_writable(parent, option)
+    check_replaced(path, option, overwrite, _is_other, "adapter")
 
 
 def _is_other(path):

@@ -4,6 +4,7 @@ import click
 
 from .command import Command
 from .session import show
+from .wrapping import tell
 
 
 @click.command(
@@ -32,6 +33,7 @@ def adapter(source, output, rank, extend, base, overwrite):
     ADAPTER is such a folder, MODEL a result of 'hpcpca regress --modules'.
     """
     import os
+    import sys
 
     from ..adapters import peft
     from ..adapters.models import open_adapter
@@ -44,10 +46,17 @@ def adapter(source, output, rank, extend, base, overwrite):
         for path in filter(None, (source, extend)):
             if os.path.realpath(path) == os.path.realpath(output):
                 raise UsageError(f"-o {output} would overwrite what is read; name another folder")
-        peft.check_folder(output, overwrite)
+        peft.check_folder(output, overwrite, "-o")
     found = open_adapter(source)
     if rank is not None:
+        fewer = sum(each < rank for each in found.ranks.values())
         found = found.prefix(rank)
+        if fewer:
+            tell(
+                f"-r {rank}: {fewer} of {len(found.ranks)} module(s) have fewer pairs, and give all"
+                " that they have",
+                sys.stderr,
+            )
     if extend:
         found = open_adapter(extend).extended(found)
     if output:

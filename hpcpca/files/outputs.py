@@ -66,10 +66,14 @@ def check_apart(path, option, read):
 
 
 def check_replaced(path, option, overwrite, is_foreign=is_foreign, what=OURS):
-    """Raise DataError if a file is at ``path`` that nobody asked to lose."""
+    """Raise DataError if a file is at ``path`` that nobody asked to lose. ``option`` names it, or
+    in Python an argument.
+    """
     if not os.path.exists(path):
         return
-    there = f"{option} {path} exists"
+    there, flag = f"{option} {path} exists", "--overwrite"
+    if not option.startswith("-"):
+        flag = "overwrite=True"
     if overwrite is NEVER:
         raise DataError(f"{there}; name another place with {option}, or remove it first")
     try:
@@ -79,11 +83,9 @@ def check_replaced(path, option, overwrite, is_foreign=is_foreign, what=OURS):
             f"{there} and cannot be opened: {error.strerror}; name another file"
         ) from None
     if is_other:
-        raise DataError(
-            f"{there} and is no {what}, --overwrite will not replace it; name another file"
-        )
+        raise DataError(f"{there} and is no {what}, {flag} will not replace it; name another file")
     if not overwrite:
-        raise DataError(f"{there}; name another file, or give --overwrite")
+        raise DataError(f"{there}; name another file, or give {flag}")
 
 
 def check_checkpoint(path):

@@ -228,12 +228,15 @@ def test_command(models):
             assert bias == pytest.approx(group["intercept"][:], abs=1e-5)
     run(0, "adapter", "out", "-r", 1, "-o", "one", cwd=models).ok()
     assert peft.load(models / "one").ranks == {"layer.0": 1, "layer.1": 1}
+    done = run(0, "adapter", "out", "-r", 9, "-o", "nine", cwd=models).ok()
+    assert "-r 9: 2 of 2 module(s) have fewer pairs" in done.stderr
+    assert peft.load(models / "nine").ranks == peft.load(models / "out").ranks
     done = run(0, "adapter", "out", "--extend", "one", "-o", "both", cwd=models).ok()
     assert "both: adapter of 2 module(s), 7 pairs" in done.stdout
     both, one = (peft.load(models / name) for name in ("both", "one"))
     assert_same(both.prefix(1), Adapter(one.pairs, both.biases))
     done = run(0, "adapter", "both", cwd=models).ok()
-    assert "layer.1" in done.stdout and len(os.listdir(models)) == 5
+    assert "layer.1" in done.stdout and len(os.listdir(models)) == 6
 
 
 def test_mistakes(models):
@@ -254,6 +257,8 @@ def test_mistakes(models):
     assert "rows.h5" in fails(3, "rows.h5")
     peft.save(some_adapter(), models / "kept")
     assert "kept exists; name another" in fails(3, "model.h5", "-o", "kept")
+    with pytest.raises(DataError, match="^path .*kept exists; .*or give overwrite=True$"):
+        peft.save(some_adapter(1), models / "kept")
     assert_same(peft.load(models / "kept"), some_adapter())
     run(0, "adapter", "model.h5", "-o", "kept", "--overwrite", cwd=models).ok()
     assert set(peft.load(models / "kept").pairs) == {"layer.0", "layer.1"}
