@@ -33,8 +33,8 @@ data.add_command(import_files)
     show_default=True,
     metavar="SPECTRUM",
     help=(
-        "powerlaw:EXPONENT, exponential:BASE, clusters:SIZE:GAP (relative gap within a cluster) or"
-        " flat."
+        "powerlaw:EXPONENT, exponential:BASE, clusters:SIZE:GAP (of SIZE eigenvalues that lie"
+        " GAP times the first apart; GAP is at most 0.4/(SIZE − 1)) or flat."
     ),
 )
 @click.option(

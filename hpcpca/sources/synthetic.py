@@ -20,6 +20,7 @@ DEFAULT_RANK = 64
 MARGIN = 6
 WIDEST_INTEGER = 1 << 53  # float64, in which integers are made, is exact up to here
 EXACT_ENTRIES = 1 << 25  # n·d of what is orthonormalised whole
+ROUNDING = 1e-14  # of eigenvalues, where the last one of a cluster is the first of the next
 CLUSTER_STEP = 0.6  # each cluster at this fraction of the one before
 _ROWS, _BASIS, _EXACT = 0xDA7A, 0xBA515, 0xE8AC7  # what a random stream is for
 
@@ -61,12 +62,29 @@ def spectrum(text, rank):
             values = SPECTRA[name][0](np.arange(rank), *map(float, given))
     except ValueError:
         raise UsageError(f"--spectrum {text}: its parameters are numbers ({forms})") from None
-    if not (np.all(values > 0) and np.all(values[1:] <= values[:-1]) and np.isfinite(values).all()):
+    falls = np.all(values[1:] <= values[:-1] * (1 + ROUNDING))
+    if not (np.all(values > 0) and falls and np.isfinite(values).all()):
         raise UsageError(
             f"--spectrum {text}: the {rank} eigenvalues must be positive and must not grow; choose"
-            " other parameters or a smaller --rank"
+            f" other parameters{_of_clusters(name, given)} or a smaller --rank"
         )
-    return values
+    return np.minimum.accumulate(values)
+
+
+def _of_clusters(name, given):
+    """Which parameters clusters may have, in words, if these may not be; "" otherwise."""
+    if name != "clusters":
+        return ""
+    size, gap = map(float, given)
+    if not 1 <= size < np.inf:
+        return " (SIZE is 1 or more)"
+    largest = (1 - CLUSTER_STEP) / max(1.0, size - 1)
+    if 0 <= gap <= largest:
+        return ""
+    scale = 10.0 ** (2 - math.floor(math.log10(largest)))  # three digits, rounded down
+    return (
+        f" (GAP of clusters of {given[0]} is from 0 to {math.floor(largest * scale) / scale:.3g})"
+    )
 
 
 @dataclass(frozen=True)

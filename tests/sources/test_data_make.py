@@ -159,6 +159,19 @@ def test_refused(change):
         Recipe(**{"n": 100, "d": 10, **change}).check()
 
 
+@pytest.mark.parametrize("size", [2, 4, 7, 10, 31])
+def test_the_gap_that_is_named_can_be_taken(size):
+    """And is nearly the largest."""
+    with pytest.raises(UsageError, match=rf"GAP of clusters of {size} is from 0 to ") as raised:
+        synthetic.spectrum(f"clusters:{size}:0.5", 64)
+    named = float(str(raised.value).split("from 0 to ")[1].split(")")[0])
+    assert len(synthetic.spectrum(f"clusters:{size}:{named}", 64)) == 64
+    with pytest.raises(UsageError):
+        synthetic.spectrum(f"clusters:{size}:{1.01 * named}", 64)
+    with pytest.raises(UsageError, match="SIZE is 1 or more"):
+        synthetic.spectrum("clusters:0:0.1", 64)
+
+
 COMMANDS = {
     "shards": ("3001x500", "--shards", "4", "--rank", "6", "--chunk-rows", "64"),
     "uneven": (
