@@ -3,9 +3,11 @@ as programs use.
 """
 
 import inspect
+from functools import partial
 
 import numpy as np
 
+from ..sources.masked import unmasked
 from .given import is_paths
 
 try:
@@ -58,11 +60,12 @@ except ImportError:
     class RegressorMixin:  # type: ignore[no-redef]
         """R² of predictions."""
 
-        def score(self, X, y):
+        def score(self, X, y, sample_weight=None):
             """Return R² of what is predicted from rows, uniformly averaged over the targets."""
             y = np.asarray(y, dtype=float).reshape(len(y), -1)
-            left = np.square(y - self.predict(X).reshape(y.shape)).sum(axis=0)
-            return float(np.mean(1 - left / np.square(y - y.mean(axis=0)).sum(axis=0)))
+            weigh = partial(np.average, axis=0, weights=sample_weight)
+            left = weigh(np.square(y - self.predict(X).reshape(y.shape)))
+            return float(np.mean(1 - left / weigh(np.square(y - weigh(y)))))
 
     class MultiOutputMixin:  # type: ignore[no-redef]
         """Several targets are taken."""
@@ -99,8 +102,7 @@ def looked_at(estimator, X, *, reset, least=1):
     or by a path, and samples that are no rows of features, are as they were. There have to be
     ``least`` rows.
     """
-    if isinstance(X, list | tuple) and not is_paths(X):
-        X = np.asarray(X)
+    X = _shown(X)
     are_rows = getattr(X, "ndim", 2) <= 2 and estimator.samples_axis in (0, -2)
     if not HAS_SKLEARN or _is_read_in_pieces(X) or not are_rows:
         return X
@@ -122,6 +124,7 @@ def targets_of(estimator, y):
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None"
         )
+    y = _shown(y)
     if not HAS_SKLEARN or _is_read_in_pieces(y):
         return y
     return check_array(
@@ -132,6 +135,12 @@ def targets_of(estimator, y):
         ensure_all_finite=False,
         input_name="y",
     )
+
+
+def _shown(data):
+    """Lists and masked arrays as plain arrays, which scikit-learn would not look beneath."""
+    is_list = isinstance(data, list | tuple) and not is_paths(data)
+    return unmasked(data) if is_list or isinstance(data, np.ma.MaskedArray) else data
 
 
 def _is_read_in_pieces(data):

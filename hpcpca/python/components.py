@@ -12,6 +12,7 @@ from ..operators.centring import work_type
 from ..operators.team import Team
 from ..pca.scores import basis_of
 from ..pca.settings import FitSettings
+from ..sources.masked import unmasked
 from .errors import names_of, python_errors
 from .given import opened
 from .labelled import dataset_of
@@ -90,7 +91,7 @@ class Components(Result):
         ValueError. ``whiten`` says that scores are whitened.
         """
         with python_errors(NAMES):
-            scores = np.asarray(X)
+            scores = unmasked(X)
             if scores.ndim != 2 or not 1 <= scores.shape[1] <= self.n_components_:
                 raise UsageError(
                     f"scores of shape {scores.shape}: (n, {self.n_components_}) is needed"

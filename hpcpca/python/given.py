@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..sources.held import holding
+from ..sources.masked import in_pieces, unmasked
 from ..sources.source import open_source
 
 
@@ -23,17 +24,17 @@ def is_paths(data):
 
 
 def held_form(data, name):
-    """Return ``data`` as an array that can be held: numpy's, CSR of scipy's, or what can be sliced;
-    raise DataError.
+    """Return ``data`` as an array that can be held: numpy's, CSR of scipy's, or what can be sliced.
+    Masked entries are NaN. Raise DataError.
     """
     if hasattr(data, "tocsr"):
         return data if getattr(data, "format", "") == "csr" else data.tocsr()
-    if isinstance(data, np.ndarray) or (
+    if not isinstance(data, np.ndarray) and (
         hasattr(data, "shape") and hasattr(data, "dtype") and hasattr(data, "__getitem__")
     ):
-        return data
+        return in_pieces(data)
     try:
-        return np.asarray(data)
+        return unmasked(data)
     except ValueError as error:
         raise DataError(f"{name} is no array: {error}; give rows of equal lengths") from None
 

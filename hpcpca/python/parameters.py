@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import UsageError
 from ..options import is_option
+from ..sources.masked import unmasked
 from ..units import parse_size
 from .result import Result
 
@@ -71,9 +72,9 @@ def config_of(estimator, components, **more):
             if isinstance(value, np.generic):
                 value = value.item()
             elif name in OF_NUMBERS:
-                value = _numbers(np.asarray(value))
+                value = _numbers(unmasked(value))
             else:
-                arrays[name], value = np.asarray(value), name
+                arrays[name], value = unmasked(value), name
         said[name] = value
     if isinstance(components, np.generic):
         components = components.item()

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..pca.known import Known
 from ..pca.settings import FitSettings
+from ..sources.masked import unmasked
 from .base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -49,7 +50,7 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         be. A result that is not as exact as ``tol`` asks for gives the warning ``NotConverged``.
         """
         X = looked_at(self, X, reset=True, least=1 if self.no_centre else 2)
-        more = {} if row_weights is None else {"row_weights": np.asarray(row_weights)}
+        more = {} if row_weights is None else {"row_weights": unmasked(row_weights)}
         if self.warm_start and "result_" in vars(self):
             more["init"] = self.result_
         return self._fitted(X, self.n_components, more)

@@ -2,9 +2,8 @@
 
 from importlib import import_module
 
-import numpy as np
-
 from ..regression.settings import RegressSettings
+from ..sources.masked import unmasked
 from .base import (
     BaseEstimator,
     MultiOutputMixin,
@@ -42,7 +41,7 @@ class ReducedRankRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             inputs, arrays = named(X, "X")
             y = targets_of(self, y)
             self._is_flat = not is_paths(y) and len(getattr(y, "shape", ())) == 1
-            y = np.asarray(y).reshape(-1, 1) if self._is_flat else y
+            y = unmasked(y).reshape(-1, 1) if self._is_flat else y
             targets, more = named(y, "Y")
             is_all = self.rank is None
             ridge = {"ridge": str(self.ridge)}  # an option of numbers and words
@@ -59,6 +58,10 @@ class ReducedRankRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         found = self.result_.predict(looked_at(self, X, reset=False))
         return found[:, 0] if self._is_flat else found
+
+    def score(self, X, y, sample_weight=None):
+        """Return R² of what is predicted from rows, uniformly averaged over the targets."""
+        return super().score(X, unmasked(y), sample_weight)
 
     def __getattr__(self, name):
         """What the result has: ``coef_``, ``intercept_``, ``components_``, ``r2_`` …"""
