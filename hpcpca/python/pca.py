@@ -6,7 +6,6 @@ import numpy as np
 
 from ..pca.known import Known
 from ..pca.settings import FitSettings
-from ..sources.masked import unmasked
 from .base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -18,7 +17,7 @@ from .components import NAMES, Components
 from .errors import python_errors
 from .given import named
 from .parameters import config_of, parameters_of
-from .session import carried_out
+from .session import at_the_door, carried_out
 
 
 @parameters_of(FitSettings, "n_components", whiten=False, warm_start=False)
@@ -49,11 +48,10 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         ``row_weights`` (n) are weights in mean and variance. Raise ValueError for data that cannot
         be. A result that is not as exact as ``tol`` asks for gives the warning ``NotConverged``.
         """
-        X = looked_at(self, X, reset=True, least=1 if self.no_centre else 2)
-        more = {} if row_weights is None else {"row_weights": unmasked(row_weights)}
+        more = {} if row_weights is None else {"row_weights": row_weights}
         if self.warm_start and "result_" in vars(self):
             more["init"] = self.result_
-        return self._fitted(X, self.n_components, more)
+        return self._fitted(X, self.n_components, more, reset=True)
 
     def partial_fit(self, X, y=None):
         """Fold new rows into what is fitted, without the old ones; return the estimator.
@@ -64,15 +62,17 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """
         if "result_" not in vars(self):
             return self.fit(X)
-        X = looked_at(self, X, reset=False)
-        return self._fitted(X, self.result_.n_components_, {"update": self.result_})
+        more = {"update": self.result_}
+        return self._fitted(X, self.result_.n_components_, more, reset=False)
 
-    def _fitted(self, X, asked, more):
+    def _fitted(self, X, asked, more, *, reset):
         with python_errors(NAMES):
-            data, arrays = named(X, "X")
-            is_all = asked is None
-            config, held, known = config_of(self, 1 if is_all else asked, data=data, **more)
-            known = known and Known(known)
+            with at_the_door():
+                X = looked_at(self, X, reset=reset, least=1 if self.no_centre or not reset else 2)
+                data, arrays = named(X, "X")
+                is_all = asked is None
+                config, held, known = config_of(self, 1 if is_all else asked, data=data, **more)
+                known = known and Known(known)
             contents = carried_out(_problem, config, arrays | held, is_all=is_all, known=known)
         self.result_ = Components(contents)
         self.n_features_in_ = self.result_.n_features_in_

@@ -16,7 +16,7 @@ from .errors import python_errors
 from .given import is_paths, named
 from .pairs import NAMES, Pairs
 from .parameters import config_of, parameters_of
-from .session import carried_out
+from .session import at_the_door, carried_out
 
 LEFT_OUT = ("covariance", "inputs", "targets")
 
@@ -36,18 +36,19 @@ class ReducedRankRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """Find the pairs between inputs ``X`` (n, d) and targets ``y`` (n, q) or (n); return the
         estimator. Both are as of ``PCA.fit``. Raise ValueError. Collective.
         """
-        X = looked_at(self, X, reset=True, least=2)
         with python_errors(NAMES):
-            inputs, arrays = named(X, "X")
-            y = targets_of(self, y)
-            self._is_flat = not is_paths(y) and len(getattr(y, "shape", ())) == 1
-            y = unmasked(y).reshape(-1, 1) if self._is_flat else y
-            targets, more = named(y, "Y")
-            is_all = self.rank is None
-            ridge = {"ridge": str(self.ridge)}  # an option of numbers and words
-            config, held, _ = config_of(
-                self, 1 if is_all else self.rank, data=inputs, targets=targets, **ridge
-            )
+            with at_the_door():
+                X = looked_at(self, X, reset=True, least=2)
+                inputs, arrays = named(X, "X")
+                y = targets_of(self, y)
+                self._is_flat = not is_paths(y) and len(getattr(y, "shape", ())) == 1
+                y = unmasked(y).reshape(-1, 1) if self._is_flat else y
+                targets, more = named(y, "Y")
+                is_all = self.rank is None
+                ridge = {"ridge": str(self.ridge)}  # an option of numbers and words
+                config, held, _ = config_of(
+                    self, 1 if is_all else self.rank, data=inputs, targets=targets, **ridge
+                )
             contents = carried_out(_problem, config, arrays | more | held, is_all=is_all)
         self.result_ = Pairs(contents)
         self.n_features_in_ = self.result_.n_features_in_

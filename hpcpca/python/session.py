@@ -7,17 +7,19 @@ import logging
 import os
 import warnings
 import zlib
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import fields, replace
 
 import numpy as np
 
 from ..engine.ranks import joined
-from ..errors import DataError, PlatformError, on_all_ranks
+from ..errors import DataError, PlatformError, describe, on_all_ranks
 from ..sources.held import holding, values_of
 from .contents import Contents
 from .errors import NotConverged
 
-SAMPLED_ROWS = 4  # of an array, compared over the ranks
+WHOLE_BYTES = 16 << 20  # of an array that is compared over the ranks as it is
+SAMPLED_ROWS = 4  # of a larger one
 WARNING = "hpcpca: warning: "
 logger = logging.getLogger("hpcpca")
 _JOINED: dict = {}  # {process id: World}; of a forked process it is another
@@ -38,6 +40,24 @@ def ranks():
     return _JOINED[os.getpid()]
 
 
+@contextmanager
+def at_the_door():
+    """Run the body on all ranks; if it fails on some, these raise their own error, and the others
+    that of the lowest of them. Nothing in it is collective.
+    """
+    world, error = ranks(), None
+    try:
+        yield
+    except Exception as caught:
+        error = caught
+    everyone = world.comm.allgather(error and describe(error))
+    if error is not None:
+        raise error
+    for rank, said in enumerate(everyone):
+        if said:
+            raise on_all_ranks(DataError(f"rank {rank}: {said}"))
+
+
 def carried_out(problem_of, config, arrays, *, is_all=False, known=None):
     """Run a problem whose data are ``arrays`` {name: array} or files; return its ``Contents``.
     ``problem_of()`` imports the class, once MPI is started. ``is_all`` asks for as many components
@@ -46,7 +66,7 @@ def carried_out(problem_of, config, arrays, *, is_all=False, known=None):
     """
     world = ranks()
     with holding(arrays):
-        _check_alike(world, arrays)
+        _check_alike(world, config, arrays, is_all=is_all, known=known)
         problem = problem_of()(config)
         problem.known = known
         problem.ground(world)
@@ -109,11 +129,18 @@ def _speaker(world):
     return say
 
 
-def _check_alike(world, arrays):
-    """Raise DataError on all ranks unless all have the same arrays, as far as sizes, types and a
-    few rows say. Collective.
+def _check_alike(world, config, arrays, *, is_all, known):
+    """Raise DataError on all ranks unless all have the same settings and arrays, these as far as
+    sizes, types and checksums say. Collective.
     """
-    found = {name: _described(array) for name, array in arrays.items()}
+    with at_the_door():
+        found = {each.name: _checksum(repr(getattr(config, each.name))) for each in fields(config)}
+        found["components"] = "all" if is_all else found["components"]
+        found |= {name: _described(array) for name, array in arrays.items()}
+        if known is not None:
+            made = {name: _described(array) for name, array in known.stored.arrays.items()}
+            found["update" if config.update else "extend"] = made
+        found[config.typed("components")] = found.pop("components")
     everyone = world.comm.allgather(found)
     for rank, theirs in enumerate(everyone):
         if theirs != everyone[0]:
@@ -121,20 +148,26 @@ def _check_alike(world, arrays):
             raise on_all_ranks(
                 DataError(
                     f"{names} of rank {rank} differs from that of rank 0; all ranks give the same"
-                    " arrays, and share out their rows"
+                    " parameters and arrays, and share out their rows"
                 )
             )
 
 
+def _checksum(text):
+    return zlib.crc32(text.encode())
+
+
 def _described(array):
-    """Shape, type and a checksum of some rows."""
+    """Shape, type and a checksum, of some rows if it is large."""
     array = values_of(array)
     told, count = f"{array.shape} {array.dtype}", array.shape[0] if array.shape else 0
-    if hasattr(array, "indptr"):
-        some = array.data[: 1 << 10], array.indptr[:: max(1, count // SAMPLED_ROWS)]
-    else:
-        numbers = sorted(set(np.linspace(0, count - 1, SAMPLED_ROWS).astype(int))) if count else []
-        some = [np.ascontiguousarray(array[number]) for number in numbers]
     if array.dtype.hasobject:
         return told
+    if hasattr(array, "indptr"):
+        some = array.data[: 1 << 10], array.indptr[:: max(1, count // SAMPLED_ROWS)]
+    elif isinstance(array, np.ndarray) and (array.ndim == 1 or array.nbytes <= WHOLE_BYTES):
+        some = (array,)
+    else:
+        numbers = sorted(set(np.linspace(0, count - 1, SAMPLED_ROWS).astype(int))) if count else []
+        some = [array[number] for number in numbers]
     return told, [zlib.crc32(np.ascontiguousarray(each).tobytes()) for each in some]

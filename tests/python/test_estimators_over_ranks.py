@@ -56,3 +56,36 @@ def test_other_rows_are_refused_by_all(comm, findings):
     except ValueError as error:
         said = str(error)
     findings.that("X of rank" in said and "differs from that of rank 0" in said, said)
+
+
+@pytest.mark.mpi(min_size=2)
+def test_other_parameters_are_refused_by_all(comm, findings):
+    rows = data_rows(power_law(D), N, seed=21)
+    whole = hpcpca.PCA(K).fit(rows)
+    is_last = comm.rank == comm.size - 1
+    for name, usual, other in (
+        ("n_components", K, K + 1),
+        ("n_components", K, None),
+        ("columns", np.arange(D), np.arange(D) + (np.arange(D) == 1)),
+        ("column_weights", np.ones(D), np.ones(D) + (np.arange(D) == 1)),
+        ("scale", False, True),
+        ("nan", "raise", "mean"),
+        ("tol", 1e-6, 1e-8),
+        ("tol", 1e-6, 7),  # which its own rank refuses
+        ("seed", 0, 1),
+        ("extend", None, whole.result_),
+        ("init", None, np.eye(K, D)),
+    ):
+        chosen = {"n_components": K + 2} | {name: other if is_last else usual}
+        try:
+            hpcpca.PCA(**chosen).fit(rows)
+            said = "nothing"
+        except ValueError as error:
+            said = str(error)
+        findings.that((name in said and "rank" in said) or "tol 7" in said, f"{name}: {said}")
+    try:
+        hpcpca.ReducedRankRegression(1 + is_last).fit(rows, rows[:, :2])
+        said = "nothing"
+    except ValueError as error:
+        said = str(error)
+    findings.that("rank of rank" in said, f"rank: {said}")
