@@ -34,7 +34,9 @@ class CountSettings(PanelSettings):
         asked = self.components
         if isinstance(asked, str) and asked not in RULES:
             raise UsageError(f"-k {asked}: a number, a share below 1, or one of {', '.join(RULES)}")
-        if not isinstance(asked, str) and not (asked >= 1 or 0 < asked < 1):
+        if isinstance(asked, float) and asked >= 1:
+            raise UsageError(f"-k {asked}: a whole number is needed, or a share below 1")
+        if not isinstance(asked, str) and not asked > 0:
             raise UsageError(f"-k {asked}: at least 1 is needed, or a share of the variance")
         if self.row_weights and (self.batch_rows or self.nan == "em"):
             other = "--nan em" if self.nan == "em" else f"--batch-rows {self.batch_rows}"

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UsageError
 from ..options import is_option
 from ..sources.masked import unmasked
-from ..units import parse_size
 from .result import Result
+from .values import as_option, is_array
 
 # of the command line alone, or of another meaning here
 NOT_HERE = (
@@ -22,8 +21,8 @@ OF_NUMBERS = ("columns", "rows")  # arrays of these become text, and results can
 
 def parameters_of(settings, first, left_out=(), **own):
     """Return a decorator that gives a class an ``__init__`` with all options of ``settings`` as
-    parameters: the field ``components`` is called ``first``, those of ``own`` {name: default} are
-    added. Defaults are those of the settings.
+    parameters: the field ``components`` is called ``first``, those of ``own`` {name: default},
+    which are True or False, are added. Defaults are those of the settings.
     """
     offered = settings.offered() - {*NOT_HERE, *left_out, "components"}
     kept = [each for each in fields(settings) if is_option(each) and each.name in offered]
@@ -48,45 +47,40 @@ def parameters_of(settings, first, left_out=(), **own):
         signature = inspect.Signature(shape)
         __init__.__signature__ = signature
         cls.__init__, cls.settings, cls.options = __init__, settings, tuple(offered)
+        cls.first, cls.own = first, tuple(own)
         return cls
 
     return decorate
 
 
-def config_of(estimator, components, **more):
+def config_of(estimator, components, data, **more):
     """Return (checked settings, {name: array}, the ``Contents`` to go on from, or None) of an
-    estimator's parameters and ``more``: what is given as an array is held under the name of its
-    option; raise UsageError.
+    estimator's parameters, ``more`` of them, and ``data`` {field: arguments}. What is given as an
+    array is held under the name of its option; raise UsageError.
     """
-    said, arrays, known = {}, {}, None
+    said, arrays, known = dict(data), {}, None
+    options = {each.name: each for each in fields(estimator.settings) if is_option(each)}
+    for name in estimator.own:
+        as_option(bool, name, getattr(estimator, name))
     given = {name: getattr(estimator, name) for name in estimator.options} | more
     for name, value in given.items():
-        if isinstance(value, Result):
+        at = options[name].metadata
+        form = at["words"].get("metavar", "")
+        if isinstance(value, Result) and "RESULT" in form:
             if name == "init":
                 value = value.components_
             else:
                 known, value = value.contents, value.contents.path
-        if name == "memory" and isinstance(value, str):
-            value = _size(value)
-        if isinstance(value, np.ndarray | list | range) or hasattr(value, "__array__"):
-            if isinstance(value, np.generic):
-                value = value.item()
-            elif name in OF_NUMBERS:
-                value = _numbers(unmasked(value))
-            else:
-                arrays[name], value = unmasked(value), name
-        said[name] = value
-    if isinstance(components, np.generic):
-        components = components.item()
-    config = estimator.settings(components=components, **said)
-    return config.check(), arrays, known
-
-
-def _size(text):
-    try:
-        return parse_size(text)
-    except ValueError as error:
-        raise UsageError(f"memory: {error}") from None
+        if "FILE:dataset" not in form or not is_array(value):
+            said[name] = as_option(options[name].type, name, value, at["choices"], **at["words"])
+        elif name in OF_NUMBERS:
+            said[name] = _numbers(unmasked(value))
+        else:
+            arrays[name], said[name] = unmasked(value), name
+    count = options["components"]
+    words = count.metadata["words"]
+    said["components"] = as_option(count.type, estimator.first, components, **words)
+    return estimator.settings(**said).check(), arrays, known
 
 
 def _numbers(chosen):

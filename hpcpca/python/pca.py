@@ -71,7 +71,9 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 X = looked_at(self, X, reset=reset, least=1 if self.no_centre or not reset else 2)
                 data, arrays = named(X, "X")
                 is_all = asked is None
-                config, held, known = config_of(self, 1 if is_all else asked, data=data, **more)
+                config, held, known = config_of(
+                    self, 1 if is_all else asked, {"data": data}, **more
+                )
                 known = known and Known(known)
             contents = carried_out(_problem, config, arrays | held, is_all=is_all, known=known)
         self.result_ = Components(contents)

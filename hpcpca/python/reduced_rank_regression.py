@@ -45,10 +45,8 @@ class ReducedRankRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 y = unmasked(y).reshape(-1, 1) if self._is_flat else y
                 targets, more = named(y, "Y")
                 is_all = self.rank is None
-                ridge = {"ridge": str(self.ridge)}  # an option of numbers and words
-                config, held, _ = config_of(
-                    self, 1 if is_all else self.rank, data=inputs, targets=targets, **ridge
-                )
+                data = {"data": inputs, "targets": targets}
+                config, held, _ = config_of(self, 1 if is_all else self.rank, data)
             contents = carried_out(_problem, config, arrays | more | held, is_all=is_all)
         self.result_ = Pairs(contents)
         self.n_features_in_ = self.result_.n_features_in_

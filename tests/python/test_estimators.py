@@ -102,6 +102,17 @@ def test_options(rows):
     assert np.abs(repeated.mean_ - wanted).max() < 1e-12
 
 
+def test_values_of_parameters(rows):
+    chosen = {"basis": 64, "seed": np.int32(3), "tol": np.float32(1e-3), "columns": (0, 1, 2)}
+    found = hpcpca.PCA(np.int64(2), **chosen, scale=np.bool_(True), memory="2G").fit(rows)
+    assert found.components_.shape == (2, 3)
+    assert found.result_.config["basis"] == "64"
+    for rank in (2.0, "x"):
+        with pytest.raises(ValueError, match=f"rank {rank!r}: a whole number, or 'auto' is needed"):
+            hpcpca.ReducedRankRegression(rank).fit(rows, rows[:, :3])
+    hpcpca.ReducedRankRegression(1, ridge=0.1).fit(rows, rows[:, :3])
+
+
 def test_parameters_are_the_options():
     defaults = {each.name: each.default for each in fields(FitSettings)}
     found = hpcpca.PCA().get_params()
@@ -121,6 +132,18 @@ def test_parameters_are_the_options():
         ({"tol": 2}, None, "tol 2: a number from 0 up to 1"),
         ({"operator": "cloud"}, None, "operator cloud: one of"),
         ({"memory": "much"}, None, "memory: "),
+        ({"memory": 2.5}, None, "memory 2.5: a number of bytes"),
+        ({"n_components": True}, None, "n_components True: a whole number, a share below 1, or"),
+        ({"n_components": 1.0}, None, "n_components 1.0: a whole number is needed"),
+        ({"n_components": np.float64(3)}, None, "n_components 3.0: a whole number is needed"),
+        ({"tol": "1e-6"}, None, "tol '1e-6': a number is needed"),
+        ({"tol": [1]}, None, r"tol \[1\]: a number is needed"),
+        ({"max_rounds": 2.5}, None, "max_rounds 2.5: a whole number is needed"),
+        ({"scale": "yes"}, None, "scale 'yes': True or False is needed"),
+        ({"whiten": "x"}, None, "whiten 'x': True or False is needed"),
+        ({"grid": (1, 1)}, None, r"grid \(1, 1\): text of the form WxS is needed"),
+        ({"operator": ["gram"]}, None, r"operator \['gram'\]: one of auto"),
+        ({"extend": np.eye(3)}, None, "extend array.*: a result or text of the form RESULT"),
         ({}, np.full((5, D), np.nan), "X: row 0, column 0 is NaN"),
         ({}, np.zeros((9, 3)), "variance"),
         ({"column_weights": np.ones(3)}, None, "3 weights for 16 columns"),
