@@ -8,6 +8,8 @@ from .contents import Contents
 from .errors import python_errors
 from .session import written
 
+SAVING = (("--overwrite", "overwrite=True"),)  # what messages name, and what it is here
+
 
 class Result:
     """A result in memory. Arrays that scikit-learn has go by its names; ``arrays`` has all that
@@ -71,7 +73,7 @@ class Result:
         """Write the result as 'hpcpca fit' does, for every command to use; raise ValueError if that
         cannot be, or a file is there. Under mpiexec all ranks call it. Collective.
         """
-        with python_errors():
+        with python_errors(SAVING):
             written(self.contents, os.fspath(path), overwrite)
 
     def __repr__(self):

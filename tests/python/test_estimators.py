@@ -170,7 +170,7 @@ def test_nothing_is_written(rows, tmp_path, monkeypatch):
     for name, array in found.result_.arrays.items():
         assert np.array_equal(kept.arrays[name], array, equal_nan=array.dtype.kind == "f"), name
     assert np.array_equal(kept.transform(rows), found.transform(rows))
-    with pytest.raises(ValueError, match="exists"):
+    with pytest.raises(ValueError, match="exists; name another file, or give overwrite=True$"):
         found.result_.save("kept.h5")
     found.result_.save("kept.h5", overwrite=True)
     again = pickle.loads(pickle.dumps(found))
