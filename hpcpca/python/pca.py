@@ -58,12 +58,15 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
         Number, mean and total variance are those of all rows. What the components leave of the old
         rows is not known; ``residuals_`` and ``angle_bounds_`` bound what that may change. The
-        first call is a fit. More components keep more of it. Collective.
+        first call is a fit. More components keep more of it. There are as many as before, or as
+        ``n_components`` says if it has become another whole number. New rows are two or more, and
+        not all alike. Collective.
         """
         if "result_" not in vars(self):
             return self.fit(X)
-        more = {"update": self.result_}
-        return self._fitted(X, self.result_.n_components_, more, reset=False)
+        asked = self.n_components
+        asked = self.result_.n_components_ if isinstance(asked, str | float | None) else asked
+        return self._fitted(X, asked, {"update": self.result_}, reset=False)
 
     def _fitted(self, X, asked, more, *, reset):
         with python_errors(NAMES):

@@ -183,6 +183,17 @@ def test_what_is_not_reached_is_a_warning(rows):
     assert found.result_.outcome == "max_rounds"
 
 
+def test_batches(rows):
+    found = hpcpca.PCA(K).fit(rows[:200])
+    with pytest.raises(ValueError, match="X has one row only; rows are folded in two at a time"):
+        found.partial_fit(rows[:1])
+    found.n_components = K + 2
+    assert found.partial_fit(rows[200:]).components_.shape == (K + 2, D)
+    found.n_components = 0.5  # of rows that are not there
+    assert found.partial_fit(rows).components_.shape == (K + 2, D)
+    assert found.n_samples_ == 2 * N
+
+
 @pytest.mark.parametrize("rank", [2, "auto", None])
 def test_regression(rows, rank):
     targets = rows[:, :2] @ np.random.default_rng(1).standard_normal((2, 5))
