@@ -41,7 +41,9 @@ class Components(Result):
 
     @property
     def mean_(self) -> np.ndarray:
-        """Means of the columns (d); of a covariance there are none: AttributeError."""
+        """Means of the columns (d), in units of scaled ones with ``scale`` or ``column_weights``;
+        of a covariance there are none: AttributeError.
+        """
         return self._of_rows("mean")
 
     @property
