@@ -168,9 +168,7 @@ class Pca(Problem):
         elif config.nan == "em" and data.stored is not None:
             raise UsageError(f"--nan em is for dense data; {name} is sparse")
         elif data.n < 2 and not config.no_centre:
-            why = "rows are folded in two at a time, or more; collect some first"
-            why = why if config.update else "a covariance needs at least two"
-            raise DataError(f"{name} has one row only; {why}")
+            raise DataError(f"{name} has one row only; a covariance needs at least two: give more")
         if (config.batch_rows or 0) > data.n:
             raise UsageError(
                 f"--batch-rows {config.batch_rows}: the data have {data.n} rows; ask for fewer,"

@@ -185,7 +185,9 @@ def test_what_is_not_reached_is_a_warning(rows):
 
 def test_batches(rows):
     found = hpcpca.PCA(K).fit(rows[:200])
-    with pytest.raises(ValueError, match="X has one row only; rows are folded in two at a time"):
+    with pytest.raises(
+        ValueError, match="one row only; a covariance needs at least two: give more"
+    ):
         found.partial_fit(rows[:1])
     found.n_components = K + 2
     assert found.partial_fit(rows[200:]).components_.shape == (K + 2, D)
