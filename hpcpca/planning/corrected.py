@@ -19,7 +19,9 @@ ENOUGH_SAMPLED = 4000  # for corrections that are asked for, whatever they gain
 # directions a round where both kinds are published if it is not clear which are better (measured: 1
 # to 1.5, by the spectrum)
 COMPARED = 1.1
-WORTH, LEAST_WORTH = 0.95, 0.05  # of the time without, and seconds saved, for auto to take them
+# of the time without, and seconds saved, for auto to take them: spectra of pictures take fewer
+# passes without them than are forecast
+WORTH, LEAST_WORTH = 0.85, 0.05
 ALIKE = 1.03  # times the seconds of the quickest
 MINRES_PANELS = 10  # that solving takes
 

@@ -41,7 +41,7 @@ def test_reading_is_saved():
 
 def test_products_are_saved():
     """In memory, what is published is found by comparing."""
-    plan = choose(job(2_000_000, 1000), "in-memory", None)
+    plan = choose(job(2_000_000, 1000, read=2.0**34), "in-memory", None)
     assert plan.corrections == MATRIX and not plan.directions
 
 
