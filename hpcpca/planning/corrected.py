@@ -19,9 +19,10 @@ ENOUGH_SAMPLED = 4000  # for corrections that are asked for, whatever they gain
 # directions a round where both kinds are published if it is not clear which are better (measured: 1
 # to 1.5, by the spectrum)
 COMPARED = 1.1
-# of the time without, and seconds saved, for auto to take them: spectra of pictures take fewer
-# passes without them than are forecast
-WORTH, LEAST_WORTH = 0.85, 0.05
+# of the time without, for auto to take them; less where all rows may stay in memory: spectra of
+# pictures take fewer passes without them than are forecast
+WORTH, WORTH_IN_MEMORY = 0.95, 0.85
+LEAST_WORTH = 0.05  # seconds saved
 ALIKE = 1.03  # times the seconds of the quickest
 MINRES_PANELS = 10  # that solving takes
 
@@ -102,7 +103,9 @@ def is_worth(plan, plain, job):
     """Whether to take a plan with corrections rather than the ``plain`` one."""
     if job.corrections == "on" or plain.bytes > job.memory:
         return True
-    return plan.seconds < min(WORTH * plain.seconds, plain.seconds - LEAST_WORTH)
+    is_large = plain.reads > 1 or job.n * job.row_bytes > job.memory
+    share = WORTH if is_large else WORTH_IN_MEMORY
+    return plan.seconds < min(share * plain.seconds, plain.seconds - LEAST_WORTH)
 
 
 def told(job, plan):
