@@ -23,7 +23,7 @@ COMPARED = 1.1
 # pictures take fewer passes without them than are forecast
 WORTH, WORTH_IN_MEMORY = 0.95, 0.85
 LEAST_WORTH = 0.05  # seconds saved
-ALIKE = 1.03  # times the seconds of the quickest
+ALIKE = 1.1  # times the seconds of the quickest
 MINRES_PANELS = 10  # that solving takes
 
 
@@ -88,15 +88,18 @@ def _bytes(job, kind, shards, rows, held):
     return found
 
 
-def quickest(plans):
-    """The quickest of plans with corrections, or None; if reading is what takes time, one that
-    publishes both kinds, which may save a pass more.
+def best_of(plans):
+    """The best of plans with corrections, or None: of those about as quick as the quickest, the one
+    with the largest sample, since what a sample saves depends on the spectrum; and if reading is
+    what takes time, with both kinds of directions, which may save a pass more.
     """
-    best = min(plans, key=lambda plan: plan.seconds, default=None)
-    both = [
-        plan for plan in plans if plan.directions == BOTH and plan.seconds <= ALIKE * best.seconds
-    ]
-    return min(both, key=lambda plan: plan.seconds, default=best)
+    least = min((plan.seconds for plan in plans), default=0.0)
+    near = [plan for plan in plans if plan.seconds <= ALIKE * least]
+
+    def rank(plan):
+        return plan.sample_rows, plan.directions == BOTH, -plan.seconds
+
+    return max(near, key=rank, default=None)
 
 
 def is_worth(plan, plain, job):

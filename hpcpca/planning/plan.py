@@ -6,7 +6,7 @@ from ..errors import UsageError
 from ..methods.ritz_exchange import SMALLEST_BASIS
 from ..operators.registry import OPERATORS
 from ..units import format_seconds, format_size
-from .corrected import corrected, is_worth, quickest, told
+from .corrected import best_of, corrected, is_worth, told
 
 DEFAULT_BASIS = 16  # panels of history kept unless memory or --basis says otherwise
 FEWEST_GUARDS = 8
@@ -70,10 +70,9 @@ def choose(job, operator, basis, kinds=OPERATORS):
 def _best(job, kind, basis):
     """The plan of an operator of a kind, with corrections on a sample if that is worth it."""
     plain = _with_vectors(job, kind.cost(job), basis)
-    tried = [_with_vectors(job, plan, basis) for plan in corrected(job, kind, plain)]
-    tried = [plan for plan in tried if plan.bytes <= job.memory]
-    best = quickest(tried)
-    return best if best and is_worth(best, plain, job) else plain
+    tried = (_with_vectors(job, plan, basis) for plan in corrected(job, kind, plain))
+    fitting = [each for each in tried if each.bytes <= job.memory and is_worth(each, plain, job)]
+    return best_of(fitting) or plain
 
 
 def _with_vectors(job, plan, basis):
