@@ -35,6 +35,23 @@ def writing_options(function):
     return function
 
 
+def _write_scores(result, data, quiet, options, *, onto):
+    """Write scores of ``data`` as ``options`` say; ``onto`` are the fields of ``Onto``."""
+    with world() as ranks:
+        from ..mapping.streaming import Writing
+        from ..pca import transformation
+
+        transformation.transform(
+            ranks,
+            watching(ranks, speaker(ranks, quiet)),
+            result,
+            data,
+            Writing(**given(Writing, options)),
+            onto=transformation.Onto(*onto),
+            reading=given(Reading, options),
+        )
+
+
 @click.command(
     cls=Command,
     examples=(
@@ -65,19 +82,7 @@ def transform(result, data, components, whiten, no_centre, quiet, **options):
 
     DATA may be other rows than those fitted, with the same columns.
     """
-    with world() as ranks:
-        from ..mapping.streaming import Writing
-        from ..pca import transformation
-
-        transformation.transform(
-            ranks,
-            watching(ranks, speaker(ranks, quiet)),
-            result,
-            data,
-            Writing(**given(Writing, options)),
-            onto=transformation.Onto(components, whiten, not no_centre),
-            reading=given(Reading, options),
-        )
+    _write_scores(result, data, quiet, options, onto=(components, whiten, not no_centre))
 
 
 @click.command(
@@ -108,19 +113,7 @@ def project(result, data, components, whiten, missing, quiet, **options):
 
     The names are those of AnnData, 10x, Loom, NetCDF, tables, and /column_names.
     """
-    with world() as ranks:
-        from ..mapping.streaming import Writing
-        from ..pca import transformation
-
-        transformation.transform(
-            ranks,
-            watching(ranks, speaker(ranks, quiet)),
-            result,
-            data,
-            Writing(**given(Writing, options)),
-            onto=transformation.Onto(components, whiten, missing=missing),
-            reading=given(Reading, options),
-        )
+    _write_scores(result, data, quiet, options, onto=(components, whiten, True, missing))
 
 
 @click.command(

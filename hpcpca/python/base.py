@@ -84,10 +84,22 @@ except ImportError:
             raise ValueError(f"this {type(estimator).__name__} is not fitted yet; call fit first")
 
 
+class OfResult:
+    """What a fitted estimator has of its ``result_``: all names that end with one underscore."""
+
+    def __getattr__(self, name):
+        if not name.endswith("_") or name.startswith("_") or name == "result_":
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        if "result_" not in vars(self):
+            raise AttributeError(f"{name} is there after fit")
+        return getattr(self.result_, name)
+
+
 __all__ = [
     "BaseEstimator",
     "ClassNamePrefixFeaturesOutMixin",
     "MultiOutputMixin",
+    "OfResult",
     "RegressorMixin",
     "TransformerMixin",
     "check_is_fitted",

@@ -9,6 +9,7 @@ from ..pca.settings import FitSettings
 from .base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
+    OfResult,
     TransformerMixin,
     check_is_fitted,
     looked_at,
@@ -21,7 +22,7 @@ from .session import at_the_door, carried_out
 
 
 @parameters_of(FitSettings, "n_components", whiten=False, warm_start=False)
-class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OfResult, BaseEstimator):
     """The leading principal components of rows, by the engine of 'hpcpca fit'.
 
     ``n_components`` is a number, a share of the variance below 1, or "auto", "edge" or "parallel";
@@ -115,14 +116,6 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     @property
     def _n_features_out(self):
         return self.result_.n_components_
-
-    def __getattr__(self, name):
-        """What the result has under scikit-learn's names: ``components_``, ``residuals_`` …"""
-        if not name.endswith("_") or name.startswith("_") or name == "result_":
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        if "result_" not in vars(self):
-            raise AttributeError(f"{name} is there after fit")
-        return getattr(self.result_, name)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

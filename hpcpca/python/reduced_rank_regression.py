@@ -7,6 +7,7 @@ from ..sources.masked import unmasked
 from .base import (
     BaseEstimator,
     MultiOutputMixin,
+    OfResult,
     RegressorMixin,
     check_is_fitted,
     looked_at,
@@ -22,7 +23,7 @@ LEFT_OUT = ("covariance", "inputs", "targets")
 
 
 @parameters_of(RegressSettings, "rank", LEFT_OUT)
-class ReducedRankRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class ReducedRankRegression(MultiOutputMixin, RegressorMixin, OfResult, BaseEstimator):
     """Prediction of many targets through ``rank`` pairs, by the engine of 'hpcpca regress'.
 
     ``rank`` is a number or "auto"; None takes all pairs there are. All other parameters are options
@@ -61,14 +62,6 @@ class ReducedRankRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def score(self, X, y, sample_weight=None):
         """Return R² of what is predicted from rows, uniformly averaged over the targets."""
         return super().score(X, unmasked(y), sample_weight)
-
-    def __getattr__(self, name):
-        """What the result has: ``coef_``, ``intercept_``, ``components_``, ``r2_`` …"""
-        if not name.endswith("_") or name.startswith("_") or name == "result_":
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        if "result_" not in vars(self):
-            raise AttributeError(f"{name} is there after fit")
-        return getattr(self.result_, name)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
