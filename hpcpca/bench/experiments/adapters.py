@@ -154,7 +154,7 @@ def _of_extraction(extracted, pairs):
 def _of_time(timed):
     """Milliseconds of a batch: lines."""
     lines = [
-        "**Time** of a batch of 64, ranks of one thread; all workers at once. Exchange: the share"
+        "**Time** of a batch of 64, a core for each rank; all workers at once. Exchange: the share"
         " of it in messages, waiting for others included. Computed: from the parts on one rank, and"
         " the exchange on two.",
         "",
