@@ -9,6 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ..kernels import compiled
+from ..kernels.shapes import ROWS
 from ..kernels.tiles import Tiles
 from ..operators.centring import shift_type, work_type
 
@@ -17,6 +18,7 @@ COLUMNS = (784, 2000, 50_000)
 WIDTHS = (1, 2, 4, 8, 16, 24, 32, 48, 64)
 BLOCK_BYTES = 128 << 20  # of rows: well past the second cache
 SQUARE = 1500  # of the matrix product that is the ceiling of arithmetic
+PEER = "{}, two BLAS products"  # B·V, and its product with Bᵀ; B is neither shifted nor converted
 
 
 def _seconds(actions, repeats):
@@ -38,9 +40,18 @@ def _product(tiles, buffer, panel):
         tiles.add_product(number, buffer, panel, out)
 
 
+def _by_blas(rows, panel):
+    """The same without shift and conversion, by two calls for some rows at a time."""
+    out = np.zeros(panel.shape)
+    for first in range(0, len(rows), ROWS):
+        some = rows[first : first + ROWS]
+        out += (some @ panel.T).T @ some
+
+
 def measure(name, d, widths, repeats):
     """Return what one core does with a block of rows of a type: (flop/s of a large matrix product,
-    bytes/s of a plain read of the block, [flop/s of the product with each width], [bytes/s]).
+    bytes/s of a plain read of the block, {row of the table: seconds of each width's product (w)},
+    the block).
     """
     dtype, random = np.dtype(name), np.random.default_rng(d)
     work = work_type(dtype, False)
@@ -51,16 +62,15 @@ def measure(name, d, widths, repeats):
     panels = [random.standard_normal((width, d)).astype(work) for width in widths]
     product = np.empty_like(square)  # memory not used before would be a part of what is measured
     as_words = rows.ravel()[: rows.size // 8 * 8].view(np.int64)
-    products = [lambda panel=panel: _product(tiles, buffer, panel) for panel in panels]
+    actions = {name: [lambda panel=panel: _product(tiles, buffer, panel) for panel in panels]}
+    if dtype == work:
+        actions[PEER.format(name)] = [lambda panel=panel: _by_blas(rows, panel) for panel in panels]
     gemm, read, *found = _seconds(
-        [lambda: np.matmul(square, square, out=product), as_words.max, *products], repeats
+        [lambda: np.matmul(square, square, out=product), as_words.max, *sum(actions.values(), [])],
+        repeats,
     )
-    return (
-        2 * SQUARE**3 / gemm,
-        rows.nbytes / read,
-        [4 * rows.size * width / seconds for width, seconds in zip(widths, found)],
-        [rows.nbytes / seconds for seconds in found],
-    )
+    each = np.reshape(found, (len(actions), len(widths)))
+    return 2 * SQUARE**3 / gemm, rows.nbytes / read, dict(zip(actions, each)), rows
 
 
 def compare(types=TYPES, widths=WIDTHS, columns=COLUMNS, repeats=5):
@@ -75,12 +85,15 @@ def compare(types=TYPES, widths=WIDTHS, columns=COLUMNS, repeats=5):
     with threadpool_limits(1):
         for name in types:
             for d in columns:
-                gemm, read, flops, nbytes = measure(name, d, widths, repeats)
-                shares = (
-                    f"{b / read if width == 1 else f / gemm:.0%}"
-                    for width, f, b in zip(widths, flops, nbytes)
-                )
-                yield (
-                    f"| {name} | {d:,} | {gemm / 1e9:.0f} | {read / 1e9:.1f} |"
-                    f" {' | '.join(shares)} |"
-                )
+                gemm, read, found, rows = measure(name, d, widths, repeats)
+                for label, seconds in found.items():
+                    shares = (
+                        rows.nbytes / each / read
+                        if width == 1
+                        else 4 * rows.size * width / each / gemm
+                        for width, each in zip(widths, seconds)
+                    )
+                    yield (
+                        f"| {label} | {d:,} | {gemm / 1e9:.0f} | {read / 1e9:.1f} |"
+                        f" {' | '.join(map('{:.0%}'.format, shares))} |"
+                    )

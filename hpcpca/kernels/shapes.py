@@ -7,7 +7,7 @@ from .caches import cache_bytes
 
 ROWS = 252  # summed up in the type of the tile: errors of such sums grow with their length
 FEWEST = 48  # rows of a tile, or adding to Z costs too much;
-PER_VECTOR = 12, 24  # and of long rows so many a vector and at least: they are read twice
+PER_VECTOR = 8, 24  # and of long rows so many a vector and at least: they are read twice
 BLOCK_BYTES = cache_bytes(1) // 12  # of a row: six rows and four vectors are in the first cache
 TILE_BYTES = cache_bytes(2) // 5  # where rows come along at the same time
 LARGEST_TILE = cache_bytes(2) // 2

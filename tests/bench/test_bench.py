@@ -46,7 +46,12 @@ def test_kernels_of_every_type(monkeypatch, is_compiled):
     if not is_compiled:
         monkeypatch.setattr(kernels, "compiled", plain)
     head, *rows = cells(kernels.compare(types, widths=(1, 3), columns=(37, 50), repeats=1))
-    assert [row[:2] for row in rows] == [[name, d] for name in types for d in ("37", "50")]
+    assert [row[:2] for row in rows] == [
+        [label, d]
+        for name in types
+        for d in ("37", "50")
+        for label in [name, *[kernels.PEER.format(name)] * (name in ("float32", "float64"))]
+    ]
     assert len(types) >= 3 and all(len(row) == len(head) for row in rows)
     assert all(float(row[2]) > 0 and row[-1].endswith("%") for row in rows)
 
