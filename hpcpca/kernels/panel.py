@@ -1,9 +1,10 @@
 """The block Gram product Z += Bᵀ(BV) for a panel of vectors.
 
-Rows are centred, scaled and converted into a tile, six at a time, and multiplied with all vectors
-while they are in the first cache; a tile of some of them stays in the second cache until their
-part of Z is summed up. Rows too long for that are converted a second time, a block of columns at a
-time. A pair of BLAS calls would read and write all of that in between, and pack it besides.
+Rows are centred, scaled and converted into a tile, six at a time, while they are multiplied with
+the first vectors, and multiplied with the others while they are in the first cache. A tile of some
+of them stays in the second cache until their part of Z is summed up. Rows too long for that are
+converted a second time, a strip of columns at a time. A pair of BLAS calls would read and write all
+of that in between, and pack it besides.
 """
 
 import threading
@@ -36,10 +37,12 @@ def _in_registers(kind, *count):
 
 
 _dot1, _dot2, _dot4 = (_in_registers("dot", count) for count in (1, 2, 4))
+_fresh_dot = _in_registers("fresh_dot", 4)
 _outer1, _outer2, _outer4 = (_in_registers("outer", count) for count in (1, 2, 4))
 _outer_broad = _in_registers("outer", BROAD)
 _outer_ahead = _in_registers("outer", BROAD, True)
-deviations = _in_registers("deviations")
+_fresh_outer = _in_registers("fresh_outer", BROAD)
+deviations, _takes_rows = _in_registers("deviations"), _in_registers("takes_rows")
 
 
 @compiled
@@ -71,45 +74,73 @@ def _fill(rows, shift, scale, tile, start, stop):
 
 
 @compiled
-def _multiply(tile, panel, sums, width, rows, place):
-    """sums (GROUP, m) += tile·panelᵀ for tile (GROUP, ≥ width) and panel (m, ≥ width), while the
-    next rows are fetched, of which ``place`` is the first element that is needed.
+def _multiply(rows, shift, scale, tile, panel, sums, start, stop, ahead, place):
+    """tile ← (rows − shift)·scale in columns start…stop−1, as ``_fill``, and sums (GROUP, m) +=
+    tile·panelᵀ, while the next rows are fetched: those of ``ahead`` (n, d), of which ``place`` is
+    the first element that is needed.
     """
-    d, m, k = rows.shape[1], panel.shape[0], 0
-    last = place + (GROUP - 1) * d
+    d, m, k = ahead.shape[1], panel.shape[0], 0
+    last, lanes = place + (GROUP - 1) * d, BYTES // tile.itemsize
+    width = (stop - start + lanes - 1) // lanes * lanes
+    if rows.shape[0] == GROUP and m >= 4 and _takes_rows(shift, tile):
+        _fresh_dot(tile, panel, sums, ahead, place, rows, shift, scale, start, stop)
+        k, place = 4, place + 2 * d
+    else:
+        _fill(rows, shift, scale, tile, start, stop)
     while k + 4 <= m:
-        _dot4(tile, panel, sums, rows, width, k, min(place, last))
+        _dot4(tile, panel, sums, ahead, width, k, min(place, last))
         k, place = k + 4, place + d
     if k + 2 <= m:
-        _dot2(tile, panel, sums, rows, width, k, min(place, last))
+        _dot2(tile, panel, sums, ahead, width, k, min(place, last))
         k, place = k + 2, place + d
     if k < m:
-        _dot1(tile, panel, sums, rows, width, k, min(place, last))
+        _dot1(tile, panel, sums, ahead, width, k, min(place, last))
 
 
 @compiled
-def _add_images(tile, sums, out, rows, start, stop, fetches):
-    """out (m, d) += sumsᵀ·tile in columns start…stop−1, for the tile (r, ≥ a strip's end) of
-    ``rows`` (r, d) and sums (r, m); it ``fetches`` the columns from ``stop`` on meanwhile, or not.
+def _add_images(tile, sums, out, first, start, rows, count, k):
+    """out (k… m−1, start…) += sumsᵀ·tile in the strip of tile (count, first…); rows as for
+    ``outer``.
     """
-    m, count, width = out.shape[0], rows.shape[0], STRIP * (BYTES // tile.itemsize)
-    for first in range(0, stop - start, width):
-        k, at, place = 0, start + first, (stop + first) * rows.itemsize
-        while k + BROAD <= m:
-            if fetches:
-                _outer_ahead(tile, sums, out, rows, count, first, k, at, place)
-                place += LINE
-            else:
-                _outer_broad(tile, sums, out, rows, count, first, k, at, 0)
-            k += BROAD
-        if k + 4 <= m:
-            _outer4(tile, sums, out, rows, count, first, k, at, 0)
-            k += 4
-        if k + 2 <= m:
-            _outer2(tile, sums, out, rows, count, first, k, at, 0)
-            k += 2
-        if k < m:
-            _outer1(tile, sums, out, rows, count, first, k, at, 0)
+    m = out.shape[0]
+    while k + BROAD <= m:
+        _outer_broad(tile, sums, out, rows, count, first, k, start, 0)
+        k += BROAD
+    if k + 4 <= m:
+        _outer4(tile, sums, out, rows, count, first, k, start, 0)
+        k += 4
+    if k + 2 <= m:
+        _outer2(tile, sums, out, rows, count, first, k, start, 0)
+        k += 2
+    if k < m:
+        _outer1(tile, sums, out, rows, count, first, k, start, 0)
+
+
+@compiled
+def _add_images_of_rows(rows, shift, scale, tile, sums, out, start, stop):
+    """out (m, d) += sumsᵀ·B for B = (rows − shift)·scale in columns start…stop−1, while those from
+    ``stop`` on are fetched; tile (≥ r, ≥ a strip) is scratch.
+    """
+    m, count, strip = out.shape[0], rows.shape[0], STRIP * (BYTES // tile.itemsize)
+    is_filled = m < BROAD or not _takes_rows(shift, tile)
+    if is_filled:
+        _fill(rows, shift, scale, tile[:count], start, stop)
+    for at in range(start, stop, strip):
+        first = at - start if is_filled else 0
+        k, place = 0, (stop + at - start) * rows.itemsize
+        if is_filled:
+            if m >= BROAD:
+                _outer_ahead(tile, sums, out, rows, count, first, 0, at, place)
+                k = BROAD
+        elif at + strip <= stop:
+            _fresh_outer(tile, sums, out, rows, shift, scale, count, at, place)
+            k = BROAD
+            if k + BROAD <= m:
+                _outer_ahead(tile, sums, out, rows, count, 0, k, at, place + 2 * LINE)
+                k += BROAD
+        else:
+            _fill(rows, shift, scale, tile[:count], at, stop)
+        _add_images(tile, sums, out, first, at, rows, count, k)
 
 
 @compiled
@@ -136,34 +167,36 @@ def _product(rows, shift, scale, panel, tiles, sums, out, moments):
     """
     n, d = rows.shape
     blocks, step, lanes = panel.shape[0], sums.shape[0], BYTES // panel.itemsize
-    columns = panel.shape[2] - lanes
+    columns, strip = panel.shape[2] - lanes, STRIP * lanes
+    is_held = tiles.shape[0] == blocks
     for first in range(0, n, step):
         some = rows[first : first + step]
         count = some.shape[0]
         sums[:] = 0
         for block in range(blocks):
             start, stop = block * columns, min(d, block * columns + columns)
-            width = (stop - start + lanes - 1) // lanes * lanes
             for i in range(0, count, GROUP):
-                if tiles.shape[0] == blocks:
+                if is_held:
                     tile = tiles[block][i : i + GROUP]
                 else:
                     tile = tiles[0][:GROUP]
-                _fill(some[i : i + GROUP], shift, scale, tile, start, stop)
-                place = (i + GROUP) * d + start
-                _multiply(tile, panel[block], sums[i : i + GROUP], width, some, place)
-        is_held = tiles.shape[0] == blocks
+                group, place = some[i : i + GROUP], (i + GROUP) * d + start
+                of_group = sums[i : i + GROUP]
+                _multiply(
+                    group, shift, scale, tile, panel[block], of_group, start, stop, some, place
+                )
         width = columns if is_held else columns // 2  # room for what is fetched ahead
         for start in range(0, d, width):
-            stop = min(d, start + width)
-            if is_held:
-                tile = tiles[start // width]
-            else:
-                tile = tiles[0][:count]
-                _fill(some, shift, scale, tile, start, stop)
+            stop, tile = min(d, start + width), tiles[start // width if is_held else 0]
             if moments.shape[0]:
+                if not is_held:
+                    _fill(some, shift, scale, tile[:count], start, stop)
                 _add_moments(tile, moments, count, start, stop)
-            _add_images(tile, sums, out, some, start, stop, not is_held)
+            if is_held:
+                for first in range(0, stop - start, strip):
+                    _add_images(tile, sums, out, first, start + first, some, count, 0)
+            else:
+                _add_images_of_rows(some, shift, scale, tile, sums, out, start, stop)
 
 
 def _scratch(name, dtype, shapes):

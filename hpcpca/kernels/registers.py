@@ -3,116 +3,40 @@
 A product of matrices is quick where sums stay in registers while many rows or columns go by. Numba
 keeps a loop's scalars there, and LLVM may make vectors of them; but it does so for dot products
 only, in vectors half as long as the processor has, and it stores sums of columns after every row.
-So the vectors stand here, of as many bytes as the processor's registers have. LLVM splits them
-where it compiles for another one.
+So the vectors stand here. Rows are converted in registers too, between the multiplications: by
+itself that took as long as half of these.
 """
 
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from .lanes import BYTES, GROUP, STRIP
-
-SIZE, INDEX = ir.IntType(64), ir.IntType(32)
-
-
-class _Array:
-    """An array's memory, as code is built that reads and writes it."""
-
-    def __init__(self, context, builder, typ, value):
-        array = context.make_array(typ)(context, builder, value)
-        self.builder, self.is_signed = builder, getattr(typ.dtype, "signed", None)
-        self.start = builder.ptrtoint(array.data, SIZE)
-        self.strides = cgutils.unpack_tuple(builder, array.strides)
-        self.height, *_, self.columns = cgutils.unpack_tuple(builder, array.shape) * 2
-        self.kind = context.get_data_type(typ.dtype)
-        self.itemsize = typ.dtype.bitwidth // 8
-        self.lanes = BYTES // self.itemsize
-
-    def address(self, *place):
-        """Address of an element, as a number."""
-        b, at = self.builder, self.start
-        for index, stride in zip(place, self.strides):
-            at = b.add(at, b.mul(_number(index), stride))
-        return at
-
-    def vector(self, lanes):
-        """The type of so many elements."""
-        return ir.VectorType(self.kind, lanes)
-
-    def load(self, address, lanes):
-        """Elements from an address on."""
-        pointer = self.builder.inttoptr(address, self.vector(lanes).as_pointer())
-        return self.builder.load(pointer, align=self.itemsize)
-
-    def store(self, value, address):
-        """Write elements from an address on."""
-        pointer = self.builder.inttoptr(address, value.type.as_pointer())
-        self.builder.store(value, pointer, align=self.itemsize)
+from .lanes import GROUP, STRIP
+from .llvm import (
+    INDEX,
+    LINE,
+    SIZE,
+    Deviations,
+    add_masked,
+    arrays,
+    first_lanes,
+    is_direct,
+    multiply_add,
+    prefetch,
+    spread,
+    totals,
+    zeros,
+)
 
 
-def _arrays(context, builder, typed):
-    return [_Array(context, builder, kind, value) for kind, value in typed]
+@intrinsic
+def takes_rows(typing, shift, tile):
+    """1 if ``fresh_dot`` and ``fresh_outer`` take rows of such shifts for such a tile, or 0."""
 
+    def generate(context, b, signature, arguments):
+        return SIZE(int(is_direct(*arrays(context, b, zip(signature.args, arguments)))))
 
-def _number(value):
-    return SIZE(value) if isinstance(value, int) else value
-
-
-def _call(b, name, result, *arguments):
-    """Call a function of LLVM's own."""
-    kind = ir.FunctionType(result, [argument.type for argument in arguments])
-    return b.call(cgutils.get_or_insert_function(b.module, kind, name), arguments)
-
-
-def _suffix(vector):
-    return f"v{vector.count}{vector.element.intrinsic_name}"
-
-
-def _multiply_add(b, x, y, place):
-    """place += x·y"""
-    name = f"llvm.fmuladd.{_suffix(x.type)}"
-    b.store(_call(b, name, x.type, x, y, b.load(place)), place)
-
-
-def _prefetch(b, address):
-    """Have the second cache read what is at an address."""
-    pointer = b.inttoptr(address, ir.IntType(8).as_pointer())
-    _call(b, "llvm.prefetch.p0", ir.VoidType(), pointer, INDEX(0), INDEX(2), INDEX(1))
-
-
-def _zeros(b, vector, count):
-    """Places for so many sums, at zero."""
-    places = [cgutils.alloca_once(b, vector) for _ in range(count)]
-    for place in places:
-        b.store(vector(None), place)
-    return places
-
-
-def _lanes(*numbers):
-    return ir.VectorType(INDEX, len(numbers))(list(map(INDEX, numbers)))
-
-
-def _spread(b, scalar, vector):
-    """A vector of equal elements."""
-    nothing = vector(ir.Undefined)
-    one = b.insert_element(nothing, scalar, INDEX(0))
-    return b.shuffle_vector(one, nothing, _lanes(*[0] * vector.count))
-
-
-def _totals(b, vectors):
-    """The sum of the elements of each vector, in order, as vectors: neighbours are added until none
-    are left.
-    """
-    lanes = vectors[0].type.count
-    vectors = vectors + [vectors[0].type(None)] * (-len(vectors) % lanes)
-    even, odd = _lanes(*range(0, 2 * lanes, 2)), _lanes(*range(1, 2 * lanes, 2))
-    for _ in range(lanes.bit_length() - 1):
-        vectors = [
-            b.fadd(b.shuffle_vector(x, y, even), b.shuffle_vector(x, y, odd))
-            for x, y in zip(vectors[::2], vectors[1::2])
-        ]
-    return vectors
+    return types.int64(shift, tile), generate
 
 
 def dot(count):
@@ -126,34 +50,110 @@ def dot(count):
         """
 
         def generate(context, b, signature, arguments):
-            tile, panel, sums, rows = _arrays(context, b, zip(signature.args[:4], arguments))
+            tile, panel, sums, rows = arrays(context, b, zip(signature.args[:4], arguments))
             width, k, place = arguments[4:]
-            lanes = tile.lanes
-            places = _zeros(b, tile.vector(lanes), GROUP * count)
-            xs = [tile.address(i, 0) for i in range(GROUP)]
-            ys = [panel.address(b.add(k, SIZE(v)), 0) for v in range(count)]
-            ahead = b.add(rows.start, b.mul(place, SIZE(rows.itemsize)))
-            with cgutils.for_range(b, b.udiv(width, SIZE(lanes))) as loop:
-                _prefetch(b, b.add(ahead, b.mul(loop.index, SIZE(lanes * rows.itemsize))))
-                done = b.mul(loop.index, SIZE(BYTES))
-                row = [tile.load(b.add(x, done), lanes) for x in xs]
-                vectors = [panel.load(b.add(y, done), lanes) for y in ys]
-                for number, sum_of in enumerate(places):
-                    _multiply_add(b, row[number // count], vectors[number % count], sum_of)
-            totals = _totals(b, [b.load(sum_of) for sum_of in places])
-            for i in range(GROUP):
-                part = sums.vector(count)(ir.Undefined)
-                for v in range(count):
-                    whole, lane = divmod(i * count + v, lanes)
-                    one = b.extract_element(totals[whole], INDEX(lane))
-                    part = b.insert_element(part, one, INDEX(v))
-                target = sums.address(i, k)
-                sums.store(b.fadd(sums.load(target, count), part), target)
+            dots = _Dots(b, tile, panel, k, count)
+            with cgutils.for_range(b, b.udiv(width, SIZE(tile.lanes))) as loop:
+                dots.fetch(rows, place, loop.index)
+                dots.add(dots.tile_at(loop.index), loop.index)
+            dots.add_to(sums)
             return context.get_dummy_value()
 
         return types.void(tile, panel, sums, rows, *[types.int64] * 3), generate
 
     return kernel
+
+
+def fresh_dot(count):
+    """Make the kernel that fills a tile, and multiplies it with ``count`` vectors meanwhile."""
+
+    @intrinsic
+    def kernel(typing, tile, panel, sums, rows, place, source, shift, scale, start, stop):
+        """tile ← (source − shift)·scale in columns start…stop−1, with zeros up to a whole register,
+        and sums (GROUP, 0…count−1) += tile·panelᵀ. On the way two of ``rows`` (n, d) are fetched
+        to the cache, as ``dot`` fetches one. Nothing if not ``takes_rows``.
+        """
+
+        def generate(context, b, signature, arguments):
+            pairs = list(zip(signature.args, arguments))
+            tile, panel, sums, rows, source, shift = arrays(context, b, pairs[:4] + pairs[5:7])
+            place, (scale, start, stop) = arguments[4], arguments[7:]
+            if not is_direct(shift, tile):
+                return context.get_dummy_value()
+            dots = _Dots(b, tile, panel, SIZE(0), count)
+            taken = Deviations(b, source, shift, scale, tile)
+            lanes, width = SIZE(tile.lanes), b.sub(stop, start)
+
+            def add(index, mask=None):
+                column = b.add(start, b.mul(index, lanes))
+                centre = taken.centre(column, mask)
+                found = [taken.read((i, column), centre, mask) for i in range(GROUP)]
+                for i, each in enumerate(found):
+                    tile.store(each, dots.place_of(i, index))
+                dots.add(found, index)
+
+            whole, left = b.udiv(width, lanes), b.urem(width, lanes)
+            with cgutils.for_range(b, whole) as loop:
+                for n in range(2):  # with 16 vectors the calls are fewer than the rows
+                    row = b.mul(rows.columns, SIZE(n))
+                    dots.fetch(rows, b.add(place, row), loop.index)
+                add(loop.index)
+            with b.if_then(b.icmp_signed(">", left, SIZE(0))):
+                add(whole, first_lanes(b, tile.lanes, left))
+            dots.add_to(sums)
+            return context.get_dummy_value()
+
+        numbers = scale, *[types.int64] * 2
+        taken = source, shift, *numbers
+        return types.void(tile, panel, sums, rows, types.int64, *taken), generate
+
+    return kernel
+
+
+class _Dots:
+    """Sums of products of ``GROUP`` rows of a tile with ``count`` vectors of a panel, from the k-th
+    on, a register at a time.
+    """
+
+    def __init__(self, b, tile, panel, k, count):
+        self.b, self.tile, self.panel, self.k, self.count = b, tile, panel, k, count
+        self.places = zeros(b, tile.vector(tile.lanes), GROUP * count)
+        self.xs = [tile.address(i, 0) for i in range(GROUP)]
+        self.ys = [panel.address(b.add(k, SIZE(v)), 0) for v in range(count)]
+
+    def fetch(self, rows, place, index):
+        """Have the first cache read a register's width of ``rows``, from an element's number on."""
+        b, size = self.b, rows.itemsize
+        ahead = b.add(rows.start, b.mul(place, SIZE(size)))
+        prefetch(b, b.add(ahead, b.mul(index, SIZE(self.tile.lanes * size))), cache=1)
+
+    def place_of(self, i, index):
+        """Address of a register of row i of the tile."""
+        return self.b.add(self.xs[i], self.b.mul(index, SIZE(self.tile.register)))
+
+    def tile_at(self, index):
+        """A register of every row of the tile."""
+        return [self.tile.load(self.place_of(i, index), self.tile.lanes) for i in range(GROUP)]
+
+    def add(self, row, index):
+        """Add products with a register of every row."""
+        b, done = self.b, self.b.mul(index, SIZE(self.tile.register))
+        vectors = [self.panel.load(b.add(y, done), self.panel.lanes) for y in self.ys]
+        for number, sum_of in enumerate(self.places):
+            multiply_add(b, row[number // self.count], vectors[number % self.count], sum_of)
+
+    def add_to(self, sums):
+        """Add all to ``sums``."""
+        b, lanes, count = self.b, self.tile.lanes, self.count
+        added = totals(b, [b.load(sum_of) for sum_of in self.places])
+        for i in range(GROUP):
+            part = sums.vector(count)(ir.Undefined)
+            for v in range(count):
+                whole, lane = divmod(i * count + v, lanes)
+                one = b.extract_element(added[whole], INDEX(lane))
+                part = b.insert_element(part, one, INDEX(v))
+            target = sums.address(i, self.k)
+            sums.store(b.fadd(sums.load(target, count), part), target)
 
 
 def outer(count, fetches=False):
@@ -169,27 +169,19 @@ def outer(count, fetches=False):
         """
 
         def generate(context, b, signature, arguments):
-            tile, sums, out, ahead = _arrays(context, b, zip(signature.args[:4], arguments))
+            tile, sums, out, ahead = arrays(context, b, zip(signature.args[:4], arguments))
             rows, start, k, at, place = arguments[4:]
-            lanes, vector = tile.lanes, tile.vector(tile.lanes)
-            places = _zeros(b, vector, count * STRIP)
-            tile_at, sums_at = tile.address(0, start), sums.address(0, k)
+            outers = _Outers(b, tile, sums, k, count)
+            tile_at = tile.address(0, start)
             with cgutils.for_range(b, rows) as loop:
                 x = b.add(tile_at, b.mul(loop.index, tile.strides[0]))
-                s = b.add(sums_at, b.mul(loop.index, sums.strides[0]))
                 if fetches:
-                    hop = b.mul(loop.index, ahead.strides[0])
-                    _prefetch(b, b.add(b.add(ahead.start, place), hop))
-                row = [tile.load(b.add(x, SIZE(n * BYTES)), lanes) for n in range(STRIP)]
-                for v in range(count):
-                    one = sums.load(b.add(s, SIZE(v * sums.itemsize)), 1)
-                    factor = _spread(b, b.extract_element(one, INDEX(0)), vector)
-                    for n in range(STRIP):
-                        _multiply_add(b, factor, row[n], places[v * STRIP + n])
-            for number, place in enumerate(places):
-                column = b.add(at, SIZE(number % STRIP * lanes))
-                address = out.address(b.add(k, SIZE(number // STRIP)), column)
-                _add_masked(b, out, address, b.load(place), b.sub(out.columns, column))
+                    prefetch(b, b.add(ahead.address(loop.index, 0), place))
+                row = [
+                    tile.load(b.add(x, SIZE(n * tile.register)), tile.lanes) for n in range(STRIP)
+                ]
+                outers.add(row, loop.index)
+            outers.add_to(out, at)
             return context.get_dummy_value()
 
         return types.void(tile, sums, out, ahead, *[types.int64] * 5), generate
@@ -197,43 +189,92 @@ def outer(count, fetches=False):
     return kernel
 
 
-def _add_masked(b, out, address, value, left):
-    """Add a vector to ``out`` from an address on, in the first ``left`` elements."""
-    lanes = value.type.count
-    wide = out.vector(lanes)
-    if value.type != wide:
-        value = b.fpext(value, wide)
-    numbers = ir.VectorType(SIZE, lanes)(list(map(SIZE, range(lanes))))
-    mask = b.icmp_signed("<", numbers, _spread(b, left, numbers.type))
-    pointer, align = b.inttoptr(address, wide.as_pointer()), INDEX(out.itemsize)
-    name = _suffix(wide) + ".p0"
-    old = _call(b, f"llvm.masked.load.{name}", wide, pointer, align, mask, wide(None))
-    new = b.fadd(old, value)
-    _call(b, f"llvm.masked.store.{name}", ir.VoidType(), new, pointer, align, mask)
+def fresh_outer(count):
+    """Make the kernel that fills a strip of a tile, and sums up ``count`` vectors' images."""
+
+    @intrinsic
+    def kernel(typing, tile, sums, out, source, shift, scale, rows, at, place):
+        """tile (rows, a strip) ← (source − shift)·scale in columns at…, of which there is a whole
+        strip, and out (0…count−1, at…) += sumsᵀ·tile. On the way two lines that begin ``place``
+        bytes behind the beginning of each row are fetched to the cache. Nothing if not
+        ``takes_rows``.
+        """
+
+        def generate(context, b, signature, arguments):
+            tile, sums, out, source, shift = arrays(context, b, zip(signature.args[:5], arguments))
+            scale, rows, at, place = arguments[5:]
+            if not is_direct(shift, tile):
+                return context.get_dummy_value()
+            outers = _Outers(b, tile, sums, SIZE(0), count)
+            taken = Deviations(b, source, shift, scale, tile)
+            columns = [b.add(at, SIZE(n * tile.lanes)) for n in range(STRIP)]
+            centres = [taken.centre(column) for column in columns]
+            with cgutils.for_range(b, rows) as loop:
+                ahead = b.add(source.address(loop.index, 0), place)
+                for n in range(2):
+                    prefetch(b, b.add(ahead, SIZE(n * LINE)))
+                row = [
+                    taken.read((loop.index, column), centre)
+                    for column, centre in zip(columns, centres)
+                ]
+                for n, each in enumerate(row):
+                    tile.store(each, b.add(tile.address(loop.index, 0), SIZE(n * tile.register)))
+                outers.add(row, loop.index)
+            outers.add_to(out, at)
+            return context.get_dummy_value()
+
+        taken = source, shift, scale, *[types.int64] * 3
+        return types.void(tile, sums, out, *taken), generate
+
+    return kernel
+
+
+class _Outers:
+    """Sums over rows of products of ``count`` coefficients, from the k-th on, with a strip."""
+
+    def __init__(self, b, tile, sums, k, count):
+        self.b, self.sums, self.count, self.vector = b, sums, count, tile.vector(tile.lanes)
+        self.places = zeros(b, self.vector, count * STRIP)
+        self.k, self.sums_at = k, sums.address(0, k)
+
+    def add(self, row, index):
+        """Add products with the registers of a row, whose number is given."""
+        b, sums = self.b, self.sums
+        s = b.add(self.sums_at, b.mul(index, sums.strides[0]))
+        for v in range(self.count):
+            one = sums.load(b.add(s, SIZE(v * sums.itemsize)), 1)
+            factor = spread(b, b.extract_element(one, INDEX(0)), self.vector)
+            for n in range(STRIP):
+                multiply_add(b, factor, row[n], self.places[v * STRIP + n])
+
+    def add_to(self, out, at):
+        """Add all to the columns from ``at`` on that ``out`` has."""
+        b = self.b
+        for number, place in enumerate(self.places):
+            column = b.add(at, SIZE(number % STRIP * self.vector.count))
+            address = out.address(b.add(self.k, SIZE(number // STRIP)), column)
+            add_masked(b, out, address, b.load(place), b.sub(out.columns, column))
 
 
 @intrinsic
 def deviations(typing, row, shift, tile, scale, i):
     """tile (i, :) ← (row − shift)·scale in whole registers, and how many elements that were; row
-    and shift (w), tile (r, ≥ w). None, where shifts are integers, for exact differences.
+    and shift (w), tile (r, ≥ w). None if not ``takes_rows``.
     """
 
     def generate(context, b, signature, arguments):
-        row, shift, tile = _arrays(context, b, zip(signature.args[:3], arguments))
-        if shift.kind != tile.kind:
+        row, shift, tile = arrays(context, b, zip(signature.args[:3], arguments))
+        if not is_direct(shift, tile):
             return SIZE(0)
-        lanes, vector = tile.lanes, tile.vector(tile.lanes)
-        scale, target = _spread(b, arguments[3], vector), tile.address(arguments[4], 0)
-        registers = b.udiv(row.columns, SIZE(lanes))
+        taken, target = (
+            Deviations(b, row, shift, arguments[3], tile),
+            tile.address(arguments[4], 0),
+        )
+        registers = b.udiv(row.columns, SIZE(tile.lanes))
         with cgutils.for_range(b, registers) as loop:
-            first = b.mul(loop.index, SIZE(lanes))
-            x, c = row.load(row.address(first), lanes), shift.load(shift.address(first), lanes)
-            if row.is_signed is not None:
-                x = (b.sitofp if row.is_signed else b.uitofp)(x, vector)
-            elif x.type != vector:
-                x = b.fpext(x, vector)
-            value = b.fmul(b.fsub(x, c), scale)
-            tile.store(value, b.add(target, b.mul(loop.index, SIZE(BYTES))))
-        return b.mul(registers, SIZE(lanes))
+            first = b.mul(loop.index, SIZE(tile.lanes))
+            value = taken.read((first,), taken.centre(first))
+            tile.store(value, b.add(target, b.mul(loop.index, SIZE(tile.register))))
+        return b.mul(registers, SIZE(tile.lanes))
 
     return types.int64(row, shift, tile, scale, types.int64), generate

@@ -4,24 +4,22 @@ Rows are read twice, the second time from cache. Memory would have nothing to do
 next rows are fetched then, line by line, which no loop of Numba's does without losing its vectors.
 """
 
-from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from .registers import (
+from .llvm import (
+    INDEX,
+    LINE,
     SIZE,
-    _arrays,
-    _call,
-    _multiply_add,
-    _prefetch,
-    _spread,
-    _suffix,
-    _totals,
-    _zeros,
+    arrays,
+    call,
+    multiply_add,
+    prefetch,
+    spread,
+    suffix,
+    totals,
+    zeros,
 )
-
-LINE = 64  # bytes that caches fetch at a time
-INDEX = ir.IntType(32)
 
 
 class _Rows:
@@ -59,22 +57,22 @@ def dots(count):
 
         def generate(context, b, signature, arguments):
             typed = zip(signature.args[:1] + signature.args[2:], arguments[:1] + arguments[2:])
-            rows, shift, vector, sums = _arrays(context, b, typed)
+            rows, shift, vector, sums = arrays(context, b, typed)
             if shift.kind != vector.kind:
                 return SIZE(0)
             lanes = vector.lanes
             some = _Rows(b, rows, shift, arguments[1], count, lanes)
-            places = _zeros(b, some.vector, count)
+            places = zeros(b, some.vector, count)
             registers = b.udiv(vector.columns, SIZE(lanes))
             with cgutils.for_range(b, registers) as loop:
                 place = b.mul(loop.index, SIZE(lanes))
                 y = vector.load(vector.address(place), lanes)
                 for x, sum_of in zip(some.deviations(place), places):
-                    _multiply_add(b, x, y, sum_of)
-            totals = _totals(b, [b.load(sum_of) for sum_of in places])
+                    multiply_add(b, x, y, sum_of)
+            added = totals(b, [b.load(sum_of) for sum_of in places])
             for i in range(count):
                 whole, lane = divmod(i, lanes)
-                one = b.extract_element(totals[whole], INDEX(lane))
+                one = b.extract_element(added[whole], INDEX(lane))
                 b.store(one, b.inttoptr(sums.address(i), sums.kind.as_pointer()))
             return b.mul(registers, SIZE(lanes))
 
@@ -97,7 +95,7 @@ def sums_of(count, fetches):
 
         def generate(context, b, signature, arguments):
             typed = zip(signature.args[:1] + signature.args[2:], arguments[:1] + arguments[2:])
-            rows, shift, numbers, part = _arrays(context, b, typed)
+            rows, shift, numbers, part = arrays(context, b, typed)
             if shift.kind != part.kind:
                 return SIZE(0)
             lanes, first = part.lanes, arguments[1]
@@ -106,7 +104,7 @@ def sums_of(count, fetches):
             factors = []
             for i in range(count):
                 one = b.load(b.inttoptr(numbers.address(i), numbers.kind.as_pointer()))
-                factors.append(_spread(b, one, some.vector))
+                factors.append(spread(b, one, some.vector))
             height = rows.height
             behind = b.add(first, SIZE(count))
             is_there = b.icmp_signed("<=", b.add(behind, SIZE(count)), height)
@@ -117,14 +115,14 @@ def sums_of(count, fetches):
                 start = b.mul(loop.index, SIZE(elements))
                 ahead = b.add(hop, b.mul(start, SIZE(rows.itemsize)))
                 for row in some.starts if fetches else ():
-                    _prefetch(b, b.add(row, ahead))
+                    prefetch(b, b.add(row, ahead))
                 for register in range(step):
                     place = b.add(start, SIZE(register * lanes))
                     target = part.address(place)
                     total = part.load(target, lanes)
                     for x, factor in zip(some.deviations(place), factors):
-                        total = _call(
-                            b, f"llvm.fmuladd.{_suffix(some.vector)}", some.vector, x, factor, total
+                        total = call(
+                            b, f"llvm.fmuladd.{suffix(some.vector)}", some.vector, x, factor, total
                         )
                     part.store(total, target)
             return b.mul(whole, SIZE(elements))
