@@ -10,6 +10,7 @@ from launch import run
 from reference_network import MODULES, batches_of, weights_of
 
 from hpcpca.adapters import extraction
+from hpcpca.adapters.adapter import Adapter
 from hpcpca.adapters.models import open_adapter
 from hpcpca.errors import UsageError
 
@@ -127,6 +128,11 @@ def test_a_change_of_low_rank_is_found(tuned, recording):
     (x,) = batches[0]
     found, true = (np.asarray(network(w, x)) for w in (recording.adapted(adapter), tuned[1]))
     assert found == pytest.approx(true, abs=1e-3)
+    nothing = Adapter({})
+    lacks = [network(tuned[1], x) - network(tuned[0], x) for (x,) in batches]
+    expected = sum(float((np.asarray(each, float) ** 2).sum()) for each in lacks)
+    assert recording.left(nothing, batches) == pytest.approx(expected, rel=1e-5) and expected > 1
+    assert recording.left(adapter, batches) < 1e-4 * expected
 
 
 @needs_jax

@@ -51,7 +51,7 @@ class Recording:
         self.modules, self.biases = tuple(modules), dict(biases or {})
         self.frozen, self.tuned = (jax.tree.map(jnp.asarray, each) for each in (frozen, tuned))
         self._network = network
-        self._received = jax.jit(self._watched)
+        self._received, self._ends = jax.jit(self._watched), jax.jit(network)
 
     def order(self, *inputs):
         """The modules in the order in which the network uses them."""
@@ -79,6 +79,16 @@ class Recording:
             there = self._outputs(self.tuned, name, self.received(self.tuned, *inputs)[name])
             x = self.received(weights, *inputs)[name]
             yield x, there - self._outputs(self.frozen, name, x)
+
+    def left(self, adapter, batches):
+        """The sum of squares of what the network's outputs with ``adapter`` lack to those of the
+        tuned one, over ``batches``, tuples of its inputs.
+        """
+        weights, total = self.adapted(adapter), 0.0
+        for inputs in batches:
+            lacking = self._ends(self.tuned, *inputs) - self._ends(weights, *inputs)
+            total += float((np.asarray(lacking, np.float64) ** 2).sum())
+        return total
 
     def adapted(self, adapter):
         """The frozen weights with an adapter in them, its biases too."""

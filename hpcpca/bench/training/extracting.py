@@ -90,7 +90,7 @@ def extract(comm, *, seed, ranks=RANKS, **size):
     """Accuracies of adapters taken out of the tuned network of a seed, in %.
 
     "frozen", "tuned": of these networks. By way, a number for each of ``ranks``; "pairs" are those
-    that are discovered within as many parameters.
+    that are discovered within as many parameters, or equal ones if these leave less of the outputs.
     """
     work = Extraction(seed, **size)
     shapes = {name: work.frozen[name].shape for name in work.setting.modules}
@@ -102,13 +102,14 @@ def extract(comm, *, seed, ranks=RANKS, **size):
     for rank in ranks:
         uniform = {name: min(rank, *shape) for name, shape in shapes.items()}
         budget = sum(r * sum(shapes[name]) for name, r in uniform.items())
-        discovered = work.discovered(budget)
+        equal, other = map(work.layer_after_layer, (uniform, work.discovered(budget)))
+        better = min(equal, other, key=lambda each: work.recording.left(each, work.batches))
         for way, adapter in {
             "plain SVD": work.truncated(uniform),
             "regression": work.module_by_module(uniform),
-            "layer after layer": work.layer_after_layer(uniform),
-            "layer after layer, discovered": work.layer_after_layer(discovered),
+            "layer after layer": equal,
+            "layer after layer, discovered": better,
         }.items():
             found.setdefault(way, []).append(work.accuracy(adapter))
-        found["pairs"].append(discovered)
+        found["pairs"].append(better.ranks)
     return found
