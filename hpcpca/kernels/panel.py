@@ -122,7 +122,9 @@ def _add_images_of_rows(rows, shift, scale, tile, sums, out, start, stop):
     ``stop`` on are fetched; tile (≥ r, ≥ a strip) is scratch.
     """
     m, count, strip = out.shape[0], rows.shape[0], STRIP * (BYTES // tile.itemsize)
-    is_filled = m < BROAD or not _takes_rows(shift, tile)
+    # a strip has up to three lines to fetch: two by the first kernel, one by the next
+    fewest = BROAD if strip * rows.itemsize <= 2 * LINE else 2 * BROAD
+    is_filled = m < fewest or not _takes_rows(shift, tile)
     if is_filled:
         _fill(rows, shift, scale, tile[:count], start, stop)
     for at in range(start, stop, strip):

@@ -19,7 +19,7 @@ from .centring import work_type
 
 LONG, LONG_ROWS = (
     64 << 10,
-    0.65,
+    0.85,
 )  # rows of more bytes are multiplied at this part of the rate (measured): they are read twice
 # per element of a pair of vectors in a round of the Ritz exchange, at half the rate of products: 14
 # where two sweeps orthonormalise, and what else there is (measured 10 to 22, for 64 to 16 vectors)

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -14,7 +15,7 @@ from hpcpca.errors import DataError
 from hpcpca.sources import lying, mapped
 from hpcpca.sources.paired import PairedSource
 from hpcpca.sources.reading import Reading
-from hpcpca.sources.rows import read_ahead
+from hpcpca.sources.rows import read_ahead, seconds_to_map
 from hpcpca.sources.source import open_source
 
 ROWS = np.random.default_rng(0).standard_normal((3_000, 40)).astype(np.float32)
@@ -237,3 +238,28 @@ def test_pairs_of_rows(tmp_path, cut):
     assert pairs.unmapped == "they are copied"
     os.utime(y, (1, 1))
     pairs.check_mapped(0)  # what is copied is as it was read
+
+
+@pytest.mark.parametrize("blocks, places", [(16, 3), (1, 1), (0, 0)])
+def test_how_fast_maps_are_is_not_judged_by_one_place(monkeypatch, blocks, places):
+    """One that is held up, by others or the disk; and pieces that are mere ends do not count."""
+    clock, delays, seen = [0.0], iter([2.0, 90.0, 4.0]), []
+
+    class Source:
+        blocks = SimpleNamespace(shard=lambda shards, shard: (10, 10 + blocks))
+
+        def pieces(self, first, last, most):
+            assert 10 <= first and most == 10
+            return iter([(0, first, first + 1), (0, first + 1, first + 11)] * (first < last))
+
+        def fetch(self, *place):
+            seen.append(place)
+            clock[0] += next(delays)
+
+        def read(self, number, start, stop):
+            return np.zeros(stop - start, np.uint8)
+
+    monkeypatch.setattr("hpcpca.sources.rows.perf_counter", lambda: clock[0])
+    seconds, count = seconds_to_map(Source(), 2, 1, 30)
+    assert count == 10 * places == 10 * len(set(seen))
+    assert seconds == pytest.approx({3: 12.0, 1: 2.0, 0: 0.0}[places])
