@@ -18,7 +18,8 @@ COLUMNS = (784, 2000, 50_000)
 WIDTHS = (1, 2, 4, 8, 16, 24, 32, 48, 64)
 BLOCK_BYTES = 128 << 20  # of rows: well past the second cache
 SQUARE = 1500  # of the matrix product that is the ceiling of arithmetic
-PEER = "{}, two BLAS products"  # B·V, and its product with Bᵀ; B is neither shifted nor converted
+# B·V, and its product with Bᵀ; B is neither shifted nor converted
+PEER = "{}, two BLAS products"
 
 
 def _seconds(actions, repeats):

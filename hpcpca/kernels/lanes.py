@@ -10,3 +10,4 @@ IS_LARGE = BYTES == 64 or platform.machine() == "aarch64"  # 32 registers in pla
 GROUP = 6 if IS_LARGE else 3  # rows that are multiplied with four vectors at a time
 BROAD = 8 if IS_LARGE else 4  # vectors whose images are summed up at a time,
 STRIP = 3 if IS_LARGE else 2  # over so many registers of columns
+LINE = 64  # bytes that caches fetch at a time

@@ -9,7 +9,6 @@ from numba.core import cgutils
 from .lanes import BYTES
 
 SIZE, INDEX = ir.IntType(64), ir.IntType(32)
-LINE = 64  # bytes that caches fetch at a time
 
 
 class Array:
@@ -40,6 +39,13 @@ class Array:
         """Elements from an address on."""
         pointer = self.builder.inttoptr(address, self.vector(lanes).as_pointer())
         return self.builder.load(pointer, align=self.itemsize)
+
+    def converted(self, x, vector):
+        """Elements of it as a vector of floats."""
+        b = self.builder
+        if self.is_signed is not None:
+            return (b.sitofp if self.is_signed else b.uitofp)(x, vector)
+        return b.fpext(x, vector) if x.type != vector else x
 
     def store(self, value, address):
         """Write elements from an address on."""
@@ -138,11 +144,7 @@ class Deviations:
     def read(self, place, centre, mask=None):
         """Deviations from an element of the source on, given by its place."""
         b, source = self.b, self.source
-        x = self._read(source, source.address(*place), mask)
-        if source.is_signed is not None:
-            x = (b.sitofp if source.is_signed else b.uitofp)(x, self.vector)
-        elif x.type != self.vector:
-            x = b.fpext(x, self.vector)
+        x = source.converted(self._read(source, source.address(*place), mask), self.vector)
         return b.fmul(b.fsub(x, centre), self.scale)
 
     def _read(self, array, address, mask):

@@ -13,12 +13,11 @@ import numpy as np
 
 from .convert import deviation, scaled_deviations
 from .jit import Intrinsic, compiled, exact
-from .lanes import BROAD, BYTES, GROUP, STRIP
+from .lanes import BROAD, BYTES, GROUP, LINE, STRIP
 from .shapes import ROWS, Registers, product_shapes
 from .vector import add_gram_vector
 
 REGISTERS = Registers(BYTES, STRIP, GROUP)
-LINE = 64  # bytes that caches fetch at a time
 MODERATE = 2.0**60  # scales up to this may be taken out of sums
 
 _own = threading.local()
@@ -75,9 +74,10 @@ def _fill(rows, shift, scale, tile, start, stop):
 
 @compiled
 def _multiply(rows, shift, scale, tile, panel, sums, start, stop, ahead, place):
-    """tile ← (rows − shift)·scale in columns start…stop−1, as ``_fill``, and sums (GROUP, m) +=
-    tile·panelᵀ, while the next rows are fetched: those of ``ahead`` (n, d), of which ``place`` is
-    the first element that is needed.
+    """Fill the tile as ``_fill`` does, and add tile·panelᵀ to sums (GROUP, m).
+
+    The next rows are fetched meanwhile: those of ``ahead`` (n, d), of which ``place`` is the first
+    element that is needed.
     """
     d, m, k = ahead.shape[1], panel.shape[0], 0
     last, lanes = place + (GROUP - 1) * d, BYTES // tile.itemsize
@@ -99,8 +99,9 @@ def _multiply(rows, shift, scale, tile, panel, sums, start, stop, ahead, place):
 
 @compiled
 def _add_images(tile, sums, out, first, start, rows, count, k):
-    """out (k… m−1, start…) += sumsᵀ·tile in the strip of tile (count, first…); rows as for
-    ``outer``.
+    """out (m, d) += sumsᵀ·tile for the vectors from k on, in the strip from column ``start`` on.
+
+    That strip is in the tile (count, columns) from its column ``first`` on; rows as for ``outer``.
     """
     m = out.shape[0]
     while k + BROAD <= m:
@@ -118,8 +119,10 @@ def _add_images(tile, sums, out, first, start, rows, count, k):
 
 @compiled
 def _add_images_of_rows(rows, shift, scale, tile, sums, out, start, stop):
-    """out (m, d) += sumsᵀ·B for B = (rows − shift)·scale in columns start…stop−1, while those from
-    ``stop`` on are fetched; tile (≥ r, ≥ a strip) is scratch.
+    """out (m, d) += sumsᵀ·B for B = (rows − shift)·scale, in columns start…stop−1.
+
+    Columns from ``stop`` on are fetched meanwhile. The tile (≥ r, ≥ stop − start, in whole strips)
+    is scratch.
     """
     m, count, strip = out.shape[0], rows.shape[0], STRIP * (BYTES // tile.itemsize)
     # a strip has up to three lines to fetch: two by the first kernel, one by the next

@@ -11,10 +11,9 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from .lanes import GROUP, STRIP
+from .lanes import GROUP, LINE, STRIP
 from .llvm import (
     INDEX,
-    LINE,
     SIZE,
     Deviations,
     add_masked,
@@ -69,9 +68,11 @@ def fresh_dot(count):
 
     @intrinsic
     def kernel(typing, tile, panel, sums, rows, place, source, shift, scale, start, stop):
-        """tile ← (source − shift)·scale in columns start…stop−1, with zeros up to a whole register,
-        and sums (GROUP, 0…count−1) += tile·panelᵀ. On the way two of ``rows`` (n, d) are fetched
-        to the cache, as ``dot`` fetches one. Nothing if not ``takes_rows``.
+        """tile ← (source − shift)·scale in columns start…stop−1, and zeros up to a whole register;
+        sums (GROUP, m) += tile·panelᵀ for the first ``count`` vectors.
+
+        On the way two of ``rows`` (n, d) are fetched to the cache, as ``dot`` fetches one. Nothing
+        if not ``takes_rows``.
         """
 
         def generate(context, b, signature, arguments):
@@ -194,10 +195,11 @@ def fresh_outer(count):
 
     @intrinsic
     def kernel(typing, tile, sums, out, source, shift, scale, rows, at, place):
-        """tile (rows, a strip) ← (source − shift)·scale in columns at…, of which there is a whole
-        strip, and out (0…count−1, at…) += sumsᵀ·tile. On the way two lines that begin ``place``
-        bytes behind the beginning of each row are fetched to the cache. Nothing if not
-        ``takes_rows``.
+        """tile (rows, a strip) ← (source − shift)·scale in the strip from column ``at`` on, which
+        is whole; out (m, d) += sumsᵀ·tile there, for the first ``count`` vectors.
+
+        On the way two lines that begin ``place`` bytes behind the beginning of each row are fetched
+        to the cache. Nothing if not ``takes_rows``.
         """
 
         def generate(context, b, signature, arguments):

@@ -7,9 +7,9 @@ next rows are fetched then, line by line, which no loop of Numba's does without 
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from .lanes import LINE
 from .llvm import (
     INDEX,
-    LINE,
     SIZE,
     arrays,
     call,
@@ -39,11 +39,7 @@ class _Rows:
         centre = self.shift.load(self.shift.address(place), self.lanes)
         for start in self.starts:
             x = self.rows.load(b.add(start, done), self.lanes)
-            if self.rows.is_signed is not None:
-                x = (b.sitofp if self.rows.is_signed else b.uitofp)(x, self.vector)
-            elif x.type != self.vector:
-                x = b.fpext(x, self.vector)
-            yield b.fsub(x, centre)
+            yield b.fsub(self.rows.converted(x, self.vector), centre)
 
 
 def dots(count):
