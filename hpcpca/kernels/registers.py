@@ -68,8 +68,8 @@ def fresh_dot(count):
 
     @intrinsic
     def kernel(typing, tile, panel, sums, rows, place, source, shift, scale, start, stop):
-        """tile ← (source − shift)·scale in columns start…stop−1, and zeros up to a whole register;
-        sums (GROUP, m) += tile·panelᵀ for the first ``count`` vectors.
+        """tile ← (source − shift)·scale in columns start…stop−1, then zeros up to a whole
+        register; sums (GROUP, m) += tile·panelᵀ for the first ``count`` vectors.
 
         On the way two of ``rows`` (n, d) are fetched to the cache, as ``dot`` fetches one. Nothing
         if not ``takes_rows``.
@@ -195,8 +195,8 @@ def fresh_outer(count):
 
     @intrinsic
     def kernel(typing, tile, sums, out, source, shift, scale, rows, at, place):
-        """tile (rows, a strip) ← (source − shift)·scale in the strip from column ``at`` on, which
-        is whole; out (m, d) += sumsᵀ·tile there, for the first ``count`` vectors.
+        """tile (rows, a strip) ← (source − shift)·scale in the whole strip from column ``at``
+        on; out (m, d) += sumsᵀ·tile there, for the first ``count`` vectors.
 
         On the way two lines that begin ``place`` bytes behind the beginning of each row are fetched
         to the cache. Nothing if not ``takes_rows``.
