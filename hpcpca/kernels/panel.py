@@ -121,8 +121,8 @@ def _add_images(tile, sums, out, first, start, rows, count, k):
 def _add_images_of_rows(rows, shift, scale, tile, sums, out, start, stop):
     """out (m, d) += sumsᵀ·B for B = (rows − shift)·scale, in columns start…stop−1.
 
-    Columns from ``stop`` on are fetched meanwhile. The tile is scratch: (≥ r, ≥ stop − start), in
-    whole strips.
+    Columns from ``stop`` on are fetched meanwhile. The tile is scratch, of at least r rows, and
+    as many columns as that, in whole strips.
     """
     m, count, strip = out.shape[0], rows.shape[0], STRIP * (BYTES // tile.itemsize)
     # a strip has up to three lines to fetch: two by the first kernel, one by the next
