@@ -46,6 +46,29 @@ def lists_of(layout, panel, ranks=None):
     return pairs if ranks is None else {n: pairs[n][:r] for n, r in zip(pairs, ranks)}
 
 
+@pytest.mark.parametrize("outer", [(), (5,), (3, 4), (0, 4)], ids=str)
+def test_rows_may_have_any_axes(dtype, outer):
+    """Products with weights that have pairs, and their gradients, are those of the sum."""
+    import jax
+
+    from hpcpca.adapters.training.low_rank_sum import LowRankSum
+
+    random = np.random.default_rng(len(outer))
+    shapes = {"rows": (*outer, 7), "whole": (6, 7), "a": (2, 7), "b": (2, 6), "g": (*outer, 6)}
+    rows, whole, a, b, g = (random.standard_normal(s).astype(dtype) for s in shapes.values())
+
+    def summed(rows, a, b):
+        return (g * (rows @ LowRankSum(whole, a, b).T)).sum()
+
+    value, slopes = jax.value_and_grad(summed, argnums=(0, 1, 2))(rows, a, b)
+    dense = whole + b.T @ a
+    change = g.reshape(-1, 6).T @ rows.reshape(-1, 7)
+    expected = (g * (rows @ dense.T)).sum(), g @ dense, b @ change, a @ change.T
+    for found, wanted in zip((value, *slopes), expected):
+        assert np.shape(found) == np.shape(wanted) and found.dtype == dtype
+        np.testing.assert_allclose(found, wanted, rtol=PRECISE[dtype], atol=PRECISE[dtype])
+
+
 def test_gradients_are_difference_quotients(dtype):
     """Of every number of every worker's pairs, and of all together."""
     from hpcpca.adapters.training.network import Network

@@ -1,5 +1,6 @@
 """Weights with pairs beside them, in the place of an array of weights."""
 
+import math
 from dataclasses import dataclass
 
 import jax
@@ -41,5 +42,12 @@ class LowRankSum:
         return LowRankSum(self.whole.T, self.b, self.a)
 
     def __rmatmul__(self, rows):
-        """Rows (…, q) times it."""
-        return rows @ self.whole + (rows @ self.b.T) @ self.a
+        """Rows (…, q) times it.
+
+        They are one matrix here: XLA is several times as slow at the pairs' gradients, which are
+        thin products over all rows, if these have two axes.
+        """
+        outer, width = rows.shape[:-1], rows.shape[-1]
+        rows = rows.reshape(math.prod(outer), width)
+        result = rows @ self.whole + (rows @ self.b.T) @ self.a
+        return result.reshape(*outer, result.shape[-1])
