@@ -125,7 +125,7 @@ def test_pairs_behind_pairs(few_images, alone):
     from hpcpca.bench.training import adapter_ways, adapting
 
     setting = adapting.setting_of(adapting.NETWORK.start(0), adapting.NEW, 0)
-    run = adapter_ways.Run(alone, setting, epochs=1, steps=8, rank=3)
+    run = adapter_ways.Run(alone, setting, epochs=1, steps=8, rank=3, limits={})
     trainer, batches = adapter_ways.WAYS["parallel, extended"](run), setting.batches(1, 8)
     for batch in itertools.islice(batches, 4):
         trainer.step(*batch)

@@ -1,5 +1,7 @@
 """Ways to train adapters at equal numbers of parameters, and what comes of them."""
 
+import math
+from itertools import islice
 from time import perf_counter
 
 from ...adapters.training import (
@@ -15,21 +17,27 @@ from ...adapters.training.parallel_deflation import shapes_of
 from . import adapting, describing
 
 RANK, EPOCHS, EACH = 3, 10, 6  # pairs of all modules; epochs; epochs of a pair alone
-MOST = 8  # pairs of a module
 AT_FIRST = 5  # pairs of all modules before some are pruned
 PRUNED = (0.1, 0.6)  # between these shares of all batches
-# Epochs before the first growth, and from one to the next. Pairs that come sooner end worse: what
-# they are trained on is not yet what the first ones will leave.
-WARM_UP, EVERY = 1.5, 0.75
+# Shares of all batches before the first growth, and from one to the next; growths that the budget
+# is for. Pairs that come sooner end worse: what they are trained on is not yet what the first ones
+# will leave.
+WARM_UP, EVERY, GROWTHS = 0.15, 0.075, 6
+# Most pairs of a module, and batches that gains are judged by: two losses for every module and
+# batch, and there are 36 modules in the network of sentences.
+GROWN = {
+    "pictures": {"rank_max": 8, "judged": 16},
+    "sentences": {"rank_max": 4, "judged": 4},
+}
 
 
 class Run:
-    """A training on ``setting``: so many ``epochs`` of ``in_epoch`` batches."""
+    """A training on ``setting``: ``count`` batches, of which an epoch has ``in_epoch``."""
 
-    def __init__(self, comm, setting, epochs, steps, rank):
-        self.comm, self.setting, self.rank = comm, setting, rank
+    def __init__(self, comm, setting, epochs, steps, *, rank, limits):
+        self.comm, self.setting, self.rank, self.limits = comm, setting, rank, limits
         self.in_epoch = min(setting.in_epoch, steps or setting.in_epoch)
-        self.epochs, self.steps = epochs, steps
+        self.count, self.steps = epochs * self.in_epoch, steps
         shapes = shapes_of(setting.weights, setting.modules)
         self.budget = rank * sum(q + d for q, d in shapes.values())
 
@@ -37,18 +45,19 @@ class Run:
         return (self.setting.loss, self.setting.weights, self.setting.modules, *more)
 
     def _growth(self):
-        of_epoch = {"warm_up": WARM_UP, "every": EVERY}
-        batches = {name: max(1, round(x * self.in_epoch)) for name, x in of_epoch.items()}
-        return Growth(self.budget, max(MOST, self.rank), **batches)
+        of_all = {"warm_up": WARM_UP, "every": EVERY}
+        when = {name: max(1, round(x * self.count)) for name, x in of_all.items()}
+        by = max(1, math.ceil((self.rank - 1) * len(self.setting.modules) / GROWTHS))
+        return Growth(self.budget, by=by, **when, **self.limits)
 
     def joint(self):
         """LoRA."""
         return LoRA(*self._given(self.rank), seed=self.setting.seed)
 
     def sequential(self):
-        """Pair after pair, each in as many epochs as ``EACH`` to ``EPOCHS`` of all."""
-        self.epochs = self.rank * max(1, self.epochs * EACH // EPOCHS)
-        each = self.epochs // self.rank * self.in_epoch
+        """Pair after pair, each in as many batches as ``EACH`` to ``EPOCHS`` of all."""
+        each = max(1, self.count * EACH // EPOCHS)
+        self.count = self.rank * each
         return self._parallel(Schedule(each, sequential=True))
 
     def grown(self):
@@ -57,7 +66,7 @@ class Run:
 
     def pruned(self):
         """AdaLoRA."""
-        span = [round(x * self.epochs * self.in_epoch) for x in PRUNED]
+        span = [round(x * self.count) for x in PRUNED]
         more = {"budget": self.budget, "span": span}
         return AdaLoRA(*self._given(AT_FIRST), **more, seed=self.setting.seed)
 
@@ -79,7 +88,7 @@ class Run:
 
     def extended(self):
         """All pairs but the last ones in half of the batches; then these, behind the others."""
-        return Extended(self, self.epochs * self.in_epoch // 2)
+        return Extended(self, self.count // 2)
 
     def _parallel(self, schedule):
         how = {"schedule": schedule, "comm": self.comm, "seed": self.setting.seed}
@@ -155,9 +164,9 @@ def train(comm, *, way, seed, rank=RANK, epochs=EPOCHS, steps=None, of="pictures
     batch), "batches", "seconds" of all of them but the first, and "parts" of these.
     """
     setting = SETTINGS[of](seed, steps, **size)
-    run = Run(comm, setting, epochs, steps, rank)
+    run = Run(comm, setting, epochs, steps, rank=rank, limits=GROWN[of])
     trainer = WAYS[way](run)
-    batches = setting.batches(run.epochs, steps)
+    batches = islice(setting.batches(math.ceil(run.count / run.in_epoch), steps), run.count)
     trainer.step(*next(batches))  # compiles
     begun, before_it = perf_counter(), parts_of(trainer)
     for batch in batches:
