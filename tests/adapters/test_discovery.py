@@ -56,16 +56,16 @@ def test_reserves_join_as_they_are(alone):
     parts = after.layout.parts(after.asked.astype(float))
     pairs, reserves = ({n: [(a[at], b[at])] for n, (a, b) in parts.items()} for at in (0, -1))
 
-    def loss(names, x, y):
-        there = {n: pairs[n] + (reserves[n] if n in names else []) for n in MODULES}
-        return loss_and_slopes(merged(weights, there), x, y)[0]
+    ((a, b),) = reserves[name]
 
-    others = set(MODULES) - {name}
-    gains = [
-        (loss((), *each) - loss({name}, *each) + loss(others, *each) - loss(MODULES, *each)) / 2
-        for each in batches_of(7, 6, np.float32)[-2:]
-    ]
-    assert score == pytest.approx(np.mean(gains) / after.layout.costs[number], rel=1e-3)
+    def slope(names, x, y):
+        """How the loss changes with the reserve's share, if these reserves are there."""
+        there = {n: pairs[n] + (reserves[n] if n in names else []) for n in MODULES}
+        return b @ loss_and_slopes(merged(weights, there), x, y)[1][name] @ a
+
+    batches = batches_of(7, 6, np.float32)[-2:]
+    gain = -np.mean([slope(names, *each) for each in batches for names in ((), MODULES)])
+    assert score == pytest.approx(gain / after.layout.costs[number], rel=1e-3)
 
 
 def test_budget_and_limits(alone):

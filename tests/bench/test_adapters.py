@@ -125,7 +125,7 @@ def test_pairs_behind_pairs(few_images, alone):
     from hpcpca.bench.training import adapter_ways, adapting
 
     setting = adapting.setting_of(adapting.NETWORK.start(0), adapting.NEW, 0)
-    run = adapter_ways.Run(alone, setting, epochs=1, steps=8, rank=3, limits={})
+    run = adapter_ways.Run(alone, setting, epochs=1, steps=8, rank=3, rank_max=8)
     trainer, batches = adapter_ways.WAYS["parallel, extended"](run), setting.batches(1, 8)
     for batch in itertools.islice(batches, 4):
         trainer.step(*batch)
@@ -138,6 +138,23 @@ def test_pairs_behind_pairs(few_images, alone):
     for name in setting.modules:
         for old, new in zip(before.pairs[name], after.pairs[name]):
             assert (new[:2] == old).all() and new[2].any()
+
+
+@needs_jax
+@pytest.mark.full_data
+def test_ranks_grow_early(few_images, alone):
+    """After 15 % of the batches, and after every 7.5 % from then on, until the budget is used."""
+    from hpcpca.bench.training import adapter_ways, adapting
+
+    setting = adapting.setting_of(adapting.NETWORK.start(0), adapting.NEW, 0)
+    run = adapter_ways.Run(alone, setting, epochs=1, steps=40, rank=3, rank_max=8)
+    trainer = adapter_ways.WAYS["parallel, discovered"](run)
+    for batch in setting.batches(1, 40):
+        trainer.step(*batch)
+    trainer.close()
+    grown = [step for step, *_ in trainer.grown]
+    assert grown == list(range(6, 6 + 3 * len(grown), 3))
+    assert not trainer.growth.affordable(trainer.layout, trainer.ranks).any()
 
 
 @needs_jax

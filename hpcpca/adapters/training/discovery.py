@@ -52,27 +52,23 @@ class Discovery(ParallelDeflation):
 
     def gains(self):
         """What each reserve takes off the loss of the last batches: (N). Collective: ranks share
-        out modules.
+        out batches.
 
-        Reserves are trained beside each other. So a gain is the mean of that beside the model
-        alone, and that beside the model and all other reserves.
+        Reserves are trained beside each other. All of them join by one and the same share, from 0
+        to 1. A gain is the part of the loss that goes as the reserve's own share grows, by the
+        trapezoidal rule from both ends: two gradients a batch, however many modules there are.
         """
-        count, panel = len(self.layout.names), jnp.asarray(self.panel)
+        panel, open_ones = jnp.asarray(self.panel), self.growth.affordable(self.layout, self.ranks)
         model = self._held().astype(self.panel.dtype)
-        full, found = model.copy(), np.zeros(count)
-        full[-1] = self.growth.affordable(self.layout, self.ranks)
-        edges = self._loss(panel, model), self._loss(panel, full)
-        for number in range(self.world.rank, count, self.world.size):
-            if full[-1, number]:
-                more, less = model.copy(), full.copy()
-                more[-1, number], less[-1, number] = 1, 0
-                first, last = self._loss(panel, more), self._loss(panel, less)
-                found[number] = (edges[0] - first + last - edges[1]) / 2
-        return self.exchange.sum(found)
-
-    def _loss(self, panel, seen):
-        """The mean over the last batches with pairs that are ``seen``."""
-        return np.mean([self.network.loss(panel, seen, each) for each in self._recent])
+        full = model.copy()
+        full[-1] = open_ones
+        # A row for each batch, so that the sum is the same on any number of ranks.
+        found = np.zeros((len(self._recent), len(open_ones)))
+        for at in range(self.world.rank, len(found), self.world.size):
+            for seen in (model, full):
+                slopes = self.network.slopes_of_shares(panel, seen, self._recent[at])
+                found[at] -= np.asarray(slopes[-1], float) / 2
+        return np.where(open_ones, self.exchange.sum(found).mean(axis=0), 0.0)
 
     def _begin_reserves(self):
         for number, rank in enumerate(self.ranks):

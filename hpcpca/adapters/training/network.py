@@ -11,7 +11,7 @@ class Network:
 
     ``weights`` {name: array} stay as they are; the loss computes ``x @ W.T`` with those that have
     pairs. A panel is (rows, length) as ``Layout`` says; ``seen`` (rows, N) weighs its pairs by
-    module: 1, or 0 for those that are not there.
+    module: 1, 0 for those that are not there, or a share between.
     """
 
     def __init__(self, loss, weights, layout):
@@ -19,7 +19,7 @@ class Network:
         self._loss = loss
         self._of_worker = jax.jit(jax.grad(self._with_own))
         self._of_all = jax.jit(jax.value_and_grad(self._with_all))
-        self._value = jax.jit(self._with_all)
+        self._of_shares = jax.jit(jax.grad(self._with_all, argnums=1))
         self._whole = jax.jit(jax.grad(self._with_added))
 
     def slopes_of_worker(self, k, panel, seen, batch):
@@ -32,9 +32,9 @@ class Network:
         """(Loss, gradient (rows, length)) in the network with all pairs that are ``seen``."""
         return self._of_all(panel, seen, self.weights, batch)
 
-    def loss(self, panel, seen, batch):
-        """Loss of the network with the pairs that are ``seen``."""
-        return self._value(panel, seen, self.weights, batch)
+    def slopes_of_shares(self, panel, seen, batch):
+        """Gradient (rows, N) by the shares ``seen``."""
+        return self._of_shares(panel, seen, self.weights, batch)
 
     def slopes_of_weights(self, panel, seen, batch):
         """{module: gradient (q, d) of its weights} with the pairs that are ``seen``."""

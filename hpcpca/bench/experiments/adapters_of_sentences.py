@@ -1,6 +1,7 @@
 """Adapters of a real pretrained network: a sentence encoder learns the sections of packages."""
 
 from ..training.launch import trained
+from ..training.packages import descriptions
 from .adapters import WRONG, of_training, prefixes
 from .record import Record, Series
 
@@ -29,10 +30,12 @@ def run(world, seeds, quick):
         for r, each in enumerate(prefixes(runs, RANK).T)
     ]
     before = next(iter(found.values()))[0]["before"]
+    learnt, judged = descriptions()
     about = (
         "**Trained**: all-MiniLM-L6-v2 learns to tell the section of a Debian package, one of 16,"
         f" from its line of description, by pairs beside its 36 matrices; budget: {RANK} pairs for"
-        f" each. Its head is trained first ({before:.2f} %), and frozen."
+        f" each. Its head is trained first ({before:.2f} %), and frozen. {len(learnt)} texts to"
+        f" learn from ({learnt.hash}), {len(judged)} to judge by ({judged.hash})."
     )
     settings = {"seeds": seeds, "rank": RANK, "epochs": EPOCHS, "ways": list(found)}
     table = of_training(about, found, RANK)

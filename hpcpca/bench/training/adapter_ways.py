@@ -23,19 +23,14 @@ PRUNED = (0.1, 0.6)  # between these shares of all batches
 # is for. Pairs that come sooner end worse: what they are trained on is not yet what the first ones
 # will leave.
 WARM_UP, EVERY, GROWTHS = 0.15, 0.075, 6
-# Most pairs of a module, and batches that gains are judged by: two losses for every module and
-# batch, and there are 36 modules in the network of sentences.
-GROWN = {
-    "pictures": {"rank_max": 8, "judged": 16},
-    "sentences": {"rank_max": 4, "judged": 4},
-}
+RANK_MAX = {"pictures": 8, "sentences": 4}  # most pairs of a module
 
 
 class Run:
     """A training on ``setting``: ``count`` batches, of which an epoch has ``in_epoch``."""
 
-    def __init__(self, comm, setting, epochs, steps, *, rank, limits):
-        self.comm, self.setting, self.rank, self.limits = comm, setting, rank, limits
+    def __init__(self, comm, setting, epochs, steps, *, rank, rank_max):
+        self.comm, self.setting, self.rank, self.rank_max = comm, setting, rank, rank_max
         self.in_epoch = min(setting.in_epoch, steps or setting.in_epoch)
         self.count, self.steps = epochs * self.in_epoch, steps
         shapes = shapes_of(setting.weights, setting.modules)
@@ -48,7 +43,7 @@ class Run:
         of_all = {"warm_up": WARM_UP, "every": EVERY}
         when = {name: max(1, round(x * self.count)) for name, x in of_all.items()}
         by = max(1, math.ceil((self.rank - 1) * len(self.setting.modules) / GROWTHS))
-        return Growth(self.budget, by=by, **when, **self.limits)
+        return Growth(self.budget, rank_max=self.rank_max, by=by, **when)
 
     def joint(self):
         """LoRA."""
@@ -164,7 +159,7 @@ def train(comm, *, way, seed, rank=RANK, epochs=EPOCHS, steps=None, of="pictures
     batch), "batches", "seconds" of all of them but the first, and "parts" of these.
     """
     setting = SETTINGS[of](seed, steps, **size)
-    run = Run(comm, setting, epochs, steps, rank=rank, limits=GROWN[of])
+    run = Run(comm, setting, epochs, steps, rank=rank, rank_max=RANK_MAX[of])
     trainer = WAYS[way](run)
     batches = islice(setting.batches(math.ceil(run.count / run.in_epoch), steps), run.count)
     trainer.step(*next(batches))  # compiles

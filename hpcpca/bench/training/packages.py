@@ -39,9 +39,14 @@ class Packages:
 
 def packages_in(listing):
     """Return the ``Packages`` of an ``apt-cache dumpavail``: one of every source, none twice."""
+    entries = [
+        dict(re.findall(r"^([\w-]+): (.*)$", entry, re.MULTILINE))
+        for entry in listing.split("\n\n")
+    ]
+    # Their order there changes with what is installed.
+    entries.sort(key=lambda fields: fields.get("Package", ""))
     texts, labels, sources, seen = [], [], set(), set()
-    for entry in listing.split("\n\n"):
-        fields = dict(re.findall(r"^([\w-]+): (.*)$", entry, re.MULTILINE))
+    for fields in entries:
         name, text = fields.get("Package", ""), fields.get("Description", "").strip()
         source, section = fields.get("Source", name).split(" ")[0], fields.get("Section")
         if section not in SECTIONS or PARTS.search(name) or not text:
