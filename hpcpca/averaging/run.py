@@ -123,11 +123,14 @@ class Run(OwnLoop):
                 self.say(f"owed: {path}")
             else:
                 self.say(f"{path} stays as it was, until the run has converged")
-        return outcome
+        return replace(outcome, ended=self._called(name))
+
+    def _called(self, name):
+        """What that end is called, if it is one of a run by steps."""
+        return "steps taken" if self.config.steps is not None and name == CONVERGED else None
 
     def _content(self, kind, outcome):
-        if self.config.steps is not None and outcome == CONVERGED:
-            outcome = "steps taken"
+        outcome = self._called(outcome) or outcome
         attributes = result.root_attributes(kind, self, outcome)
         return attributes, result.arrays(self)
 

@@ -112,17 +112,20 @@ def load_when_free(path):
     """
     import os
 
-    from ..errors import PlatformError
+    from ..errors import DataError, PlatformError
     from ..files import lock
     from ..files.result import load
 
-    if (
-        not os.path.exists(path)
-        and not os.path.exists(path + ".1")
-        and lock.is_running(path + lock.SUFFIX)
-    ):
-        raise PlatformError(
-            f"{path} belongs to a run that is going on, and is not written yet; wait for it, or"
-            " stop it"
-        )
+    if not os.path.exists(path) and not os.path.exists(path + ".1"):
+        if lock.is_running(path + lock.SUFFIX):
+            raise PlatformError(
+                f"{path} belongs to a run that is going on, and is not written yet; wait for it, or"
+                " stop it"
+            )
+        checkpoint = path + ".ckpt"
+        if os.path.exists(checkpoint) or os.path.exists(checkpoint + ".1"):
+            raise DataError(
+                f"{path}: no such file, but its run left a checkpoint; go on with 'hpcpca resume"
+                f" {checkpoint}'"
+            )
     return load(path)

@@ -126,10 +126,15 @@ def _summarise(say, outcome, config, size):
     within = f"{config.tol:g}" + ", or a tenth of their own variance" * bool(
         (report.goals < config.tol).any()
     )
+    largest = f"largest residual {report.residuals.max():.1e}"
+    if report.state.estimated:
+        largest += ", estimated"
+    reached = (
+        f"{outcome.name}: {done} of {report.components} components within {within} ({largest})"
+    )
     say(
-        f"{outcome.name}: {done} of {report.components} components within {within} (largest"
-        f" residual {report.residuals.max():.1e}{', estimated' if report.state.estimated else ''}),"
-        f" {report.state.round} rounds, "
+        (f"{outcome.ended}: {largest}" if outcome.ended else reached)
+        + f", {report.state.round} rounds, "
         + ("of this run: " if config.resumed_from else "")
         + f"{counters.passes:.4g} passes, {counters.reads:.4g} reads"
         + f"; {counters.sample_flops / 1e9:.3g} Gflop on a sample" * bool(counters.sample_flops)
@@ -227,6 +232,12 @@ def _undetermined(outcome, config):
     report = outcome.report
     words, largest = outcome.standing, report.eigenvalues.max()
     first = int((words == UNDETERMINED).argmax())
+    if getattr(config, "update", None):
+        fewer = f"ask for -k {first}, or " if first else ""
+        return (
+            f"not determined: {named(words, UNDETERMINED)}: what {config.update} does not know of"
+            f" its rows is too much beside them; {fewer}fit all rows (the result was written)"
+        )
     remedy = "leave --precision single out"
     if report.is_double:
         fewer = f"-k {first}, or " if first else ""

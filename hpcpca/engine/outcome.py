@@ -29,6 +29,7 @@ class Outcome:
     laggard: tuple | None = None
     lack: str | None = None  # what was asked for and is not reached
     kept: tuple | None = None  # (attributes, arrays) of a result that goes to no file
+    ended: str | None = None  # how, in words, if that is not what its name says
     standing: object = None  # a word for each component, if anything was written
 
 

@@ -1,13 +1,17 @@
 """What a run leaves behind: reports to its monitors, checkpoints and the result."""
 
+import json
+from dataclasses import asdict
 from time import perf_counter
 
 import numpy as np
 
 from ..files.checkpoint import remove_checkpoint, write_checkpoint, write_result
+from ..linalg.determination import UNDETERMINED
 from .content import Content, Unbuilt, attributes_of, checkpoint_of, result_of, whole
 from .history import History
 from .report import Report
+from .stopping import AT_ROUNDING, CONVERGED
 
 COUNTS = ("passes", "reads", "applications", "bytes_exchanged", "samples", "sample_flops")
 ORTHONORMAL_TO = 1e-2  # max|VVᵀ−I| above which vectors may be copies of one another
@@ -28,6 +32,7 @@ class Recorder:
         # six panels of float64: vectors, images, those of a pass under way, and some to spare
         self.checkpoint_seconds = 6 * 8 * context.panel * d / DISK
         self._has_written = False
+        self.search = None  # of guards, for what start vectors miss
         self.kept = None  # (attributes, arrays) of a result that goes to no file
         self.standing = None  # of the components that were written last
 
@@ -53,6 +58,7 @@ class Recorder:
             tol=context.config.tol,
             rounding=operator.rounding,
             rank_limit=context.rank_limit,
+            search=self.search,
         )
 
     def checkpoint(self, report, operator, outcome, stop=None):
@@ -66,6 +72,7 @@ class Recorder:
             unfinished = stop and stop.unfinished
             attributes, arrays = checkpoint_of(self.problem, content, operator, unfinished)
             attributes |= self._counts() | {"reason": str(stop or "")}
+            attributes["search"] = json.dumps(self.search and asdict(self.search))
             write_checkpoint(context.world, context.config.checkpoint_path, attributes, arrays)
         seconds = perf_counter() - begun
         self.checkpoint_seconds = (
@@ -74,7 +81,9 @@ class Recorder:
         self._has_written = True
 
     def result(self, report, operator, outcome, is_final):
-        """Write the result; remove the checkpoint of a run that needs no other."""
+        """Write the result; remove the checkpoint of a run that needs no other. Return the
+        outcome: with what the problem knows besides, not all may be determined.
+        """
         world, config = self.context.world, self.context.config
         with self.context.counters.time("write"):
             content = self._content(report, operator, outcome, is_result=True)
@@ -82,13 +91,16 @@ class Recorder:
             # last: the problem may have read once more for what it adds
             attributes |= self._counts()
             self.standing = np.asarray(arrays["standing"]).astype(str)  # as it is written
+            if outcome == CONVERGED and (self.standing == UNDETERMINED).any():
+                outcome = attributes["outcome"] = AT_ROUNDING
             if config.output is None:
                 self.kept = attributes, whole(self.context.exchange, arrays)
-                return
+                return outcome
             write_result(world, config.output, attributes, arrays)
             with world.agreed():
                 if world.is_root and config.checkpoint_path and is_final:
                     remove_checkpoint(config.checkpoint_path)
+        return outcome
 
     def _counts(self):
         """What the whole run has done by now."""

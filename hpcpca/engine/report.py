@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from ..linalg.determination import Goals, judge
+from ..linalg.search import Search
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,18 @@ class Report:
     tol: float
     rounding: float  # of the operator, relative to λ_0
     rank_limit: int  # how many eigenvalues may differ from zero
+    search: Search | None = None  # for what start vectors miss, if they were not random
+
+    @property
+    def steps_missing(self):
+        """How many steps guards lack to have found what start vectors miss."""
+        if self.search is None:
+            return 0
+        state = self.state
+        needed = self.search.needed(
+            state.eigenvalues, self.components, state.vectors.shape[1], self.rounding
+        )
+        return max(0, needed - self.search.steps(state.round))
 
     @property
     def residuals(self):
@@ -49,6 +62,7 @@ class Report:
             rounding=self.rounding,
             estimated=state.estimated,
             is_orthonormal=is_orthonormal,
+            is_searched=not self.steps_missing,
         )
 
 

@@ -34,6 +34,7 @@ class Run:
         self.context = prepare(problem, world, say, start)
         self.recorder = Recorder(problem, self.context)
         self.beginning = begin(problem, self.context)
+        self.recorder.search = self.beginning.search
         if self.beginning.note:
             say(self.beginning.note)
         self.operator, self.method = (
@@ -154,10 +155,22 @@ class Run:
         )
 
     def _finish(self, name, report):
-        if self.config.checkpoint_path and name != CONVERGED:
-            self.recorder.checkpoint(report, self.operator, name)
-        self.recorder.result(report, self.operator, name, name == CONVERGED)
-        return self._outcome(name, report)
+        """Write the result, and a checkpoint if the run may go on. Without room for that, the
+        result alone.
+        """
+        is_left = bool(self.config.checkpoint_path) and name != CONVERGED
+        if is_left:
+            try:
+                self.recorder.checkpoint(report, self.operator, name)
+            except DataError as error:
+                self.say(f"warning: checkpoint not written: {error}; the result is to go on from")
+                is_left = False
+        try:
+            name = self.recorder.result(report, self.operator, name, name == CONVERGED)
+        except DataError as error:
+            raise on_all_ranks(DataError(f"{name}, but {error}; {self._remedy()}")) from error
+        outcome = self._outcome(name, report)
+        return outcome if is_left else replace(outcome, checkpoint_path=None)
 
     def _stopped(self, stop):
         """Write a checkpoint of what there is; without checkpoints, the result so far."""
@@ -187,13 +200,15 @@ class Run:
         try:
             self.recorder.checkpoint(report, self.operator, INTERRUPTED, stop)
         except DataError as error:
-            left = left_by(self.context)
-            remedy = (
-                f"make room and go on from what was written before with 'hpcpca resume {left}'"
-                if left
-                else "make room and start again: nothing is left of this run"
-            )
-            raise on_all_ranks(DataError(f"interrupted ({stop}), and {error}; {remedy}")) from error
+            told = f"interrupted ({stop}), and {error}; {self._remedy()}"
+            raise on_all_ranks(DataError(told)) from error
+
+    def _remedy(self):
+        """What to do if nothing more could be written."""
+        left = left_by(self.context)
+        if not left:
+            return "make room and start again: nothing is left of this run"
+        return f"make room and go on from what was written before with 'hpcpca resume {left}'"
 
     def _has_only_what_it_resumed(self, stop):
         """Whether a resumed run was stopped before it knew more than its checkpoint, which may

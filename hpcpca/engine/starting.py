@@ -2,6 +2,7 @@
 that was stopped.
 """
 
+import json
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from ..errors import DataError, on_all_ranks
 from ..files.lock import SUFFIX
 from ..files.result import MEMORY, Stored, ours_among
+from ..linalg.search import Search
 from ..methods.state import State, unmeasured
 from ..rng import unit_vectors
 from ..sources.reading import Reading
@@ -32,6 +34,7 @@ class Beginning:
     pending: tuple | None = None
     resumed: object = None
     memory: dict = field(default_factory=dict)
+    search: Search | None = None  # of guards, for what start vectors that are not random miss
     note: str = ""  # what the user should know of it
     values: np.ndarray = field(default_factory=lambda: np.zeros(0))
     residuals: np.ndarray = field(default_factory=lambda: np.zeros(0))
@@ -81,19 +84,33 @@ def begin(problem, context):
     vectors = unit_vectors(config.seed, range(own.start, own.stop), d)
     given, count = _given(context, own, problem.known)
     vectors[: len(given)] = given
+    round = start.attributes["rounds"] if start else 0
+    # of kept components the others are not known
+    is_warm = (
+        start is not None
+        or bool(config.init)
+        or (problem.known is not None and not getattr(config, "kept", 0))
+    )
     return Beginning(
         vectors,
-        round=start.attributes["rounds"] if start else 0,
-        # of kept components the others are not known
-        is_warm=start is not None
-        or bool(config.init)
-        or (problem.known is not None and not getattr(config, "kept", 0)),
+        round=round,
+        is_warm=is_warm,
+        search=_search(context, round, count) if is_warm else None,
         note=(
             f"--init {config.init}: the first {context.panel} of its {count} rows are start vectors"
             if config.init and count > context.panel
             else ""
         ),
     )
+
+
+def _search(context, since, count):
+    """The ``Search`` of a run from ``count`` vectors that were not random, as of ``since``."""
+    panel, is_ritz = context.panel, context.config.is_ritz
+    if context.start is not None and panel == context.config.components:
+        return None  # without guards, and its own run found these at random
+    guards = max(0, panel - max(count, context.config.components))
+    return Search(guards, since, is_ritz, 0 if is_ritz else panel)
 
 
 def _stored(problem, context, own):
@@ -109,6 +126,11 @@ def _stored(problem, context, own):
         is_double=bool(at["state_double"]),
         is_warm=at["state_round"] > 0 or bool(context.config.init),
     )
+    if "search" in at:
+        given = json.loads(at["search"])
+        found.search = given and Search(**given)
+    elif context.config.init:  # of an older version
+        found.search = _search(context, 0, 0)
     if at.get("state_has_images", True):
         found.images = start.rows("state/images", own.start, own.stop)
         found.values = np.ldexp(

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..linalg.determination import SHARE, UNDETERMINED, named
+from ..linalg.search import WAITED
 from ..methods.ritz_exchange import DONE
 
 CONVERGED, EXHAUSTED, MAX_ROUNDS, INTERRUPTED, RUNNING = (
@@ -35,13 +36,24 @@ class Stopping:
     def __call__(self, report):
         """Return the outcome, or None to go on. Collective."""
         self.lack = self._lacking(report)
-        if self.lack is None:
+        if self.lack is None and self._is_waiting(report):
+            self.lack = "guards have not had the rounds yet to find what start vectors miss"
+        elif self.lack is None:
             unsure = named(report.judged().standing, UNDETERMINED)
             self.lack = f"not determined: {unsure}" if unsure else None
             return AT_ROUNDING if unsure else CONVERGED
         if report.state.exhausted:
             return EXHAUSTED
         return MAX_ROUNDS if report.state.round >= self.max_rounds else None
+
+    def _is_waiting(self, report):
+        """Whether guards may still find something. Without guards, and if they would take too
+        long, angles have no bounds.
+        """
+        search, missing = report.search, report.steps_missing
+        if not missing or not search.guards or report.state.exhausted:
+            return False
+        return search.steps(report.state.round) < WAITED
 
     def _lacking(self, report):
         """What is missing from what was asked for, or None. Collective."""

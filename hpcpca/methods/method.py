@@ -130,6 +130,7 @@ class Kind:
     solvers: tuple = ()
     tol: Callable = lambda settings: None
     orthonormal_to: float = 1e-8  # max|VVᵀ−I| of a converged run
+    guards: bool = True  # whether they are improved beside the components
 
 
 METHODS: dict[tuple[str, str], Kind] = {}

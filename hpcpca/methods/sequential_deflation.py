@@ -53,4 +53,5 @@ register(
     needs=needs_of(),
     solvers=EXACT,
     orthonormal_to=1e-2,
+    guards=False,
 )

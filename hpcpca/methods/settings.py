@@ -93,6 +93,11 @@ class MethodSettings(Settings):
                 f"--batch-rows {self.batch_rows} goes with {self._nearest(list(MINI_BATCHES))}, not"
                 f" with {self._name}"
             )
+        if self.guards and not self.chosen.guards:
+            raise UsageError(
+                f"--guards {self.guards} does not go with {self._asked}: their turn would come"
+                " after the last component's; leave it out"
+            )
         for part in PARTS:
             for each in fields(part):
                 if (

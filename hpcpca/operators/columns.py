@@ -77,7 +77,8 @@ def learn(source, config, world, counters):
     lines that say what was found. Reads all rows once; raises DataError on all ranks. Collective.
     """
     incomplete = np.zeros(source.n if config.nan == "drop-rows" else 0, np.int8)
-    moments = _moments(source, world, counters, incomplete)
+    with source.exact():
+        moments = _moments(source, world, counters, incomplete)
     learned, taken, said, n = Learned(), slice(None), [], source.n
     if incomplete.any():
         learned.left_out = np.flatnonzero(incomplete)

@@ -205,11 +205,17 @@ class KeptHold:
             return
         late = np.flatnonzero(found > report.tol + 2 * report.rounding)
         if len(late) and not report.state.estimated:
-            k = int(late[0])
+            k, path = int(late[0]), self.known.path
+            why, remedy = (
+                "they are not those that it was fitted to",
+                "start a new fit, or give --init",
+            )
+            if found[k] <= 2 * (self.known.residuals[k] + report.rounding):
+                why = "as it was fitted"
+                remedy = f"go on with 'hpcpca resume {path} --tol {report.tol:g}' first"
             raise on_all_ranks(
                 DataError(
-                    f"component {k} of {self.known.path} has a residual of {found[k]:.1e} on these"
-                    f" data, --tol is {report.tol:g}: they are not those that it was fitted to;"
-                    " start a new fit, or give --init"
+                    f"component {k} of {path} has a residual of {found[k]:.1e} on these data, --tol"
+                    f" is {report.tol:g}: {why}; {remedy}"
                 )
             )

@@ -1,6 +1,7 @@
 """The data of a run: the rows of one or more files, one after the other, as one array."""
 
 import zlib
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -162,6 +163,19 @@ class Source(InPlace):
         is_changed = self.roots is not None or not self.view.is_one_to_one
         return None if is_changed or None in each else sum(each)
 
+    @contextmanager
+    def exact(self):
+        """Context in which values that are computed are read in float64: what is learnt of them is
+        for runs in double too.
+        """
+        held = self.dtype
+        with self.view.exact():
+            self.dtype = self.view.dtype
+            try:
+                yield
+            finally:
+                self.dtype = held
+
     def be_exact(self):
         """Have values that are changed in float64 from now on, whatever the files have."""
         if self.view.is_rounded:
@@ -313,7 +327,7 @@ class Source(InPlace):
             why = f" after {', '.join(self.view.reading.asked())}"
         raise DataError(
             f"{part.name}: row {part.row(start + row)}, column {self.view.column(column)} is "
-            f"{value}{why}; remove or fill such values first (of fit and regress: --nan)"
+            f"{value}{why}; remove or fill such values first (--nan of fit, and of regress on rows)"
         )
 
 

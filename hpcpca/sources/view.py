@@ -1,5 +1,7 @@
 """Rows as a ``Reading`` has them, from rows as files have them."""
 
+from contextlib import contextmanager
+
 import numpy as np
 
 from .chosen import chosen_numbers
@@ -28,6 +30,7 @@ class View:
         self.d = width if self.numbers is None else len(self.numbers)
         self.raw, self.dtype, self.fill, self.factors = dtype, dtype, None, None
         self.model, self._learned = None, Learned()
+        self._is_computed = is_packed or reading.log1p or reading.normalize_rows is not None
         self.changes_values = is_packed or reading.changes_values
         if self.changes_values:
             is_short = dtype.itemsize <= 2 or dtype == np.float32
@@ -43,6 +46,17 @@ class View:
         if self.is_rounded:
             self.dtype = np.dtype(np.float64)
             self.learn(self._learned)
+
+    @contextmanager
+    def exact(self):
+        """Context in which values that are computed are float64."""
+        held = self.dtype
+        if self._is_computed:
+            self.dtype = np.dtype(np.float64)
+        try:
+            yield
+        finally:
+            self.dtype = held
 
     def learn(self, learned):
         """Read as it was ``learned`` from now on."""

@@ -237,6 +237,8 @@ def test_steps_and_going_on(folder, tmp_path):
     }
     told = batch(2, first)
     told["three"].ok(), told["whole"].ok()
+    assert "steps taken: largest residual" in told["three"].stderr
+    assert "converged" not in told["three"].stderr.splitlines()[-4:]
     with h5py.File(out[0]) as three:
         assert (three.attrs["rounds"], three.attrs["outcome"]) == (3, "steps taken")
     assert "--max-rounds 4 reached" in told["cut"].ended(4).stderr

@@ -119,6 +119,16 @@ def test_killed_ritz_run_resumes_to_its_tolerance(folder, tmp_path):
 
 
 @pytest.mark.once
+def test_a_result_that_is_not_there_yet(folder, tmp_path):
+    """If its run has left a checkpoint, that is named."""
+    output = tmp_path / "out.h5"
+    run(1, *fitting(folder, output), "--max-rounds", 2).ended(4)
+    output.unlink()
+    done = run(1, "resume", output).ended(3)
+    assert f"go on with 'hpcpca resume {output}.ckpt'" in done.messages[0]
+
+
+@pytest.mark.once
 def test_one_result_is_one_runs(folder, tmp_path):
     """Another checkpoint does not make it another run; nor do symlinks; nor is there anything to
     resume before the first checkpoint.

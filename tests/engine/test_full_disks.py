@@ -76,6 +76,30 @@ def test_a_disk_that_is_full(folder, what, is_seen):
             ), done
 
 
+FULL = """
+import hpcpca.engine.recording as r
+from hpcpca.errors import DataError, on_all_ranks
+def full(world, path, *_):
+    raise on_all_ranks(DataError(f"{path} cannot be written: No space left on device"))
+"""
+
+
+def test_a_disk_that_is_full_in_the_end(folder):
+    """A result is written without a checkpoint; without a result, it is said what there is."""
+    out = folder / "out.h5"
+    command = ("fit", folder / "data", "-k", K, "-o", out, "--max-rounds", 2, "--cold")
+    done = launched(2, *command, inject=FULL + "r.write_checkpoint = full")
+    assert done.code == 4 and out.exists() and not os.path.exists(f"{out}.ckpt")
+    assert "warning: checkpoint not written" in done.stderr
+    assert f"go on with 'hpcpca resume {out} --max-rounds 4'" in done.messages[0]
+    done = launched(2, *command, "--overwrite", inject=FULL + "r.write_result = full")
+    assert done.code == 3 and os.path.exists(f"{out}.ckpt")
+    assert f"go on from what was written before with 'hpcpca resume {out}.ckpt'" in done.messages[0]
+    os.remove(f"{out}.ckpt")
+    done = launched(1, *command[:-3], "--overwrite", inject=FULL + "r.write_result = full")
+    assert done.code == 3 and "start again: nothing is left of this run" in done.messages[0]
+
+
 WRITERS = {
     "transform": ("transform", "pca.h5", "data", "-o", "small/out.h5"),
     "gzip": ("transform", "pca.h5", "data", "-o", "small/out.h5", "--compression", "gzip"),

@@ -156,6 +156,20 @@ def test_updated(folder, tmp_path, kind, n, options):
     run(0, "verify", out, f"old-{kind}.h5", f"new-{kind}.h5", cwd=folder).ok()
 
 
+def test_what_an_update_does_not_know_is_not_determined(folder, tmp_path):
+    """Components of which too much may be missing end the run as such, and not as converged."""
+    out = tmp_path / "updated.h5"
+    words = ("--update", "of-old-f8.h5", "new-f8.h5", "-k", 3 * K, "-o", out)
+    done = fit(folder, *words).ended(4)
+    found, at = stored(out)
+    unsure = np.flatnonzero(found["standing"].astype(str) == "undetermined")
+    assert at["outcome"] == "undetermined" and unsure.size
+    assert f"ask for -k {unsure[0]}, or fit all rows" in done.stderr
+    assert "checkpoint:" not in done.stderr
+    again = fit(folder, *words[:4], unsure[0], "-o", tmp_path / "fewer.h5").ok()
+    assert "undetermined" not in again.stderr
+
+
 def dense_model(before, new, sigma):
     """Σ of what a result knows and of new rows."""
     arrays, at = before
