@@ -3,6 +3,7 @@ code.
 """
 
 import re
+import sys
 
 DONE, INTERNAL, USAGE, BAD_INPUT, NOT_ACHIEVED, ENVIRONMENT, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75
 
@@ -62,6 +63,14 @@ def describe(error):
     text = " ".join(str(error).split())
     system = re.search(r"errno = \d+, error message = '([^']+)'", text)
     return system[1] if system else re.sub(r"^\[Errno \d+\] ", "", text) or type(error).__name__
+
+
+def others_come():
+    """Whether other ranks get to this point too: not while an error is going up that only this one
+    may have.
+    """
+    error = sys.exc_info()[1]
+    return error is None or getattr(error, "is_agreed", False)
 
 
 def on_all_ranks(error):

@@ -7,16 +7,31 @@ import numpy as np
 from ..errors import UsageError
 
 
-@dataclass(frozen=True)
+def pointed(name):
+    """The name of a module as files have it: a point for each /."""
+    return name.replace("/", ".")
+
+
+@dataclass(frozen=True, eq=False)
 class Adapter:
     """Pairs {module: (a (r, d), b (r, q))}: its weights (q, d) get Σ_k b_k a_kᵀ, and its outputs
     the bias {module: (q)}, if there is one.
 
-    Modules may have pairs in different numbers; the first pairs are an adapter by themselves.
+    Modules may have pairs in different numbers; the first pairs are an adapter by themselves. / and
+    a point are the same in names of modules. Raise UsageError for pairs that are none.
     """
 
     pairs: dict
     biases: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        for name, (a, b) in self.pairs.items():
+            sides = [np.shape(each) for each in (a, b)]
+            if {len(side) for side in sides} != {2} or sides[0][0] != sides[1][0]:
+                raise UsageError(
+                    f"module {name} has inputs of shape {sides[0]} and components of shape"
+                    f" {sides[1]}; give as many rows of both"
+                )
 
     @property
     def ranks(self):
@@ -43,8 +58,9 @@ class Adapter:
 
         Raise UsageError if a module has other sizes there.
         """
-        pairs = dict(self.pairs)
+        pairs, own = dict(self.pairs), {pointed(name): name for name in self.pairs}
         for name, (a, b) in other.pairs.items():
+            name = own.get(pointed(name), name)
             if name in pairs:
                 mine = pairs[name]
                 for side, (old, new) in zip(("inputs", "outputs"), zip(mine, (a, b))):
@@ -57,6 +73,7 @@ class Adapter:
             pairs[name] = (a, b)
         biases = dict(self.biases)
         for name, bias in other.biases.items():
+            name = own.get(pointed(name), name)
             biases[name] = biases[name] + bias if name in biases else bias
         return Adapter(pairs, biases)
 
@@ -71,21 +88,21 @@ class Adapter:
         Biases are left to the caller, who knows what they are called. Raise UsageError if a module
         is not among them, or has another shape there.
         """
+        names, changed = {pointed(name): name for name in weights}, dict(weights)
         for name, (a, b) in self.pairs.items():
-            if name not in weights:
+            place = names.get(pointed(name))
+            if place is None:
                 raise UsageError(
                     f"module {name} of the adapter is not among the weights; give those of its"
                     " network, by the same names"
                 )
-            there, wanted = np.shape(weights[name]), (b.shape[1], a.shape[1])
+            there, wanted = np.shape(weights[place]), (b.shape[1], a.shape[1])
             if there != wanted:
                 turned = ", transposed perhaps" if there == wanted[::-1] else ""
                 raise UsageError(
                     f"module {name} has weights of shape {there}, and the adapter is for {wanted}"
                     f" (outputs, inputs){turned}; give the weights of its network"
                 )
-        changed = {
-            name: (weights[name] + self.change(name)).astype(weights[name].dtype)
-            for name in self.pairs
-        }
-        return {**weights, **changed}
+            held = weights[place]
+            changed[place] = (held + self.change(name)).astype(held.dtype)
+        return changed

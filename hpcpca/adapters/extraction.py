@@ -4,11 +4,15 @@ Of a module let X (n, d) be its inputs and Y (n, q) what its outputs lack. The p
 off ‖Ỹ − X̃W‖² are found with sums over batches alone: C = X̃ᵀX̃ and D = X̃ᵀỸ.
 """
 
+from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import chain
+from numbers import Integral
 
 import numpy as np
 
-from ..errors import UsageError
+from ..comm.world import World
+from ..errors import DataError, UsageError, on_all_ranks, others_come
 from ..regression.whitening import EPSILON, whitening
 from .adapter import Adapter
 
@@ -24,27 +28,33 @@ class Sums:
     shift: np.ndarray  # (d + q)
 
     @classmethod
+    @np.errstate(invalid="ignore")
     def over(cls, batches, world=None):
         """Sum up (X, Y) of ``batches``, over all ranks of ``world`` if there is one. Collective
-        then; every rank has batches of its own, at least one.
+        then; every rank has batches of its own, at least one. Raise DataError for none, or numbers
+        that are not finite.
         """
-        own = None
-        for x, y in batches:
-            rows = np.concatenate([np.asarray(each, np.float64) for each in (x, y)], axis=1)
-            if own is None:
-                shift = rows.mean(axis=0)
-                if world is not None:
-                    shift = world.total(shift) / world.size
-                own = cls(0.0, np.zeros(rows.shape[1]), 0.0, 0.0, shift)
-            rows = rows - own.shift
+        held = (each for each in batches if len(each[0]))
+        first = next(held, None)
+        with nullcontext() if world is None else world.agreed():
+            if first is None:
+                raise DataError("there are no rows; give one batch or more")
+        d, shift = first[0].shape[1], _beside(first).mean(axis=0)
+        if world is not None:
+            shift = world.total(shift) / world.size
+        own = cls(0.0, np.zeros(len(shift)), 0.0, 0.0, shift)
+        for each in chain([first], held):
+            rows = _beside(each) - shift
             own.count += len(rows)
             own.first += rows.sum(axis=0)
-            own.second = own.second + rows[:, : x.shape[1]].T @ rows
-            own.squares = own.squares + (rows[:, x.shape[1] :] ** 2).sum(axis=0)
+            own.second = own.second + rows[:, :d].T @ rows
+            own.squares = own.squares + (rows[:, d:] ** 2).sum(axis=0)
         if world is not None:
             own.count = float(world.total(np.array([own.count]))[0])
             for each in (own.first, own.second, own.squares):
                 world.total(each)
+        if not all(np.isfinite(each).all() for each in (own.second, own.squares)):
+            raise on_all_ranks(DataError("rows have numbers that are not finite; mend them"))
         return own
 
     @property
@@ -68,6 +78,11 @@ class Sums:
         b, squares = leading(left, rank)
         a = b @ left.T @ factor.T
         return a, b, has_bias * (means[d:] - means[:d] @ a.T @ b), squares
+
+
+def _beside(batch):
+    """Rows (n, d + q) of X and Y."""
+    return np.concatenate([np.asarray(each, np.float64) for each in batch], axis=1)
 
 
 def leading(matrix, rank):
@@ -118,18 +133,28 @@ def truncated(changes, rank):
     return Adapter(pairs)
 
 
-def layer_after_layer(ranks, rows, *, biased=(), ridge=0.0, world=None):
+def layer_after_layer(ranks, rows, *, biased=(), ridge=0.0, comm=None):
     """Return the ``Adapter`` with ``ranks`` {module: pairs}, fitted in this order; with a bias for
     modules that are ``biased``.
 
     ``rows(module, adapter)`` yields batches (X, Y) of a module in the network with the
-    ``adapter`` so far: what it receives now, and what its outputs lack. Collective if there is a
-    ``world``.
+    ``adapter`` so far: what it receives now, and what its outputs lack. Collective over the ranks
+    of ``comm``, an mpi4py communicator, if there is one; each yields batches of its own. Raise
+    UsageError for ranks and ridges that cannot be, DataError for rows.
     """
-    adapter = Adapter({})
     for name, rank in ranks.items():
-        sums = Sums.over(rows(name, adapter), world)
-        a, b, bias, _ = sums.solved(rank, ridge, name in biased)
-        biases = {name: bias} if name in biased else {}
-        adapter = Adapter({**adapter.pairs, name: (a, b)}, {**adapter.biases, **biases})
+        if not (isinstance(rank, Integral) and rank >= 1):
+            raise UsageError(f"module {name}: {rank!r} pairs; give a whole number, 1 or more")
+    if not 0 <= ridge < np.inf:
+        raise UsageError(f"ridge {ridge}; give 0 or more")
+    adapter, world = Adapter({}), None if comm is None else World(comm)
+    try:
+        for name, rank in ranks.items():
+            sums = Sums.over(rows(name, adapter), world)
+            a, b, bias, _ = sums.solved(rank, ridge, name in biased)
+            biases = {name: bias} if name in biased else {}
+            adapter = Adapter({**adapter.pairs, name: (a, b)}, {**adapter.biases, **biases})
+    finally:
+        if world is not None and others_come():
+            world.free()
     return adapter

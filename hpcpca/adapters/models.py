@@ -5,7 +5,7 @@ import os
 from ..errors import DataError
 from ..files.result import Stored
 from . import peft
-from .adapter import Adapter
+from .adapter import Adapter, pointed
 
 
 def adapter_of(stored):
@@ -27,7 +27,7 @@ def adapter_of(stored):
             what: stored.arrays.get(f"modules/{name}/{what}")
             for what in ("inputs", "components", "intercept")
         }
-        plain = name.replace("/", ".")
+        plain = pointed(name)
         if plain in pairs:
             raise DataError(f"{stored.path}: two modules would both be {plain}; rename one")
         pairs[plain] = (found["inputs"], found["components"])

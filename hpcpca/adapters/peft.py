@@ -7,14 +7,15 @@ import os
 import re
 import shutil
 from collections import Counter
+from uuid import uuid4
 
 import numpy as np
 
-from ..errors import DataError, describe
+from ..errors import DataError, UsageError, describe
 from ..files.outputs import check_replaced, write_text
 from ..files.paths import check_writable, is_folder, temporary
-from ..files.safetensors import read_tensors, write_tensors
-from .adapter import Adapter
+from ..files.safetensors import CODES, read_tensors, write_tensors
+from .adapter import Adapter, pointed
 
 TENSORS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 PREFIX = "base_model.model."
@@ -25,8 +26,10 @@ NOT_READ = ("use_dora", "fan_in_fan_out")  # which mean another product
 
 def check_folder(path, overwrite, option="path"):
     """Raise DataError unless an adapter can be written to the folder ``path``, which ``option``
-    names: none is there, or an adapter that may go.
+    names: none is there, or an adapter that may go. Raise UsageError for no name.
     """
+    if not path.strip():
+        raise UsageError(f"{option} '': name a folder")
     parent = os.path.dirname(os.path.realpath(path))
     if not is_folder(parent):
         raise DataError(f"folder {parent} of {path} does not exist; make it first")
@@ -72,21 +75,16 @@ def save(adapter, path, *, overwrite=False, base=None, dtype=np.float32):
     """Write an ``Adapter`` to the folder ``path``, whole or not at all; raise DataError.
 
     ``base``: the name of the network, or None. Modules with a bias make all have one, zero where
-    there is none, as peft has it.
+    there is none, as peft has it; a module without pairs gets one of zeros. For one rank.
     """
     path = os.fspath(path)
     check_folder(path, overwrite)
-    tensors = {}
-    for name, (a, b) in adapter.pairs.items():
-        tensors[f"{PREFIX}{name}.{A}"] = np.asarray(a, dtype)
-        tensors[f"{PREFIX}{name}.{B}"] = np.asarray(b.T, dtype)
-        if adapter.biases:
-            bias = adapter.biases.get(name, np.zeros(b.shape[1]))
-            tensors[f"{PREFIX}{name}.{BIAS}"] = np.asarray(bias, dtype)
+    adapter = _for_peft(adapter)
+    tensors = _tensors(adapter, dtype)
     real = os.path.realpath(path)
-    part, before = temporary(real), temporary(real) + ".old"
+    # Names of its own: another process may be writing there too.
+    part, before = (temporary(f"{real}.{uuid4().hex[:8]}{end}") for end in ("", ".old"))
     try:
-        shutil.rmtree(part, ignore_errors=True)
         os.mkdir(part)
         write_tensors(os.path.join(part, TENSORS), tensors, {"format": "pt"})
         write_text(os.path.join(part, CONFIG), json.dumps(config_of(adapter, base), indent=2))
@@ -94,10 +92,50 @@ def save(adapter, path, *, overwrite=False, base=None, dtype=np.float32):
             os.rename(real, before)
         os.rename(part, real)
     except OSError as error:
+        if os.path.exists(before) and not os.path.exists(real):
+            os.rename(before, real)
         raise DataError(f"{path} cannot be written: {describe(error)}; name another") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
         shutil.rmtree(before, ignore_errors=True)
+
+
+def _for_peft(adapter):
+    """The adapter with names and pairs that peft knows; raise UsageError if there are none."""
+    pairs = {}
+    for name, (a, b) in adapter.pairs.items():
+        if pointed(name) in pairs:
+            raise UsageError(f"two modules would both be {pointed(name)}; rename one")
+        none = (np.zeros((1, side.shape[1]), side.dtype) for side in (a, b))
+        pairs[pointed(name)] = (a, b) if len(a) else tuple(none)
+    if not any(map(len, (a for a, _ in adapter.pairs.values()))):
+        raise UsageError("the adapter has no pairs; give one that has")
+    return Adapter(pairs, {pointed(name): bias for name, bias in adapter.biases.items()})
+
+
+def _tensors(adapter, dtype):
+    """{name: array} of what is stored; raise UsageError for a dtype that is not, or numbers that
+    are not finite.
+    """
+    if np.dtype(dtype).kind != "f" or np.dtype(dtype) not in CODES:
+        raise UsageError(
+            f"dtype {np.dtype(dtype)} is not written; give float16, float32 or float64"
+        )
+    tensors = {}
+    for name, (a, b) in adapter.pairs.items():
+        found = {A: a, B: b.T}
+        if adapter.biases:
+            found[BIAS] = adapter.biases.get(name, np.zeros(b.shape[1]))
+        for what, each in found.items():
+            with np.errstate(over="ignore"):
+                each = np.asarray(each, dtype)
+            if not np.isfinite(each).all():
+                raise UsageError(
+                    f"module {name} has numbers that are not finite in {np.dtype(dtype)}; train it"
+                    " anew at a lower rate, or give a wider dtype"
+                )
+            tensors[f"{PREFIX}{name}.{what}"] = each
+    return tensors
 
 
 def load(path):
@@ -114,7 +152,7 @@ def load(path):
             continue
         name = key.removesuffix(f".{B}")
         a = tensors.get(f"{name}.{A}")
-        if a is None or a.ndim != 2 or b.ndim != 2 or len(a) != b.shape[1]:
+        if a is None or a.ndim != 2 or b.ndim != 2 or not 0 < len(a) == b.shape[1]:
             raise DataError(f"{file}: {name} has no {A} of the rank of {B}; get the file again")
         plain = name.removeprefix(PREFIX)
         scale = _scale(config, plain, len(a))

@@ -3,7 +3,7 @@
 import click
 
 from .command import Command
-from .session import show
+from .session import alone, show
 from .wrapping import tell
 
 
@@ -39,10 +39,11 @@ def adapter(source, output, rank, extend, base, overwrite):
     from ..adapters.models import open_adapter
     from ..errors import UsageError
 
-    for what, given in (("--rank", rank), ("--base", base), ("--overwrite", overwrite)):
-        if given and not output and what != "--rank":
+    alone("adapter")
+    for what, given in (("--base", base), ("--overwrite", overwrite)):
+        if given and output is None:
             raise UsageError(f"{what} goes with -o: name a folder")
-    if output:
+    if output is not None:
         for path in filter(None, (source, extend)):
             if os.path.realpath(path) == os.path.realpath(output):
                 raise UsageError(f"-o {output} would overwrite what is read; name another folder")
@@ -59,7 +60,7 @@ def adapter(source, output, rank, extend, base, overwrite):
             )
     if extend:
         found = open_adapter(extend).extended(found)
-    if output:
+    if output is not None:
         peft.save(found, output, overwrite=overwrite, base=base)
     show(_lines(found, output or source))
 

@@ -270,9 +270,7 @@ def compression(shape, count, rank, ranks, runs, mpiexec):
 @click.option(
     "--seeds",
     type=click.IntRange(1),
-    default=10,
-    show_default=True,
-    help="Of data, eigenvectors and start vectors.",
+    help="Of data, eigenvectors and start vectors; default: 10, with --quick 2.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace files of an experiment that are there.")
 @click.option(
@@ -307,6 +305,7 @@ def experiments(names, folder, seeds, overwrite, quick, data):
             f"--data is for {', '.join([*ON_DATA, *ALSO_ON_DATA])}; {', '.join(names)}: data of its"
             " own; leave --data out"
         )
+    seeds = seeds or (2 if quick else 10)
     left_out = OF_TRAINING if data else (*OF_TRAINING, *ON_DATA)
     names = names or [name for name in EXPERIMENTS if name not in left_out]
     check_places(names, folder, overwrite)

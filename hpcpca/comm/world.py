@@ -30,9 +30,11 @@ class World:
         """Collective.
 
         ``node_of`` (rank → node number) overrides what MPI says, to try several nodes on one
-        machine.
+        machine. Raise UsageError if this rank is not in ``comm``.
         """
-        parent = comm or MPI.COMM_WORLD
+        parent = MPI.COMM_WORLD if comm is None else comm
+        if parent == MPI.COMM_NULL:
+            raise UsageError("comm is MPI.COMM_NULL: this rank is not in it; leave it out there")
         node = (
             parent.Split_type(MPI.COMM_TYPE_SHARED)
             if node_of is None
@@ -73,10 +75,14 @@ class World:
         return " ".join(MPI.Get_library_version().replace("\0", " ").split())
 
     def check_alike(
-        self, found, says="has another installation", remedy="make it the same on all nodes"
+        self,
+        found,
+        says="has another installation",
+        remedy="make it the same on all nodes",
+        kind=PlatformError,
     ):
-        """Raise PlatformError, naming the node, if some rank ``found`` {name: text} otherwise than
-        the root. Collective.
+        """Raise an error of this ``kind``, naming the node, if some rank ``found`` {name: text}
+        otherwise than the root. Collective.
         """
         asked = self.comm.bcast(found)
         differing = [(name, text) for name, text in found.items() if text != asked[name]]
@@ -87,9 +93,7 @@ class World:
                 for name, mine in differing
             )
             where, text = self.comm.bcast((MPI.Get_processor_name(), text), root=first)
-            raise on_all_ranks(
-                PlatformError(f"rank {first} on node {where} {says}: {text}; {remedy}")
-            )
+            raise on_all_ranks(kind(f"rank {first} on node {where} {says}: {text}; {remedy}"))
 
     @contextmanager
     def agreed(self, also=()):

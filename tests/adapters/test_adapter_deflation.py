@@ -4,6 +4,7 @@ import importlib.util
 
 import numpy as np
 import pytest
+from mpi4py import MPI
 from reference_network import (
     MODULES,
     SIDES,
@@ -177,23 +178,126 @@ def test_sequential_pairs_are_those_of_networks_with_the_pairs_before(alone):
 
 
 def test_what_cannot_be_is_refused(alone):
-    from hpcpca.adapters.training import Growth, ParallelDeflation
-    from hpcpca.adapters.training.discovery import Discovery
+    from hpcpca.adapters.training import Discovery, Growth, ParallelDeflation, Schedule
 
     weights = weights_of(4, np.float32)
     given = {"comm": alone}
-    with pytest.raises(UsageError, match="module four has no weights; name one"):
-        ParallelDeflation(loss_in_jax, weights, ("one", "four"), 1, **given)
-    with pytest.raises(UsageError, match=r"one bias has weights of shape \(6,\); a matrix"):
-        ParallelDeflation(loss_in_jax, weights, ("one bias",), 1, **given)
-    with pytest.raises(UsageError, match="module two: 0 pairs"):
-        ParallelDeflation(loss_in_jax, weights, MODULES, {"one": 1, "three": 2}, **given)
+    whole = {**weights, "whole": np.ones((2, 2), int)}
+    for modules, rank, more, words in (
+        (("one", "four"), 1, {}, "module four has no weights; name one"),
+        (("ones",), 1, {}, "module ones has no weights; did you mean one"),
+        (("one bias",), 1, {}, r"of shape \(6,\) and type float32; a matrix"),
+        (("whole",), 1, {}, r"of shape \(2, 2\) and type int64; a matrix of floats"),
+        (MODULES, {"one": 1, "three": 2}, {}, "module two: 0 pairs"),
+        (MODULES, {**dict.fromkeys(MODULES, 1), "four": 1}, {}, "rank is given for four"),
+        (MODULES, 2.5, {}, "module one: 2.5 pairs"),
+        (MODULES, "2", {}, "module one: '2' pairs"),
+        (MODULES, 1, {"rate": np.nan}, "rate nan"),
+        (MODULES, 1, {"rate": -1e-3}, "rate -0.001"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            ParallelDeflation(loss_in_jax, whole, modules, rank, **given, **more)
+    with pytest.raises(UsageError, match="comm is MPI.COMM_NULL"):
+        ParallelDeflation(loss_in_jax, weights, MODULES, 1, comm=MPI.COMM_NULL)
+    for words in ("warm_up", "every", "by", "judged", "rank_max"):
+        with pytest.raises(UsageError, match=f"{words} 0; give a whole number"):
+            Growth(80, **{words: 0})
+    with pytest.raises(UsageError, match="every -1; give"):
+        Schedule(-1)
     with pytest.raises(UsageError, match="budget 32: one pair for every module takes 33"):
         Discovery(loss_in_jax, weights, MODULES, Growth(32), **given)
-    trainer = ParallelDeflation(loss_in_jax, weights, MODULES, 1, **given)
+
+
+def test_numbers_that_are_not_finite(alone):
+    """It is said what is wrong, and nothing changes."""
+    from hpcpca.adapters.training import AdaLoRA, LoRA, ParallelDeflation
+
     x, y = batches_of(4, 1, np.float32)[0]
-    before = trainer.panel.copy()
-    with pytest.raises(DataError, match="batch 0: a gradient is not finite"):
-        trainer.step(np.full_like(x, np.nan), y)
-    assert (trainer.panel == before).all() and trainer.steps == 0
+    weights = weights_of(4, np.float32)
+    spoilt = {**weights, "one bias": np.full_like(weights["one bias"], np.nan)}
+    for make in (
+        lambda held, rate: ParallelDeflation(loss_in_jax, held, MODULES, 1, comm=alone, rate=rate),
+        lambda held, rate: LoRA(loss_in_jax, held, MODULES, 1, rate=rate),
+        lambda held, rate: AdaLoRA(
+            loss_in_jax, held, MODULES, 2, budget=40, span=(1, 2), rate=rate
+        ),
+    ):
+        trainer = make(weights, 1e-3)
+        before = trainer.panel.copy()
+        with pytest.raises(DataError, match="batch 0: it has numbers that are not finite"):
+            trainer.step(np.full_like(x, np.nan), y)
+        with pytest.raises(UsageError, match="batch 0 is empty"):
+            trainer.step(x[:0], y[:0])
+        assert (trainer.panel == before).all() and trainer.steps == 0
+        trainer.close()
+        trainer = make(spoilt, 1e-3)
+        with pytest.raises(DataError, match="batch 0: a gradient .* look at the weights"):
+            trainer.step(x, y)
+        trainer.close()
+        trainer = make(weights, 1e30)
+        with pytest.raises(DataError, match="batch [1-3]: a gradient .* take a lower rate"):
+            for _ in range(4):
+                trainer.step(x, y)
+        trainer.close()
+
+
+@pytest.mark.parametrize("dtype", ("bfloat16", "float16"))
+def test_weights_of_half_the_size(alone, dtype):
+    """Pairs are float32 beside them, and take the loss down as beside float32."""
+    import jax.numpy as jnp
+
+    from hpcpca.adapters.training import LoRA, ParallelDeflation
+
+    def loss(weights, x, y):
+        return loss_in_jax(weights, x.astype(weights["one bias"].dtype), y).astype(jnp.float32)
+
+    weights, batch = weights_of(8, np.float32), batches_of(8, 1, np.float32)[0]
+    short = {name: jnp.asarray(each, dtype) for name, each in weights.items()}
+    ends = []
+    for held in (weights, short):
+        for trainer in (
+            ParallelDeflation(loss, held, MODULES, 2, comm=alone, rate=0.03),
+            LoRA(loss, held, MODULES, 2, rate=0.03),
+        ):
+            for _ in range(40):
+                trainer.step(*batch)
+            assert trainer.panel.dtype == np.float32
+            merged = trainer.adapter.merged(held)
+            assert all(merged[name].dtype == held[name].dtype for name in MODULES)
+            ends.append(float(loss(merged, *batch)))
+            trainer.close()
+    assert ends[2:] == pytest.approx(ends[:2], abs=0.05) and max(ends) < 0.7 * loss(short, *batch)
+
+
+def test_uses_that_pairs_cannot_have(alone):
+    """They are refused; another type is not."""
+    import jax.numpy as jnp
+
+    from hpcpca.adapters.training import ParallelDeflation
+
+    weights = weights_of(4, np.float32)
+    x, y = batches_of(4, 1, np.float32)[0]
+
+    def stepped(changed):
+        def loss(weights, x, y):
+            return loss_in_jax({**weights, "one": changed(weights["one"])}, x, y)
+
+        with ParallelDeflation(loss, weights, MODULES, 1, comm=alone) as trainer:
+            trainer.step(x, y)
+        return trainer.panel
+
+    for changed in (lambda w: 2 * w, lambda w: w + w, lambda w: w[:, ::-1], jnp.asarray):
+        with pytest.raises(UsageError, match="are used otherwise than as x @ W.T"):
+            stepped(changed)
+    plain = stepped(lambda w: w)
+    assert (stepped(lambda w: w.astype(jnp.float32)) == plain).all()
+
+
+def test_closed_trainers(alone):
+    from hpcpca.adapters.training import ParallelDeflation
+
+    trainer = ParallelDeflation(loss_in_jax, weights_of(4, np.float32), MODULES, 1, comm=alone)
     trainer.close()
+    trainer.close()
+    with pytest.raises(UsageError, match="this trainer is closed"):
+        trainer.step(*batches_of(4, 1, np.float32)[0])

@@ -23,7 +23,7 @@ def test_script(tmp_path):
     assert len(blocks) == 2 and len(told) == 11
     (tmp_path / "data").symlink_to(HERE.parent / "data")
     (tmp_path / "train.py").write_text("\n".join(blocks), encoding="utf-8")
-    done = launched(2, command=[sys.executable, "train.py"], cwd=tmp_path).ok()
+    done = launched(2, command=[sys.executable, "-m", "mpi4py", "train.py"], cwd=tmp_path).ok()
     found = re.findall(r"^(.*): R² (-?\d\.\d\d)$", done.stdout, re.M)
     assert [what for what, _ in found] == [what for what, _ in told]
     for (_, mine), (_, there) in zip(found, told):

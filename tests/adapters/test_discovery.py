@@ -14,6 +14,7 @@ from reference_network import (
 )
 
 from hpcpca.adapters.layout import Layout
+from hpcpca.errors import UsageError
 
 pytestmark = [
     pytest.mark.once,
@@ -114,6 +115,10 @@ def test_others_to_compare_with():
 
     weights, batch = weights_of(8, np.float32), batches_of(8, 1, np.float32)[0]
     given = (loss_in_jax, weights, MODULES)
+    with pytest.raises(UsageError, match="budget 32: one pair for every module takes 33"):
+        AdaLoRA(*given, 4, budget=32, span=(5, 20))
+    with pytest.raises(UsageError, match="span 20 to 5 batches"):
+        AdaLoRA(*given, 4, budget=75, span=(20, 5))
     lora = LoRA(*given, 2, rate=0.03)
     incre = IncreLoRA(*given, Growth(budget=75, warm_up=3, every=2), rate=0.03)
     ada = AdaLoRA(*given, 4, budget=75, span=(5, 20), rate=0.03)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import itertools
+import os
 
 import h5py
 import numpy as np
@@ -12,7 +13,7 @@ from reference_network import MODULES, batches_of, weights_of
 from hpcpca.adapters import extraction
 from hpcpca.adapters.adapter import Adapter
 from hpcpca.adapters.models import open_adapter
-from hpcpca.errors import UsageError
+from hpcpca.errors import DataError, UsageError
 
 pytestmark = pytest.mark.once
 needs_jax = pytest.mark.skipif(
@@ -173,6 +174,51 @@ def test_recorded_rows_are_those_that_regress_takes(tuned, recording, tmp_path):
         a, b, bias, _ = extraction.Sums.over(cut_up(x, y, 3)).solved(r)
         assert model.change(name) == pytest.approx(b.T @ a, abs=1e-4)
         assert model.biases[name] == pytest.approx(bias, abs=1e-4)
+
+
+def test_rows_that_cannot_be():
+    def fitted_on(batches, ranks=1, **more):
+        return extraction.layer_after_layer({"one": ranks}, lambda *_: batches, **more)
+
+    x, y = np.ones((4, 3)), np.ones((4, 2))
+    x[1], y[2] = 0, 0
+    for batches in ([], [(x[:0], y[:0])]):
+        with pytest.raises(DataError, match="there are no rows"):
+            fitted_on(batches)
+    assert fitted_on([(x[:0], y[:0]), (x, y)]).ranks == {"one": 1}
+    for bad in (np.nan, np.inf):
+        with pytest.raises(DataError, match="rows have numbers that are not finite"):
+            fitted_on([(x, np.where(y > 0, bad, y))])
+    for ranks in (0, -1, 2.5):
+        with pytest.raises(UsageError, match=f"module one: {ranks} pairs"):
+            fitted_on([(x, y)], ranks)
+    with pytest.raises(UsageError, match="ridge -1"):
+        fitted_on([(x, y)], ridge=-1)
+
+
+@needs_jax
+def test_recordings_that_cannot_be(tuned, recording, tmp_path):
+    """Names that are not there; no batches; a module that the network does not use."""
+    import jax
+
+    from hpcpca.adapters.training.recording import Recording
+
+    for modules, biases in ((("ones",), {}), (("one",), {"one": "ones"})):
+        with pytest.raises(UsageError, match="ones is not among the weights; did you mean one"):
+            Recording(network, *tuned, modules, biases)
+    with pytest.raises(UsageError, match="no batches"):
+        recording.write(tmp_path / "none.h5", [])
+    unused = [{**each, "more": each["two"]} for each in tuned]
+    batches = [(x,) for x, _ in batches_of(3, 1, np.float32)]
+    with pytest.raises(UsageError, match="the network does not use module more"):
+        Recording(network, *unused, ("one", "more")).write(tmp_path / "more.h5", batches)
+    with pytest.raises(UsageError, match=r"shape \(6, 7\) are used otherwise than as x @ W.T"):
+        Recording(lambda w, x: x @ (2 * w["one"]).T, *tuned, MODULES).received(
+            tuned[0], *batches[0]
+        )
+    assert not os.listdir(tmp_path)
+    compiled = Recording(jax.jit(network), *tuned, MODULES)
+    assert compiled.order(*batches[0]) == MODULES
 
 
 @needs_jax

@@ -8,6 +8,7 @@ import os
 import h5py
 import numpy as np
 import pytest
+from adapters_at_hand import assert_same, some_adapter
 from launch import run
 
 from hpcpca.adapters import Adapter, peft
@@ -15,26 +16,6 @@ from hpcpca.errors import DataError, UsageError
 from hpcpca.files.safetensors import read_tensors, write_tensors
 
 pytestmark = pytest.mark.once
-
-
-def some_adapter(seed=0, ranks=(3, 2, 3), biases=False):
-    """Three modules, names that are parts of others."""
-    random = np.random.default_rng(seed)
-    sides = {"encoder.0.query": (5, 4), "query": (5, 6), "encoder.0.out": (4, 5)}
-    pairs = {
-        name: tuple(random.standard_normal((r, side)).astype(np.float32) for side in sides)
-        for r, (name, sides) in zip(ranks, sides.items())
-    }
-    held = {name: random.standard_normal(q) for name, (_, q) in sides.items()}
-    return Adapter(pairs, held if biases else {})
-
-
-def assert_same(one, other, near=1e-6):
-    assert one.ranks == other.ranks and one.biases.keys() == other.biases.keys()
-    for name in one.pairs:
-        assert one.change(name) == pytest.approx(other.change(name), abs=near)
-    for name, bias in one.biases.items():
-        assert bias == pytest.approx(other.biases[name], abs=near)
 
 
 def by_hand(config, tensors, name):
@@ -251,6 +232,9 @@ def test_mistakes(models):
         3, "model.h5", "-o", "notes", "--overwrite"
     )
     assert "notes/adapter_config.json cannot be read" in fails(3, "notes")
+    assert "-o '': name a folder" in fails(2, "model.h5", "-o", "")
+    done = run(2, "adapter", "model.h5", "-o", "two", cwd=models).ended(2)
+    assert done.stderr.count("'hpcpca adapter' is one: leave mpiexec out") == 1
     assert "--base goes with -o" in fails(2, "model.h5", "--base", "mine")
     assert "would overwrite what is read" in fails(2, "model.h5", "-o", "./model.h5")
     assert "of nowhere/out does not exist" in fails(3, "model.h5", "-o", "nowhere/out")

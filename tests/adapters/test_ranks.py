@@ -47,3 +47,78 @@ def test_any_number_of_ranks(comm, alone, findings, way, dtype):
         findings.that(sent == (comm.size - 1) * pairs * width, f"{sent} bytes")
     else:
         findings.that(sum(ranks) > 3, f"ranks {ranks}")
+
+
+def test_ranks_that_were_given_something_else(comm, findings):
+    """They say so, on all ranks, before they wait for each other."""
+    from hpcpca.adapters.training import Discovery, Growth, ParallelDeflation
+    from hpcpca.errors import UsageError
+
+    is_last = comm.rank == comm.size - 1
+
+    def refused(words, rank=2, seed=6, modules=MODULES, **more):
+        dtype = more.pop("dtype", np.float32)
+        made = Discovery if isinstance(rank, Growth) else ParallelDeflation
+        try:
+            trainer = made(loss_in_jax, weights_of(seed, dtype), modules, rank, comm=comm, **more)
+            trainer.close()
+        except UsageError as error:
+            found = str(error)
+        else:
+            found = "nothing"
+        findings.that(words in found, found)
+
+    missing = ("one", "nine") if is_last else MODULES
+    refused("module nine has no weights", modules=missing)
+    if comm.size == 1:
+        return
+    other = f"rank {comm.size - 1} on node "
+    for what, given in (
+        ("checksum of weights", {"seed": 7 if is_last else 6}),
+        ("checksum of weights", {"dtype": np.float16 if is_last else np.float32}),
+        ("modules", {"modules": MODULES[::-1] if is_last else MODULES}),
+        ("rank", {"rank": 3 if is_last else 2}),
+        ("rate", {"rate": 1e-2 if is_last else 1e-3}),
+        ("growth", {"rank": Growth(90, by=2 if is_last else 1)}),
+    ):
+        refused(f"was given something else: {what} is", **given)
+        refused(other, **given)
+
+
+def test_an_error_of_one_rank_is_not_held_up(comm):
+    """A trainer that is left by it does not wait for the others."""
+    from hpcpca.adapters.training import ParallelDeflation
+
+    weights = weights_of(6, np.float32)
+    trainer = ParallelDeflation(loss_in_jax, weights, MODULES, 2, comm=comm)
+    if comm.rank == 0:
+        with pytest.raises(ZeroDivisionError):
+            with trainer:
+                raise ZeroDivisionError
+    comm.Barrier()
+
+
+def test_extraction_over_ranks(comm, alone, findings):
+    """Each rank has rows of its own; the adapter is that of all of them."""
+    from hpcpca.adapters.extraction import layer_after_layer
+    from hpcpca.errors import DataError
+
+    random = np.random.default_rng(3)
+    x = random.standard_normal((90, 6))
+    y = x @ random.standard_normal((6, 5)) + random.standard_normal((90, 5)) + 1
+
+    def rows(of):
+        return lambda *_: zip(np.array_split(x[of], 3), np.array_split(y[of], 3))
+
+    own = slice(comm.rank, None, comm.size)
+    found = layer_after_layer({"one": 2}, rows(own), biased=("one",), comm=comm)
+    whole = layer_after_layer({"one": 2}, rows(slice(None)), biased=("one",))
+    near = np.allclose(found.change("one"), whole.change("one"), atol=1e-10)
+    findings.that(near and np.allclose(found.biases["one"], whole.biases["one"]), "another one")
+    none = slice(0, 0) if comm.rank == comm.size - 1 else own
+    try:
+        layer_after_layer({"one": 2}, rows(none), comm=comm)
+    except DataError as error:
+        findings.that("there are no rows" in str(error), str(error))
+    else:
+        findings.that(False, "no error")

@@ -4,12 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ...errors import UsageError
 from ..adapter import Adapter
-from .adam import Adam
-from .growth import Importance
+from .adam import RATE, Adam
+from .checks import check_batch, check_finite
+from .growth import Importance, check_budget
 from .lora import LoRA
 from .network import with_pairs
-from .parallel_deflation import RATE
 
 ORTHOGONAL = 0.1  # weight of ‖AAᵀ − I‖² + ‖BBᵀ − I‖² in the loss
 SPREAD = 0.02  # of a and b at the start; λ starts from zero
@@ -24,6 +25,10 @@ class AdaLoRA(LoRA):
 
     def __init__(self, loss, weights, modules, rank, *, budget, span, rate=RATE, seed=0):
         super().__init__(loss, weights, modules, rank, rate=rate, seed=seed)
+        least, (first, last) = int(self.layout.costs.sum()), span
+        check_budget(budget, least)
+        if not 0 <= first < last:
+            raise UsageError(f"span {first} to {last} batches; give one that ends after it begins")
         self.budget, self.span = budget, span
         random = np.random.default_rng([seed, 1])
         start = SPREAD * random.standard_normal(self.panel.shape)
@@ -47,10 +52,12 @@ class AdaLoRA(LoRA):
         return penalised
 
     def step(self, *batch):
-        """Train on a batch, and prune."""
+        """Train on a batch, and prune; raise as ``ParallelDeflation`` does."""
+        check_batch(batch, self.steps)
         batch = jax.tree.map(jnp.asarray, batch)
         kept = self._kept.astype(self.panel.dtype)
         slopes = np.asarray(self._slopes(self.panel, kept, self.network.weights, batch))
+        check_finite(slopes, self.steps, batch)
         self._importance.observe(np.abs(self.panel * slopes))
         every = np.ones((len(self.panel), 1), bool)
         self.adam.step(self.panel, np.arange(len(self.panel)), slopes, every)

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+RATE = 1e-3
 FIRST, SECOND, SMALL = 0.9, 0.999, 1e-8
 
 

@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..layout import Layout
-from .parallel_deflation import RATE, ParallelDeflation, shapes_of
+from .adam import RATE
+from .parallel_deflation import ParallelDeflation
 
 
 class Discovery(ParallelDeflation):
@@ -24,12 +24,16 @@ class Discovery(ParallelDeflation):
 
     def __init__(self, loss, weights, modules, growth, *, comm=None, rate=RATE, seed=0):
         """Collective; see ``ParallelDeflation``."""
-        self.layout = Layout(shapes_of(weights, modules))
-        self.growth, self.limits = growth, growth.limits(self.layout)
-        self.ranks, self.grown = np.ones(len(self.layout.names), int), []
+        self.growth, self.grown = growth, []
         self._recent = deque(maxlen=growth.judged)  # batches to judge by
-        self._start(loss, weights, int(self.limits.max()) + 1, comm, rate, seed=seed)
+        options = {"growth": growth}
+        self._start(loss, weights, modules, comm=comm, rate=rate, seed=seed, options=options)
         self._begin_reserves()
+
+    def _rows(self):
+        self.limits = self.growth.limits(self.layout)
+        self.ranks = np.ones(len(self.layout.names), int)
+        return int(self.limits.max()) + 1
 
     def step(self, *batch):
         """Train on a batch, and grow if it is time. Collective."""

@@ -1,10 +1,11 @@
 """Ranks found while training: modules grow where a pair more takes most off the loss."""
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 
-from ...errors import UsageError, on_all_ranks
+from ...errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,12 @@ class Growth:
     by: int = 1
     judged: int = 16
 
+    def __post_init__(self):
+        """Raise UsageError for what is no count."""
+        for name, value in vars(self).items():
+            if name != "budget" and not (isinstance(value, Integral) and value >= 1):
+                raise UsageError(f"{name} {value!r}; give a whole number, 1 or more")
+
     def is_due(self, steps):
         """Whether to grow after so many batches."""
         return steps >= self.warm_up and (steps - self.warm_up) % self.every == 0
@@ -30,11 +37,7 @@ class Growth:
         """The most pairs of each module: (N). Raise UsageError if the budget is below a pair
         each.
         """
-        least = int(layout.costs.sum())
-        if self.budget < least:
-            raise on_all_ranks(
-                UsageError(f"budget {self.budget}: one pair for every module takes {least}")
-            )
+        check_budget(self.budget, int(layout.costs.sum()))
         return np.array([min(self.rank_max, *sides) for sides in layout.sides])
 
     def affordable(self, layout, ranks):
@@ -52,6 +55,12 @@ class Growth:
                 ranks[number] += 1
                 found.append(int(number))
         return found
+
+
+def check_budget(budget, least):
+    """Raise UsageError for less than ``least`` parameters, which a pair for every module takes."""
+    if not budget >= least:
+        raise UsageError(f"budget {budget}: one pair for every module takes {least}; give more")
 
 
 class Importance:

@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..layout import Layout
+from .adam import RATE
+from .checks import shapes_of
 from .growth import Importance
 from .lora import LoRA
-from .parallel_deflation import RATE, shapes_of
 
 
 class IncreLoRA(LoRA):
@@ -18,7 +19,7 @@ class IncreLoRA(LoRA):
         self.growth, self.limits = growth, growth.limits(self.layout)
         self.ranks = np.ones(len(self.layout.names), int)
         self._importance = Importance(len(self.ranks))
-        self._start(loss, weights, int(self.limits.max()), rate, seed)
+        self._begin(loss, weights, int(self.limits.max()), rate, seed)
 
     def step(self, *batch):
         """Train on a batch, and grow if it is time."""

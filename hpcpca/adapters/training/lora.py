@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..layout import Layout
-from .adam import Adam
+from .adam import RATE, Adam
+from .checks import check_batch, check_finite, check_rate, ranks_of, shapes_of
 from .network import Network
-from .parallel_deflation import RATE, ranks_of, shapes_of
 
 
 class LoRA:
@@ -19,19 +19,21 @@ class LoRA:
     def __init__(self, loss, weights, modules, rank, *, rate=RATE, seed=0):
         self.layout = Layout(shapes_of(weights, modules))
         self.ranks = ranks_of(rank, self.layout)
-        self._start(loss, weights, int(self.ranks.max()), rate, seed)
+        self._begin(loss, weights, int(self.ranks.max()), rate, seed)
 
-    def _start(self, loss, weights, rows, rate, seed):
+    def _begin(self, loss, weights, rows, rate, seed):
+        check_rate(rate)
         self.network, self.steps, self.applications = Network(loss, weights, self.layout), 0, 0
-        dtype = self.network.weights[self.layout.names[0]].dtype
-        self.panel = self.layout.panel(seed, rows, dtype)
+        self.panel = self.layout.panel(seed, rows, self.network.dtype)
         self.adam = Adam.of(self.panel, self.layout.groups, rate)
 
     def step(self, *batch):
-        """Train on a batch."""
+        """Train on a batch; raise as ``ParallelDeflation`` does."""
+        check_batch(batch, self.steps)
         batch = jax.tree.map(jnp.asarray, batch)
         held = self._held()
         _, slopes = self.network.slopes_of_all(self.panel, held.astype(self.panel.dtype), batch)
+        check_finite(slopes, self.steps, batch)
         self.adam.step(self.panel, np.arange(len(self.panel)), np.asarray(slopes), held)
         self.steps, self.applications = self.steps + 1, self.applications + 1
 

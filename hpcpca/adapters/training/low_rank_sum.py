@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import jax
 
+from .only_products import OnlyProducts
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class LowRankSum:
+class LowRankSum(OnlyProducts):
     """W + Σ_k b_k a_kᵀ (q, d), never formed, from W (q, d), a (r, d) and b (r, q).
 
     A network that computes ``x @ W.T`` takes it as it would take an array.
@@ -35,6 +37,10 @@ class LowRankSum:
 
     def __len__(self):
         return len(self.whole)
+
+    def astype(self, dtype):
+        """The same in another type."""
+        return LowRankSum(*(each.astype(dtype) for each in (self.whole, self.a, self.b)))
 
     @property
     def T(self):

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from .low_rank_sum import LowRankSum
 
@@ -17,6 +18,9 @@ class Network:
     def __init__(self, loss, weights, layout):
         self.layout, self.weights = layout, jax.tree.map(jnp.asarray, weights)
         self._loss = loss
+        # Pairs are float32 at least, beside weights of half that size too.
+        held = (self.weights[name].dtype for name in layout.names)
+        self.dtype = np.dtype(jnp.result_type(jnp.float32, *held))
         self._of_worker = jax.jit(jax.grad(self._with_own))
         self._of_all = jax.jit(jax.value_and_grad(self._with_all))
         self._of_shares = jax.jit(jax.grad(self._with_all, argnums=1))
@@ -69,5 +73,11 @@ class Network:
 
 
 def with_pairs(weights, pairs):
-    """Return ``weights`` with pairs {module: (a (r, d), b (r, q))} beside those of modules."""
-    return {**weights, **{name: LowRankSum(weights[name], *each) for name, each in pairs.items()}}
+    """Return ``weights`` with pairs {module: (a (r, d), b (r, q))} beside those of modules, which
+    are multiplied in the type of these.
+    """
+    beside = {}
+    for name, each in pairs.items():
+        held = weights[name]
+        beside[name] = LowRankSum(held, *(side.astype(held.dtype) for side in each))
+    return {**weights, **beside}

@@ -11,14 +11,13 @@ import numpy as np
 from ...comm.counters import Counters
 from ...comm.exchange import Exchange
 from ...comm.world import World
-from ...errors import DataError, UsageError, on_all_ranks
+from ...errors import HpcpcaError, UsageError, others_come
 from ...partition import Grid
 from ..layout import Layout
-from .adam import Adam
+from .adam import RATE, Adam
+from .checks import check_batch, check_finite, check_rate, checksum, ranks_of, shapes_of
 from .network import Network
 from .schedules import Schedule
-
-RATE = 1e-3
 
 
 class ParallelDeflation:
@@ -33,29 +32,55 @@ class ParallelDeflation:
     ):
         """Collective. ``loss(weights, *batch)``, computed in JAX with weights {name: array}, uses
         those of ``modules`` (q, d) as ``x @ W.T`` only. ``rank``: pairs of every module, or
-        {module: pairs}. Raise UsageError for modules or ranks that cannot be.
+        {module: pairs}. All of it is the same on all ranks. Raise UsageError for what cannot be.
         """
-        self.layout = Layout(shapes_of(weights, modules))
-        self.ranks = ranks_of(rank, self.layout)
-        self.schedule = schedule or Schedule()
-        self._start(loss, weights, int(self.ranks.max()), comm, rate, seed=seed)
+        self.schedule, self._asked = schedule or Schedule(), rank
+        options = {"rank": rank, "schedule": self.schedule}
+        self._start(loss, weights, modules, comm=comm, rate=rate, seed=seed, options=options)
 
-    def _start(self, loss, weights, rows, comm, rate, *, seed):
+    def _start(self, loss, weights, modules, *, comm, rate, seed, options):
         self.seed, self.steps, self._sent = seed, 0, 0
+        self.world, self.counters = World(comm), Counters()
+        try:
+            with self.world.agreed():
+                self.layout = Layout(shapes_of(weights, modules))
+                check_rate(rate)
+                rows = self._rows()
+            self._check_alike(weights, options | {"rate": rate, "seed": seed})
+        except HpcpcaError:
+            self.world.free()
+            raise
         self.network = Network(loss, weights, self.layout)
-        dtype = self.network.weights[self.layout.names[0]].dtype
+        dtype = self.network.dtype
         self.panel = self.layout.panel(seed, rows, dtype)
         self.adam = Adam.of(self.panel, self.layout.groups, rate)
-        self.world, self.counters = World(comm), Counters()
         self.exchange = Exchange(self.world, Grid(self.world.size, 1), self.counters)
         # Two, so that nobody writes what another one still reads.
         self._mail = [self.exchange.panel(rows, self.layout.length, dtype) for _ in range(2)]
 
+    def _rows(self):
+        """How many rows the panel has; decides on the ``ranks`` of modules."""
+        self.ranks = ranks_of(self._asked, self.layout)
+        return int(self.ranks.max())
+
+    def _check_alike(self, weights, options):
+        if self.world.size == 1:
+            return
+        given = {name: str(each) for name, each in options.items()}
+        given |= {"modules": ", ".join(self.layout.names), "checksum of weights": checksum(weights)}
+        self.world.check_alike(
+            given, "was given something else", "give all ranks the same", UsageError
+        )
+
     def step(self, *batch):
         """Train on a batch, the same on all ranks. Collective.
 
-        Raise DataError on all ranks if a gradient is not finite; then nothing has changed.
+        Raise DataError on all ranks if a gradient is not finite; then nothing has changed. Raise
+        UsageError for an empty batch, and if this is closed.
         """
+        if self.exchange is None:
+            raise UsageError("this trainer is closed; make another one")
+        check_batch(batch, self.steps)
         working = np.flatnonzero(self._working())
         count = len(working)
         own = working[self.exchange.owned(count)]
@@ -64,10 +89,7 @@ class ParallelDeflation:
         slopes = self.exchange.publish(
             self._slopes(own, batch), mail, self.exchange.grid.offsets(count)
         )
-        if not np.isfinite(slopes).all():
-            raise on_all_ranks(
-                DataError(f"batch {self.steps}: a gradient is not finite; take a lower rate")
-            )
+        check_finite(slopes, self.steps, batch)
         self.adam.step(self.panel, working, slopes, self._trained()[working])
         self.counters.applications += count
         self.steps += 1
@@ -78,9 +100,21 @@ class ParallelDeflation:
         return self.layout.adapter(self.panel, self._visible())
 
     def close(self):
-        """Release communicators and memory; collective."""
-        self.exchange.free()
-        self.world.free()
+        """Release communicators and memory; collective.
+
+        While an error goes up that other ranks may not have, they are left to the end of the
+        process: waiting for the others would hide it.
+        """
+        if self.exchange is not None and (self.world.size == 1 or others_come()):
+            self.exchange.free()
+            self.world.free()
+        self.exchange = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
 
     # who does what in this step
 
@@ -119,29 +153,3 @@ class ParallelDeflation:
             ]
             rows = [np.asarray(each) for each in found]
         return np.array(rows, self.panel.dtype).reshape(len(own), self.layout.length)
-
-
-def shapes_of(weights, modules):
-    """Return {module: (q, d)}; raise UsageError if one has no weights, or those are no matrix."""
-    shapes = {}
-    for name in modules:
-        if name not in weights:
-            raise on_all_ranks(UsageError(f"module {name} has no weights; name one that has"))
-        shapes[name] = np.shape(weights[name])
-        if len(shapes[name]) != 2:
-            raise on_all_ranks(
-                UsageError(f"module {name} has weights of shape {shapes[name]}; a matrix is needed")
-            )
-    if not shapes:
-        raise on_all_ranks(UsageError("no modules; name at least one"))
-    return shapes
-
-
-def ranks_of(rank, layout):
-    """Return the pairs of all modules: (N); raise UsageError."""
-    given = rank if isinstance(rank, dict) else dict.fromkeys(layout.names, rank)
-    ranks = np.array([given.get(name, 0) for name in layout.names])
-    if ranks.min() < 1:
-        name = layout.names[int(ranks.argmin())]
-        raise on_all_ranks(UsageError(f"module {name}: {ranks.min()} pairs; give 1 or more"))
-    return ranks

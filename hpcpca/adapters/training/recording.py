@@ -6,11 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ...errors import UsageError, did_you_mean
 from ...files.modules import ModuleWriter
+from ..adapter import pointed
+from .only_products import OnlyProducts
 
 
 @dataclass(frozen=True)
-class _Watched:
+class _Watched(OnlyProducts):
     """Weights (q, d) that note what they are multiplied with, in the place of an array."""
 
     name: str
@@ -21,8 +24,15 @@ class _Watched:
     def shape(self):
         return self.whole.shape
 
+    @property
+    def dtype(self):
+        return self.whole.dtype
+
     def __len__(self):
         return len(self.whole)
+
+    def astype(self, dtype):
+        return _Watched(self.name, self.whole.astype(dtype), self.noted)
 
     @property
     def T(self):
@@ -30,10 +40,21 @@ class _Watched:
 
 
 @dataclass(frozen=True)
-class _Transposed:
+class _Transposed(OnlyProducts):
     """The transpose (d, q) of those."""
 
     of: _Watched
+
+    @property
+    def shape(self):
+        return self.of.shape[::-1]
+
+    @property
+    def dtype(self):
+        return self.of.dtype
+
+    def astype(self, dtype):
+        return _Transposed(self.of.astype(dtype))
 
     def __rmatmul__(self, rows):
         self.of.noted.setdefault(self.of.name, []).append(rows)
@@ -42,13 +63,23 @@ class _Transposed:
 
 class Recording:
     """Inputs of ``modules``, and what their outputs lack to those in the network with the
-    ``tuned`` weights. ``network(weights, *inputs)`` computes ``x @ W.T`` with theirs.
+    ``tuned`` weights. ``network(weights, *inputs)`` computes ``x @ W.T`` with theirs,
+    and not within vmap or scan.
 
-    ``biases`` {module: name of its bias in the weights}, of those that have one.
+    ``biases`` {module: name of its bias in the weights}, of those that have one. Raise UsageError
+    for names that are not among the weights.
     """
 
     def __init__(self, network, frozen, tuned, modules, biases=None):
         self.modules, self.biases = tuple(modules), dict(biases or {})
+        for name in (*self.modules, *self.biases.values()):
+            for held in (frozen, tuned):
+                if name not in held:
+                    raise UsageError(
+                        f"{name} is not among the weights{did_you_mean(str(name), held)}"
+                    )
+        if hasattr(network, "lower"):  # compiled: what is inside takes weights that note
+            network = network.__wrapped__
         self.frozen, self.tuned = (jax.tree.map(jnp.asarray, each) for each in (frozen, tuned))
         self._network = network
         self._received, self._ends = jax.jit(self._watched), jax.jit(network)
@@ -93,20 +124,32 @@ class Recording:
     def adapted(self, adapter):
         """The frozen weights with an adapter in them, its biases too."""
         weights = dict(adapter.merged(self.frozen))
+        places = {pointed(name): bias for name, bias in self.biases.items()}
         for name, bias in adapter.biases.items():
-            held = weights[self.biases[name]]
-            weights[self.biases[name]] = (held + bias).astype(held.dtype)
+            place = places.get(pointed(name))
+            if place is None:
+                raise UsageError(f"module {name} has a bias in the adapter, but none here; name it")
+            held = weights[place]
+            weights[place] = (held + bias).astype(held.dtype)
         return {name: jnp.asarray(each) for name, each in weights.items()}
 
     def write(self, path, batches, *, overwrite=False):
         """Write X and Y of all modules, in the network with the tuned weights, to ``path`` (HDF5)
-        for ``hpcpca regress --modules``; batch after batch. Raise DataError.
+        for ``hpcpca regress --modules``; batch after batch. Raise DataError, and UsageError for
+        modules that the network does not use.
         """
+        count = 0
         with ModuleWriter(path, overwrite) as writer:
-            for inputs in batches:
-                for name, x in self.received(self.tuned, *inputs).items():
+            for count, inputs in enumerate(batches, 1):
+                received = self.received(self.tuned, *inputs)
+                for name in self.modules:
+                    if name not in received:
+                        raise UsageError(f"the network does not use module {name}; leave it out")
+                    x = received[name]
                     y = self._outputs(self.tuned, name, x) - self._outputs(self.frozen, name, x)
                     writer.append(name, x, y)
+            if not count:
+                raise UsageError("no batches; give one or more")
 
     def _outputs(self, weights, name, x):
         z = x @ np.asarray(weights[name]).T

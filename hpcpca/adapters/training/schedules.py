@@ -1,8 +1,11 @@
 """When workers begin, and when others see them."""
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
+
+from ...errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,11 @@ class Schedule:
     every: int = 0
     advance: bool = False
     sequential: bool = False
+
+    def __post_init__(self):
+        """Raise UsageError for what is no number of batches."""
+        if not (isinstance(self.every, Integral) and self.every >= 0):
+            raise UsageError(f"every {self.every!r}; give a whole number of batches, 0 or more")
 
     def begun(self, step, workers):
         """Which workers (K) others see before batch ``step``, from 0."""

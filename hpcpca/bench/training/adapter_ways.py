@@ -13,7 +13,7 @@ from ...adapters.training import (
     ParallelDeflation,
     Schedule,
 )
-from ...adapters.training.parallel_deflation import shapes_of
+from ...adapters.training.checks import shapes_of
 from . import adapting, describing
 
 RANK, EPOCHS, EACH = 3, 10, 6  # pairs of all modules; epochs; epochs of a pair alone
