@@ -232,12 +232,6 @@ def _undetermined(outcome, config):
     report = outcome.report
     words, largest = outcome.standing, report.eigenvalues.max()
     first = int((words == UNDETERMINED).argmax())
-    if getattr(config, "update", None):
-        fewer = f"ask for -k {first}, or " if first else ""
-        return (
-            f"not determined: {named(words, UNDETERMINED)}: what {config.update} does not know of"
-            f" its rows is too much beside them; {fewer}fit all rows (the result was written)"
-        )
     remedy = "leave --precision single out"
     if report.is_double:
         fewer = f"-k {first}, or " if first else ""

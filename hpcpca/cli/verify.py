@@ -99,8 +99,8 @@ def verify(vectors, data, tol, save, search, quiet, holdout, targets, covariance
             return _held_out(problem, request, save, speaker(ranks, quiet, sys.stdout))
         plain = problem.plain(request)
         with ranks.blaming(plain.change):
-            eigenvalues = stored.eigenvalues if stored else None
-            finding = examine(plain, rows, tol, eigenvalues, search=search)
+            known = stored and (stored.eigenvalues, stored.arrays.get("update_errors", 0.0))
+            finding = examine(plain, rows, tol, known, search=search)
             rest = plain.check_rest(tol) if hasattr(plain, "check_rest") else ((), ())
         finding = replace(finding, failures=(*finding.failures, *rest[1]))
         if change := ranks.decide(plain.change):

@@ -7,11 +7,9 @@ from time import perf_counter
 import numpy as np
 
 from ..files.checkpoint import remove_checkpoint, write_checkpoint, write_result
-from ..linalg.determination import UNDETERMINED
 from .content import Content, Unbuilt, attributes_of, checkpoint_of, result_of, whole
 from .history import History
 from .report import Report
-from .stopping import AT_ROUNDING, CONVERGED
 
 COUNTS = ("passes", "reads", "applications", "bytes_exchanged", "samples", "sample_flops")
 ORTHONORMAL_TO = 1e-2  # max|VVᵀ−I| above which vectors may be copies of one another
@@ -81,9 +79,7 @@ class Recorder:
         self._has_written = True
 
     def result(self, report, operator, outcome, is_final):
-        """Write the result; remove the checkpoint of a run that needs no other. Return the
-        outcome: with what the problem knows besides, not all may be determined.
-        """
+        """Write the result; remove the checkpoint of a run that needs no other."""
         world, config = self.context.world, self.context.config
         with self.context.counters.time("write"):
             content = self._content(report, operator, outcome, is_result=True)
@@ -91,16 +87,13 @@ class Recorder:
             # last: the problem may have read once more for what it adds
             attributes |= self._counts()
             self.standing = np.asarray(arrays["standing"]).astype(str)  # as it is written
-            if outcome == CONVERGED and (self.standing == UNDETERMINED).any():
-                outcome = attributes["outcome"] = AT_ROUNDING
             if config.output is None:
                 self.kept = attributes, whole(self.context.exchange, arrays)
-                return outcome
+                return
             write_result(world, config.output, attributes, arrays)
             with world.agreed():
                 if world.is_root and config.checkpoint_path and is_final:
                     remove_checkpoint(config.checkpoint_path)
-        return outcome
 
     def _counts(self):
         """What the whole run has done by now."""

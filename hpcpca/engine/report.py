@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..linalg.determination import Goals, judge
+from ..linalg.determination import Goals, judge, unbounded
 from ..linalg.search import Search
 
 
@@ -53,7 +53,7 @@ class Report:
     def judged(self, is_orthonormal=True):
         """What is known of the K components: a ``Judgement``; eigenvalues in it are scaled."""
         state = self.state
-        return judge(
+        found = judge(
             state.eigenvalues,
             state.residuals,
             self.components,
@@ -62,8 +62,8 @@ class Report:
             rounding=self.rounding,
             estimated=state.estimated,
             is_orthonormal=is_orthonormal,
-            is_searched=not self.steps_missing,
         )
+        return unbounded(found) if self.steps_missing else found
 
 
 class Monitor(Protocol):

@@ -166,7 +166,7 @@ class Run:
                 self.say(f"warning: checkpoint not written: {error}; the result is to go on from")
                 is_left = False
         try:
-            name = self.recorder.result(report, self.operator, name, name == CONVERGED)
+            self.recorder.result(report, self.operator, name, name == CONVERGED)
         except DataError as error:
             raise on_all_ranks(DataError(f"{name}, but {error}; {self._remedy()}")) from error
         outcome = self._outcome(name, report)

@@ -147,9 +147,11 @@ def look_outside(vectors, images, vector, image):
     )
 
 
-def examine(operator, vectors, tol, stored_eigenvalues=None, seed=0, *, search=True):
+def examine(operator, vectors, tol, stored=None, seed=0, *, search=True):
     """Return the ``Finding`` of vectors (K, d) against a ``PlainOperator``; ``search`` for
     what they miss. Collective.
+
+    ``stored``: their eigenvalues (K), and by how much these may be off, relative to λ_0: (K), or 0.
     """
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = vectors / np.where(lengths > 0, lengths, 1)
@@ -169,9 +171,8 @@ def examine(operator, vectors, tol, stored_eigenvalues=None, seed=0, *, search=T
         operator, values, residuals, outside, bool(missed), is_orthonormal=error <= ORTHONORMAL_TO
     )
     true = np.ldexp(values, operator.exponent)
-    stored = (
-        None if stored_eigenvalues is None else np.ldexp(stored_eigenvalues, -operator.exponent)
-    )
+    if stored is not None:
+        stored = np.ldexp(stored[0], -operator.exponent), stored[1]
     failures = _failures(values, residuals, error, judged.standing, tol, stored=stored) + missed
     apart = judged.separation
     gaps = np.ldexp(apart.gaps, operator.exponent)  # NaN and infinity stay what they are
@@ -223,16 +224,17 @@ def _failures(values, residuals, orthonormality, words, tol, *, stored):
     if not orthonormality <= ORTHONORMAL_TO:
         lines.append(f"the vectors are not orthonormal: max|VVᵀ−I| = {orthonormality:.1e}")
     slack = np.maximum(np.minimum(tol * largest, SHARE * np.abs(values)), ROUNDING * largest)
+    if stored is not None:
+        slack = np.maximum(slack, stored[1] * largest)
     for k in np.flatnonzero(np.diff(values) > slack[:-1])[:3]:
         lines.append(
             f"components {k} and {k + 1} are in the wrong order: λ grows by"
             f" {(values[k + 1] - values[k]) / largest:.1e}·λ₀"
         )
     if stored is not None:
-        for k in np.flatnonzero(~(np.abs(stored - values) <= slack))[:3]:
-            lines.append(
-                f"the stored eigenvalue {k} is off by {abs(stored[k] - values[k]) / largest:.1e}·λ₀"
-            )
+        errors = np.abs(stored[0] - values)
+        for k in np.flatnonzero(~(errors <= slack))[:3]:
+            lines.append(f"the stored eigenvalue {k} is off by {errors[k] / largest:.1e}·λ₀")
     return tuple(lines)
 
 

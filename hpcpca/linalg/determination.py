@@ -61,23 +61,13 @@ class Judgement:
 
 
 def judge(
-    eigenvalues,
-    residuals,
-    count,
-    rank_limit,
-    d,
-    *,
-    rounding,
-    estimated=False,
-    is_orthonormal=True,
-    is_searched=True,
+    eigenvalues, residuals, count, rank_limit, d, *, rounding, estimated=False, is_orthonormal=True
 ):
     """Return the ``Judgement`` of the first ``count`` of m vectors; the others are guards.
 
     ``eigenvalues`` (m), ``residuals`` (m), ``rank_limit``, ``d`` and ``rounding`` are as in
     ``separation``. Nothing follows from ``estimated`` residuals. If vectors are not orthonormal,
-    those that are not resolved may be copies. Unless it ``is_searched`` what they miss, no angle is
-    bounded.
+    those that are not resolved may be copies.
     """
     parts = eigenvalues[:count], residuals[:count], eigenvalues[count:], residuals[count:]
     found = separation(*parts, rank_limit, d=d, rounding=rounding)
@@ -90,15 +80,19 @@ def judge(
         )
         return Judgement(found, np.full(count, UNDETERMINED))
     words = standing(*parts, found, rounding=rounding)
-    if not is_searched:
-        words = np.where(words == RESOLVED, NOT_SEPARATED, words)
-        unknown = np.full(len(found.clusters), np.nan)
-        found = replace(found, bounds=np.full(count, np.nan), cluster_bounds=unknown)
     if not is_orthonormal:
         is_alone = (words == RESOLVED) & (found.bounds <= SMALL_ANGLE)
         words = np.where(words == NONE, NONE, np.where(is_alone, NOT_SEPARATED, UNDETERMINED))
         found = replace(found, bounds=np.ones(count), cluster_bounds=np.ones(len(found.clusters)))
     return Judgement(found, words)
+
+
+def unbounded(judgement):
+    """The ``Judgement`` if components may be missing that nothing has looked for."""
+    found, words = judgement.separation, judgement.standing
+    bounds, clusters = (np.full(len(each), np.nan) for each in (found.bounds, found.clusters))
+    words = np.where(words == RESOLVED, NOT_SEPARATED, words)
+    return Judgement(replace(found, bounds=bounds, cluster_bounds=clusters), words)
 
 
 def standing(eigenvalues, residuals, guard_eigenvalues, guard_residuals, separation, *, rounding):

@@ -3,8 +3,8 @@
 Residuals cannot tell: exact eigenvectors that are not the leading ones have residual 0. A direction
 u with an eigenvalue ρ times what the guards reach least of has χ²_p/d of its square in p random
 guards of length d; by Chernoff's bound less than p·δ^(2/p)/(e·d) with probability δ at most. A
-power step multiplies tan∠ by 1/ρ; the history of a Ritz exchange does what Chebyshev polynomials do
-(Saad, Numerical Methods for Large Eigenvalue Problems, 6.6).
+power step multiplies tan∠ by 1/ρ. The history of a Ritz exchange does what Chebyshev polynomials
+do (Saad, Numerical Methods for Large Eigenvalue Problems, 6.6).
 """
 
 from dataclasses import dataclass

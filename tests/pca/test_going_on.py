@@ -156,18 +156,18 @@ def test_updated(folder, tmp_path, kind, n, options):
     run(0, "verify", out, f"old-{kind}.h5", f"new-{kind}.h5", cwd=folder).ok()
 
 
-def test_what_an_update_does_not_know_is_not_determined(folder, tmp_path):
-    """Components of which too much may be missing end the run as such, and not as converged."""
-    out = tmp_path / "updated.h5"
-    words = ("--update", "of-old-f8.h5", "new-f8.h5", "-k", 3 * K, "-o", out)
-    done = fit(folder, *words).ended(4)
-    found, at = stored(out)
-    unsure = np.flatnonzero(found["standing"].astype(str) == "undetermined")
-    assert at["outcome"] == "undetermined" and unsure.size
-    assert f"ask for -k {unsure[0]}, or fit all rows" in done.stderr
-    assert "checkpoint:" not in done.stderr
-    again = fit(folder, *words[:4], unsure[0], "-o", tmp_path / "fewer.h5").ok()
-    assert "undetermined" not in again.stderr
+def test_what_an_update_does_not_know_is_allowed(folder, tmp_path):
+    """Stored variances may be off by it; the words say which components are undetermined."""
+    words = ("--update", "of-old-f8.h5", "new-f8.h5", "-k", 3 * K, "-o", tmp_path / "updated.h5")
+    fit(folder, *words).ok()
+    found, at = stored(tmp_path / "updated.h5")
+    true = dense(rows_of("f8", 1))[1]
+    off = np.abs(found["explained_variance"] - true[: 3 * K])
+    assert at["outcome"] == "converged" and off.max() > 0.1 * true[off.argmax()]
+    assert (found["standing"].astype(str) == "undetermined")[off.argmax()]
+    done = run(0, "verify", tmp_path / "updated.h5", "old-f8.h5", "new-f8.h5", cwd=folder)
+    told = done.ended(4).stderr
+    assert "not determined: " in told and "is off by" not in told and "wrong order" not in told
 
 
 def dense_model(before, new, sigma):
