@@ -151,7 +151,7 @@ def examine(operator, vectors, tol, stored=None, seed=0, *, search=True):
     """Return the ``Finding`` of vectors (K, d) against a ``PlainOperator``; ``search`` for
     what they miss. Collective.
 
-    ``stored``: their eigenvalues (K), and by how much these may be off, relative to λ_0: (K), or 0.
+    ``stored``: their eigenvalues (K), and by how much these may be off, over λ_0: (K), or 0.
     """
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = vectors / np.where(lengths > 0, lengths, 1)
