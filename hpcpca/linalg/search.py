@@ -35,7 +35,7 @@ class Search:
         """Steps after which they have found whatever is as large as the smallest of the first
         ``count`` of all ``eigenvalues`` (m); infinite if they never do, as without guards.
         """
-        if not self.guards:
+        if not self.guards or not np.isfinite(eigenvalues).all():
             return np.inf
         if len(eigenvalues) >= d:
             return 0

@@ -50,4 +50,5 @@ def test_what_needs_no_search_or_cannot_have_one():
     assert Search(2, 0).needed(values, 1, 3, 0.0) == 0  # they are all there is
     assert Search(1, 0).needed(values, 2, D, 0.0) == np.inf  # no gap
     assert Search(1, 0).needed(np.array([1.0, 0.0, 0.0]), 2, D, 1e-12) == 0  # and nothing left
+    assert Search(1, 0).needed(np.array([1.0, np.nan]), 1, D, 0.0) == np.inf
     assert [Search(2, 5, late=1).steps(each) for each in (5, 6, 7, 8, 9)] == [0, 0, 0, 1, 2]
