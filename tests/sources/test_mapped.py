@@ -201,7 +201,8 @@ def test_more_files_than_a_process_may_have_open(tmp_path):
         np.save(name, ROWS[first : first + 2])
     source, before = open_source(names), os.listdir("/proc/self/fd")
     rows = [source.read(number, 0, 2).rows for number in range(len(names))]
-    assert len(os.listdir("/proc/self/fd")) == len(before)
+    # what other tests left open may have been closed meanwhile
+    assert len(os.listdir("/proc/self/fd")) <= len(before)
     assert np.array_equal(np.concatenate(rows)[::2], ROWS[:60])
     del source
     assert np.array_equal(rows[7], ROWS[7:9])  # as long as they are in use
