@@ -60,7 +60,7 @@ class Adapter:
         """
         pairs, own = dict(self.pairs), {pointed(name): name for name in self.pairs}
         for name, (a, b) in other.pairs.items():
-            name = own.get(pointed(name), name)
+            name = name if name in self.pairs else own.get(pointed(name), name)
             if name in pairs:
                 mine = pairs[name]
                 for side, (old, new) in zip(("inputs", "outputs"), zip(mine, (a, b))):
@@ -73,7 +73,7 @@ class Adapter:
             pairs[name] = (a, b)
         biases = dict(self.biases)
         for name, bias in other.biases.items():
-            name = own.get(pointed(name), name)
+            name = name if name in self.pairs else own.get(pointed(name), name)
             biases[name] = biases[name] + bias if name in biases else bias
         return Adapter(pairs, biases)
 
@@ -90,7 +90,7 @@ class Adapter:
         """
         names, changed = {pointed(name): name for name in weights}, dict(weights)
         for name, (a, b) in self.pairs.items():
-            place = names.get(pointed(name))
+            place = name if name in weights else names.get(pointed(name))
             if place is None:
                 raise UsageError(
                     f"module {name} of the adapter is not among the weights; give those of its"
